@@ -1,0 +1,3 @@
+//! The vocabulary shared with providers.
+
+pub mod values;

@@ -1,0 +1,1 @@
+//! keelson builds, changes and retires Kubernetes clusters.

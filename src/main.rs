@@ -1,0 +1,2 @@
+//! The `keelson` program: arguments in, exit code out.
+fn main() {}
