@@ -1,3 +1,33 @@
-//! The vocabulary shared with providers.
+//! The vocabulary that keelson shares with its providers.
+//!
+//! Nothing here knows a cloud's SDK, so the planner, the simulated world and most tests build without one.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`values`] | small values with a text form: names, versions, address ranges, digests |
+//! | [`kinds`] | the catalogue of resource kinds: what each is made of and what changing a field costs |
+//! | [`key`] | what a resource is called inside one cluster |
+//! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
+//! | [`change`] | one thing to do to the world |
+//! | [`provider`] | who carries changes out, and how a change can end |
+//! | [`store`] | where state is kept, with compare-and-swap |
+//! | [`clock`] | time and waiting, real or virtual |
 
+pub mod change;
+pub mod clock;
+pub mod identity;
+pub mod key;
+pub mod kinds;
+pub mod observed;
+pub mod provider;
+pub mod store;
 pub mod values;
+
+pub use change::{Action, Change, Disruption};
+pub use clock::{BoxFuture, Clock};
+pub use identity::{ClusterIdentity, ClusterUid, Owner};
+pub use key::ResourceKey;
+pub use kinds::{Kind, Resource};
+pub use observed::{Existing, Health, KindObservation, Observation, Observed};
+pub use provider::{ErrorClass, Outcome, Provider, ProviderError, StepContext};
+pub use store::{Precondition, Store, StoreError, Versioned};

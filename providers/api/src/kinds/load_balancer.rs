@@ -1,0 +1,51 @@
+//! Load balancers.
+
+use crate::values::Cidr;
+use serde::{Deserialize, Serialize};
+
+use super::{Catalogued, Effect, Field, Kind, Lifetime};
+use crate::key::ResourceKey;
+
+/// A load balancer in front of the API servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoadBalancer {
+    /// The network's name.
+    pub network: String,
+
+    /// The port that it listens on and forwards to.
+    pub port: u16,
+
+    /// True when it can be reached from outside the network.
+    pub public: bool,
+
+    /// Who may reach it; empty means everyone who can route to it.
+    pub allowed_cidrs: Vec<Cidr>,
+}
+
+impl Catalogued for LoadBalancer {
+    const SUMMARY: &'static str = "A load balancer in front of the API servers.";
+    const LIFETIME: Lifetime = Lifetime::Own;
+    const FIELDS: &'static [Field] = &[
+        Field::new("network", Effect::Immutable),
+        Field::new("port", Effect::InPlace),
+        Field::new("public", Effect::Replace),
+        Field::new("allowedCidrs", Effect::InPlace),
+    ];
+
+    fn references(&self) -> Vec<ResourceKey> {
+        vec![ResourceKey::new(Kind::Network, &*self.network)]
+    }
+}
+
+#[cfg(test)]
+impl LoadBalancer {
+    pub(super) fn sample() -> Self {
+        Self {
+            network: "main".to_owned(),
+            port: 6443,
+            public: true,
+            allowed_cidrs: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Node bundles.
+
+use crate::values::{Digest, Version};
+use serde::{Deserialize, Serialize};
+
+use super::{Catalogued, Effect, Field, Kind, Lifetime};
+use crate::key::ResourceKey;
+
+/// The configuration that a machine runs: files, units and one apply script, named by their digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeBundle {
+    /// The machine's name.
+    pub machine: String,
+
+    /// The version of kubelet and control plane; `None` on machines that only run etcd.
+    pub kubernetes_version: Option<Version>,
+
+    /// The version of etcd; `None` on machines that run none.
+    pub etcd_version: Option<Version>,
+
+    /// A digest of everything else in the bundle.
+    pub settings: Digest,
+}
+
+impl Catalogued for NodeBundle {
+    const SUMMARY: &'static str =
+        "The configuration that a machine runs: files, units and one apply script, named by their digest.";
+    const LIFETIME: Lifetime = Lifetime::Machine;
+    const FIELDS: &'static [Field] = &[
+        Field::new("machine", Effect::Immutable),
+        Field::new("kubernetesVersion", Effect::Drain),
+        Field::new("etcdVersion", Effect::Restart),
+        Field::new("settings", Effect::Restart),
+    ];
+
+    fn references(&self) -> Vec<ResourceKey> {
+        vec![ResourceKey::new(Kind::Machine, &*self.machine)]
+    }
+
+    fn machine(&self) -> Option<&str> {
+        Some(&self.machine)
+    }
+}
+
+#[cfg(test)]
+impl NodeBundle {
+    pub(super) fn sample() -> Self {
+        Self {
+            machine: "a".to_owned(),
+            kubernetes_version: Some(Version::new(1, 36, 2)),
+            etcd_version: None,
+            settings: Digest::of_bytes(b""),
+        }
+    }
+}

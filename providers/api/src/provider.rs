@@ -1,0 +1,107 @@
+//! Who carries changes out, and how a change can end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::change::Change;
+use crate::identity::ClusterIdentity;
+use crate::key::ResourceKey;
+use crate::kinds::Kind;
+use crate::observed::KindObservation;
+
+/// One place where resources live: a cloud, a set of machines, a running cluster, the simulated world.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The provider's name in events and messages.
+    fn name(&self) -> &str;
+
+    /// The kinds that this provider looks after.
+    fn kinds(&self) -> &[Kind];
+
+    /// How many changes it can take at once.
+    fn concurrency_limit(&self) -> usize;
+
+    /// How long `change` typically takes, for forecasts.
+    fn typical_duration(&self, change: &Change) -> Duration;
+
+    /// Looks at everything of `kind` that the cluster owns, and at whatever holds one of the names in `wanted`.
+    ///
+    /// # Errors
+    /// When the kind could not be looked at as a whole; nothing is then known of it.
+    async fn observe(
+        &self,
+        cluster: &ClusterIdentity,
+        kind: Kind,
+        wanted: &BTreeSet<ResourceKey>,
+    ) -> Result<KindObservation, ProviderError>;
+
+    /// Carries `change` out. Doing it twice has the effect of doing it once.
+    async fn carry_out(&self, context: &StepContext, change: &Change) -> Outcome;
+}
+
+/// In whose name a change is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepContext {
+    /// The cluster.
+    pub cluster: ClusterIdentity,
+    /// The lease's fencing generation; a host that has seen a higher one refuses.
+    pub fencing_generation: u64,
+    /// How often this step was tried before in this run.
+    pub attempt: u32,
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done, or had been done before.
+    Done,
+    /// It was refused and surely had no effect.
+    Rejected(ProviderError),
+    /// It may have had an effect: look again before anything else.
+    Indeterminate(ProviderError),
+}
+
+/// What a provider says went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// What to expect from trying again.
+    pub class: ErrorClass,
+    /// What went wrong: a lower-case fragment with the provider's own words.
+    pub message: String,
+    /// What a person can do about it.
+    pub help: Option<String>,
+}
+
+/// What to expect from trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// It passes by itself; try again after a while.
+    Transient,
+    /// Too many calls; try again after a longer while.
+    Throttled,
+    /// It stays as it is until someone changes something.
+    Permanent,
+    /// Another run of keelson holds the lease by now; stop everything.
+    Fenced,
+}
+
+impl ProviderError {
+    /// An error of `class`, without help.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// The same error with what a person can do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

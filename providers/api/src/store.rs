@@ -1,0 +1,98 @@
+//! Where state is kept: small objects under slash-separated paths, with compare-and-swap.
+
+use async_trait::async_trait;
+
+/// A place for state: a directory, a bucket, memory.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Where the store is, for messages, for example `s3://example-clusters`.
+    fn location(&self) -> String;
+
+    /// Reads the object at `path`; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError>;
+
+    /// Writes `content` at `path` if `precondition` holds, and gives the object's new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the precondition does not hold; nothing was written then.
+    async fn write(
+        &self,
+        path: &str,
+        content: &[u8],
+        precondition: Precondition,
+    ) -> Result<ObjectVersion, StoreError>;
+
+    /// Deletes the object at `path` if `precondition` holds; deleting what is not there succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the precondition does not hold; nothing was deleted then.
+    async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError>;
+
+    /// The paths of all objects that begin with `prefix`, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+}
+
+/// The version of an object: changes with every write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion(pub String);
+
+/// An object's content and version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned {
+    /// The content.
+    pub content: Vec<u8>,
+    /// The version, for the precondition of the next write.
+    pub version: ObjectVersion,
+}
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is no object yet.
+    Absent,
+    /// The object is still the one that was read.
+    Version(ObjectVersion),
+    /// Nothing: the last writer wins.
+    None,
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Someone else wrote in between, or the object exists already.
+    #[error("{path} in {location} was changed by someone else")]
+    Conflict {
+        /// The object.
+        path: String,
+        /// The store.
+        location: String,
+    },
+    /// The store could not be reached, read or written.
+    #[error("cannot {verb} {path} in {location}")]
+    Unavailable {
+        /// `read`, `write`, `delete` or `list`.
+        verb: &'static str,
+        /// The object.
+        path: String,
+        /// The store.
+        location: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored cannot be understood. It is left as it is.
+    #[error("{path} in {location} is damaged: {problem}")]
+    Damaged {
+        /// The object.
+        path: String,
+        /// The store.
+        location: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
