@@ -1,1 +1,4 @@
 //! keelson builds, changes and retires Kubernetes clusters.
+
+pub mod execute;
+pub mod plan;

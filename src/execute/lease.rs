@@ -1,0 +1,262 @@
+//! Makes sure that one keelson at a time changes a cluster.
+//!
+//! The lease is an object in the state store, taken and renewed with conditional writes. Each taking has a higher
+//! fencing generation than the one before; whoever carries changes out refuses those of a lower one, so a holder
+//! that was taken for dead cannot do harm when it wakes up. The object stays when the lease is released: the
+//! generation must never go back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson_provider_api::store::ObjectVersion;
+use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{Clock, Precondition, Store, StoreError};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use super::interrupt::Interrupt;
+
+/// The lease as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRecord {
+    /// Who holds it, for people: user, machine, process.
+    pub holder: String,
+    /// What the holder does.
+    pub purpose: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when, unless it is renewed.
+    pub expires_at: Timestamp,
+    /// The fencing generation.
+    pub generation: u64,
+    /// True when the holder let it go.
+    pub released: bool,
+}
+
+/// Who asks for a lease, and for how long one renewal lasts.
+#[derive(Debug, Clone)]
+pub struct LeaseHolder {
+    /// Who, for people: user, machine, process.
+    pub name: String,
+    /// What for.
+    pub purpose: String,
+    /// How long one renewal lasts; it is renewed three times as often.
+    pub time_to_live: Duration,
+}
+
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Someone else holds it.
+    #[error("{} holds the lease of cluster {cluster} since {} ({})", .record.holder, .record.since, .record.purpose)]
+    Held {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The lease as it is stored.
+        record: Box<LeaseRecord>,
+    },
+    /// It was held and someone else has it now.
+    #[error("the lease of cluster {cluster} was lost")]
+    Lost {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The cause, where there is one.
+        source: Option<Box<StoreError>>,
+    },
+    /// The state store did not do its part.
+    #[error("cannot take the lease of cluster {cluster}")]
+    Store {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The cause.
+        source: Box<StoreError>,
+    },
+}
+
+/// The right to change a cluster, for as long as it is renewed.
+pub struct Lease {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    cluster: ClusterName,
+    time_to_live: Duration,
+    generation: u64,
+    taken_over: bool,
+    current: Mutex<(LeaseRecord, ObjectVersion)>,
+}
+
+/// Where a cluster's lease is kept in the state store.
+pub fn lease_path(cluster: &ClusterName) -> String {
+    format!("{cluster}/lease")
+}
+
+impl Lease {
+    /// Takes the lease of `cluster`, if it is free or its holder has let its time run out.
+    ///
+    /// # Errors
+    /// [`LeaseError::Held`] when someone else holds it; [`LeaseError::Store`] when the store cannot be used, or
+    /// holds something that is not a lease.
+    pub async fn take(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        cluster: &ClusterName,
+        holder: &LeaseHolder,
+    ) -> Result<Self, LeaseError> {
+        let path = lease_path(cluster);
+        let failed = |source| LeaseError::Store {
+            cluster: cluster.clone(),
+            source: Box::new(source),
+        };
+        let before = read(store.as_ref(), &path).await.map_err(failed)?;
+        let now = clock.now();
+        let precondition = match &before {
+            None => Precondition::Absent,
+            Some((record, version)) if record.released || record.expires_at <= now => {
+                Precondition::Version(version.clone())
+            }
+            Some((record, _)) => {
+                return Err(LeaseError::Held {
+                    cluster: cluster.clone(),
+                    record: Box::new(record.clone()),
+                });
+            }
+        };
+        let generation = before
+            .as_ref()
+            .map_or(0, |(record, _)| record.generation)
+            .saturating_add(1);
+        let record = LeaseRecord {
+            holder: holder.name.clone(),
+            purpose: holder.purpose.clone(),
+            since: now,
+            expires_at: later(now, holder.time_to_live),
+            generation,
+            released: false,
+        };
+        match store.write(&path, &encode(&record), precondition).await {
+            Ok(version) => Ok(Self {
+                store,
+                clock,
+                cluster: cluster.clone(),
+                time_to_live: holder.time_to_live,
+                generation,
+                taken_over: before.is_some_and(|(record, _)| !record.released),
+                current: Mutex::new((record, version)),
+            }),
+            Err(StoreError::Conflict { .. }) => {
+                Err(Self::lost_the_race(store.as_ref(), &path, cluster).await)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn lost_the_race(store: &dyn Store, path: &str, cluster: &ClusterName) -> LeaseError {
+        match read(store, path).await {
+            Ok(Some((record, _))) => LeaseError::Held {
+                cluster: cluster.clone(),
+                record: Box::new(record),
+            },
+            Ok(None) => LeaseError::Lost {
+                cluster: cluster.clone(),
+                source: None,
+            },
+            Err(source) => LeaseError::Store {
+                cluster: cluster.clone(),
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// The fencing generation.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// True when the holder before had not let go, and was taken over after its time had run out.
+    pub fn taken_over(&self) -> bool {
+        self.taken_over
+    }
+
+    /// Renews the lease for as long as it is polled. Ends only when the lease is lost: it then asks `interrupt` to
+    /// stop the work and says why.
+    pub async fn keep(&self, interrupt: &Interrupt) -> LeaseError {
+        loop {
+            self.clock.sleep(self.time_to_live / 3).await;
+            let problem = match self.renew().await {
+                Ok(()) => continue,
+                Err(problem) => problem,
+            };
+            let expired = self.current.lock().await.0.expires_at <= self.clock.now();
+            let taken = matches!(problem, StoreError::Conflict { .. });
+            if taken || expired {
+                interrupt.stop();
+                return LeaseError::Lost {
+                    cluster: self.cluster.clone(),
+                    source: Some(Box::new(problem)),
+                };
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let expires_at = later(self.clock.now(), self.time_to_live);
+        self.replace(|record| record.expires_at = expires_at).await
+    }
+
+    /// Lets the lease go, so that the next run need not wait for its end.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the lease then ends by itself.
+    pub async fn release(&self) -> Result<(), StoreError> {
+        match self.replace(|record| record.released = true).await {
+            // Someone else has it: there is nothing to let go of.
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn replace(&self, change: impl FnOnce(&mut LeaseRecord)) -> Result<(), StoreError> {
+        let mut current = self.current.lock().await;
+        let mut record = current.0.clone();
+        change(&mut record);
+        let precondition = Precondition::Version(current.1.clone());
+        let version = self
+            .store
+            .write(&lease_path(&self.cluster), &encode(&record), precondition)
+            .await?;
+        *current = (record, version);
+        Ok(())
+    }
+}
+
+async fn read(store: &dyn Store, path: &str) -> Result<Option<(LeaseRecord, ObjectVersion)>, StoreError> {
+    let Some(object) = store.read(path).await? else {
+        return Ok(None);
+    };
+    match serde_json::from_slice(&object.content) {
+        Ok(record) => Ok(Some((record, object.version))),
+        Err(problem) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            location: store.location(),
+            problem: problem.to_string(),
+        }),
+    }
+}
+
+/// Reads who holds the lease of `cluster`, if anyone ever did.
+///
+/// # Errors
+/// When the store cannot be read, or holds something that is not a lease.
+pub async fn holder(store: &dyn Store, cluster: &ClusterName) -> Result<Option<LeaseRecord>, StoreError> {
+    Ok(read(store, &lease_path(cluster)).await?.map(|(record, _)| record))
+}
+
+fn encode(record: &LeaseRecord) -> Vec<u8> {
+    // A record of texts, numbers and times always has a JSON form.
+    serde_json::to_vec_pretty(record).unwrap_or_default()
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}

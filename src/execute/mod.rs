@@ -1,0 +1,30 @@
+//! The executor: carries a plan out and chooses nothing.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`event`] | what is told while a plan is carried out, and to whom |
+//! | [`providers`] | which provider looks after which kind |
+//! | [`observe`] | looks at the world through all providers |
+//! | [`lease`] | makes sure that one keelson at a time changes a cluster |
+//! | [`backoff`] | how long to wait before trying again |
+//! | `step` | carries one step out: permit, attempts, looking again |
+//! | [`dispatch`] | starts each step the moment all that it waits for is done |
+//! | [`journal`] | writes down what was done, for people and audits |
+
+pub mod backoff;
+pub mod dispatch;
+pub mod event;
+pub mod interrupt;
+pub mod journal;
+pub mod lease;
+pub mod observe;
+pub mod providers;
+mod step;
+
+pub use dispatch::{Executed, Execution, StepFailure};
+pub use event::{Event, Reporter, Silent};
+pub use interrupt::Interrupt;
+pub use journal::Journal;
+pub use lease::{Lease, LeaseError, LeaseHolder, LeaseRecord};
+pub use observe::observe;
+pub use providers::{ProviderSet, ProviderSetError};

@@ -1,0 +1,71 @@
+//! Which provider looks after which kind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_provider_api::{Change, Kind, Provider};
+
+/// The providers of one cluster, by the kinds that they look after.
+#[derive(Clone)]
+pub struct ProviderSet {
+    providers: Vec<Arc<dyn Provider>>,
+    by_kind: BTreeMap<Kind, usize>,
+}
+
+/// Two providers want the same kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("both `{first}` and `{second}` look after the kind {kind}")]
+pub struct ProviderSetError {
+    kind: Kind,
+    first: String,
+    second: String,
+}
+
+impl ProviderSet {
+    /// A set of these providers.
+    ///
+    /// # Errors
+    /// [`ProviderSetError`] when two of them look after the same kind.
+    pub fn new(providers: Vec<Arc<dyn Provider>>) -> Result<Self, ProviderSetError> {
+        let mut by_kind = BTreeMap::new();
+        for (index, provider) in providers.iter().enumerate() {
+            for &kind in provider.kinds() {
+                if let Some(first) = by_kind.insert(kind, index) {
+                    let first: &Arc<dyn Provider> = &providers[first];
+                    return Err(ProviderSetError {
+                        kind,
+                        first: first.name().to_owned(),
+                        second: provider.name().to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(Self { providers, by_kind })
+    }
+
+    /// The provider that looks after `kind`, with its position in the set.
+    pub fn of_kind(&self, kind: Kind) -> Option<(usize, &dyn Provider)> {
+        let index = *self.by_kind.get(&kind)?;
+        Some((index, self.providers[index].as_ref()))
+    }
+
+    /// The kinds that someone looks after.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.by_kind.keys().copied()
+    }
+
+    /// How many changes each provider can take at once, by its position.
+    pub fn concurrency_limits(&self) -> Vec<usize> {
+        self.providers
+            .iter()
+            .map(|provider| provider.concurrency_limit().max(1))
+            .collect()
+    }
+
+    /// How long `change` typically takes.
+    pub fn typical_duration(&self, change: &Change) -> Duration {
+        self.of_kind(change.key.kind())
+            .map_or(Duration::ZERO, |(_, provider)| provider.typical_duration(change))
+    }
+}

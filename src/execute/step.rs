@@ -1,0 +1,189 @@
+//! Carries one step out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{
+    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Provider, ProviderError, StepContext,
+};
+
+use super::backoff::{Backoff, STEP_ATTEMPTS};
+use super::dispatch::Execution;
+use super::event::{Event, milliseconds};
+use super::observe::observe;
+use crate::plan::{Step, safety};
+
+/// How long a disruptive step waits for the others to be well before it counts as refused.
+const PERMIT_PATIENCE: Duration = Duration::from_mins(10);
+const PERMIT_POLL: Duration = Duration::from_secs(5);
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) enum StepEnd {
+    Done {
+        attempts: u32,
+        took: Duration,
+    },
+    Failed(ProviderError),
+    /// The stop was asked for before the step had begun to change anything.
+    NotStarted,
+}
+
+/// Carries step `index` out: with a permit where it takes something down, again where that may help, and by looking
+/// again where it is not known whether something happened.
+pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) -> StepEnd {
+    let change = step.change();
+    let started = execution.clock.now();
+    let Some((_, provider)) = execution.providers.of_kind(change.key.kind()) else {
+        let message = format!("no provider looks after {}", change.key.kind());
+        return StepEnd::Failed(ProviderError::new(ErrorClass::Permanent, message));
+    };
+    let mut backoff = Backoff::new(Digest::of_bytes(change.key.to_string().as_bytes()).as_seed());
+    for attempt in 1..=STEP_ATTEMPTS {
+        let authority = match authorise(execution, index, step).await {
+            Ok(authority) => authority,
+            Err(end) => return end,
+        };
+        let error = match try_once(execution, provider, change, attempt, authority).await {
+            Ok(()) => {
+                let took = Duration::try_from(execution.clock.now().duration_since(started));
+                return StepEnd::Done {
+                    attempts: attempt,
+                    took: took.unwrap_or_default(),
+                };
+            }
+            Err(error) => error,
+        };
+        let may_pass = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
+        if !may_pass || attempt == STEP_ATTEMPTS || execution.interrupt.is_stopped() {
+            return StepEnd::Failed(error);
+        }
+        let wait = backoff.next(error.class);
+        execution.reporter.report(&Event::StepRetried {
+            step: index,
+            key: change.key.clone(),
+            attempt,
+            wait_ms: milliseconds(wait),
+            problem: error.to_string(),
+        });
+        execution.clock.sleep(wait).await;
+    }
+    StepEnd::Failed(ProviderError::new(ErrorClass::Permanent, "it was never tried"))
+}
+
+/// What allows a change to be carried out once.
+enum Authority {
+    /// It takes nothing down.
+    Harmless,
+    /// It takes something down and may.
+    Permitted(safety::QuorumPermit),
+}
+
+/// One attempt. It uses the authority up: the next one has to ask again, since the world may have changed.
+async fn try_once(
+    execution: &Execution<'_>,
+    provider: &dyn Provider,
+    change: &Change,
+    attempt: u32,
+    authority: Authority,
+) -> Result<(), ProviderError> {
+    if let Authority::Permitted(permit) = authority
+        && permit.key() != &change.key
+    {
+        let message = format!("the permit is for {}", permit.key());
+        return Err(ProviderError::new(ErrorClass::Permanent, message));
+    }
+    let context = StepContext {
+        cluster: execution.plan.cluster().clone(),
+        fencing_generation: execution.fencing_generation,
+        attempt: attempt - 1,
+    };
+    match provider.carry_out(&context, change).await {
+        Outcome::Done => Ok(()),
+        Outcome::Rejected(error) => Err(error),
+        Outcome::Indeterminate(error) => match look_again(execution, provider, change).await {
+            Settled::Done => Ok(()),
+            Settled::Open => Err(error),
+            Settled::Changed(problem) => Err(ProviderError::new(ErrorClass::Permanent, problem)),
+        },
+    }
+}
+
+/// Asks for the permit, with a fresh observation each time, until it is given or patience ends.
+async fn authorise(execution: &Execution<'_>, index: usize, step: &Step) -> Result<Authority, StepEnd> {
+    if !step.is_disruptive() {
+        return Ok(Authority::Harmless);
+    }
+    let change = step.change();
+    let mut waited = Duration::ZERO;
+    loop {
+        let cluster = execution.plan.cluster();
+        let kinds = safety::DECISIVE_KINDS;
+        let observation = observe(execution.providers, execution.clock, cluster, kinds, []).await;
+        let refusal = match safety::permit(execution.plan, change, &observation) {
+            Ok(permit) => return Ok(Authority::Permitted(permit)),
+            Err(refusal) => refusal,
+        };
+        if execution.interrupt.is_stopped() {
+            return Err(StepEnd::NotStarted);
+        }
+        if waited >= PERMIT_PATIENCE {
+            let message = format!("it is not safe to take it down: {refusal}");
+            let error = ProviderError::new(ErrorClass::Permanent, message)
+                .with_help("`keelson status` shows what is unwell; mend that, then run the command again");
+            return Err(StepEnd::Failed(error));
+        }
+        if waited.is_zero() {
+            execution.reporter.report(&Event::StepWaits {
+                step: index,
+                key: change.key.clone(),
+                reason: refusal.to_string(),
+            });
+        }
+        execution.clock.sleep(PERMIT_POLL).await;
+        waited += PERMIT_POLL;
+    }
+}
+
+/// What looking again showed.
+enum Settled {
+    /// The change has happened.
+    Done,
+    /// It has not, or nothing can be said yet: doing it again is safe, since every change is idempotent.
+    Open,
+    /// The world is neither as before nor as wanted.
+    Changed(String),
+}
+
+async fn look_again(execution: &Execution<'_>, provider: &dyn Provider, change: &Change) -> Settled {
+    let wanted = BTreeSet::from([change.key.clone()]);
+    let kind = change.key.kind();
+    let Ok(seen) = provider.observe(execution.plan.cluster(), kind, &wanted).await else {
+        return Settled::Open;
+    };
+    match seen.found.get(&change.key).unwrap_or(&Observed::Absent) {
+        Observed::Unknown(_) => Settled::Open,
+        Observed::Absent if matches!(change.action, Action::Delete { .. }) => Settled::Done,
+        Observed::Absent => Settled::Open,
+        Observed::Present(existing) => settle_present(change, existing),
+    }
+}
+
+fn settle_present(change: &Change, existing: &Existing) -> Settled {
+    if let Owner::Other(owner) = &existing.owner {
+        return Settled::Changed(format!("it exists by now and belongs to {owner}"));
+    }
+    match &change.action {
+        Action::Create { resource, .. } | Action::Update { resource, .. } => {
+            if existing.resource.differences(resource).is_empty() {
+                Settled::Done
+            } else {
+                Settled::Open
+            }
+        }
+        // Something that was made since is not what was to be deleted.
+        Action::Delete { existing: doomed } if doomed.id != existing.id => Settled::Done,
+        Action::Delete { .. } => Settled::Open,
+    }
+}

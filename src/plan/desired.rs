@@ -1,0 +1,93 @@
+//! What is wanted.
+
+use std::collections::BTreeMap;
+
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{Resource, ResourceKey};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a spec asks for, in the catalogue's terms.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DesiredState {
+    /// The resources, by key.
+    pub resources: BTreeMap<ResourceKey, Desired>,
+    /// How each group of machines is changed, by the group's name; groups that are not named change one machine at
+    /// a time.
+    pub rolling: BTreeMap<String, Rolling>,
+    /// True when the cluster is to be gone: its machines are deleted as they are, without draining first and
+    /// without keeping a quorum that nobody will use.
+    pub retires_cluster: bool,
+}
+
+/// One resource that is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// What it is to be.
+    pub resource: Resource,
+    /// What must be done before it, beyond what it references.
+    pub after: Vec<ResourceKey>,
+    /// Of these one must be there before it; any will do.
+    pub after_any: Vec<ResourceKey>,
+}
+
+/// How a group of machines is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rolling {
+    /// How many of the group's nodes may be out of service at once; at least 1.
+    pub max_unavailable: u32,
+}
+
+impl Default for Rolling {
+    fn default() -> Self {
+        Self { max_unavailable: 1 }
+    }
+}
+
+impl DesiredState {
+    /// Nothing: the desired state of a cluster that is to be gone.
+    pub fn nothing() -> Self {
+        Self {
+            retires_cluster: true,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a resource that waits only for what it references.
+    pub fn add(&mut self, key: ResourceKey, resource: impl Into<Resource>) {
+        self.add_after(key, resource, Vec::new(), Vec::new());
+    }
+
+    /// Adds a resource that waits for all of `after` and one of `after_any` as well.
+    pub fn add_after(
+        &mut self,
+        key: ResourceKey,
+        resource: impl Into<Resource>,
+        after: Vec<ResourceKey>,
+        after_any: Vec<ResourceKey>,
+    ) {
+        self.resources.insert(
+            key,
+            Desired {
+                resource: resource.into(),
+                after,
+                after_any,
+            },
+        );
+    }
+
+    /// How the group of that name is changed.
+    pub fn rolling(&self, group: &str) -> Rolling {
+        self.rolling.get(group).copied().unwrap_or_default()
+    }
+
+    /// A digest of what is wanted.
+    pub fn digest(&self) -> Digest {
+        let resources: Vec<_> = self
+            .resources
+            .iter()
+            .map(|(key, wanted)| (key, &wanted.resource))
+            .collect();
+        Digest::of_json(&(resources, self.retires_cluster))
+    }
+}

@@ -1,0 +1,295 @@
+//! The steps that verdicts take, before they are put in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keelson_provider_api::kinds::{Difference, Effect, Lifetime};
+use keelson_provider_api::{Action, Change, Disruption, Existing, Kind, Observation, Resource, ResourceKey};
+
+use super::desired::DesiredState;
+use super::etcd;
+use super::report::{Blocked, Held, PlanReport};
+use super::verdict::{Verdict, Verdicts};
+
+/// One step in the making: what it does, and which drafts come before it.
+pub(super) struct Draft {
+    pub change: Change,
+    pub after: BTreeSet<usize>,
+}
+
+/// All steps in the making. A replacement is two of them: a removal and a build.
+#[derive(Default)]
+pub(super) struct Drafts {
+    list: Vec<Draft>,
+    builds: BTreeMap<ResourceKey, usize>,
+    removals: BTreeMap<ResourceKey, usize>,
+}
+
+impl Drafts {
+    pub(super) fn from_verdicts(
+        verdicts: &Verdicts,
+        desired: &DesiredState,
+        observation: &Observation,
+        report: &mut PlanReport,
+    ) -> Self {
+        let mut drafts = Self::default();
+        let etcd_clusters = etcd::clusters(observation);
+        for (key, verdict) in verdicts {
+            let wanted = || {
+                let resource = &desired.resources.get(key)?.resource;
+                Some(match resource {
+                    Resource::EtcdMember(member) => etcd::started_as(member, &etcd_clusters).into(),
+                    other => other.clone(),
+                })
+            };
+            match verdict {
+                Verdict::Keep => report.unchanged += 1,
+                Verdict::GoesAlong => report.goes_along.push(key.clone()),
+                Verdict::Blocked { reason, help } => report.blocked.push(Blocked {
+                    key: key.clone(),
+                    reason: reason.clone(),
+                    help: help.clone(),
+                }),
+                Verdict::Create { reason } => {
+                    let Some(resource) = wanted() else { continue };
+                    drafts.push_build(create(key, resource, observation, reason, false));
+                }
+                Verdict::Update { reason, differences } => {
+                    let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
+                        continue;
+                    };
+                    drafts.push_build(update(key, resource, existing, reason, differences));
+                }
+                Verdict::Delete { reason } => {
+                    let Some(existing) = observation.present(key) else {
+                        continue;
+                    };
+                    drafts.push_removal(delete(key, existing, reason, false));
+                }
+                Verdict::Replace { reason } => {
+                    let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
+                        continue;
+                    };
+                    drafts.push_removal(delete(key, existing, reason, true));
+                    drafts.push_build(create(key, resource, observation, reason, true));
+                }
+            }
+        }
+        drafts
+    }
+
+    fn push_build(&mut self, change: Change) -> usize {
+        let index = self.list.len();
+        self.builds.insert(change.key.clone(), index);
+        self.list.push(Draft {
+            change,
+            after: BTreeSet::new(),
+        });
+        index
+    }
+
+    fn push_removal(&mut self, change: Change) {
+        self.removals.insert(change.key.clone(), self.list.len());
+        self.list.push(Draft {
+            change,
+            after: BTreeSet::new(),
+        });
+    }
+
+    /// Adds a step that no verdict asked for, such as a snapshot before an upgrade.
+    pub(super) fn push_extra(&mut self, change: Change) -> usize {
+        self.push_build(change)
+    }
+
+    /// The draft that makes or changes `key`, if there is one.
+    pub(super) fn build_of(&self, key: &ResourceKey) -> Option<usize> {
+        self.builds.get(key).copied()
+    }
+
+    /// The draft that removes `key`, if there is one.
+    pub(super) fn removal_of(&self, key: &ResourceKey) -> Option<usize> {
+        self.removals.get(key).copied()
+    }
+
+    /// Says that `earlier` comes before `later`.
+    pub(super) fn order(&mut self, earlier: usize, later: usize) {
+        if earlier != later
+            && let Some(draft) = self.list.get_mut(later)
+        {
+            draft.after.insert(earlier);
+        }
+    }
+
+    /// The draft of that index.
+    pub(super) fn get(&self, index: usize) -> Option<&Draft> {
+        self.list.get(index)
+    }
+
+    /// The drafts with their indices.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Draft)> {
+        self.list.iter().enumerate()
+    }
+
+    /// Takes out every draft that needs something blocked, and whatever needs those. A removal whose build waits
+    /// waits as well: nothing is taken down that cannot be put up again.
+    pub(super) fn hold_back(&mut self, verdicts: &Verdicts, desired: &DesiredState, report: &mut PlanReport) {
+        let mut waits_for: BTreeMap<usize, ResourceKey> = BTreeMap::new();
+        let mut queue: Vec<usize> = Vec::new();
+        for (index, draft) in self.list.iter().enumerate() {
+            if let Some(blocker) = blocked_need(&draft.change, verdicts, desired) {
+                waits_for.insert(index, blocker);
+                queue.push(index);
+            }
+        }
+        if queue.is_empty() {
+            return;
+        }
+        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); self.list.len()];
+        for (index, draft) in self.list.iter().enumerate() {
+            draft
+                .after
+                .iter()
+                .for_each(|&earlier| followers[earlier].push(index));
+        }
+        while let Some(index) = queue.pop() {
+            let key = self.list[index].change.key.clone();
+            let twin = self
+                .removals
+                .get(&key)
+                .copied()
+                .filter(|&removal| removal != index);
+            for follower in followers[index].iter().copied().chain(twin) {
+                if let std::collections::btree_map::Entry::Vacant(entry) = waits_for.entry(follower) {
+                    entry.insert(key.clone());
+                    queue.push(follower);
+                }
+            }
+        }
+        report.held.extend(waits_for.iter().map(|(&index, blocker)| {
+            let change = &self.list[index].change;
+            Held {
+                key: change.key.clone(),
+                verb: change.action.verb().to_owned(),
+                waits_for: blocker.clone(),
+            }
+        }));
+        self.retain(|index| !waits_for.contains_key(&index));
+    }
+
+    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        let mut renumbered: Vec<Option<usize>> = Vec::with_capacity(self.list.len());
+        let mut kept = 0;
+        for index in 0..self.list.len() {
+            renumbered.push(keep(index).then(|| {
+                kept += 1;
+                kept - 1
+            }));
+        }
+        let mut index = 0;
+        self.list.retain(|_| {
+            index += 1;
+            renumbered[index - 1].is_some()
+        });
+        for draft in &mut self.list {
+            draft.after = draft
+                .after
+                .iter()
+                .filter_map(|&earlier| renumbered[earlier])
+                .collect();
+        }
+        for map in [&mut self.builds, &mut self.removals] {
+            map.retain(|_, index| match renumbered[*index] {
+                Some(kept) => {
+                    *index = kept;
+                    true
+                }
+                None => false,
+            });
+        }
+    }
+
+    pub(super) fn into_steps(self) -> Vec<Draft> {
+        self.list
+    }
+}
+
+fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
+    if matches!(change.action, Action::Delete { .. }) {
+        return None;
+    }
+    let is_blocked = |key: &ResourceKey| matches!(verdicts.get(key), Some(Verdict::Blocked { .. }));
+    let wanted = desired.resources.get(&change.key)?;
+    let all = change
+        .resource()
+        .references()
+        .into_iter()
+        .chain(wanted.after.iter().cloned());
+    if let Some(blocker) = all.into_iter().find(|key| is_blocked(key)) {
+        return Some(blocker);
+    }
+    let none_left = !wanted.after_any.is_empty() && wanted.after_any.iter().all(is_blocked);
+    none_left.then(|| wanted.after_any.first().cloned()).flatten()
+}
+
+fn create(
+    key: &ResourceKey,
+    resource: Resource,
+    observation: &Observation,
+    reason: &str,
+    replacement: bool,
+) -> Change {
+    Change {
+        key: key.clone(),
+        action: Action::Create {
+            resource: Box::new(resource),
+            generation: observation.next_generation(key),
+        },
+        reason: reason.to_owned(),
+        disruption: Disruption::None,
+        replacement,
+    }
+}
+
+fn update(
+    key: &ResourceKey,
+    resource: Resource,
+    existing: &Existing,
+    reason: &str,
+    differences: &[Difference],
+) -> Change {
+    let disruption = match differences.iter().map(|difference| difference.effect).max() {
+        Some(Effect::Drain) => Disruption::Drain,
+        Some(Effect::Restart) => Disruption::Restart,
+        _ => Disruption::None,
+    };
+    Change {
+        key: key.clone(),
+        action: Action::Update {
+            id: existing.id.clone(),
+            resource: Box::new(resource),
+            differences: differences.to_vec(),
+        },
+        reason: reason.to_owned(),
+        disruption,
+        replacement: false,
+    }
+}
+
+fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: bool) -> Change {
+    let serves = match key.kind() {
+        Kind::LoadBalancer | Kind::DnsRecord | Kind::Machine | Kind::VirtualAddress => true,
+        kind => kind.info().lifetime == Lifetime::Machine,
+    };
+    Change {
+        key: key.clone(),
+        action: Action::Delete {
+            existing: Box::new(existing.clone()),
+        },
+        reason: reason.to_owned(),
+        disruption: if serves {
+            Disruption::Removal
+        } else {
+            Disruption::None
+        },
+        replacement,
+    }
+}

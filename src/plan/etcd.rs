@@ -1,0 +1,144 @@
+//! What the planner knows of etcd: quorum, and whether a cluster has ever formed.
+
+use std::collections::BTreeMap;
+
+use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
+use keelson_provider_api::{Kind, Observation, Resource};
+
+use super::desired::DesiredState;
+use super::verdict::{Verdict, Verdicts};
+
+/// An etcd cluster as it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct EtcdHealth {
+    /// Members that vote.
+    pub voters: usize,
+    /// Members that vote and answer.
+    pub healthy_voters: usize,
+    /// True when there is a member that votes or learns: the cluster has had a quorum once and has data.
+    pub formed: bool,
+}
+
+impl EtcdHealth {
+    /// True when more than half of the voters answer.
+    pub(super) fn has_quorum(self) -> bool {
+        self.healthy_voters >= quorum(self.voters)
+    }
+}
+
+/// How many of so many voters are a quorum.
+pub(super) const fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// The etcd clusters that were seen, by name.
+pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
+    let mut clusters = BTreeMap::<String, EtcdHealth>::new();
+    for (_, existing) in observation.owned_of(Kind::EtcdMember) {
+        let Resource::EtcdMember(member) = &existing.resource else {
+            continue;
+        };
+        let health = clusters.entry(member.cluster.clone()).or_default();
+        health.formed |= member.phase != MemberPhase::Waiting;
+        if member.phase == MemberPhase::Voter {
+            health.voters += 1;
+            health.healthy_voters += usize::from(existing.health.is_healthy());
+        }
+    }
+    clusters
+}
+
+/// Blocks what would cost data: member changes without a quorum, and the removal of an only voter.
+pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    if desired.retires_cluster {
+        return;
+    }
+    let clusters = clusters(observation);
+    let mut sole_voters_machines = Vec::new();
+    for (key, verdict) in verdicts
+        .iter_mut()
+        .filter(|(key, _)| key.kind() == Kind::EtcdMember)
+    {
+        let seen = observation.present(key).map(|existing| &existing.resource);
+        let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
+        let Some(Resource::EtcdMember(member)) = seen.or(wanted) else {
+            continue;
+        };
+        let Some(&health) = clusters.get(&member.cluster).filter(|health| health.formed) else {
+            continue;
+        };
+        let changes_membership = matches!(
+            verdict,
+            Verdict::Create { .. } | Verdict::Replace { .. } | Verdict::Delete { .. }
+        );
+        let removes = matches!(verdict, Verdict::Replace { .. } | Verdict::Delete { .. });
+        let votes = member_votes(seen);
+        if changes_membership && !health.has_quorum() {
+            *verdict = lost_quorum(member, health);
+        } else if removes && votes && health.voters == 1 {
+            sole_voters_machines.push(member.machine.clone());
+            *verdict = Verdict::blocked(
+                format!(
+                    "it is the only voting member of etcd cluster `{}`: its data would be lost",
+                    member.cluster
+                ),
+                "raise the number of members first, or destroy the cluster, or restore a snapshot into a new one",
+            );
+        }
+    }
+    for machine in sole_voters_machines {
+        protect_machine(verdicts, &machine);
+    }
+}
+
+fn member_votes(seen: Option<&Resource>) -> bool {
+    matches!(
+        seen,
+        Some(Resource::EtcdMember(EtcdMember {
+            phase: MemberPhase::Voter,
+            ..
+        }))
+    )
+}
+
+fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
+    Verdict::blocked(
+        format!(
+            "etcd cluster `{}` has lost its quorum: {} of {} voting members answer",
+            member.cluster, health.healthy_voters, health.voters
+        ),
+        "bring the missing members back, or restore a snapshot; members cannot change without a quorum",
+    )
+}
+
+/// Keeps everything on a machine that holds the only copy of the cluster's data.
+fn protect_machine(verdicts: &mut Verdicts, machine: &str) {
+    for (key, verdict) in verdicts.iter_mut() {
+        let lives_there = match key.kind() {
+            Kind::Machine | Kind::NodeBundle | Kind::ControlPlane | Kind::LoadBalancerTarget | Kind::Node => {
+                key.name() == machine
+            }
+            _ => false,
+        };
+        if lives_there && matches!(verdict, Verdict::Replace { .. } | Verdict::Delete { .. }) {
+            *verdict = Verdict::blocked(
+                format!("machine/{machine} holds the only copy of etcd's data"),
+                "raise the number of etcd members first, so that the data has another home",
+            );
+        }
+    }
+}
+
+/// The member as it is to be created: with the cluster's founders when it has never formed, as a learner otherwise.
+pub(super) fn started_as(member: &EtcdMember, clusters: &BTreeMap<String, EtcdHealth>) -> EtcdMember {
+    let formed = clusters.get(&member.cluster).is_some_and(|health| health.formed);
+    let start = if formed {
+        MemberStart::Join
+    } else {
+        MemberStart::Initial
+    };
+    EtcdMember {
+        start,
+        ..member.clone()
+    }
+}

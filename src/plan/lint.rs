@@ -1,0 +1,125 @@
+//! A second look at a finished plan, by rules that the planner does not share.
+//!
+//! The planner decides; the linter only looks at what came out. Tests run it over every plan they make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keelson_provider_api::kinds::MemberStart;
+use keelson_provider_api::{Action, Disruption, Kind, Observation, Owner, Resource, ResourceKey};
+
+use super::graph::Plan;
+
+/// Something that no plan should do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The step's index.
+    pub step: usize,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Looks for steps that no plan should have, given the observation it was made from.
+pub fn lint(plan: &Plan, observation: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut complain = |step: usize, problem: String| findings.push(Finding { step, problem });
+    let reach = quorum_reach(plan);
+    for (index, step) in plan.steps().iter().enumerate() {
+        let change = step.change();
+        match &change.action {
+            Action::Create { resource, .. } => {
+                let makes_room = change.replacement;
+                if observation.present(&change.key).is_some() && !makes_room {
+                    complain(index, format!("creates {}, which exists", change.key));
+                }
+                if resource.kind() != change.key.kind() {
+                    complain(index, format!("creates a {} as {}", resource.kind(), change.key));
+                }
+            }
+            Action::Update { .. } | Action::Delete { .. } => {
+                let ours = observation
+                    .present(&change.key)
+                    .is_some_and(|existing| existing.owner == Owner::ThisCluster);
+                if !ours {
+                    complain(
+                        index,
+                        format!("touches {}, which is not known to be ours", change.key),
+                    );
+                }
+            }
+        }
+    }
+    if !plan.retires_cluster() {
+        for (first, second) in unordered_pairs(plan, &reach) {
+            complain(
+                second,
+                format!("may run together with step {first}, and both concern etcd's quorum"),
+            );
+        }
+    }
+    findings
+}
+
+fn concerns_quorum(plan: &Plan, index: usize) -> bool {
+    let change = plan.steps()[index].change();
+    match (&change.action, change.resource()) {
+        (Action::Create { .. }, Resource::EtcdMember(member)) => member.start == MemberStart::Join,
+        (Action::Delete { .. }, Resource::EtcdMember(_)) => true,
+        (Action::Update { .. }, Resource::NodeBundle(bundle)) => {
+            bundle.etcd_version.is_some() && change.disruption >= Disruption::Restart
+        }
+        _ => false,
+    }
+}
+
+/// For each step that concerns the quorum: all such steps that come before it.
+fn quorum_reach(plan: &Plan) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut before: Vec<BTreeSet<usize>> = Vec::with_capacity(plan.steps().len());
+    let mut reach = BTreeMap::new();
+    let any = (0..plan.steps().len()).any(|index| concerns_quorum(plan, index));
+    if !any {
+        return reach;
+    }
+    for (index, step) in plan.steps().iter().enumerate() {
+        let mut earlier: BTreeSet<usize> = BTreeSet::new();
+        for &waits_for in step.after() {
+            earlier.extend(&before[waits_for]);
+        }
+        if concerns_quorum(plan, index) {
+            reach.insert(index, earlier.clone());
+            earlier.insert(index);
+        }
+        before.push(earlier);
+    }
+    reach
+}
+
+fn unordered_pairs(plan: &Plan, reach: &BTreeMap<usize, BTreeSet<usize>>) -> Vec<(usize, usize)> {
+    let machine = |index: usize| plan.steps()[index].change().machine().map(str::to_owned);
+    let mut pairs = Vec::new();
+    for (&second, earlier) in reach {
+        for (&first, _) in reach.range(..second) {
+            if !earlier.contains(&first) && machine(first) != machine(second) {
+                pairs.push((first, second));
+            }
+        }
+    }
+    pairs
+}
+
+impl Plan {
+    /// The key and verb of every step, in order: the shape of the plan, for tests and logs.
+    pub fn outline(&self) -> Vec<(ResourceKey, &'static str)> {
+        self.steps()
+            .iter()
+            .map(|step| (step.change().key.clone(), step.change().action.verb()))
+            .collect()
+    }
+
+    /// How many steps there are of each kind.
+    pub fn count_by_kind(&self) -> BTreeMap<Kind, usize> {
+        self.steps().iter().fold(BTreeMap::new(), |mut counts, step| {
+            *counts.entry(step.change().key.kind()).or_default() += 1;
+            counts
+        })
+    }
+}

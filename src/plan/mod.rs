@@ -1,0 +1,63 @@
+//! The planner: a pure function from what is wanted and what was seen to what is to be done.
+//!
+//! ```text
+//! desired, observation, now
+//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd)
+//!   -> drafts     the steps that this takes                (draft)
+//!   -> edges      what must come before what               (ordering, rolling)
+//!   -> Plan       steps in an order that can be carried out, checked   (graph)
+//!    + PlanReport what is blocked or waits, and why        (report)
+//! ```
+//!
+//! There is no IO here, no clock, no environment and no randomness; the same input gives the same plan, byte for
+//! byte. [`safety`] is asked again by the executor, with a fresh observation, before every disruptive step.
+
+mod desired;
+mod draft;
+mod etcd;
+mod graph;
+mod lint;
+mod ordering;
+mod report;
+mod rolling;
+pub mod safety;
+mod saved;
+mod skew;
+mod verdict;
+
+use jiff::Timestamp;
+use keelson_provider_api::{ClusterIdentity, Observation};
+
+pub use desired::{Desired, DesiredState, Rolling};
+pub use graph::{Path, Plan, PlanDefect, Step};
+pub use lint::{Finding, lint};
+pub use report::{Blocked, Held, PlanReport};
+pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
+
+/// Plans the way from what was observed to what is desired.
+///
+/// `now` names snapshots and is written into the plan; nothing else depends on it.
+///
+/// # Errors
+/// [`PlanDefect`] when the desired state contradicts itself (a cycle of dependencies): a defect of keelson, never
+/// of its input.
+pub fn plan(
+    cluster: &ClusterIdentity,
+    desired: &DesiredState,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<(Plan, PlanReport), PlanDefect> {
+    let mut report = PlanReport::default();
+    let mut verdicts = verdict::decide_all(desired, observation);
+    skew::review(&mut verdicts, desired, observation);
+    etcd::review(&mut verdicts, desired, observation);
+    let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);
+    ordering::connect(&mut drafts, desired, observation);
+    drafts.hold_back(&verdicts, desired, &mut report);
+    rolling::connect(&mut drafts, desired, observation, now);
+    let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
+    Ok((plan, report))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What must come before what: needs when building up, the reverse when taking down.
+
+use std::collections::BTreeMap;
+
+use keelson_provider_api::{Action, Observation, ResourceKey};
+
+use super::desired::DesiredState;
+use super::draft::Drafts;
+
+/// Connects the drafts by their needs.
+pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: &Observation) {
+    let mut edges = Vec::new();
+    for (index, draft) in drafts.iter() {
+        match &draft.change.action {
+            Action::Delete { existing } => {
+                edges.extend(removal_edges(drafts, index, &existing.resource.references()));
+            }
+            Action::Create { .. } | Action::Update { .. } => {
+                edges.extend(build_edges(drafts, index, &draft.change.key, desired));
+                edges.extend(update_edges(drafts, index, &draft.change.key, observation));
+            }
+        }
+    }
+    edges.extend(departures(drafts));
+    for (earlier, later) in edges {
+        drafts.order(earlier, later);
+    }
+}
+
+/// A build comes after the builds of all that it needs, and after the removal of what it replaces.
+fn build_edges(
+    drafts: &Drafts,
+    index: usize,
+    key: &ResourceKey,
+    desired: &DesiredState,
+) -> Vec<(usize, usize)> {
+    let mut earlier: Vec<usize> = drafts.removal_of(key).into_iter().collect();
+    if let Some(wanted) = desired.resources.get(key) {
+        let needs = wanted.resource.references();
+        earlier.extend(
+            needs
+                .iter()
+                .chain(&wanted.after)
+                .filter_map(|need| drafts.build_of(need)),
+        );
+        // One that is there already will do; else the first that is made.
+        let any_there = wanted
+            .after_any
+            .iter()
+            .any(|need| drafts.build_of(need).is_none() && drafts.removal_of(need).is_none());
+        if !any_there {
+            earlier.extend(wanted.after_any.iter().find_map(|need| drafts.build_of(need)));
+        }
+    }
+    earlier.into_iter().map(|earlier| (earlier, index)).collect()
+}
+
+/// A removal of what a resource stands on comes after the removal of the resource.
+fn removal_edges(drafts: &Drafts, index: usize, references: &[ResourceKey]) -> Vec<(usize, usize)> {
+    references
+        .iter()
+        .filter_map(|ground| drafts.removal_of(ground))
+        .map(|ground| (index, ground))
+        .collect()
+}
+
+/// What a resource is moved off is removed after it has moved.
+fn update_edges(
+    drafts: &Drafts,
+    index: usize,
+    key: &ResourceKey,
+    observation: &Observation,
+) -> Vec<(usize, usize)> {
+    observation.present(key).map_or_else(Vec::new, |existing| {
+        existing
+            .resource
+            .references()
+            .iter()
+            // What is replaced is built after its removal; its users come after the build.
+            .filter(|ground| drafts.build_of(ground).is_none())
+            .filter_map(|ground| drafts.removal_of(ground))
+            .map(|ground| (index, ground))
+            .collect()
+    })
+}
+
+/// On one machine things leave in the reverse of the order in which they came: the node is drained first, the
+/// machine goes last.
+fn departures(drafts: &Drafts) -> Vec<(usize, usize)> {
+    let mut by_machine: BTreeMap<&str, Vec<(&ResourceKey, usize)>> = BTreeMap::new();
+    for (index, draft) in drafts.iter() {
+        if let (Action::Delete { .. }, Some(machine)) = (&draft.change.action, draft.change.machine()) {
+            by_machine
+                .entry(machine)
+                .or_default()
+                .push((&draft.change.key, index));
+        }
+    }
+    let mut edges = Vec::new();
+    for leaving in by_machine.values_mut() {
+        leaving.sort_by(|left, right| right.cmp(left));
+        edges.extend(leaving.windows(2).map(|pair| (pair[0].1, pair[1].1)));
+    }
+    edges
+}

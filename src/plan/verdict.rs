@@ -1,0 +1,185 @@
+//! What becomes of each resource, looked at by itself.
+
+use std::collections::BTreeMap;
+
+use keelson_provider_api::kinds::{Difference, Effect, Lifetime};
+use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, ResourceKey};
+
+use super::desired::{Desired, DesiredState};
+
+/// What becomes of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Keep,
+    /// It is made.
+    Create { reason: String },
+    /// It is changed in place.
+    Update {
+        reason: String,
+        differences: Vec<Difference>,
+    },
+    /// It is removed and made anew.
+    Replace { reason: String },
+    /// It is removed.
+    Delete { reason: String },
+    /// It goes with what it lives on.
+    GoesAlong,
+    /// Nothing may be done to it.
+    Blocked { reason: String, help: Option<String> },
+}
+
+pub(super) type Verdicts = BTreeMap<ResourceKey, Verdict>;
+
+impl Verdict {
+    pub(super) fn blocked(reason: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Blocked {
+            reason: reason.into(),
+            help: Some(help.into()),
+        }
+    }
+
+    /// True when the resource will be another one afterwards.
+    pub(super) fn makes_anew(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Replace { .. })
+    }
+}
+
+/// Decides on every resource that is wanted or was seen. Keys come from the ground up, so what a resource stands
+/// on has been decided before it.
+pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> Verdicts {
+    let mut verdicts = Verdicts::new();
+    let mut wanted = desired.resources.iter().peekable();
+    let mut seen = observation.entries().map(|(key, _)| key).peekable();
+    loop {
+        let key = match (wanted.peek(), seen.peek()) {
+            (Some((wanted_key, _)), Some(seen_key)) => (*wanted_key).min(*seen_key).clone(),
+            (Some((wanted_key, _)), None) => (*wanted_key).clone(),
+            (None, Some(seen_key)) => (*seen_key).clone(),
+            (None, None) => return verdicts,
+        };
+        let resource = wanted
+            .next_if(|(wanted_key, _)| **wanted_key == key)
+            .map(|(_, resource)| resource);
+        seen.next_if(|seen_key| **seen_key == key);
+        let verdict = match resource {
+            Some(resource) => decide_wanted(&key, resource, observation, &verdicts),
+            None => decide_unwanted(&key, desired, observation),
+        };
+        if let Some(verdict) = verdict {
+            verdicts.insert(key, verdict);
+        }
+    }
+}
+
+fn decide_wanted(
+    key: &ResourceKey,
+    wanted: &Desired,
+    observation: &Observation,
+    verdicts: &Verdicts,
+) -> Option<Verdict> {
+    let existing = match observation.get(key) {
+        Observed::Absent => {
+            return Some(Verdict::Create {
+                reason: "not there yet".to_owned(),
+            });
+        }
+        Observed::Unknown(reason) => {
+            return Some(Verdict::blocked(
+                format!("its state is unknown: {reason}"),
+                "nothing is done to what cannot be seen; run the command again when it can",
+            ));
+        }
+        Observed::Present(existing) => existing,
+    };
+    if let Owner::Other(owner) = &existing.owner {
+        return Some(Verdict::blocked(
+            format!("it exists and belongs to {owner}"),
+            "keelson touches only what it made for this cluster: choose another name, or remove the other one",
+        ));
+    }
+    if let Some(ground) = ground_made_anew(key, wanted, existing, observation, verdicts) {
+        return Some(Verdict::Replace {
+            reason: format!("{ground} is made anew"),
+        });
+    }
+    Some(decide_by_differences(
+        existing.resource.differences(&wanted.resource),
+    ))
+}
+
+/// What the resource stands on and that will be, or already is, another one.
+fn ground_made_anew(
+    key: &ResourceKey,
+    wanted: &Desired,
+    existing: &Existing,
+    observation: &Observation,
+    verdicts: &Verdicts,
+) -> Option<ResourceKey> {
+    let references = wanted.resource.references();
+    let anew = |reference: &ResourceKey| verdicts.get(reference).is_some_and(Verdict::makes_anew);
+    if let Some(reference) = references.into_iter().find(anew) {
+        return Some(reference);
+    }
+    let machine = ResourceKey::new(Kind::Machine, wanted.resource.machine(key)?);
+    if machine == *key {
+        return None;
+    }
+    let moved = match (observation.present(&machine), &existing.host_id) {
+        (Some(host), Some(lives_on)) => host.id != *lives_on,
+        _ => false,
+    };
+    (moved || anew(&machine)).then_some(machine)
+}
+
+fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
+    let Some(effect) = differences.iter().map(|difference| difference.effect).max() else {
+        return Verdict::Keep;
+    };
+    let fields: Vec<&str> = differences
+        .iter()
+        .filter(|difference| difference.effect == effect)
+        .map(|difference| difference.field.as_str())
+        .collect();
+    let fields = fields.join(", ");
+    match effect {
+        Effect::Immutable => Verdict::blocked(
+            format!("{fields} cannot change while the cluster lives"),
+            "put the old value back into the spec, or make a new cluster",
+        ),
+        Effect::Replace => Verdict::Replace {
+            reason: format!("{fields} can only change with a new one"),
+        },
+        _ => Verdict::Update {
+            reason: format!("{fields} changed"),
+            differences,
+        },
+    }
+}
+
+fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Observation) -> Option<Verdict> {
+    let existing = match observation.get(key) {
+        Observed::Absent => return None,
+        Observed::Unknown(reason) => {
+            return Some(Verdict::blocked(
+                format!("it is not wanted any more, and its state is unknown: {reason}"),
+                "nothing is removed that cannot be seen; run the command again when it can",
+            ));
+        }
+        Observed::Present(existing) => existing,
+    };
+    if existing.owner != Owner::ThisCluster {
+        return None;
+    }
+    let lifetime = key.kind().info().lifetime;
+    Some(match (desired.retires_cluster, lifetime) {
+        (true, Lifetime::Own | Lifetime::Archive) => Verdict::Delete {
+            reason: "the cluster is destroyed".to_owned(),
+        },
+        (true, Lifetime::Machine | Lifetime::Cluster) => Verdict::GoesAlong,
+        (false, Lifetime::Archive) => Verdict::Keep,
+        (false, _) => Verdict::Delete {
+            reason: "no longer in the spec".to_owned(),
+        },
+    })
+}
