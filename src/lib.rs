@@ -1,1 +1,3 @@
 //! keelson builds, changes and retires Kubernetes clusters.
+
+pub mod spec;
