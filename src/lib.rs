@@ -1,4 +1,6 @@
 //! keelson builds, changes and retires Kubernetes clusters.
 
 pub mod execute;
+pub mod model;
 pub mod plan;
+pub mod spec;

@@ -14,6 +14,12 @@ use super::{InvalidText, TextValue, text_value};
 pub struct Cidr(IpNet);
 
 impl Cidr {
+    /// The IPv4 range of `prefix_length` bits (more than 32 count as 32) that `address` lies in.
+    pub fn ipv4(address: [u8; 4], prefix_length: u8) -> Self {
+        let whole = ipnet::Ipv4Net::from(std::net::Ipv4Addr::from(address));
+        Self(IpNet::V4(ipnet::Ipv4Net::new(whole.addr(), prefix_length).unwrap_or(whole).trunc()))
+    }
+
     /// True when the two ranges share at least one address.
     pub fn overlaps(self, other: Self) -> bool {
         self.0.contains(&other.0) || other.0.contains(&self.0)
@@ -84,8 +90,8 @@ impl TextValue for Cidr {
 
 text_value!(Cidr);
 
-/// Keeps quoted input short in messages.
-pub(super) fn clip(text: &str) -> String {
+/// Keeps quoted input short, and its control characters visible, in messages.
+pub fn clip(text: &str) -> String {
     const LIMIT_CHARS: usize = 60;
     let shown: String = text
         .chars()

@@ -12,7 +12,7 @@ mod span;
 mod taint;
 mod version;
 
-pub use cidr::Cidr;
+pub use cidr::{Cidr, clip};
 pub use digest::Digest;
 pub use name::{ClusterName, Name};
 pub use quantity::Quantity;
@@ -42,7 +42,8 @@ pub trait TextValue: Sized {
 pub struct InvalidText(pub String);
 
 impl InvalidText {
-    pub(crate) fn new(problem: impl Into<String>) -> Self {
+    /// Wraps a lower-case fragment.
+    pub fn new(problem: impl Into<String>) -> Self {
         Self(problem.into())
     }
 }
@@ -60,27 +61,32 @@ pub struct TextFormat {
     pub check: fn(&str) -> Result<(), InvalidText>,
 }
 
-const fn row<T: TextValue>() -> TextFormat {
-    TextFormat {
-        name: T::FORMAT,
-        expected: T::EXPECTED,
-        example: T::EXAMPLE,
-        check: |text| T::parse_text(text).map(|_| ()),
+impl TextFormat {
+    /// The format of a text value.
+    pub const fn of<T: TextValue>() -> Self {
+        Self {
+            name: T::FORMAT,
+            expected: T::EXPECTED,
+            example: T::EXAMPLE,
+            check: |text| T::parse_text(text).map(|_| ()),
+        }
     }
 }
 
-/// Every text format there is, by the name that JSON Schema gives it.
+/// Every text format of this crate's values, by the name that JSON Schema gives it.
 pub const TEXT_FORMATS: &[TextFormat] = &[
-    row::<Cidr>(),
-    row::<ClusterName>(),
-    row::<Digest>(),
-    row::<Name>(),
-    row::<Quantity>(),
-    row::<Span>(),
-    row::<Version>(),
+    TextFormat::of::<Cidr>(),
+    TextFormat::of::<ClusterName>(),
+    TextFormat::of::<Digest>(),
+    TextFormat::of::<Name>(),
+    TextFormat::of::<Quantity>(),
+    TextFormat::of::<Span>(),
+    TextFormat::of::<Version>(),
 ];
 
-/// Gives a [`TextValue`] the traits that go with a text form: `FromStr`, serde and JSON Schema.
+/// Gives a [`TextValue`] the traits that go with a text form: `FromStr`, serde and JSON Schema. The crate that uses
+/// it depends on `serde` and `schemars`.
+#[macro_export]
 macro_rules! text_value {
     ($type:ident) => {
         impl std::str::FromStr for $type {
@@ -124,7 +130,7 @@ macro_rules! text_value {
         }
     };
 }
-pub(crate) use text_value;
+pub use text_value;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,27 @@
+//! Text formats that only the spec knows: places, addresses, schedules, keys.
+//!
+//! Two kinds stand here. Values with parts of their own ([`StateStore`], [`PortRange`], …) are types. Plain strings
+//! with a restricted alphabet are [`formats`]: rows of a table, which the structural check applies wherever a field's
+//! schema names them. Restricting the alphabet is what keeps shell, YAML and URL metacharacters out of everything
+//! that is rendered from a spec.
+
+pub mod formats;
+mod location;
+mod ports;
+mod schedule;
+mod store;
+
+pub use location::{HttpUrl, Location};
+pub use ports::PortRange;
+pub use schedule::OnCalendar;
+pub use store::StateStore;
+
+use keelson_provider_api::values::{TEXT_FORMATS, TextFormat};
+
+/// The format that JSON Schema calls `name`.
+pub(crate) fn format_named(name: &str) -> Option<&'static TextFormat> {
+    TEXT_FORMATS
+        .iter()
+        .chain(formats::SPEC_FORMATS)
+        .find(|format| format.name == name)
+}

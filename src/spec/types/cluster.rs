@@ -1,0 +1,112 @@
+//! The document and its `spec`.
+
+use keelson_provider_api::values::{ClusterName, Span, Version};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Addon, Api, Assets, Containerd, ControlPlane, Etcd, KubeProxy, Kubelet, Network, NodeGroup, Preflight, Provider,
+    SshAccess,
+};
+use crate::spec::text::StateStore;
+use crate::spec::versions;
+
+/// One Kubernetes cluster: what it is made of and where it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cluster {
+    /// The version of this file's format.
+    pub api_version: ApiVersion,
+    /// The kind of this file.
+    pub kind: ClusterKind,
+    /// What identifies the cluster.
+    pub metadata: Metadata,
+    /// What the cluster is to be.
+    pub spec: ClusterSpec,
+}
+
+/// The version of the file format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The only version so far.
+    #[serde(rename = "keelson.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+/// The kind of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ClusterKind {
+    /// A cluster.
+    Cluster,
+}
+
+/// What identifies a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The cluster's name: DNS labels joined by dots, at most 100 characters. It is part of every name, tag and DNS
+    /// record that keelson makes, and cannot be changed later.
+    pub name: ClusterName,
+}
+
+/// What a cluster is to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// The Kubernetes release. Supported are the newest minor and the three before it.
+    #[serde(default = "versions::newest_kubernetes")]
+    pub kubernetes_version: Version,
+    /// Where keys, bundles and backups are kept: a directory, an S3 bucket or a DigitalOcean Spaces bucket. Who can
+    /// read it can administer the cluster.
+    #[serde(default = "default_state_store")]
+    pub state_store: StateStore,
+    /// Where the machines come from: exactly one provider.
+    pub provider: Provider,
+    /// The machines that run the Kubernetes API.
+    #[serde(default)]
+    pub control_plane: ControlPlane,
+    /// Groups of equal worker machines.
+    #[serde(default)]
+    pub node_groups: Vec<NodeGroup>,
+    /// Address ranges and the network plugin.
+    #[serde(default)]
+    pub network: Network,
+    /// The database of the Kubernetes API.
+    #[serde(default)]
+    pub etcd: Etcd,
+    /// The Kubernetes API server.
+    #[serde(default)]
+    pub api: Api,
+    /// The agent on every node.
+    #[serde(default)]
+    pub kubelet: Kubelet,
+    /// The implementation of Services on every node.
+    #[serde(default)]
+    pub kube_proxy: KubeProxy,
+    /// The container runtime.
+    #[serde(default)]
+    pub containerd: Containerd,
+    /// Checks of a machine before it is used.
+    #[serde(default)]
+    pub preflight: Preflight,
+    /// Who may log in to the machines. Who logs in to bare hosts is the hosts' own business.
+    #[serde(default)]
+    pub ssh: SshAccess,
+    /// What is installed into the cluster beyond Kubernetes itself: names of built-in addons, or manifests.
+    #[serde(default)]
+    #[schemars(example = serde_json::json!(["metrics-server"]))]
+    pub addons: Vec<Addon>,
+    /// Mirrors of downloads, for networks without a way out.
+    #[serde(default)]
+    pub assets: Assets,
+    /// For throwaway clusters: how long after its creation `keelson reap` may destroy the cluster. Without it, never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Span>,
+    /// Refuses to destroy the cluster while true.
+    #[serde(default)]
+    pub deletion_protection: bool,
+}
+
+fn default_state_store() -> StateStore {
+    StateStore::Directory(".keelson".to_owned())
+}

@@ -1,0 +1,30 @@
+//! The spec's types: one file a topic.
+//!
+//! Their doc comments are the product's documentation: JSON Schema and `keelson explain` print them. They are read by
+//! people who never see this code, so they hold no links and no Rust.
+
+mod access;
+mod addons;
+mod api;
+mod cluster;
+mod etcd;
+mod machines;
+mod network;
+mod node;
+mod provider;
+mod word_or_map;
+
+pub use access::SshAccess;
+pub use addons::{Addon, Assets, BUILT_IN_ADDONS, CustomAddon};
+pub use api::{Api, Argument, Audit, Encryption, Oidc};
+pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
+pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, Snapshots};
+pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
+pub use network::{CustomPlugin, Network, Plugin};
+pub use node::{
+    Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight,
+};
+pub use provider::{
+    AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, Provider, SimulatedProvider,
+    SshProvider,
+};
