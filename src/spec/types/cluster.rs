@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addon, Api, Assets, Containerd, ControlPlane, Etcd, KubeProxy, Kubelet, Network, NodeGroup, Preflight, Provider,
-    SshAccess,
+    Addon, Api, Assets, Containerd, ControlPlane, Etcd, KubeProxy, Kubelet, Network, NodeGroup, Preflight,
+    Provider, SshAccess,
 };
 use crate::spec::text::StateStore;
 use crate::spec::versions;

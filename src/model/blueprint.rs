@@ -1,0 +1,257 @@
+//! What every builder reads: the spec, and the machines that it comes to.
+
+use std::collections::BTreeSet;
+
+use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::values::{ClusterName, Labels, Taint};
+use keelson_provider_api::{Kind, ResourceKey};
+
+use crate::spec::{
+    ClusterSpec, ControlPlane, EtcdPlacement, Family, Host, HostRole, Machine, NodeGroup, ValidSpec,
+};
+
+/// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
+pub const API_PORT: u16 = 6443;
+
+/// The group of the control planes' machines.
+const CONTROL_PLANE_GROUP: &str = "control-plane";
+/// The group of machines that only run etcd.
+const ETCD_GROUP: &str = "etcd";
+
+/// A spec and the machines that it comes to.
+pub struct Blueprint<'a> {
+    /// The cluster's name.
+    pub name: &'a ClusterName,
+    /// The spec, complete.
+    pub spec: &'a ClusterSpec,
+    /// What the provider is like.
+    pub family: Family,
+    /// Every machine: control planes first, then etcd hosts, then workers, each by number or in the spec's order.
+    pub machines: Vec<MachineBlueprint<'a>>,
+}
+
+/// One machine that a spec comes to.
+pub struct MachineBlueprint<'a> {
+    /// The machine's name, which is its node's name.
+    pub name: String,
+    /// The group it belongs to.
+    pub group: String,
+    /// What it is for.
+    pub roles: BTreeSet<MachineRole>,
+    /// What it is to be like, where keelson makes it.
+    pub machine: Option<&'a Machine>,
+    /// True for a machine that the cloud may take back.
+    pub spot: bool,
+    /// The zone it is in, where there are zones.
+    pub zone: Option<String>,
+    /// The address it answers to, where keelson does not make it.
+    pub address: Option<String>,
+    /// Labels of its node.
+    pub labels: Labels,
+    /// Taints of its node.
+    pub taints: Vec<Taint>,
+}
+
+impl MachineBlueprint<'_> {
+    /// True when the machine has that role.
+    pub fn is(&self, role: MachineRole) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// True when the machine runs a kubelet.
+    pub fn runs_kubelet(&self) -> bool {
+        self.is(MachineRole::ControlPlane) || self.is(MachineRole::Worker)
+    }
+}
+
+impl<'a> Blueprint<'a> {
+    /// The blueprint of a spec.
+    pub fn of(spec: &'a ValidSpec) -> Self {
+        let cluster = spec.spec();
+        let machines = if cluster.provider.hosts().is_empty() {
+            made(cluster)
+        } else {
+            claimed(cluster)
+        };
+        Self {
+            name: spec.name(),
+            spec: cluster,
+            family: cluster.provider.family(),
+            machines,
+        }
+    }
+
+    /// True when keelson makes machines and what is around them.
+    pub fn is_cloud(&self) -> bool {
+        self.family != Family::Ssh
+    }
+
+    /// The machines with that role.
+    pub fn with_role(&self, role: MachineRole) -> impl Iterator<Item = &MachineBlueprint<'a>> {
+        self.machines.iter().filter(move |machine| machine.is(role))
+    }
+
+    /// The keys of `kind` that bear the names of the control planes' machines.
+    pub fn control_plane_keys(&self, kind: Kind) -> Vec<ResourceKey> {
+        self.with_role(MachineRole::ControlPlane)
+            .map(|machine| ResourceKey::new(kind, &*machine.name))
+            .collect()
+    }
+
+    /// The name of the API in DNS, when the spec names a zone for it.
+    pub fn api_host_name(&self) -> Option<String> {
+        let domain = self.spec.provider.domain()?;
+        let name = self.name.as_str();
+        let inside = name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+        Some(if inside {
+            format!("api.{name}")
+        } else {
+            format!("api.{name}.{domain}")
+        })
+    }
+
+    /// Host and port of the API, as clients reach it. Where only the load balancer knows its own address, the load
+    /// balancer stands for it.
+    pub fn endpoint(&self) -> String {
+        let first_host = || {
+            self.with_role(MachineRole::ControlPlane)
+                .next()
+                .and_then(|machine| machine.address.clone())
+        };
+        let host = self
+            .api_host_name()
+            .or_else(|| self.spec.provider.api_address().map(str::to_owned))
+            .or_else(first_host)
+            .unwrap_or_else(|| "load-balancer/api".to_owned());
+        format!("{host}:{API_PORT}")
+    }
+
+    /// True when the API is reached through a virtual IP that the control planes hold in turn.
+    pub fn has_virtual_address(&self) -> bool {
+        let is_ip = |address: &str| address.parse::<std::net::IpAddr>().is_ok();
+        !self.is_cloud() && self.spec.provider.api_address().is_some_and(is_ip)
+    }
+}
+
+fn stacked(spec: &ClusterSpec) -> bool {
+    matches!(spec.etcd.placement, EtcdPlacement::Stacked)
+}
+
+fn control_plane_roles(spec: &ClusterSpec) -> BTreeSet<MachineRole> {
+    let etcd = stacked(spec).then_some(MachineRole::Etcd);
+    [MachineRole::ControlPlane].into_iter().chain(etcd).collect()
+}
+
+/// The machines that keelson makes: so many of each group, spread over the zones.
+fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
+    let zones = spec.provider.zones();
+    let one = |group: &str, number: u32, roles: &BTreeSet<MachineRole>, machine| MachineBlueprint {
+        name: format!("{group}-{number}"),
+        group: group.to_owned(),
+        roles: roles.clone(),
+        machine: Some(machine),
+        spot: false,
+        zone: zones.get((number as usize - 1) % zones.len().max(1)).cloned(),
+        address: None,
+        labels: Labels::new(),
+        taints: Vec::new(),
+    };
+    let mut machines = Vec::new();
+    let control_plane = &spec.control_plane;
+    let roles = control_plane_roles(spec);
+    machines.extend((1..=control_plane.replicas).map(|number| MachineBlueprint {
+        labels: control_plane.labels.clone(),
+        taints: control_plane_taints(control_plane),
+        ..one(CONTROL_PLANE_GROUP, number, &roles, &control_plane.machine)
+    }));
+    if let EtcdPlacement::Dedicated(dedicated) = &spec.etcd.placement {
+        let roles = BTreeSet::from([MachineRole::Etcd]);
+        machines.extend(
+            (1..=dedicated.replicas).map(|number| one(ETCD_GROUP, number, &roles, &dedicated.machine)),
+        );
+    }
+    let roles = BTreeSet::from([MachineRole::Worker]);
+    for group in &spec.node_groups {
+        machines.extend((1..=group.replicas).map(|number| MachineBlueprint {
+            spot: group.spot,
+            labels: group.labels.clone(),
+            taints: group.taints.clone(),
+            ..one(group.name.as_str(), number, &roles, &group.machine)
+        }));
+    }
+    machines
+}
+
+/// The machines that stand there already.
+fn claimed(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
+    let mut machines: Vec<_> = spec
+        .provider
+        .hosts()
+        .iter()
+        .map(|host| claimed_host(spec, host))
+        .collect();
+    let rank = |machine: &MachineBlueprint<'_>| {
+        (
+            !machine.is(MachineRole::ControlPlane),
+            !machine.is(MachineRole::Etcd),
+        )
+    };
+    machines.sort_by_key(rank);
+    machines
+}
+
+fn claimed_host<'a>(spec: &'a ClusterSpec, host: &Host) -> MachineBlueprint<'a> {
+    let group = group_of_host(spec, host);
+    let mut roles = BTreeSet::new();
+    if host.is(HostRole::ControlPlane) {
+        roles.extend(control_plane_roles(spec));
+    }
+    if host.is(HostRole::Etcd) {
+        roles.insert(MachineRole::Etcd);
+    }
+    if host.is(HostRole::Worker) {
+        roles.insert(MachineRole::Worker);
+    }
+    let serves_api = host.is(HostRole::ControlPlane);
+    let (name, labels, taints) = match group {
+        _ if serves_api => {
+            let labels = spec.control_plane.labels.clone();
+            // A control plane that is a worker too takes workloads, unless the spec says otherwise.
+            let taints = match (&spec.control_plane.taints, host.is(HostRole::Worker)) {
+                (None, true) => Vec::new(),
+                _ => control_plane_taints(&spec.control_plane),
+            };
+            (CONTROL_PLANE_GROUP, labels, taints)
+        }
+        Some(group) => (group.name.as_str(), group.labels.clone(), group.taints.clone()),
+        None => (ETCD_GROUP, Labels::new(), Vec::new()),
+    };
+    MachineBlueprint {
+        name: host.name.to_string(),
+        group: name.to_owned(),
+        roles,
+        machine: None,
+        spot: false,
+        zone: None,
+        address: Some(host.address.clone()),
+        labels,
+        taints,
+    }
+}
+
+fn group_of_host<'a>(spec: &'a ClusterSpec, host: &Host) -> Option<&'a NodeGroup> {
+    if !host.is(HostRole::Worker) {
+        return None;
+    }
+    match &host.group {
+        Some(name) => spec.node_groups.iter().find(|group| group.name == *name),
+        None => spec.node_groups.first(),
+    }
+}
+
+fn control_plane_taints(control_plane: &ControlPlane) -> Vec<Taint> {
+    control_plane
+        .taints
+        .clone()
+        .unwrap_or_else(|| vec![ControlPlane::default_taint()])
+}

@@ -1,0 +1,81 @@
+//! How clients reach the API: a load balancer and a name in a cloud, a virtual address on bare machines.
+
+use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget, MachineRole, VirtualAddress};
+use keelson_provider_api::{Kind, ResourceKey};
+
+use super::blueprint::{API_PORT, Blueprint};
+use super::network::NETWORK;
+use crate::plan::DesiredState;
+
+const NAME: &str = "api";
+const TTL_SECONDS: u32 = 60;
+
+pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    if blueprint.is_cloud() {
+        load_balancer(blueprint, desired);
+    } else if blueprint.has_virtual_address() {
+        virtual_address(blueprint, desired);
+    }
+}
+
+fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    let key = ResourceKey::new(Kind::LoadBalancer, NAME);
+    let load_balancer = LoadBalancer {
+        network: NETWORK.to_owned(),
+        port: API_PORT,
+        public: true,
+        allowed_cidrs: blueprint.spec.api.allowed_cidrs.clone(),
+    };
+    desired.add(key.clone(), load_balancer);
+    if let (Some(name), Some(zone)) = (blueprint.api_host_name(), blueprint.spec.provider.domain()) {
+        let record = DnsRecord {
+            zone: zone.to_owned(),
+            target: key,
+            ttl_seconds: TTL_SECONDS,
+        };
+        desired.add(ResourceKey::new(Kind::DnsRecord, name), record);
+    }
+    for machine in blueprint.with_role(MachineRole::ControlPlane) {
+        let target = LoadBalancerTarget {
+            load_balancer: NAME.to_owned(),
+            machine: machine.name.clone(),
+        };
+        desired.add(ResourceKey::new(Kind::LoadBalancerTarget, &*machine.name), target);
+    }
+}
+
+fn virtual_address(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    let Some(address) = blueprint.spec.provider.api_address() else {
+        return;
+    };
+    let machines = blueprint
+        .with_role(MachineRole::ControlPlane)
+        .map(|machine| machine.name.clone())
+        .collect();
+    desired.add_after(
+        ResourceKey::new(Kind::VirtualAddress, NAME),
+        VirtualAddress {
+            address: address.to_owned(),
+            machines,
+        },
+        Vec::new(),
+        blueprint.control_plane_keys(Kind::ControlPlane),
+    );
+}
+
+/// What must be there before a worker can reach the API: all of the first, one of the second.
+pub(super) fn reachable(blueprint: &Blueprint<'_>) -> (Vec<ResourceKey>, Vec<ResourceKey>) {
+    if blueprint.is_cloud() {
+        let name = blueprint
+            .api_host_name()
+            .map(|name| ResourceKey::new(Kind::DnsRecord, name));
+        (
+            name.into_iter().collect(),
+            blueprint.control_plane_keys(Kind::LoadBalancerTarget),
+        )
+    } else if blueprint.has_virtual_address() {
+        (vec![ResourceKey::new(Kind::VirtualAddress, NAME)], Vec::new())
+    } else {
+        (Vec::new(), blueprint.control_plane_keys(Kind::ControlPlane))
+    }
+}

@@ -1,0 +1,50 @@
+//! Members of the etcd clusters: `main`, and `events` where events have their own. An external etcd is not ours.
+
+use keelson_provider_api::kinds::{EtcdMember, MachineRole, MemberPhase, MemberStart};
+use keelson_provider_api::{Kind, ResourceKey};
+
+use super::blueprint::Blueprint;
+use crate::plan::DesiredState;
+use crate::spec::EventsPlacement;
+
+const MAIN: &str = "main";
+const EVENTS: &str = "events";
+
+pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    for key in member_keys(blueprint) {
+        let Some((cluster, machine)) = key.name().split_once(':') else {
+            continue;
+        };
+        let member = EtcdMember {
+            cluster: cluster.to_owned(),
+            machine: machine.to_owned(),
+            phase: MemberPhase::Voter,
+            start: MemberStart::Initial,
+            initial_members: hosts(blueprint),
+        };
+        desired.add(key.clone(), member);
+    }
+}
+
+fn hosts(blueprint: &Blueprint<'_>) -> Vec<String> {
+    blueprint
+        .with_role(MachineRole::Etcd)
+        .map(|machine| machine.name.clone())
+        .collect()
+}
+
+/// The keys of every member of every etcd cluster.
+pub(super) fn member_keys(blueprint: &Blueprint<'_>) -> Vec<ResourceKey> {
+    let events = (blueprint.spec.etcd.events == EventsPlacement::Separate).then_some(EVENTS);
+    let hosts = hosts(blueprint);
+    [MAIN]
+        .into_iter()
+        .chain(events)
+        .flat_map(|cluster| {
+            hosts
+                .iter()
+                .map(move |machine| EtcdMember::name(cluster, machine))
+        })
+        .map(|name| ResourceKey::new(Kind::EtcdMember, name))
+        .collect()
+}

@@ -1,0 +1,59 @@
+//! Control planes and nodes.
+
+use keelson_provider_api::kinds::{ControlPlane, MachineRole, Node};
+use keelson_provider_api::{Kind, ResourceKey};
+
+use super::blueprint::{Blueprint, MachineBlueprint};
+use super::{endpoint, etcd};
+use crate::plan::DesiredState;
+use crate::spec::EtcdPlacement;
+
+pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    let endpoint = blueprint.endpoint();
+    let members = etcd::member_keys(blueprint);
+    let stacked = matches!(blueprint.spec.etcd.placement, EtcdPlacement::Stacked);
+    for machine in blueprint.with_role(MachineRole::ControlPlane) {
+        // A stacked control plane speaks to the member beside it, others to all members.
+        let own = |key: &&ResourceKey| {
+            !stacked
+                || key
+                    .name()
+                    .split_once(':')
+                    .is_some_and(|(_, on)| on == machine.name)
+        };
+        let after = members.iter().filter(own).cloned().collect();
+        let control_plane = ControlPlane {
+            machine: machine.name.clone(),
+            endpoint: endpoint.clone(),
+        };
+        let key = ResourceKey::new(Kind::ControlPlane, &*machine.name);
+        desired.add_after(key, control_plane, after, Vec::new());
+    }
+    let reachable = endpoint::reachable(blueprint);
+    for machine in blueprint.machines.iter().filter(|machine| machine.runs_kubelet()) {
+        let (after, after_any) = if machine.is(MachineRole::ControlPlane) {
+            // Control planes use their own API server (`reference/kubeadm.md` §3).
+            (
+                vec![ResourceKey::new(Kind::ControlPlane, &*machine.name)],
+                Vec::new(),
+            )
+        } else {
+            reachable.clone()
+        };
+        desired.add_after(
+            ResourceKey::new(Kind::Node, &*machine.name),
+            node(machine),
+            after,
+            after_any,
+        );
+    }
+}
+
+fn node(machine: &MachineBlueprint<'_>) -> Node {
+    Node {
+        machine: machine.name.clone(),
+        group: machine.group.clone(),
+        labels: machine.labels.clone(),
+        taints: machine.taints.clone(),
+    }
+}

@@ -1,0 +1,48 @@
+//! From a spec to the resources that it asks for.
+//!
+//! One builder a topic; each reads the [`Blueprint`] and adds its resources. The order of the calls below does not
+//! matter: what waits for what is said by the resources themselves.
+//!
+//! | builder | adds |
+//! |---|---|
+//! | `network` | network, subnets, firewalls |
+//! | `endpoint` | load balancer, its targets, DNS record, virtual address |
+//! | `machines` | machines |
+//! | `bundles` | the configuration of each machine |
+//! | `etcd` | members of the etcd clusters |
+//! | `kubernetes` | control planes and nodes |
+//! | `addons` | kube-proxy, CoreDNS, and what the user adds |
+
+mod addons;
+mod blueprint;
+mod bundles;
+mod endpoint;
+mod etcd;
+mod kubernetes;
+mod machines;
+mod network;
+
+use crate::plan::{DesiredState, Rolling};
+use crate::spec::ValidSpec;
+
+pub use blueprint::{API_PORT, Blueprint, MachineBlueprint};
+
+/// Everything that `spec` asks for.
+pub fn desired_state(spec: &ValidSpec) -> DesiredState {
+    let blueprint = Blueprint::of(spec);
+    let mut desired = DesiredState::default();
+    network::build(&blueprint, &mut desired);
+    endpoint::build(&blueprint, &mut desired);
+    machines::build(&blueprint, &mut desired);
+    bundles::build(&blueprint, &mut desired);
+    etcd::build(&blueprint, &mut desired);
+    kubernetes::build(&blueprint, &mut desired);
+    addons::build(&blueprint, &mut desired);
+    for group in &blueprint.spec.node_groups {
+        let rolling = Rolling {
+            max_unavailable: group.rolling.max_unavailable,
+        };
+        desired.rolling.insert(group.name.to_string(), rolling);
+    }
+    desired
+}
