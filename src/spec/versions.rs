@@ -80,7 +80,10 @@ mod tests {
 
     #[test]
     fn releases_are_four_consecutive_minors_whose_etcd_is_new_enough() {
-        let minors: Vec<u32> = KUBERNETES_RELEASES.iter().map(|release| release.minor.1).collect();
+        let minors: Vec<u32> = KUBERNETES_RELEASES
+            .iter()
+            .map(|release| release.minor.1)
+            .collect();
         assert_eq!(minors, [34, 35, 36, 37]);
         for release in KUBERNETES_RELEASES {
             assert_eq!(release.newest_known.minor_release(), release.minor);

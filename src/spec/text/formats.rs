@@ -47,7 +47,12 @@ const fn row(
     }
 }
 
-const ADDRESS: TextFormat = row("address", "an IP address or a DNS name", "10.0.0.100", check_address);
+const ADDRESS: TextFormat = row(
+    "address",
+    "an IP address or a DNS name",
+    "10.0.0.100",
+    check_address,
+);
 const ARGUMENT_NAME: TextFormat = row(
     "argument-name",
     "a flag's name without dashes in front",
@@ -151,7 +156,10 @@ pub(crate) fn check_host_name(text: &str) -> Result<(), InvalidText> {
         .next()
         .is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     if last_is_number && text.parse::<IpAddr>().is_err() {
-        return invalid(format!("`{}` is neither an IP address nor a DNS name", clip(text)));
+        return invalid(format!(
+            "`{}` is neither an IP address nor a DNS name",
+            clip(text)
+        ));
     }
     Ok(())
 }
@@ -186,7 +194,10 @@ fn check_identifier(text: &str) -> Result<(), InvalidText> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || "._-/:".contains(character);
     check_alphabet(text, allowed, IDENTIFIER_LIMIT_CHARS)?;
     if !text.starts_with(|character: char| character.is_ascii_alphanumeric()) {
-        return invalid(format!("`{}` does not begin with a letter or a digit", clip(text)));
+        return invalid(format!(
+            "`{}` does not begin with a letter or a digit",
+            clip(text)
+        ));
     }
     Ok(())
 }
@@ -217,7 +228,11 @@ fn check_line(text: &str) -> Result<(), InvalidText> {
 }
 
 fn check_plugin_name(text: &str) -> Result<(), InvalidText> {
-    check_alphabet(text, |character| character.is_ascii_alphanumeric(), IDENTIFIER_LIMIT_CHARS)
+    check_alphabet(
+        text,
+        |character| character.is_ascii_alphanumeric(),
+        IDENTIFIER_LIMIT_CHARS,
+    )
 }
 
 /// `authorized_keys` lines without options: sshd(8), "AUTHORIZED_KEYS FILE FORMAT".
@@ -232,7 +247,9 @@ fn check_public_key(text: &str) -> Result<(), InvalidText> {
         "sk-ecdsa-sha2-nistp256@openssh.com",
     ];
     if text.contains("PRIVATE KEY") {
-        return invalid("it is a private key; a spec needs the public one, from the file that ends in .pub".to_owned());
+        return invalid(
+            "it is a private key; a spec needs the public one, from the file that ends in .pub".to_owned(),
+        );
     }
     if let Some(wrong) = text.chars().find(|character| character.is_control()) {
         return invalid(format!(
@@ -278,8 +295,9 @@ fn check_registry(text: &str) -> Result<(), InvalidText> {
 
 /// The portable alphabet of `useradd(8)`.
 fn check_user_name(text: &str) -> Result<(), InvalidText> {
-    let allowed =
-        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character);
+    let allowed = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character)
+    };
     check_alphabet(text, allowed, 32)?;
     if !text.starts_with(|character: char| character.is_ascii_lowercase() || character == '_') {
         return invalid(format!("`{}` does not begin with a letter", clip(text)));
@@ -334,13 +352,32 @@ mod tests {
         for format in SPEC_FORMATS {
             assert_eq!((format.check)(format.example), Ok(()), "{}", format.name);
             for rubbish in ["", "\u{0}", "a\nb"] {
-                assert!((format.check)(rubbish).is_err(), "{} accepts {rubbish:?}", format.name);
+                assert!(
+                    (format.check)(rubbish).is_err(),
+                    "{} accepts {rubbish:?}",
+                    format.name
+                );
             }
             if format.name == "line" {
                 continue;
             }
-            for rubbish in [" ", "$(reboot)", "a b", "a;b", "a`b", "'", "\"", "a|b", "a&b", "{x}"] {
-                assert!((format.check)(rubbish).is_err(), "{} accepts {rubbish:?}", format.name);
+            for rubbish in [
+                " ",
+                "$(reboot)",
+                "a b",
+                "a;b",
+                "a`b",
+                "'",
+                "\"",
+                "a|b",
+                "a&b",
+                "{x}",
+            ] {
+                assert!(
+                    (format.check)(rubbish).is_err(),
+                    "{} accepts {rubbish:?}",
+                    format.name
+                );
             }
         }
     }

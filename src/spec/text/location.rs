@@ -112,7 +112,8 @@ impl TextValue for HttpUrl {
             )));
         }
         check_authority(authority)?;
-        let allowed = |character: char| character.is_ascii_alphanumeric() || "-._~%+@:,=/".contains(character);
+        let allowed =
+            |character: char| character.is_ascii_alphanumeric() || "-._~%+@:,=/".contains(character);
         if let Some(wrong) = path.chars().find(|&character| !allowed(character)) {
             return Err(InvalidText::new(format!(
                 "`{}` contains `{}`",

@@ -107,7 +107,9 @@ impl TextValue for OnCalendar {
             )));
         }
         if text.len() > LIMIT_CHARS {
-            return Err(InvalidText::new(format!("it is longer than {LIMIT_CHARS} characters")));
+            return Err(InvalidText::new(format!(
+                "it is longer than {LIMIT_CHARS} characters"
+            )));
         }
         let wrong = || InvalidText::new(format!("`{}` is not a calendar expression", clip(text)));
         let parts: Vec<&str> = text.split_whitespace().collect();
@@ -131,7 +133,11 @@ impl TextValue for OnCalendar {
             [date, time] => is_date(date) && is_time(time),
             _ => false,
         };
-        if valid { Ok(Self(text.to_owned())) } else { Err(wrong()) }
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(wrong())
+        }
     }
 }
 

@@ -50,8 +50,10 @@ impl fmt::Display for StateStore {
 /// same ones.
 fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
     let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let edge =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = name.as_bytes();
     if !(3..=63).contains(&bytes.len()) || !bytes.iter().copied().all(allowed) {
         return Err(InvalidText::new(format!(
@@ -68,7 +70,10 @@ fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
     let prefix = prefix.trim_matches('/');
     if !prefix.is_empty() {
         check_path(prefix)?;
-        if prefix.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        if prefix
+            .split('/')
+            .any(|part| part.is_empty() || part == "." || part == "..")
+        {
             return Err(InvalidText::new(format!(
                 "the prefix `{}` has an empty part, `.` or `..`",
                 clip(prefix)

@@ -21,9 +21,7 @@ pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
 pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, Snapshots};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};
-pub use node::{
-    Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight,
-};
+pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};
 pub use provider::{
     AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, Provider, SimulatedProvider,
     SshProvider,

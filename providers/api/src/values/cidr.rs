@@ -17,7 +17,11 @@ impl Cidr {
     /// The IPv4 range of `prefix_length` bits (more than 32 count as 32) that `address` lies in.
     pub fn ipv4(address: [u8; 4], prefix_length: u8) -> Self {
         let whole = ipnet::Ipv4Net::from(std::net::Ipv4Addr::from(address));
-        Self(IpNet::V4(ipnet::Ipv4Net::new(whole.addr(), prefix_length).unwrap_or(whole).trunc()))
+        Self(IpNet::V4(
+            ipnet::Ipv4Net::new(whole.addr(), prefix_length)
+                .unwrap_or(whole)
+                .trunc(),
+        ))
     }
 
     /// True when the two ranges share at least one address.
