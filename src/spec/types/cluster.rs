@@ -1,12 +1,12 @@
 //! The document and its `spec`.
 
-use keelson_provider_api::values::{ClusterName, Span, Version};
+use keelson_provider_api::values::{ClusterName, Span, Taint, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addon, Api, Assets, Containerd, ControlPlane, Etcd, KubeProxy, Kubelet, Network, NodeGroup, Preflight,
-    Provider, SshAccess,
+    Addon, Api, Assets, Containerd, ControlPlane, Etcd, EtcdPlacement, Host, HostRole, KubeProxy, Kubelet,
+    Network, NodeGroup, Preflight, Provider, SshAccess,
 };
 use crate::spec::text::StateStore;
 use crate::spec::versions;
@@ -109,4 +109,47 @@ pub struct ClusterSpec {
 
 fn default_state_store() -> StateStore {
     StateStore::Directory(".keelson".to_owned())
+}
+
+impl ClusterSpec {
+    /// The bare hosts that have `role`, in the spec's order; none for clouds.
+    pub fn hosts_with(&self, role: HostRole) -> impl Iterator<Item = &Host> {
+        self.provider.hosts().iter().filter(move |host| host.is(role))
+    }
+
+    /// The bare worker hosts of the node group at `index`: those that name it and, for the first group, those that
+    /// name none.
+    pub fn hosts_of_group(&self, index: usize) -> Vec<&Host> {
+        let Some(group) = self.node_groups.get(index) else {
+            return Vec::new();
+        };
+        self.hosts_with(HostRole::Worker)
+            .filter(|host| match &host.group {
+                Some(name) => *name == group.name,
+                None => index == 0,
+            })
+            .collect()
+    }
+
+    /// The taints of a control-plane node. One that is also a worker goes without the control plane's own taint.
+    pub fn control_plane_taints(&self, is_worker: bool) -> Vec<Taint> {
+        let own = ControlPlane::default_taint();
+        let taints = match &self.control_plane.taints {
+            Some(taints) => taints.clone(),
+            None => vec![own.clone()],
+        };
+        taints
+            .into_iter()
+            .filter(|taint| !is_worker || *taint != own)
+            .collect()
+    }
+
+    /// The number of etcd members that keelson runs: none for an external etcd.
+    pub fn etcd_members(&self) -> u32 {
+        match &self.etcd.placement {
+            EtcdPlacement::Stacked => self.control_plane.replicas,
+            EtcdPlacement::Dedicated(dedicated) => dedicated.replicas,
+            EtcdPlacement::External(_) => 0,
+        }
+    }
 }

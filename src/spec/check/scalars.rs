@@ -1,0 +1,113 @@
+//! Scalars against the shape that is expected of them.
+
+use keelson_provider_api::values::clip;
+use serde_json::Value;
+
+use super::{describe, nearest};
+use crate::spec::shape::{Shape, Word};
+use crate::spec::yaml::{Plain, resolve};
+
+/// Why a scalar is not what is expected.
+pub(super) struct Wrong {
+    pub(super) problem: String,
+    pub(super) expected: String,
+    pub(super) help: Option<String>,
+}
+
+/// The value of the scalar `text`, written without quotes when `plain`.
+pub(super) fn read(text: &str, plain: bool, shape: &Shape) -> Result<Value, Wrong> {
+    let found = if plain { resolve(text) } else { Plain::Text };
+    let wrong = |problem: String, help: Option<String>| Wrong {
+        problem,
+        expected: describe(shape),
+        help,
+    };
+    if found == Plain::Null {
+        let problem = if text.is_empty() {
+            "nothing stands here".to_owned()
+        } else {
+            format!("`{text}` is no value")
+        };
+        let help = "remove the field to leave it at its default".to_owned();
+        return Err(wrong(problem, Some(help)));
+    }
+    match shape {
+        Shape::Text(format) => {
+            if let Plain::Boolean(_) = found {
+                let problem = format!("`{text}` is a boolean, not a text");
+                return Err(wrong(
+                    problem,
+                    Some(format!("write \"{text}\" if the text is meant")),
+                ));
+            }
+            match format.map_or(Ok(()), |format| (format.check)(text)) {
+                Ok(()) => Ok(Value::String(text.to_owned())),
+                Err(problem) => Err(wrong(problem.to_string(), None)),
+            }
+        }
+        Shape::Words(words) | Shape::WordsOrFields(words, _) => word(text, words, wrong),
+        Shape::Boolean => match found {
+            Plain::Boolean(boolean) => Ok(Value::Bool(boolean)),
+            _ => Err(not_a_boolean(text, plain, wrong)),
+        },
+        Shape::Integer(least, most) => match &found {
+            Plain::Number(number) => match number.as_u64() {
+                Some(whole) if (*least..=*most).contains(&whole) => Ok(whole.into()),
+                Some(_) => Err(wrong(format!("`{}` is out of range", clip(text)), None)),
+                None if number.is_i64() => Err(wrong(format!("`{}` is negative", clip(text)), None)),
+                None => Err(wrong(format!("`{}` is not a whole number", clip(text)), None)),
+            },
+            Plain::BeyondNumbers => Err(wrong(format!("`{}` is out of range", clip(text)), None)),
+            _ => {
+                let is_quoted = !plain && matches!(resolve(text), Plain::Number(_));
+                let help = is_quoted.then(|| format!("write {} without quotes", clip(text)));
+                Err(wrong(format!("`{}` is a text, not a number", clip(text)), help))
+            }
+        },
+        Shape::List(..) => {
+            let help = format!("a list with one item is written [{}]", clip(text));
+            Err(wrong(format!("`{}` is not a list", clip(text)), Some(help)))
+        }
+        Shape::Fields(fields) => {
+            let field = fields
+                .fields
+                .iter()
+                .find(|field| fields.exactly_one && field.name == text);
+            let help = field.map(|field| format!("write `{}: {{ … }}`", field.name));
+            Err(wrong(format!("`{}` is not a map", clip(text)), help))
+        }
+        Shape::Table(_) | Shape::FreeForm => Err(wrong(format!("`{}` is not a map", clip(text)), None)),
+    }
+}
+
+fn word(text: &str, words: &[Word], wrong: impl Fn(String, Option<String>) -> Wrong) -> Result<Value, Wrong> {
+    if words.iter().any(|word| word.text == text) {
+        return Ok(Value::String(text.to_owned()));
+    }
+    let nearest = nearest(text, words.iter().map(|word| word.text.as_str()));
+    let help = match (nearest, words) {
+        (Some(word), _) => Some(format!("did you mean `{word}`?")),
+        (None, _) => None,
+    };
+    Err(wrong(format!("`{}` is not known here", clip(text)), help))
+}
+
+fn not_a_boolean(text: &str, plain: bool, wrong: impl Fn(String, Option<String>) -> Wrong) -> Wrong {
+    /// Words that YAML 1.1 took for booleans, and what they meant.
+    const OLD_WORDS: &[(&str, bool)] = &[
+        ("yes", true),
+        ("on", true),
+        ("y", true),
+        ("no", false),
+        ("off", false),
+        ("n", false),
+    ];
+    let lower = text.to_lowercase();
+    let old = OLD_WORDS.iter().find(|(word, _)| *word == lower);
+    let help = match (old, resolve(text)) {
+        (Some((_, meaning)), _) => Some(format!("write {meaning}")),
+        (None, Plain::Boolean(_)) if !plain => Some(format!("write {text} without quotes")),
+        _ => None,
+    };
+    wrong(format!("`{}` is neither true nor false", clip(text)), help)
+}

@@ -1,0 +1,64 @@
+//! Defaults that depend on other fields.
+
+use keelson_provider_api::values::{Name, TextValue};
+
+use super::path::{Path, path_of};
+use super::types::{ClusterSpec, ControlPlane, EtcdPlacement, Family, HostRole, NodeGroup};
+use super::versions;
+
+/// The group that bare worker hosts form when a spec names none.
+const DEFAULT_GROUP: &str = "workers";
+
+/// Fills in what follows from other fields. `given` tells whether the file has a value at a path.
+pub(crate) fn complete(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
+    if !matches!(spec.etcd.placement, EtcdPlacement::External(_)) {
+        let kubernetes = spec.kubernetes_version;
+        spec.etcd
+            .version
+            .get_or_insert_with(|| versions::default_etcd(kubernetes));
+    }
+    spec.control_plane
+        .taints
+        .get_or_insert_with(|| vec![ControlPlane::default_taint()]);
+    if spec.provider.family() == Family::Ssh {
+        complete_from_hosts(spec, given);
+    }
+}
+
+/// Numbers of machines follow from the list of hosts.
+fn complete_from_hosts(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
+    let control_planes = count(spec.hosts_with(HostRole::ControlPlane).count());
+    if !given(&path_of!("spec", "controlPlane", "replicas")) {
+        spec.control_plane.replicas = control_planes;
+    }
+    let etcd_hosts = count(spec.hosts_with(HostRole::Etcd).count());
+    if let EtcdPlacement::Dedicated(dedicated) = &mut spec.etcd.placement {
+        if !given(&path_of!("spec", "etcd", "placement", "dedicated", "replicas")) {
+            dedicated.replicas = etcd_hosts;
+        }
+    }
+    let has_workers = spec.hosts_with(HostRole::Worker).next().is_some();
+    if spec.node_groups.is_empty() && has_workers {
+        // A host that names another group than `workers` is reported by validation, not given a group here.
+        if let Ok(name) = Name::parse_text(DEFAULT_GROUP) {
+            spec.node_groups.push(NodeGroup::of_hosts(name, 0));
+            let replicas = count(spec.hosts_of_group(0).len());
+            if let Some(group) = spec.node_groups.first_mut() {
+                group.replicas = replicas;
+            }
+            return;
+        }
+    }
+    for index in 0..spec.node_groups.len() {
+        let replicas = count(spec.hosts_of_group(index).len());
+        if !given(&path_of!("spec", "nodeGroups", index, "replicas")) {
+            if let Some(group) = spec.node_groups.get_mut(index) {
+                group.replicas = replicas;
+            }
+        }
+    }
+}
+
+pub(crate) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

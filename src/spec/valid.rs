@@ -1,0 +1,91 @@
+//! A spec that passed every check.
+
+use std::fmt;
+
+use keelson_provider_api::values::{ClusterName, Digest};
+
+use super::errors::SpecError;
+use super::types::{Cluster, ClusterSpec};
+
+/// A spec that passed every check, with all defaults filled in. Only [`load`](super::load) makes one.
+#[derive(Debug, Clone)]
+pub struct ValidSpec {
+    cluster: Cluster,
+    warnings: SpecWarnings,
+}
+
+/// What is allowed in a spec but probably not meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SpecWarnings {
+    /// Where the spec came from.
+    pub origin: String,
+    /// The warnings, sorted by position.
+    pub warnings: Vec<SpecError>,
+}
+
+impl ValidSpec {
+    pub(super) fn new(cluster: Cluster, warnings: SpecWarnings) -> Self {
+        Self { cluster, warnings }
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &ClusterName {
+        &self.cluster.metadata.name
+    }
+
+    /// What the cluster is to be. Filled in are: `etcd.version`, `control_plane.taints`, and with bare hosts the node
+    /// groups and all numbers of replicas.
+    pub fn spec(&self) -> &ClusterSpec {
+        &self.cluster.spec
+    }
+
+    /// The whole document.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// What is allowed but probably not meant; for the user's eyes, on stderr.
+    pub fn warnings(&self) -> &SpecWarnings {
+        &self.warnings
+    }
+
+    /// The completed spec as YAML. Loading it again gives an equal value.
+    pub fn to_yaml(&self) -> String {
+        let options = serde_saphyr::ser_options! {
+            // Block scalars fold long lines; a quoted text comes back exactly as it was.
+            prefer_block_scalars: false,
+        };
+        // Every value of a spec has a YAML form: names are strings, numbers finite. JSON, which is YAML too, stands in.
+        serde_saphyr::to_string_with_options(&self.cluster, options)
+            .unwrap_or_else(|_| serde_json::to_string(&self.cluster).unwrap_or_default())
+    }
+
+    /// The digest of the completed spec: equal for specs that mean the same, however they are written.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&self.cluster)
+    }
+}
+
+impl PartialEq for ValidSpec {
+    /// Compares what is specified; warnings, which know lines of a file, do not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.cluster == other.cluster
+    }
+}
+
+impl std::ops::Deref for ValidSpec {
+    type Target = ClusterSpec;
+
+    fn deref(&self) -> &ClusterSpec {
+        &self.cluster.spec
+    }
+}
+
+impl fmt::Display for SpecWarnings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for warning in &self.warnings {
+            warning.write("warning", &self.origin, formatter)?;
+        }
+        Ok(())
+    }
+}
