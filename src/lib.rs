@@ -2,5 +2,7 @@
 
 pub mod execute;
 pub mod model;
+pub mod ops;
 pub mod plan;
 pub mod spec;
+pub mod store;

@@ -97,6 +97,9 @@ impl<'a> Execution<'a> {
         });
         let mut in_flight: FuturesUnordered<BoxFuture<'_, (usize, StepEnd)>> = FuturesUnordered::new();
         loop {
+            if self.interrupt.is_stopped() {
+                dispatcher.stop("the run was asked to stop", in_flight.len());
+            }
             while let Some(index) = dispatcher.next_to_start() {
                 let step = &self.plan.steps()[index];
                 in_flight.push(Box::pin(
@@ -109,9 +112,7 @@ impl<'a> Execution<'a> {
             tokio::select! {
                 biased;
                 Some((index, end)) = in_flight.next() => dispatcher.finish(index, end),
-                () = self.interrupt.stopped(), if !dispatcher.stopped => {
-                    dispatcher.stop("the run was asked to stop", in_flight.len());
-                }
+                () = self.interrupt.stopped(), if !dispatcher.stopped => {}
             }
         }
         let took = Duration::try_from(self.clock.now().duration_since(started)).unwrap_or_default();

@@ -216,10 +216,13 @@ fn claimed_host<'a>(spec: &'a ClusterSpec, host: &Host) -> MachineBlueprint<'a> 
     let (name, labels, taints) = match group {
         _ if serves_api => {
             let labels = spec.control_plane.labels.clone();
-            // A control plane that is a worker too takes workloads, unless the spec says otherwise.
-            let taints = match (&spec.control_plane.taints, host.is(HostRole::Worker)) {
-                (None, true) => Vec::new(),
-                _ => control_plane_taints(&spec.control_plane),
+            let taints = control_plane_taints(&spec.control_plane);
+            // A control plane that is a worker too takes workloads, unless the spec taints it by other taints.
+            let is_default = taints == [ControlPlane::default_taint()];
+            let taints = if host.is(HostRole::Worker) && is_default {
+                Vec::new()
+            } else {
+                taints
             };
             (CONTROL_PLANE_GROUP, labels, taints)
         }

@@ -1,0 +1,237 @@
+//! Makes the world what the spec says.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keelson_provider_api::{ClusterIdentity, Precondition, ResourceKey};
+
+use super::error::OperationError;
+use super::identity;
+use super::planning::Planned;
+use super::session::Session;
+use crate::execute::event::Both;
+use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
+use crate::plan::{DesiredState, Plan};
+
+/// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
+const ROUND_LIMIT: u32 = 6;
+
+/// How an apply is done.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOptions {
+    /// A plan that was shown before; it is carried out only if it is still what would be planned now.
+    pub saved_plan: Option<Plan>,
+}
+
+/// What an apply did.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The cluster.
+    pub identity: ClusterIdentity,
+    /// What each round did, one entry a plan that was carried out.
+    pub rounds: Vec<Executed>,
+    /// The first plan, which is the one that was approved.
+    pub first_plan: Option<Plan>,
+}
+
+impl Applied {
+    /// How many steps were done.
+    pub fn steps_done(&self) -> usize {
+        self.rounds.iter().map(|round| round.done).sum()
+    }
+
+    /// How long carrying out took.
+    pub fn took(&self) -> Duration {
+        self.rounds.iter().map(|round| round.took).sum()
+    }
+}
+
+/// A yes or a no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// Go on.
+    Yes,
+    /// Leave everything as it is.
+    No,
+}
+
+/// Someone who is asked before a plan is carried out.
+#[async_trait]
+pub trait Approve: Send + Sync {
+    /// Looks at a plan and says yes or no. Asked once, and again only when a later round would do what the first
+    /// plan did not show.
+    async fn approve(&self, planned: &Planned) -> Approval;
+}
+
+/// Says yes to everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AutoApprove;
+
+#[async_trait]
+impl Approve for AutoApprove {
+    async fn approve(&self, _planned: &Planned) -> Approval {
+        Approval::Yes
+    }
+}
+
+impl Session {
+    /// Makes the world what the spec says: looks, plans, asks, carries out, and looks again until there is nothing
+    /// left to do.
+    ///
+    /// # Errors
+    /// [`OperationError`]; whatever it is, running the same again goes on from where this run ended.
+    pub async fn apply(
+        &self,
+        options: &ApplyOptions,
+        approve: &dyn Approve,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Applied, OperationError> {
+        let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
+            let identity = self.begin(&lease).await?;
+            let desired = self.desired_state();
+            let first = self.look_and_plan(&identity, desired.clone(), reporter).await?;
+            check_saved(options.saved_plan.as_ref(), &first)?;
+            if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
+                return Err(OperationError::Declined);
+            }
+            self.keep_spec().await?;
+            let rounds = Rounds {
+                session: self,
+                lease: &lease,
+                journal: &journal,
+                reporter,
+                interrupt,
+                approve,
+            };
+            rounds.converge(&identity, desired, first).await
+        });
+        self.drive(work).await
+    }
+
+    async fn begin(&self, lease: &Lease) -> Result<ClusterIdentity, OperationError> {
+        let name = self.spec().name();
+        let mark = format!("{}\n{}", self.parts.holder, lease.generation());
+        let record = identity::read_or_begin(self.store(), name, self.clock().now(), &mark).await?;
+        Ok(identity::identity(name, Some(&record)))
+    }
+
+    async fn keep_spec(&self) -> Result<(), OperationError> {
+        let path = identity::spec_path(self.spec().name());
+        let spec = self.spec().to_yaml();
+        self.store()
+            .write(&path, spec.as_bytes(), Precondition::None)
+            .await?;
+        Ok(())
+    }
+}
+
+/// A saved plan is carried out only if planning now gives the same.
+fn check_saved(saved: Option<&Plan>, now: &Planned) -> Result<(), OperationError> {
+    let Some(saved) = saved else { return Ok(()) };
+    let stale = |problem: &str| Err(OperationError::StalePlan(problem.to_owned()));
+    if saved.cluster().name != now.plan.cluster().name {
+        return stale("it is for another cluster");
+    }
+    if saved.cluster().uid.is_some() && saved.cluster().uid != now.plan.cluster().uid {
+        return stale("it is for an earlier life of this cluster");
+    }
+    if saved.desired_digest() != now.plan.desired_digest() {
+        return stale("the spec has changed since it was made");
+    }
+    if saved.observation_digest() != now.plan.observation_digest() {
+        return stale("the world has moved since it was made");
+    }
+    if saved.outline() != now.plan.outline() {
+        return stale("it was changed by hand, or made by another version of keelson");
+    }
+    Ok(())
+}
+
+/// The loop of looking, planning and carrying out.
+pub(super) struct Rounds<'a> {
+    pub session: &'a Session,
+    pub lease: &'a Lease,
+    pub journal: &'a Journal,
+    pub reporter: &'a dyn Reporter,
+    pub interrupt: &'a Interrupt,
+    pub approve: &'a dyn Approve,
+}
+
+impl Rounds<'_> {
+    /// Carries `planned` out, and whatever is left to do afterwards, until nothing is.
+    pub(super) async fn converge(
+        &self,
+        identity: &ClusterIdentity,
+        desired: DesiredState,
+        planned: Planned,
+    ) -> Result<Applied, OperationError> {
+        let mut approved: BTreeSet<(ResourceKey, &'static str)> =
+            planned.plan.outline().into_iter().collect();
+        let mut applied = Applied {
+            identity: identity.clone(),
+            rounds: Vec::new(),
+            first_plan: Some(planned.plan.clone()),
+        };
+        let mut planned = planned;
+        for _ in 0..ROUND_LIMIT {
+            if planned.plan.is_empty() {
+                return finish(applied, planned);
+            }
+            let executed = self.execute(&planned.plan).await;
+            let ended = outcome(&executed);
+            applied.rounds.push(executed);
+            ended?;
+            planned = self
+                .session
+                .look_and_plan(identity, desired.clone(), self.reporter)
+                .await?;
+            let outline = planned.plan.outline();
+            if !outline.iter().all(|step| approved.contains(step)) {
+                if self.approve.approve(&planned).await == Approval::No {
+                    return Err(OperationError::Declined);
+                }
+                approved.extend(outline);
+            }
+        }
+        if planned.plan.is_empty() {
+            finish(applied, planned)
+        } else {
+            Err(OperationError::NotConverged(ROUND_LIMIT))
+        }
+    }
+
+    async fn execute(&self, plan: &Plan) -> Executed {
+        let reporter = Both(self.reporter, self.journal);
+        let session = self.session;
+        Execution::new(
+            plan,
+            self.lease,
+            session.providers(),
+            session.clock(),
+            &reporter,
+            self.interrupt,
+        )
+        .run()
+        .await
+    }
+}
+
+fn outcome(executed: &Executed) -> Result<(), OperationError> {
+    if executed.failures.is_empty() && executed.stopped {
+        return Err(OperationError::Interrupted(Some(Box::new(executed.clone()))));
+    }
+    if executed.is_complete() {
+        Ok(())
+    } else {
+        Err(OperationError::StepsFailed(Box::new(executed.clone())))
+    }
+}
+
+fn finish(applied: Applied, last: Planned) -> Result<Applied, OperationError> {
+    if last.report.is_blocked() {
+        return Err(OperationError::Blocked(Box::new(last.report)));
+    }
+    Ok(applied)
+}

@@ -1,0 +1,64 @@
+//! Why an operation did not do what was asked.
+
+use jiff::Timestamp;
+use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{ResourceKey, StoreError};
+
+use crate::execute::{Executed, LeaseError};
+use crate::plan::{PlanDefect, PlanReport};
+
+/// Why an operation did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// Someone else is changing the cluster, or has taken over.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The state store did not do its part.
+    #[error("the state store failed")]
+    Store(#[from] StoreError),
+    /// Steps failed, or were never started because of one that did.
+    #[error("{} of {} steps failed", .0.failures.len(), .0.failures.len() + .0.done + .0.not_started)]
+    StepsFailed(Box<Executed>),
+    /// The run was asked to stop.
+    #[error("stopped before the end")]
+    Interrupted(Option<Box<Executed>>),
+    /// Something may not be touched; everything else has been done.
+    #[error("{} resources are blocked", .0.blocked.len())]
+    Blocked(Box<PlanReport>),
+    /// The spec forbids it.
+    #[error("cluster {0} is protected from deletion")]
+    Protected(ClusterName),
+    /// A saved plan does not fit any more.
+    #[error("the saved plan does not fit: {0}")]
+    StalePlan(String),
+    /// The plan was not empty after so many rounds.
+    #[error("the cluster still differs from the spec after {0} rounds")]
+    NotConverged(u32),
+    /// The user said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// There is no such cluster.
+    #[error("there is no cluster {name} in {location}")]
+    NoCluster {
+        /// The name in the spec.
+        name: ClusterName,
+        /// The state store.
+        location: String,
+    },
+    /// After a destroy something was left.
+    #[error("{} resources are left", .0.len())]
+    LeftOver(Vec<ResourceKey>),
+    /// After a destroy it could not be seen whether something was left.
+    #[error("cannot prove that nothing is left: {0}")]
+    Unproven(String),
+    /// The cluster was not well in time.
+    #[error("the cluster was not healthy by {0}")]
+    TimedOut(Timestamp),
+    /// A defect of keelson.
+    #[error("defect in keelson")]
+    Defect(#[from] PlanDefect),
+    /// A clock gave up on the work it was to drive.
+    #[error("the clock stopped before the work was done")]
+    ClockStopped,
+}

@@ -1,0 +1,82 @@
+//! Which life of the cluster this is.
+
+use jiff::Timestamp;
+use keelson_provider_api::values::{ClusterName, Digest};
+use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// A cluster's entry in the state store: `<cluster>/cluster.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterRecord {
+    /// The name.
+    pub name: ClusterName,
+    /// The life.
+    pub uid: ClusterUid,
+    /// When the first apply began.
+    pub created_at: Timestamp,
+}
+
+fn path(name: &ClusterName) -> String {
+    format!("{name}/cluster.json")
+}
+
+/// Where the completed spec of the last apply is kept.
+pub(super) fn spec_path(name: &ClusterName) -> String {
+    format!("{name}/spec.yaml")
+}
+
+/// Reads the record of a cluster.
+pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option<ClusterRecord>, StoreError> {
+    let Some(object) = store.read(&path(name)).await? else {
+        return Ok(None);
+    };
+    let damaged = |problem: String| StoreError::Damaged {
+        path: path(name),
+        location: store.location(),
+        problem,
+    };
+    let record: ClusterRecord =
+        serde_json::from_slice(&object.content).map_err(|problem| damaged(problem.to_string()))?;
+    if record.name != *name {
+        return Err(damaged(format!("it is the record of cluster {}", record.name)));
+    }
+    Ok(Some(record))
+}
+
+/// Reads the record of a cluster, or begins a new life. `mark` makes the uid differ from that of any other life:
+/// it names who began it.
+pub(super) async fn read_or_begin(
+    store: &dyn Store,
+    name: &ClusterName,
+    now: Timestamp,
+    mark: &str,
+) -> Result<ClusterRecord, StoreError> {
+    if let Some(record) = read(store, name).await? {
+        return Ok(record);
+    }
+    let uid = Digest::of_bytes(format!("{name}\n{}\n{mark}", now.as_nanosecond()).as_bytes()).short(24);
+    let record = ClusterRecord {
+        name: name.clone(),
+        uid: ClusterUid::new(uid),
+        created_at: now,
+    };
+    let content = serde_json::to_vec_pretty(&record).unwrap_or_default();
+    store.write(&path(name), &content, Precondition::Absent).await?;
+    Ok(record)
+}
+
+/// Ends a life: removes the record and the spec. The lease and the journal stay: fencing generations never go
+/// back, and a journal is for the time after.
+pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+    store.delete(&spec_path(name), Precondition::None).await?;
+    store.delete(&path(name), Precondition::None).await
+}
+
+/// The identity that goes with a record, or with none yet.
+pub(super) fn identity(name: &ClusterName, record: Option<&ClusterRecord>) -> ClusterIdentity {
+    ClusterIdentity {
+        name: name.clone(),
+        uid: record.map(|record| record.uid.clone()),
+    }
+}

@@ -1,0 +1,26 @@
+//! The operations: what a user can do with a cluster.
+//!
+//! Each is one file that reads from top to bottom: [`apply`](Session::apply), [`destroy`](Session::destroy),
+//! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig). They share a
+//! [`Session`]: a spec, its providers, its state store.
+
+mod apply;
+mod destroy;
+mod error;
+mod identity;
+mod kubeconfig;
+mod planning;
+mod session;
+mod status;
+
+pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
+pub use destroy::{DestroyOptions, Destroyed};
+pub use error::OperationError;
+pub use identity::ClusterRecord;
+pub use kubeconfig::Kubeconfig;
+pub use planning::{Forecast, Planned};
+pub use session::{Session, SessionParts};
+pub use status::{
+    ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
+    SnapshotStatus,
+};

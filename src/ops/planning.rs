@@ -1,0 +1,91 @@
+//! Looking and planning, without touching anything.
+
+use std::time::Duration;
+
+use keelson_provider_api::{ClusterIdentity, Observation};
+
+use super::error::OperationError;
+use super::session::Session;
+use crate::execute::observe::observe_all;
+use crate::execute::{Event, Reporter};
+use crate::plan::{self, DesiredState, Path, Plan, PlanReport};
+
+/// A plan and everything that it was made from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What it does not do, and why.
+    pub report: PlanReport,
+    /// What was seen.
+    pub observation: Observation,
+    /// What was wanted.
+    pub desired: DesiredState,
+    /// How long it will take.
+    pub forecast: Forecast,
+}
+
+/// How long a plan will take, by the typical durations of its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// The steps that decide it.
+    pub critical_path: Path,
+    /// How long all steps would take one after the other.
+    pub one_by_one: Duration,
+}
+
+impl Session {
+    /// Looks at the world and plans the way to the spec. Nothing is touched.
+    ///
+    /// # Errors
+    /// When the state store cannot be read.
+    pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
+        self.drive(async {
+            let identity = self.identity().await?;
+            self.look_and_plan(&identity, self.desired_state(), reporter)
+                .await
+        })
+        .await
+    }
+
+    /// Looks at the world and plans the way to nothing: what [`Session::destroy`] would do.
+    ///
+    /// # Errors
+    /// When the state store cannot be read.
+    pub async fn plan_destruction(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
+        self.drive(async {
+            let identity = self.identity().await?;
+            self.look_and_plan(&identity, DesiredState::nothing(), reporter)
+                .await
+        })
+        .await
+    }
+
+    pub(super) async fn look_and_plan(
+        &self,
+        identity: &ClusterIdentity,
+        desired: DesiredState,
+        reporter: &dyn Reporter,
+    ) -> Result<Planned, OperationError> {
+        reporter.report(&Event::Observing);
+        let observation =
+            observe_all(self.providers(), self.clock(), identity, desired.resources.keys()).await;
+        let (plan, report) = plan::plan(identity, &desired, &observation, self.clock().now())?;
+        let forecast = self.forecast(&plan);
+        Ok(Planned {
+            plan,
+            report,
+            observation,
+            desired,
+            forecast,
+        })
+    }
+
+    fn forecast(&self, plan: &Plan) -> Forecast {
+        let typical = |change: &_| self.providers().typical_duration(change);
+        Forecast {
+            critical_path: plan.critical_path(typical),
+            one_by_one: plan.steps().iter().map(|step| typical(step.change())).sum(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What every operation needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_provider_api::{Clock, ClusterIdentity, Store};
+
+use super::error::OperationError;
+use super::identity;
+use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
+use crate::plan::DesiredState;
+use crate::spec::ValidSpec;
+
+/// The parts that a [`Session`] is made of. An embedder fills them in; the `keelson` program takes them from
+/// [`registry::connect`](crate::registry::connect).
+pub struct SessionParts {
+    /// What is wanted.
+    pub spec: ValidSpec,
+    /// Who looks after which kind.
+    pub providers: ProviderSet,
+    /// The time in which the providers live: virtual for the simulated world.
+    pub clock: Arc<dyn Clock>,
+    /// Where the cluster's state is kept.
+    pub store: Arc<dyn Store>,
+    /// The time in which leases run out: that of the machines that keelson itself runs on.
+    pub lease_clock: Arc<dyn Clock>,
+    /// In whose name leases are taken, for people: user, machine, process.
+    pub holder: String,
+    /// How long a lease lasts without being renewed.
+    pub lease_time_to_live: Duration,
+}
+
+/// A cluster that one can do something with: a spec, its providers, its state store.
+pub struct Session {
+    pub(super) parts: SessionParts,
+}
+
+impl Session {
+    /// A session of these parts.
+    pub fn new(parts: SessionParts) -> Self {
+        Self { parts }
+    }
+
+    /// The spec.
+    pub fn spec(&self) -> &ValidSpec {
+        &self.parts.spec
+    }
+
+    /// The providers.
+    pub fn providers(&self) -> &ProviderSet {
+        &self.parts.providers
+    }
+
+    /// The state store.
+    pub fn store(&self) -> &dyn Store {
+        self.parts.store.as_ref()
+    }
+
+    /// The time in which the providers live.
+    pub fn clock(&self) -> &dyn Clock {
+        self.parts.clock.as_ref()
+    }
+
+    /// What the spec asks for, in the catalogue's terms.
+    pub fn desired_state(&self) -> DesiredState {
+        crate::model::desired_state(&self.parts.spec)
+    }
+
+    /// The cluster's name, and its uid if it has one by now.
+    pub(super) async fn identity(&self) -> Result<ClusterIdentity, OperationError> {
+        let name = self.parts.spec.name();
+        let record = identity::read(self.store(), name).await?;
+        Ok(identity::identity(name, record.as_ref()))
+    }
+
+    /// Runs `work` in the providers' time.
+    pub(super) async fn drive<T: Send>(
+        &self,
+        work: impl Future<Output = Result<T, OperationError>> + Send,
+    ) -> Result<T, OperationError> {
+        let mut result = Err(OperationError::ClockStopped);
+        self.clock().drive(Box::pin(async { result = work.await })).await;
+        result
+    }
+
+    /// Runs `work` while holding the lease, and lets it go afterwards, however the work ends. When the lease is
+    /// lost the work is asked to stop, and the loss is what is reported.
+    pub(super) async fn under_lease<T, W>(
+        &self,
+        purpose: &str,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+        work: impl FnOnce(Arc<Lease>, Arc<Journal>) -> W + Send,
+    ) -> Result<T, OperationError>
+    where
+        T: Send,
+        W: Future<Output = Result<T, OperationError>> + Send,
+    {
+        let parts = &self.parts;
+        let holder = LeaseHolder {
+            name: parts.holder.clone(),
+            purpose: purpose.to_owned(),
+            time_to_live: parts.lease_time_to_live,
+        };
+        let name = parts.spec.name();
+        let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
+        let lease = Arc::new(lease);
+        let generation = lease.generation();
+        let journal = Journal::new(parts.store.clone(), parts.lease_clock.clone(), name, generation);
+        let journal = Arc::new(journal);
+        let taken = Event::LeaseTaken {
+            generation,
+            taken_over: lease.taken_over(),
+        };
+        reporter.report(&taken);
+        journal.report(&taken);
+
+        let mut lost = None;
+        let result = {
+            let keep_lease = async {
+                lost = Some(lease.keep(interrupt).await);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                result = work(lease.clone(), journal.clone()) => result,
+                () = keep_lease => Err(OperationError::ClockStopped),
+                () = journal.keep() => Err(OperationError::ClockStopped),
+            }
+        };
+        journal.report(&Event::LeaseReleased);
+        let saved = journal.save().await;
+        let released = lease.release().await;
+        reporter.report(&Event::LeaseReleased);
+        if let Some(lost) = lost {
+            return Err(lost.into());
+        }
+        let value = result?;
+        saved?;
+        released?;
+        Ok(value)
+    }
+}

@@ -1,0 +1,264 @@
+//! State in a directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use async_trait::async_trait;
+use keelson_provider_api::store::ObjectVersion;
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{Precondition, Store, StoreError, Versioned};
+
+/// State in a directory: one file an object, directories 0700, files 0600.
+///
+/// A write goes to a temporary file that is renamed into place, so a reader sees the old content or the new one,
+/// also after a power cut. Conditional writes hold a lock on a file of their own, so processes on one machine (and
+/// on file systems that share locks) see each other. An object's version is the digest of its content.
+#[derive(Debug, Clone)]
+pub struct DirectoryStore {
+    root: PathBuf,
+}
+
+const LOCK_FILE: &str = ".lock";
+const TEMPORARY_SUFFIX: &str = ".keelson-new";
+/// No object of keelson comes near this; what is larger is not ours to load.
+const OBJECT_LIMIT_BYTES: u64 = 64 << 20;
+const DEPTH_LIMIT: usize = 16;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl DirectoryStore {
+    /// The store in the directory `root`, which is made with the first write.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn unavailable(&self, verb: &'static str, path: &str, source: impl Into<Cause>) -> StoreError {
+        StoreError::Unavailable {
+            verb,
+            path: path.to_owned(),
+            location: self.location(),
+            source: source.into(),
+        }
+    }
+
+    /// The file of an object; a path that would lead out of the store has none.
+    fn file(&self, verb: &'static str, path: &str) -> Result<PathBuf, StoreError> {
+        let relative = Path::new(path);
+        let inside = !path.is_empty()
+            && relative
+                .components()
+                .all(|component| matches!(component, Component::Normal(_)));
+        if inside {
+            Ok(self.root.join(relative))
+        } else {
+            Err(self.unavailable(verb, path, "the path leads out of the store"))
+        }
+    }
+
+    fn read_file(&self, file: &Path, path: &str) -> Result<Option<Versioned>, StoreError> {
+        let length = match fs::metadata(file) {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(_) => return Err(self.unavailable("read", path, "it is not a file")),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.unavailable("read", path, error)),
+        };
+        if length > OBJECT_LIMIT_BYTES {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                location: self.location(),
+                problem: format!("it has {length} bytes, {OBJECT_LIMIT_BYTES} is the limit"),
+            });
+        }
+        match fs::read(file) {
+            Ok(content) => Ok(Some(Versioned {
+                version: version_of(&content),
+                content,
+            })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.unavailable("read", path, error)),
+        }
+    }
+
+    fn make_directory(directory: &Path) -> std::io::Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+    }
+
+    /// Holds the store's lock until the file is dropped.
+    fn lock(&self, verb: &'static str, path: &str) -> Result<File, StoreError> {
+        let open = || -> std::io::Result<File> {
+            Self::make_directory(&self.root)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(self.root.join(LOCK_FILE))?;
+            file.lock()?;
+            Ok(file)
+        };
+        open().map_err(|error| self.unavailable(verb, path, error))
+    }
+
+    fn check(&self, file: &Path, path: &str, precondition: &Precondition) -> Result<(), StoreError> {
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Absent => self.read_file(file, path)?.is_none(),
+            Precondition::Version(version) => self
+                .read_file(file, path)?
+                .is_some_and(|object| object.version == *version),
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict {
+                path: path.to_owned(),
+                location: self.location(),
+            })
+        }
+    }
+
+    fn list_into(&self, directory: &Path, depth: usize, paths: &mut Vec<String>) -> std::io::Result<()> {
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                if depth < DEPTH_LIMIT {
+                    self.list_into(&path, depth + 1, paths)?;
+                }
+            } else if let Some(text) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
+                let ours = !text.ends_with(TEMPORARY_SUFFIX) && text != LOCK_FILE;
+                paths.extend(ours.then(|| text.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn version_of(content: &[u8]) -> ObjectVersion {
+    ObjectVersion(Digest::of_bytes(content).to_string())
+}
+
+fn replace_file(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    let directory = file.parent().unwrap_or(file);
+    DirectoryStore::make_directory(directory)?;
+    let mut name = file.as_os_str().to_owned();
+    name.push(TEMPORARY_SUFFIX);
+    let temporary = PathBuf::from(name);
+    let mut new = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    new.write_all(content)?;
+    new.sync_all()?;
+    fs::rename(&temporary, file)?;
+    File::open(directory)?.sync_all()
+}
+
+#[async_trait]
+impl Store for DirectoryStore {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError> {
+        let file = self.file("read", path)?;
+        self.read_file(&file, path)
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        content: &[u8],
+        precondition: Precondition,
+    ) -> Result<ObjectVersion, StoreError> {
+        let file = self.file("write", path)?;
+        let _lock = self.lock("write", path)?;
+        self.check(&file, path, &precondition)?;
+        replace_file(&file, content).map_err(|error| self.unavailable("write", path, error))?;
+        Ok(version_of(content))
+    }
+
+    async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
+        let file = self.file("delete", path)?;
+        let _lock = self.lock("delete", path)?;
+        self.check(&file, path, &precondition)?;
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unavailable("delete", path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut paths = Vec::new();
+        self.list_into(&self.root, 0, &mut paths)
+            .map_err(|error| self.unavailable("list", prefix, error))?;
+        paths.retain(|path| path.starts_with(prefix));
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn conditional_writes_have_one_winner() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path().join("state"));
+        let first = store.write("a/b", b"1", Precondition::Absent).await.unwrap();
+        let again = store.write("a/b", b"2", Precondition::Absent).await;
+        assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+        store
+            .write("a/b", b"3", Precondition::Version(first.clone()))
+            .await
+            .unwrap();
+        let stale = store.write("a/b", b"4", Precondition::Version(first)).await;
+        assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
+        assert_eq!(store.read("a/b").await.unwrap().unwrap().content, b"3");
+        assert_eq!(store.list("a/").await.unwrap(), ["a/b"]);
+        store.delete("a/b", Precondition::None).await.unwrap();
+        store.delete("a/b", Precondition::None).await.unwrap();
+        assert_eq!(store.read("a/b").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_else_reads_the_state() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path().join("state"));
+        store.write("a/b", b"1", Precondition::None).await.unwrap();
+        let mode = |path: &str| {
+            fs::metadata(directory.path().join("state").join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!((mode(""), mode("a"), mode("a/b")), (0o700, 0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn no_path_leads_out_of_the_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path().join("state"));
+        for path in ["../x", "/etc/passwd", "a/../../x", ""] {
+            assert!(
+                store.write(path, b"1", Precondition::None).await.is_err(),
+                "{path}"
+            );
+        }
+    }
+}
