@@ -6,3 +6,4 @@ pub mod ops;
 pub mod plan;
 pub mod spec;
 pub mod store;
+pub mod view;

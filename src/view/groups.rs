@@ -1,0 +1,167 @@
+//! Steps that read the same are shown as one: `machine/workers-[1-100]`.
+
+use std::collections::BTreeMap;
+
+use keelson_provider_api::kinds::Difference;
+use keelson_provider_api::{Action, Disruption, Kind};
+use serde_json::{Map, Value};
+
+use crate::plan::{Plan, Step};
+
+/// What happens to the resources of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verb {
+    Create,
+    Update,
+    Replace,
+    Delete,
+}
+
+/// Resources of one kind to which the same happens for the same reason.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub kind: Kind,
+    pub verb: Verb,
+    pub names: Vec<String>,
+    pub reason: String,
+    pub disruption: Disruption,
+    pub differences: Vec<Difference>,
+    /// Fields that are the same for all of the group.
+    pub fields: Map<String, Value>,
+}
+
+impl Group {
+    /// The group's keys in short.
+    pub(super) fn label(&self) -> String {
+        format!("{}/{}", self.kind, fold_names(&self.names))
+    }
+}
+
+type GroupId = (Kind, Verb, String, String, Disruption, String);
+
+/// The plan's steps in groups, in the order of the kinds.
+pub(super) fn groups(plan: &Plan) -> Vec<Group> {
+    let mut groups: BTreeMap<GroupId, Group> = BTreeMap::new();
+    for step in plan.steps() {
+        let change = step.change();
+        let Some(verb) = verb(step) else { continue };
+        let differences = match &change.action {
+            Action::Update { differences, .. } => differences.clone(),
+            _ => Vec::new(),
+        };
+        let fields = change.resource().fields();
+        let shape = serde_json::to_string(&differences).unwrap_or_default();
+        let reason = general(&change.reason, change.key.name());
+        let stem = stem(change.key.name()).0.to_owned();
+        let id = (
+            change.key.kind(),
+            verb,
+            stem,
+            reason.clone(),
+            change.disruption,
+            shape,
+        );
+        let group = groups.entry(id).or_insert_with(|| Group {
+            kind: change.key.kind(),
+            verb,
+            names: Vec::new(),
+            reason,
+            disruption: change.disruption,
+            differences,
+            fields: fields.clone(),
+        });
+        group.fields.retain(|name, value| fields.get(name) == Some(value));
+        group.names.push(change.key.name().to_owned());
+    }
+    groups.into_values().collect()
+}
+
+/// A replacement is two steps and shown as one.
+fn verb(step: &Step) -> Option<Verb> {
+    match (&step.change().action, step.change().replacement) {
+        (Action::Create { .. }, true) => None,
+        (Action::Delete { .. }, true) => Some(Verb::Replace),
+        (Action::Create { .. }, false) => Some(Verb::Create),
+        (Action::Update { .. }, _) => Some(Verb::Update),
+        (Action::Delete { .. }, false) => Some(Verb::Delete),
+    }
+}
+
+/// A reason that speaks of one resource, put so that it fits all of its group.
+fn general(reason: &str, name: &str) -> String {
+    if name.is_empty() {
+        reason.to_owned()
+    } else {
+        reason.replace(&format!("/{name} "), " ")
+    }
+}
+
+/// A name without its number, and the number.
+fn stem(name: &str) -> (&str, Option<u64>) {
+    let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (stem, number) = name.split_at(name.len() - digits);
+    let canonical = !number.starts_with('0') || number == "0";
+    match number.parse() {
+        Ok(number) if canonical => (stem, Some(number)),
+        _ => (name, None),
+    }
+}
+
+/// `a-1, a-2, a-3, a-7, b` as `a-[1-3,7], b`.
+pub(super) fn fold_names(names: &[String]) -> String {
+    let mut stems: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    let mut parts = Vec::new();
+    for name in names {
+        match stem(name) {
+            (stem, Some(number)) => stems.entry(stem).or_default().push(number),
+            (name, None) => parts.push(name.to_owned()),
+        }
+    }
+    for (stem, mut numbers) in stems {
+        numbers.sort_unstable();
+        parts.push(match numbers.as_slice() {
+            [only] => format!("{stem}{only}"),
+            _ => format!("{stem}[{}]", fold_numbers(&numbers)),
+        });
+    }
+    parts.join(", ")
+}
+
+fn fold_numbers(numbers: &[u64]) -> String {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |&(first, last): &(u64, u64)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_into_ranges() {
+        let fold =
+            |names: &[&str]| fold_names(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(fold(&["a-1", "a-2", "a-3", "a-7"]), "a-[1-3,7]");
+        assert_eq!(fold(&["a-10", "a-9"]), "a-[9-10]");
+        assert_eq!(fold(&["main"]), "main");
+        assert_eq!(fold(&["a-1"]), "a-1");
+        assert_eq!(
+            fold(&["a-01", "a-02"]),
+            "a-01, a-02",
+            "a leading zero is part of the name"
+        );
+        assert_eq!(fold(&["99999999999999999999999"]), "99999999999999999999999");
+    }
+}

@@ -1,0 +1,69 @@
+//! Numbers and durations as people read them.
+
+use std::time::Duration;
+
+/// A duration in its two largest units: `850ms`, `12s`, `4m 10s`, `2h 5m`, `3d 4h`.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(keelson::view::duration(Duration::from_secs(250)), "4m 10s");
+/// ```
+pub fn duration(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let seconds = duration.as_secs();
+    if seconds == 0 {
+        return if duration.is_zero() {
+            "0s".to_owned()
+        } else {
+            format!("{}ms", duration.as_millis().max(1))
+        };
+    }
+    let mut parts = Vec::new();
+    let mut rest = seconds;
+    for (size, unit) in UNITS {
+        if rest >= size || !parts.is_empty() {
+            parts.push((rest / size, unit));
+            rest %= size;
+        }
+    }
+    let shown = parts
+        .iter()
+        .take(2)
+        .enumerate()
+        .filter(|(index, (count, _))| *index == 0 || *count > 0);
+    shown
+        .map(|(_, (count, unit))| format!("{count}{unit}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A count with its noun: `1 step`, `3 steps`.
+pub fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let table = [
+            (0, "0s"),
+            (3, "3ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (60_000, "1m"),
+            (250_000, "4m 10s"),
+            (7_500_000, "2h 5m"),
+            (86_400_000 + 3_600_000 * 4, "1d 4h"),
+        ];
+        for (milliseconds, expected) in table {
+            assert_eq!(duration(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A run where there is no terminal: plain lines, one for each thing that was done or went wrong.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::humane::{duration, plural};
+use super::styles::{BAD, CHANGE, FAINT, GOOD, paint};
+use crate::execute::{Event, Reporter};
+
+/// Writes plain lines.
+pub struct LineProgress<W> {
+    state: Mutex<State<W>>,
+}
+
+struct State<W> {
+    out: W,
+    counter: Counter,
+}
+
+/// How far a run is.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    pub steps: usize,
+    pub ended: usize,
+}
+
+impl Counter {
+    /// Counts an event, and says what it is worth telling, if it is.
+    pub(super) fn line(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Started { steps, expected_ms } => {
+                *self = Self {
+                    steps: *steps,
+                    ended: 0,
+                };
+                let expected = duration(Duration::from_millis(*expected_ms));
+                Some(format!("{}, about {expected}", plural(*steps, "step")))
+            }
+            Event::StepDone {
+                key,
+                verb,
+                took_ms,
+                attempts,
+                ..
+            } => {
+                self.ended += 1;
+                let again = if *attempts > 1 {
+                    format!(", {attempts} attempts")
+                } else {
+                    String::new()
+                };
+                let took = paint(
+                    FAINT,
+                    format!("({}{again})", duration(Duration::from_millis(*took_ms))),
+                );
+                Some(format!(
+                    "{} {} {key} {took}",
+                    self.position(),
+                    paint(GOOD, past(verb))
+                ))
+            }
+            Event::StepFailed {
+                key, verb, problem, ..
+            } => {
+                self.ended += 1;
+                Some(format!(
+                    "{} {} {key}: {problem}",
+                    self.position(),
+                    paint(BAD, format!("failed to {verb}"))
+                ))
+            }
+            Event::StepRetried {
+                key,
+                attempt,
+                wait_ms,
+                problem,
+                ..
+            } => {
+                let wait = duration(Duration::from_millis(*wait_ms));
+                Some(format!(
+                    "{} {key}: {problem}; attempt {} in {wait}",
+                    paint(CHANGE, "again"),
+                    attempt + 1
+                ))
+            }
+            Event::StepWaits { key, reason, .. } => {
+                Some(format!("{} {key}: {reason}", paint(CHANGE, "waiting")))
+            }
+            Event::Stopping { reason, in_flight } => Some(format!(
+                "{}: {reason}; finishing {} in flight",
+                paint(CHANGE, "stopping"),
+                plural(*in_flight, "step")
+            )),
+            Event::LeaseTaken {
+                taken_over: true,
+                generation,
+            } => Some(format!(
+                "took the lease over from a run that did not let it go (generation {generation})"
+            )),
+            _ => None,
+        }
+    }
+
+    fn position(&self) -> String {
+        let width = self.steps.to_string().len();
+        paint(FAINT, format!("[{:width$}/{}]", self.ended, self.steps))
+    }
+}
+
+fn past(verb: &str) -> &'static str {
+    match verb {
+        "create" => "created",
+        "update" => "updated",
+        _ => "deleted",
+    }
+}
+
+impl<W: Write + Send> LineProgress<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self {
+            state: Mutex::new(State {
+                out,
+                counter: Counter::default(),
+            }),
+        }
+    }
+}
+
+impl<W: Write + Send> Reporter for LineProgress<W> {
+    fn report(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = state.counter.line(event) {
+            // Nobody reads any more: the work goes on all the same.
+            let _ = writeln!(state.out, "{line}").and_then(|()| state.out.flush());
+        }
+    }
+}

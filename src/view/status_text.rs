@@ -1,0 +1,165 @@
+//! How a cluster is doing, for reading.
+
+use std::fmt::Write as _;
+
+use super::groups::fold_names;
+use super::humane::plural;
+use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
+use super::table::table;
+use crate::ops::{ClusterStatus, Condition, NodeStatus};
+
+/// Groups of more nodes than this are folded to one row, as long as all are alike.
+const ROWS_OF_A_GROUP: usize = 10;
+
+/// The status as text.
+pub fn render(status: &ClusterStatus) -> String {
+    let mut text = format!(
+        "Cluster {}: {}\n",
+        paint(STRONG, &status.name),
+        condition(status.condition)
+    );
+    if !status.exists {
+        return text + "  it has not been applied yet, or has been destroyed\n";
+    }
+    let _ = writeln!(text, "  API  {}", status.endpoint);
+    for problem in &status.problems {
+        let _ = writeln!(text, "  {} {problem}", paint(BAD, "!"));
+    }
+    text.push('\n');
+    write_machines(&mut text, status);
+    write_etcd(&mut text, status);
+    write_nodes(&mut text, status);
+    write_rest(&mut text, status);
+    text
+}
+
+fn condition(condition: Condition) -> String {
+    match condition {
+        Condition::Healthy => paint(GOOD, "healthy"),
+        Condition::Degraded => paint(CHANGE, "degraded"),
+        Condition::Down => paint(BAD, "down"),
+        Condition::Absent => paint(CHANGE, "there is no such cluster"),
+    }
+}
+
+fn state(problem: Option<&String>) -> String {
+    problem.cloned().unwrap_or_else(|| "ok".to_owned())
+}
+
+fn write_machines(text: &mut String, status: &ClusterStatus) {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut groups: Vec<&str> = status
+        .machines
+        .iter()
+        .map(|machine| machine.group.as_str())
+        .collect();
+    groups.dedup();
+    for group in groups {
+        let members: Vec<_> = status
+            .machines
+            .iter()
+            .filter(|machine| machine.group == group)
+            .collect();
+        let all_well = members.iter().all(|machine| machine.problem.is_none());
+        if all_well && members.len() > ROWS_OF_A_GROUP {
+            let names: Vec<String> = members.iter().map(|machine| machine.name.clone()).collect();
+            rows.push(vec![
+                fold_names(&names),
+                group.to_owned(),
+                format!("{} machines", members.len()),
+                "ok".to_owned(),
+            ]);
+            continue;
+        }
+        for machine in members {
+            let state = state(machine.problem.as_ref());
+            rows.push(vec![
+                machine.name.clone(),
+                group.to_owned(),
+                machine.id.clone(),
+                state,
+            ]);
+        }
+    }
+    let _ = writeln!(text, "{}", paint(STRONG, "Machines"));
+    text.push_str(&table(&["NAME", "GROUP", "ID", "STATE"], &rows));
+    text.push('\n');
+}
+
+fn write_etcd(text: &mut String, status: &ClusterStatus) {
+    for (name, etcd) in &status.etcd {
+        let quorum = if etcd.quorum {
+            paint(GOOD, "has quorum")
+        } else {
+            paint(BAD, "no quorum")
+        };
+        let _ = writeln!(text, "{} {quorum}", paint(STRONG, format!("etcd ({name})")));
+        let rows: Vec<Vec<String>> = etcd
+            .members
+            .iter()
+            .map(|member| {
+                let phase = serde_json::to_value(member.phase).ok();
+                let phase = phase
+                    .as_ref()
+                    .and_then(|phase| phase.as_str())
+                    .unwrap_or_default()
+                    .to_owned();
+                vec![member.machine.clone(), phase, state(member.problem.as_ref())]
+            })
+            .collect();
+        text.push_str(&table(&["MEMBER", "PHASE", "STATE"], &rows));
+        text.push('\n');
+    }
+}
+
+fn write_nodes(text: &mut String, status: &ClusterStatus) {
+    let row = |name: String, node: &NodeStatus| {
+        let version = node
+            .version
+            .map_or_else(String::new, |version| format!("v{version}"));
+        let state = if node.ready {
+            "Ready".to_owned()
+        } else {
+            state(node.problem.as_ref())
+        };
+        vec![name, node.group.clone(), version, state]
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut groups: Vec<&str> = status.nodes.iter().map(|node| node.group.as_str()).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for group in groups {
+        let members: Vec<&NodeStatus> = status.nodes.iter().filter(|node| node.group == group).collect();
+        let alike = |node: &&NodeStatus| node.ready && node.version == members[0].version;
+        if members.len() > ROWS_OF_A_GROUP && members.iter().all(alike) {
+            let names: Vec<String> = members.iter().map(|node| node.name.clone()).collect();
+            rows.push(row(fold_names(&names), members[0]));
+        } else {
+            rows.extend(members.into_iter().map(|node| row(node.name.clone(), node)));
+        }
+    }
+    let _ = writeln!(text, "{}", paint(STRONG, "Nodes"));
+    text.push_str(&table(&["NAME", "GROUP", "VERSION", "STATE"], &rows));
+    text.push('\n');
+}
+
+fn write_rest(text: &mut String, status: &ClusterStatus) {
+    let snapshot = status.last_snapshot.as_ref().map_or_else(
+        || "none yet".to_owned(),
+        |snapshot| format!("{} ({})", snapshot.taken_at, snapshot.purpose),
+    );
+    let _ = writeln!(text, "Last snapshot  {snapshot}");
+    let drift = match (status.pending_changes, status.blocked) {
+        (0, 0) => "none: the cluster is as the spec says".to_owned(),
+        (0, blocked) => format!("{} blocked; `keelson plan` says why", plural(blocked, "resource")),
+        (changes, _) => format!("{}; `keelson plan` shows them", plural(changes, "change")),
+    };
+    let _ = writeln!(text, "Drift          {drift}");
+    if let Some(lease) = &status.lease {
+        let _ = writeln!(
+            text,
+            "Lease          {} since {} ({})",
+            lease.holder, lease.since, lease.purpose
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! What a run did, how long it took, and what to do next.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::humane::{duration, plural};
+use super::styles::{BAD, GOOD, STRONG, paint};
+use crate::execute::Executed;
+use crate::ops::{Applied, ClusterStatus, Condition, Destroyed};
+
+/// So many failures are shown one by one.
+const FAILURE_LIMIT: usize = 10;
+
+/// The end of an apply that reached its goal.
+pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> String {
+    let mut text = String::new();
+    let name = &applied.identity.name;
+    if applied.steps_done() == 0 {
+        let _ = writeln!(
+            text,
+            "{} cluster {name} is as the spec says; nothing was changed",
+            paint(GOOD, "Done:")
+        );
+    } else {
+        let _ = writeln!(
+            text,
+            "{} cluster {name} is as the spec says: {} in {}",
+            paint(GOOD, "Done:"),
+            plural(applied.steps_done(), "step"),
+            duration(applied.took())
+        );
+    }
+    let ready = status.nodes.iter().filter(|node| node.ready).count();
+    let _ = writeln!(
+        text,
+        "      {}, {ready} of {} Ready; API at {}",
+        plural(status.control_planes.len(), "control plane"),
+        plural(status.nodes.len(), "node"),
+        status.endpoint
+    );
+    if status.condition != Condition::Healthy {
+        status.problems.iter().take(FAILURE_LIMIT).for_each(|problem| {
+            let _ = writeln!(text, "      {} {problem}", paint(BAD, "!"));
+        });
+    }
+    text + &next(&[
+        (
+            format!("keelson status -f {spec_file}"),
+            "how the cluster is doing",
+        ),
+        (
+            format!("keelson kubeconfig -f {spec_file}"),
+            "credentials for kubectl",
+        ),
+        (
+            format!("keelson destroy -f {spec_file}"),
+            "take everything away again",
+        ),
+    ])
+}
+
+/// The end of a destroy.
+pub fn destroyed(destroyed: &Destroyed) -> String {
+    format!(
+        "{} cluster {} is gone: {} in {}; nothing of it is left\n",
+        paint(GOOD, "Done:"),
+        destroyed.name,
+        plural(destroyed.steps_done, "step"),
+        duration(destroyed.took)
+    )
+}
+
+/// The end of a run in which steps failed or were not started.
+pub fn unfinished(executed: &Executed, again: &str) -> String {
+    let mut text = format!(
+        "{} were done in {}, {} failed, {} not started\n",
+        plural(executed.done, "step"),
+        duration(executed.took),
+        executed.failures.len(),
+        executed.not_started
+    );
+    for failure in executed.failures.iter().take(FAILURE_LIMIT) {
+        let _ = writeln!(
+            text,
+            "  {} {} {}: {}",
+            paint(BAD, "!"),
+            failure.verb,
+            failure.key,
+            failure.problem
+        );
+        if let Some(help) = &failure.help {
+            let _ = writeln!(text, "    {help}");
+        }
+    }
+    if let Some(more) = executed
+        .failures
+        .len()
+        .checked_sub(FAILURE_LIMIT)
+        .filter(|&more| more > 0)
+    {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    text + &next(&[(again.to_owned(), "goes on from here")])
+}
+
+fn next(commands: &[(String, &str)]) -> String {
+    let width = commands
+        .iter()
+        .map(|(command, _)| command.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = format!("{}\n", paint(STRONG, "Next:"));
+    for (command, purpose) in commands {
+        let _ = writeln!(text, "  {command:width$}  {purpose}");
+    }
+    text
+}
+
+/// How long something took, for the line after a plan without a run.
+pub fn took(took: Duration) -> String {
+    duration(took)
+}
