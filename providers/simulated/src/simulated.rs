@@ -1,0 +1,464 @@
+//! The handle to a world: what providers, tests and commands share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::{
+    Action, Change, Clock, ClusterIdentity, ErrorClass, Existing, ProviderError, Resource, ResourceKey,
+    StepContext,
+};
+use tokio::sync::watch;
+
+use crate::clock::VirtualClock;
+use crate::faults::{CrashMoment, CrashPoint, Fault, FaultPlan, Faults};
+use crate::latency::drawn;
+use crate::log::{WorldLog, WorldLogError};
+use crate::options::SimulatedOptions;
+use crate::world::{Call, Effect, Holder, Refusal, Thing, Violation, World};
+
+/// A world, and the clock that it runs on. Clones share both.
+#[derive(Debug, Clone)]
+pub struct SimulatedWorld {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: SimulatedOptions,
+    clock: Arc<VirtualClock>,
+    state: Mutex<State>,
+    crashed: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) world: World,
+    log: Option<WorldLog>,
+    pub(crate) faults: Faults,
+    writes: u64,
+    fenced: u64,
+}
+
+/// A write that has begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    pub(crate) write: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) latency: Duration,
+    pub(crate) hidden_for: Option<Duration>,
+}
+
+impl SimulatedWorld {
+    /// An empty world in memory.
+    pub fn in_memory(options: SimulatedOptions) -> Self {
+        let world = World::new(options.like, options.seed, options.start);
+        Self::with(options, world, None)
+    }
+
+    /// The world that is kept in `directory`: an empty one the first time. Time begins at `options.start` or at
+    /// the last thing that happened there, whichever is later.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or made, or when what it holds is damaged; it is left as it is then.
+    pub fn open(directory: &Path, options: SimulatedOptions) -> Result<Self, WorldLogError> {
+        let fresh = || World::new(options.like, options.seed, options.start);
+        let mut world = fresh();
+        let mut log = WorldLog::open(directory)?;
+        log.catch_up(&mut world, fresh)?;
+        Ok(Self::with(options, world, Some(log)))
+    }
+
+    fn with(options: SimulatedOptions, world: World, log: Option<WorldLog>) -> Self {
+        let clock = VirtualClock::new(options.start.max(world.last_moment()), options.speed);
+        let state = State {
+            world,
+            log,
+            faults: Faults::new(FaultPlan::new(options.seed, options.fault_percent)),
+            writes: 0,
+            fenced: 0,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                clock: Arc::new(clock),
+                state: Mutex::new(state),
+                crashed: watch::Sender::new(false),
+            }),
+        }
+    }
+
+    /// The clock that the world runs on.
+    pub fn clock(&self) -> Arc<VirtualClock> {
+        Arc::clone(&self.shared.clock)
+    }
+
+    /// How the world began.
+    pub fn options(&self) -> SimulatedOptions {
+        self.shared.options
+    }
+
+    /// Puts a bare machine there, for worlds like SSH. A host that stands there at that address stays as it is.
+    ///
+    /// # Errors
+    /// When the world is kept on disk and cannot be written.
+    pub fn add_host(&self, name: &str, address: &str) -> Result<(), ProviderError> {
+        self.transact(|world, _| Ok((world.stand(name, address), ())))
+    }
+
+    /// Puts something there that belongs to another cluster. Gives its id.
+    ///
+    /// # Errors
+    /// When `cluster` has no uid, or the world is kept on disk and cannot be written.
+    pub fn add_foreign(
+        &self,
+        cluster: &ClusterIdentity,
+        key: ResourceKey,
+        resource: Resource,
+    ) -> Result<(), ProviderError> {
+        let holder = holder_of(cluster)?;
+        self.transact(|world, now| Ok((vec![world.plant(holder, key, resource, now)], ())))
+    }
+
+    /// Puts something there that nobody owns up to, for example a DNS record that was made by hand.
+    ///
+    /// # Errors
+    /// When the world is kept on disk and cannot be written.
+    pub fn add_unowned(&self, who: &str, key: ResourceKey, resource: Resource) -> Result<(), ProviderError> {
+        let holder = Holder::Other(who.to_owned());
+        self.transact(|world, now| Ok((vec![world.plant(holder, key, resource, now)], ())))
+    }
+
+    /// Kills a machine: in a cloud it is gone for good, a bare one is dark for `pause`. Does nothing when the
+    /// cluster has no machine of that name.
+    ///
+    /// # Errors
+    /// When the world is kept on disk and cannot be written.
+    pub fn kill_machine(
+        &self,
+        cluster: &ClusterIdentity,
+        name: &str,
+        pause: Duration,
+    ) -> Result<(), ProviderError> {
+        let holder = holder_of(cluster)?;
+        self.transact(|world, now| {
+            let effects = world
+                .machine(&holder, name)
+                .map(|machine| world.strike(machine, now, pause));
+            Ok((effects.unwrap_or_default(), ()))
+        })?;
+        let now = self.shared.clock.now();
+        self.lock().world.note_strike(now);
+        Ok(())
+    }
+
+    /// Replaces what may go wrong from now on.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.lock().faults = Faults::new(plan);
+    }
+
+    /// Sets the write at which keelson is gone, counted from the beginning of the world in this process. From that
+    /// moment on no call ends any more until [`Self::restart`].
+    pub fn crash_at(&self, point: Option<CrashPoint>) {
+        self.lock().faults.crash_at = point;
+    }
+
+    /// Waits for the crash that [`Self::crash_at`] asked for; for ever if there is none.
+    pub async fn crashed(&self) {
+        let mut crashed = self.shared.crashed.subscribe();
+        if crashed.wait_for(|&crashed| crashed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Lets calls end again, as for a new process after a crash; takes the crash point away.
+    pub fn restart(&self) {
+        self.lock().faults.crash_at = None;
+        self.shared.crashed.send_replace(false);
+    }
+
+    /// How many writes have begun in this process: calls to change something, whether they succeeded or not.
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    /// How many calls were refused because their fencing generation had been overtaken.
+    pub fn fenced_writes(&self) -> u64 {
+        self.lock().fenced
+    }
+
+    /// Every rule that was broken so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.lock().world.violations().to_vec()
+    }
+
+    /// Everything that `cluster` has, by id.
+    pub fn footprint(&self, cluster: &ClusterIdentity) -> BTreeMap<String, Existing> {
+        let now = self.shared.clock.now();
+        self.lock().world.footprint(cluster, now)
+    }
+
+    /// Everything that `cluster` does not have, by id: to be the same before and after.
+    pub fn foreign(&self, cluster: &ClusterIdentity) -> BTreeMap<String, Existing> {
+        let now = self.shared.clock.now();
+        self.lock().world.foreign(cluster, now)
+    }
+
+    /// The most workers of each group that were away at the same moment.
+    pub fn unavailable_peak(&self) -> BTreeMap<String, usize> {
+        self.lock().world.unavailable_peak().clone()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held can only come from a test's closure; the world is whole between effects.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never ends once keelson is gone.
+    pub(crate) async fn alive(&self) {
+        if *self.shared.crashed.borrow() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Where keelson is gone if this is the moment for it.
+    pub(crate) async fn crash_here(&self, write: u64, moment: CrashMoment) {
+        let point = CrashPoint {
+            write_index: write,
+            moment,
+        };
+        if self.lock().faults.crash_at == Some(point) {
+            self.shared.crashed.send_replace(true);
+        }
+        self.alive().await;
+    }
+
+    /// Brings the world up to date with what other processes wrote, and looks at it.
+    pub(crate) fn look<T>(&self, see: impl FnOnce(&World, Timestamp) -> T) -> Result<T, ProviderError> {
+        let mut state = self.lock();
+        let State { world, log, .. } = &mut *state;
+        if let Some(log) = log {
+            log.catch_up(world, || self.fresh()).map_err(on_disk)?;
+            self.shared.clock.advance_to(world.last_moment());
+        }
+        Ok(see(world, self.shared.clock.now()))
+    }
+
+    /// Decides and applies in one step, which other processes see as a whole or not at all.
+    pub(crate) fn transact<T>(
+        &self,
+        decide: impl FnOnce(&World, Timestamp) -> Result<(Vec<Effect>, T), Refusal>,
+    ) -> Result<T, ProviderError> {
+        let mut state = self.lock();
+        let State { world, log, .. } = &mut *state;
+        let mut locked = match log {
+            Some(log) => Some(log.lock().map_err(on_disk)?),
+            None => None,
+        };
+        if let Some(locked) = &mut locked {
+            locked.catch_up(world, || self.fresh()).map_err(on_disk)?;
+            self.shared.clock.advance_to(world.last_moment());
+        }
+        let now = self.shared.clock.now();
+        let (effects, result) = match decide(world, now) {
+            Ok((effects, value)) => (effects, Ok(value)),
+            Err(refusal) => (refusal.noted, Err(refusal.error)),
+        };
+        if effects.is_empty() {
+            return result;
+        }
+        if let Some(locked) = &mut locked {
+            locked.append(now, &effects).map_err(on_disk)?;
+        }
+        world.apply(now, effects);
+        if let Some(locked) = &mut locked {
+            locked.compact(world).map_err(on_disk)?;
+        }
+        result
+    }
+
+    fn fresh(&self) -> World {
+        let options = self.shared.options;
+        World::new(options.like, options.seed, options.start)
+    }
+
+    /// Begins a write: counts it, checks its lease, refuses what cannot be, and draws what will go wrong.
+    pub(crate) fn begin(&self, context: &StepContext, change: &Change) -> Result<Begun, ProviderError> {
+        let write = self.count_write();
+        self.maybe_strike(write)?;
+        let at = self.shared.clock.now();
+        self.write(context, change, at, |world, call| match decide(world, call) {
+            Err(refusal) if refusal.error.class == ErrorClass::Permanent => Err(refusal),
+            _ => Ok((Vec::new(), ())),
+        })?;
+        let mut state = self.lock();
+        let count = state.faults.count(&change.to_string());
+        let fault = state.faults.for_change(change, count);
+        let slowness = if fault == Some(Fault::Slow) { 5 } else { 1 };
+        let hidden_for = state.faults.visibility_delay(change, count);
+        let options = self.shared.options;
+        Ok(Begun {
+            write,
+            at,
+            fault,
+            latency: drawn(options.like, options.seed, change, count) * slowness,
+            hidden_for,
+        })
+    }
+
+    /// A transaction in the name of `context`, refused when its lease has been overtaken.
+    pub(crate) fn write<T>(
+        &self,
+        context: &StepContext,
+        change: &Change,
+        begun_at: Timestamp,
+        decide: impl FnOnce(&World, &Call<'_>) -> Result<(Vec<Effect>, T), Refusal>,
+    ) -> Result<T, ProviderError> {
+        let holder = holder_of(&context.cluster)?;
+        let result = self.transact(|world, now| {
+            let mut effects = match &context.cluster.uid {
+                Some(uid) => world.fence(uid, context.fencing_generation)?,
+                None => Vec::new(),
+            };
+            let call = Call {
+                identity: &context.cluster,
+                holder,
+                change,
+                now,
+                begun_at,
+            };
+            let (more, value) = decide(world, &call)?;
+            effects.extend(more);
+            Ok((effects, value))
+        });
+        if matches!(&result, Err(error) if error.class == ErrorClass::Fenced) {
+            self.lock().fenced += 1;
+        }
+        result
+    }
+
+    /// The effect of a write that has begun.
+    pub(crate) fn commit(
+        &self,
+        context: &StepContext,
+        change: &Change,
+        begun: Begun,
+    ) -> Result<(), ProviderError> {
+        let before: Vec<(u64, Option<Thing>)> = self.write(context, change, begun.at, |world, call| {
+            let effects = decide(world, call)?;
+            let touched = effects
+                .iter()
+                .filter_map(|effect| match effect {
+                    Effect::Put(thing) => Some(thing.serial),
+                    Effect::Remove { serial } => Some(*serial),
+                    _ => None,
+                })
+                .map(|serial| (serial, world.thing_by_serial(serial).cloned()))
+                .collect();
+            Ok((effects, touched))
+        })?;
+        let now = self.shared.clock.now();
+        let mut state = self.lock();
+        if let Some(hidden_for) = begun.hidden_for.filter(|_| self.is_seen_late(change.key.kind())) {
+            for (serial, was) in before {
+                state
+                    .world
+                    .shade(serial, was, crate::random::later(now, hidden_for));
+            }
+        }
+        if let Ok(holder) = holder_of(&context.cluster) {
+            state.world.note_unavailable(&Call {
+                identity: &context.cluster,
+                holder,
+                change,
+                now,
+                begun_at: begun.at,
+            });
+        }
+        Ok(())
+    }
+
+    /// Infrastructure of clouds is eventually consistent; hosts and the cluster itself are asked directly.
+    fn is_seen_late(&self, kind: Kind) -> bool {
+        self.shared.options.like.is_cloud() && crate::provider::is_infrastructure(kind)
+    }
+
+    fn count_write(&self) -> u64 {
+        let mut state = self.lock();
+        state.writes += 1;
+        state.writes - 1
+    }
+
+    /// Lets a machine die when the fault plan wants it at this write.
+    fn maybe_strike(&self, write: u64) -> Result<(), ProviderError> {
+        let (death, dead) = {
+            let state = self.lock();
+            (state.faults.death(write), state.faults.dead.clone())
+        };
+        let Some((number, pause)) = death else {
+            return Ok(());
+        };
+        let struck = self.transact(|world, now| {
+            let mut mortal = world.mortal(now);
+            mortal.retain(|machine| !dead.iter().any(|name| name == machine.key.name()));
+            let count = u64::try_from(mortal.len()).unwrap_or(0);
+            let index = number
+                .checked_rem(count)
+                .and_then(|index| usize::try_from(index).ok());
+            let Some(machine) = index.and_then(|index| mortal.get(index)) else {
+                return Ok((Vec::new(), None));
+            };
+            Ok((
+                world.strike(machine, now, pause),
+                Some(machine.key.name().to_owned()),
+            ))
+        })?;
+        if let Some(name) = struck {
+            let now = self.shared.clock.now();
+            let mut state = self.lock();
+            state.faults.deaths += 1;
+            state.faults.dead.push(name);
+            state.world.note_strike(now);
+        }
+        Ok(())
+    }
+}
+
+/// What a change does now.
+fn decide(world: &World, call: &Call<'_>) -> Result<Vec<Effect>, Refusal> {
+    match &call.change.action {
+        Action::Create { resource, generation } => world.create(call, resource, *generation),
+        Action::Update { id, resource, .. } => world.update(call, id, resource),
+        Action::Delete { existing } => world.delete(call, existing),
+    }
+}
+
+fn holder_of(cluster: &ClusterIdentity) -> Result<Holder, ProviderError> {
+    Holder::of(cluster).ok_or_else(|| {
+        ProviderError::new(
+            ErrorClass::Permanent,
+            format!(
+                "cluster {} has no uid yet, so nothing can belong to it",
+                cluster.name
+            ),
+        )
+    })
+}
+
+/// An error of the file under the world, with its causes.
+#[expect(clippy::needless_pass_by_value, reason = "it is used as a mapping function")]
+fn on_disk(error: WorldLogError) -> ProviderError {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    ProviderError::new(ErrorClass::Permanent, message).with_help(
+        "the simulated world's log is left as it is; move its directory away to begin with an empty world",
+    )
+}

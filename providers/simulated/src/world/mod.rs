@@ -1,0 +1,351 @@
+//! The world as a state machine: it decides what a call would do, and applies what was decided.
+//!
+//! Deciding is pure and leaves the world alone; it gives a list of [`Effect`]s. Applying them is the only way in
+//! which the world changes, which is also how a log of them brings it back.
+
+mod create;
+mod delete;
+mod etcd;
+mod foreign;
+mod health;
+mod invariants;
+mod observe;
+mod settle;
+mod thing;
+mod update;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{
+    Change, ClusterIdentity, ClusterUid, ErrorClass, ProviderError, Resource, ResourceKey,
+};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use etcd::EtcdCluster;
+pub(crate) use invariants::Refusal;
+pub use invariants::{Rule, Violation};
+pub(crate) use settle::Settled;
+pub(crate) use thing::{Holder, Thing, Things};
+
+use crate::options::Like;
+
+/// Everything there is.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) like: Like,
+    seed: u64,
+    things: Things,
+    hosts: BTreeMap<String, Host>,
+    tombstones: BTreeMap<String, Tombstone>,
+    etcd: BTreeMap<(ClusterUid, String), EtcdCluster>,
+    fences: BTreeMap<ClusterUid, u64>,
+    violations: Vec<Violation>,
+    next_serial: u64,
+    last_moment: Timestamp,
+    /// What observers still see of things that changed a moment ago.
+    shadows: BTreeMap<u64, Shadow>,
+    /// When machines were last struck by a fault, so that a loss of quorum is put down to the right cause.
+    last_strike: Option<Timestamp>,
+    unavailable_peak: BTreeMap<String, usize>,
+}
+
+/// A bare machine that stands there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    /// Until when its power is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) down_until: Option<Timestamp>,
+}
+
+/// What the platform remembers of a thing that is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Tombstone {
+    pub(crate) token: String,
+    pub(crate) key: ResourceKey,
+    pub(crate) holder: Holder,
+    pub(crate) generation: u32,
+}
+
+/// What observers see of a thing until the platform's answers have caught up.
+#[derive(Debug, Clone)]
+pub(crate) struct Shadow {
+    until: Timestamp,
+    was: Option<Thing>,
+}
+
+/// One change to the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Effect {
+    Put(Box<Thing>),
+    Remove {
+        serial: u64,
+    },
+    Host(Host),
+    Bury(Tombstone),
+    Etcd {
+        cluster: ClusterUid,
+        name: String,
+        state: Option<EtcdCluster>,
+    },
+    Fence {
+        cluster: ClusterUid,
+        generation: u64,
+    },
+    Violation(Violation),
+    /// The next number for a thing, so that no number is used twice after compaction.
+    Serial(u64),
+}
+
+/// A call as the world sees it: who wants what, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) identity: &'a ClusterIdentity,
+    pub(crate) holder: Holder,
+    pub(crate) change: &'a Change,
+    pub(crate) now: Timestamp,
+    /// When the step began.
+    pub(crate) begun_at: Timestamp,
+}
+
+impl Call<'_> {
+    fn key(&self) -> &ResourceKey {
+        &self.change.key
+    }
+}
+
+impl World {
+    pub(crate) fn new(like: Like, seed: u64, start: Timestamp) -> Self {
+        Self {
+            like,
+            seed,
+            things: Things::default(),
+            hosts: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            etcd: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            violations: Vec::new(),
+            next_serial: 1,
+            last_moment: start,
+            shadows: BTreeMap::new(),
+            last_strike: None,
+            unavailable_peak: BTreeMap::new(),
+        }
+    }
+
+    /// The moment of the last effect.
+    pub(crate) fn last_moment(&self) -> Timestamp {
+        self.last_moment
+    }
+
+    /// How many effects it takes to write the world down.
+    pub(crate) fn live_records(&self) -> usize {
+        self.things.len() + self.hosts.len() + self.tombstones.len() + self.etcd.len() + self.fences.len()
+    }
+
+    /// The effects that make this world out of an empty one.
+    pub(crate) fn as_effects(&self) -> Vec<Effect> {
+        let mut effects = vec![Effect::Serial(self.next_serial)];
+        effects.extend(self.hosts.values().cloned().map(Effect::Host));
+        effects.extend(self.tombstones.values().cloned().map(Effect::Bury));
+        effects.extend(
+            self.things
+                .all()
+                .cloned()
+                .map(|thing| Effect::Put(Box::new(thing))),
+        );
+        effects.extend(self.fences.iter().map(|(cluster, &generation)| Effect::Fence {
+            cluster: cluster.clone(),
+            generation,
+        }));
+        // After the things, whose coming counts as writes to etcd.
+        effects.extend(self.etcd.iter().map(|((cluster, name), state)| Effect::Etcd {
+            cluster: cluster.clone(),
+            name: name.clone(),
+            state: Some(state.clone()),
+        }));
+        effects.extend(self.violations.iter().cloned().map(Effect::Violation));
+        effects
+    }
+
+    /// Applies what was decided at `moment`.
+    pub(crate) fn apply(&mut self, moment: Timestamp, effects: impl IntoIterator<Item = Effect>) {
+        self.last_moment = self.last_moment.max(moment);
+        for effect in effects {
+            match effect {
+                Effect::Put(thing) => {
+                    self.next_serial = self.next_serial.max(thing.serial.saturating_add(1));
+                    self.count_etcd_write(&thing);
+                    self.things.put(*thing);
+                }
+                Effect::Remove { serial } => {
+                    if let Some(thing) = self.things.remove(serial) {
+                        self.count_etcd_write(&thing);
+                        self.bury(thing);
+                    }
+                }
+                Effect::Host(host) => {
+                    self.hosts.insert(host.name.clone(), host);
+                }
+                Effect::Bury(tombstone) => {
+                    self.tombstones.insert(tombstone.token.clone(), tombstone);
+                }
+                Effect::Etcd { cluster, name, state } => self.set_etcd(cluster, name, state),
+                Effect::Fence { cluster, generation } => {
+                    let highest = self.fences.entry(cluster).or_default();
+                    *highest = generation.max(*highest);
+                }
+                Effect::Violation(violation) => self.violations.push(violation),
+                Effect::Serial(next) => self.next_serial = self.next_serial.max(next),
+            }
+        }
+    }
+
+    fn bury(&mut self, thing: Thing) {
+        if thing.key.kind() != Kind::Machine && !self.is_known_by_token(thing.key.kind()) {
+            return;
+        }
+        self.tombstones.insert(
+            thing.token.clone(),
+            Tombstone {
+                token: thing.token,
+                key: thing.key,
+                holder: thing.holder,
+                generation: thing.generation,
+            },
+        );
+    }
+
+    /// Refuses a call of an older lease than the world has seen; gives the effect that remembers a newer one.
+    pub(crate) fn fence(&self, cluster: &ClusterUid, generation: u64) -> Result<Vec<Effect>, ProviderError> {
+        let highest = self.fences.get(cluster).copied();
+        match highest {
+            Some(highest) if generation < highest => Err(ProviderError::new(
+                ErrorClass::Fenced,
+                format!("fencing generation {generation} is over: {highest} has been seen"),
+            )
+            .with_help("another run of keelson took the lease; run the command again when it has ended")),
+            Some(highest) if generation == highest => Ok(Vec::new()),
+            _ => Ok(vec![Effect::Fence {
+                cluster: cluster.clone(),
+                generation,
+            }]),
+        }
+    }
+
+    /// Lets observers see `was` in place of what is under that number, until `until`.
+    pub(crate) fn shade(&mut self, serial: u64, was: Option<Thing>, until: Timestamp) {
+        self.shadows.insert(serial, Shadow { until, was });
+    }
+
+    pub(crate) fn thing_by_serial(&self, serial: u64) -> Option<&Thing> {
+        self.things.by_serial(serial)
+    }
+
+    /// A thing as a create makes it.
+    fn new_thing(&self, call: &Call<'_>, resource: &Resource, generation: u32) -> Thing {
+        let serial = self.next_serial;
+        let host_id = match resource {
+            Resource::Machine(_) => None,
+            other => other
+                .machine(call.key())
+                .and_then(|name| {
+                    self.things
+                        .get(&call.holder, &ResourceKey::new(Kind::Machine, name))
+                })
+                .map(|machine| machine.id.clone()),
+        };
+        let token = call.identity.token(call.key(), generation);
+        let id = self.id_for(call.key(), serial);
+        let facts = self.facts_for(resource, &id, serial);
+        Thing {
+            serial,
+            key: call.key().clone(),
+            holder: call.holder.clone(),
+            resource: resource.clone(),
+            id,
+            token,
+            generation,
+            created_at: call.now,
+            host_id,
+            busy_until: None,
+            facts,
+        }
+    }
+
+    /// An id of the shape that the platform gives.
+    fn id_for(&self, key: &ResourceKey, serial: u64) -> String {
+        let digest = Digest::of_bytes(format!("{}\n{key}\n{serial}", self.seed).as_bytes());
+        let prefix = match (self.like, key.kind()) {
+            (Like::Aws, Kind::Machine) => "i-0",
+            (Like::Aws, Kind::Network) => "vpc-0",
+            (Like::Aws, Kind::Subnet) => "subnet-0",
+            (Like::Aws, Kind::Firewall) => "sg-0",
+            (Like::Aws, Kind::LoadBalancer) => "net/api/",
+            (Like::Digitalocean, Kind::Machine) => {
+                return (100_000_000 + digest.as_seed() % 900_000_000).to_string() + &format!("-{serial}");
+            }
+            (_, kind) => return format!("{}-{}-{serial}", kind.name(), digest.short(8)),
+        };
+        format!("{prefix}{}", digest.short(16))
+    }
+
+    fn facts_for(&self, resource: &Resource, id: &str, serial: u64) -> BTreeMap<String, String> {
+        let octets = format!("{}.{}", serial / 250 % 250, serial % 250 + 4);
+        match resource {
+            Resource::Machine(machine) => {
+                let address = machine
+                    .address
+                    .clone()
+                    .unwrap_or_else(|| format!("10.0.{octets}"));
+                BTreeMap::from([("address".to_owned(), address)])
+            }
+            Resource::LoadBalancer(_) => {
+                let name = format!("{}.elb.simulated.example", id.replace('/', "-"));
+                BTreeMap::from([("hostname".to_owned(), name)])
+            }
+            Resource::NodeBundle(bundle) => [
+                bundle
+                    .kubernetes_version
+                    .map(|version| ("kubernetes".to_owned(), version.to_string())),
+                bundle
+                    .etcd_version
+                    .map(|version| ("etcd".to_owned(), version.to_string())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+/// An error that stays until someone changes something.
+fn permanent(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Permanent, message)
+}
+
+/// An error that passes by itself.
+fn transient(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Transient, message)
+}
+
+/// How long components on a machine are away when its bundle changes.
+///
+/// kubelet and static pods: an API server answers about 11 s after its start (kubeadm 1.36 on a loaded two-core
+/// machine). etcd alone restarts within its election timeout and a few seconds.
+fn restart_time(kubernetes: bool) -> Duration {
+    Duration::from_secs(if kubernetes { 12 } else { 4 })
+}
+
+#[cfg(test)]
+mod tests;
