@@ -6,10 +6,14 @@ use keelson_provider_api::values::clip;
 use serde::Serialize;
 
 use super::path::Path;
-use super::yaml::{Mark, Source};
+use super::yaml::{Mark, Node, Source};
 
 /// How many errors a message shows. The rest is counted.
 const SHOWN_ERRORS: usize = 100;
+/// How many errors are kept for machines to read, and how many findings are looked up in the file to choose them:
+/// bounds on the work that a hostile file can cause.
+const KEPT_ERRORS: usize = 1000;
+const LOCATED_FINDINGS: usize = 4000;
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,8 +50,10 @@ struct Excerpt {
 pub struct SpecErrors {
     /// Where the spec came from: a file name, or what the caller calls it.
     pub origin: String,
-    /// The errors, sorted by position; never empty.
+    /// The errors, sorted by position; never empty, at most 1000.
     pub errors: Vec<SpecError>,
+    /// How many more there are.
+    pub omitted: usize,
 }
 
 /// Something wrong that the checks found, not yet tied to a place in the file.
@@ -100,8 +106,8 @@ impl Finding {
 const EXCERPT_CHARS: usize = 120;
 
 impl Excerpt {
-    fn of(source: Source<'_>, mark: Mark) -> Option<Self> {
-        let line = source.line(mark.line)?;
+    fn of(lines: &[&str], mark: Mark) -> Option<Self> {
+        let line = lines.get(mark.line.checked_sub(1)?)?;
         let column = mark.column.saturating_sub(1);
         // Of a very long line, only the neighbourhood of the mark is shown.
         let skipped = column.saturating_sub(EXCERPT_CHARS / 2);
@@ -123,8 +129,39 @@ impl Excerpt {
 }
 
 impl SpecError {
-    /// Ties a finding to its place in `source`.
-    pub(crate) fn locate(finding: Finding, mark: Mark, source: Source<'_>) -> Self {
+    /// Ties findings to their places: those of `tree`, where a finding knows none of its own. They come back sorted by
+    /// position, at most [`KEPT_ERRORS`], with the number of those left out.
+    pub(crate) fn locate(
+        findings: Vec<Finding>,
+        tree: Option<&Node>,
+        source: Source<'_>,
+    ) -> (Vec<Self>, usize) {
+        let count = findings.len();
+        let mark_of = |finding: &Finding| {
+            let place = || tree.map_or(Mark::START, |tree| tree.locate(&finding.path));
+            finding.mark.unwrap_or_else(place)
+        };
+        let findings = findings.into_iter().take(LOCATED_FINDINGS);
+        let mut located: Vec<(Mark, Finding)> =
+            findings.map(|finding| (mark_of(&finding), finding)).collect();
+        located.sort_by(|(left, first), (right, second)| {
+            (left.line, left.column, &first.path).cmp(&(right.line, right.column, &second.path))
+        });
+        located.dedup();
+        let lines = source.lines();
+        let kept = located.into_iter().take(KEPT_ERRORS);
+        let errors: Vec<Self> = kept
+            .map(|(mark, finding)| Self::new(finding, mark, &lines))
+            .collect();
+        let omitted = if count > KEPT_ERRORS {
+            count - errors.len()
+        } else {
+            0
+        };
+        (errors, omitted)
+    }
+
+    fn new(finding: Finding, mark: Mark, lines: &[&str]) -> Self {
         Self {
             line: mark.line,
             column: mark.column,
@@ -132,7 +169,7 @@ impl SpecError {
             problem: finding.problem,
             expected: finding.expected,
             help: finding.help,
-            excerpt: Excerpt::of(source, mark),
+            excerpt: Excerpt::of(lines, mark),
         }
     }
 
@@ -163,15 +200,13 @@ impl SpecError {
 }
 
 impl SpecErrors {
-    /// Sorts errors by position. `errors` is not empty.
-    pub(crate) fn new(origin: &str, mut errors: Vec<SpecError>) -> Self {
-        errors.sort_by(|left, right| {
-            (left.line, left.column, &left.path).cmp(&(right.line, right.column, &right.path))
-        });
-        errors.dedup();
+    /// Ties findings, of which there is at least one, to their places.
+    pub(crate) fn new(origin: &str, findings: Vec<Finding>, tree: Option<&Node>, source: Source<'_>) -> Self {
+        let (errors, omitted) = SpecError::locate(findings, tree, source);
         Self {
             origin: clip_origin(origin),
             errors,
+            omitted,
         }
     }
 }
@@ -191,7 +226,7 @@ impl fmt::Display for SpecErrors {
             error.write("error", &self.origin, formatter)?;
             writeln!(formatter)?;
         }
-        let count = self.errors.len();
+        let count = self.errors.len() + self.omitted;
         let noun = if count == 1 { "error" } else { "errors" };
         write!(formatter, "{}: {count} {noun}", self.origin)?;
         if count > SHOWN_ERRORS {

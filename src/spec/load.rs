@@ -8,7 +8,7 @@ use super::shape;
 use super::types::Cluster;
 use super::valid::{SpecWarnings, ValidSpec};
 use super::validate::validate;
-use super::yaml::{self, Mark, Node, Source};
+use super::yaml;
 
 /// The size of the largest spec that is read, in bytes. Who reads a file reads one byte more than this and lets
 /// [`load`] refuse it.
@@ -26,55 +26,44 @@ pub const fn read_limit_bytes() -> usize {
 pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
     let source = yaml::decode(bytes, read_limit_bytes()).map_err(|refused| {
         let (finding, source) = *refused;
-        SpecErrors::new(origin, vec![locate(finding, None, source)])
+        SpecErrors::new(origin, vec![finding], None, source)
     })?;
-    let (tree, mut findings) = yaml::read(source)
-        .map_err(|finding| SpecErrors::new(origin, vec![locate(*finding, None, source)]))?;
+    let (tree, mut findings) =
+        yaml::read(source).map_err(|finding| SpecErrors::new(origin, vec![*finding], None, source))?;
     let (value, checked) = check(&tree, shape::root());
     findings.extend(checked.findings);
-    let is_readable = !checked.has_gaps;
-    let cluster = is_readable.then(|| serde_json::from_value::<Cluster>(value));
-    let warnings = match cluster {
-        Some(Ok(mut cluster)) => {
-            complete(&mut cluster.spec, &|path| tree.has(path));
-            let found = validate(&cluster);
-            findings.extend(unrelated(found.errors, &findings));
-            if findings.is_empty() {
-                let warnings = found
-                    .warnings
-                    .into_iter()
-                    .map(|finding| locate(finding, Some(&tree), source));
-                let warnings = SpecWarnings {
-                    origin: origin.to_owned(),
-                    warnings: warnings.collect(),
-                };
-                return Ok(ValidSpec::new(cluster, warnings));
-            }
-            Vec::new()
-        }
+    if checked.has_gaps {
+        return Err(SpecErrors::new(origin, findings, Some(&tree), source));
+    }
+    let mut cluster: Cluster = serde_json::from_value(value).map_err(|problem| {
         // The check lets nothing pass that serde refuses; if it ever does, the user still gets an error.
-        Some(Err(problem)) if findings.is_empty() => vec![Finding::new(path_of!(), problem.to_string())],
-        _ => Vec::new(),
-    };
-    let errors = findings.into_iter().chain(warnings);
-    let errors = errors
-        .map(|finding| locate(finding, Some(&tree), source))
-        .collect();
-    Err(SpecErrors::new(origin, errors))
+        findings.push(Finding::new(path_of!(), problem.to_string()));
+        SpecErrors::new(origin, std::mem::take(&mut findings), Some(&tree), source)
+    })?;
+    complete(&mut cluster.spec, &|path| tree.has(path));
+    let found = validate(&cluster);
+    findings.extend(unrelated(found.errors, &findings));
+    if !findings.is_empty() {
+        return Err(SpecErrors::new(origin, findings, Some(&tree), source));
+    }
+    let (warnings, _) = SpecError::locate(found.warnings, Some(&tree), source);
+    Ok(ValidSpec::new(
+        cluster,
+        SpecWarnings {
+            origin: origin.to_owned(),
+            warnings,
+        },
+    ))
 }
 
-fn locate(finding: Finding, tree: Option<&Node>, source: Source<'_>) -> SpecError {
-    let mark = finding
-        .mark
-        .unwrap_or_else(|| tree.map_or(Mark::START, |tree| tree.locate(&finding.path)));
-    SpecError::locate(finding, mark, source)
-}
+/// How many earlier findings are looked at: a bound on the work that a hostile file can cause.
+const LOOKED_AT: usize = 200;
 
 /// Leaves out findings about maps in which something is already wrong: they might only follow from it.
 fn unrelated(findings: Vec<Finding>, earlier: &[Finding]) -> Vec<Finding> {
     let spec = path_of!("spec");
     let follows = |finding: &Finding| {
-        earlier.iter().any(|first| {
+        earlier.iter().take(LOOKED_AT).any(|first| {
             let parent = first.path.parent();
             let cause = if parent.leads_to(&spec) {
                 &first.path

@@ -4,6 +4,8 @@
 pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Names past this length are no slips of the finger, and comparing them would cost.
     const LIMIT_CHARS: usize = 80;
+    /// Nor is it worth comparing with more names than a reader would look through.
+    const LIMIT_NAMES: usize = 200;
     if given.len() > LIMIT_CHARS {
         return None;
     }
@@ -18,6 +20,7 @@ pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> 
         strsim::damerau_levenshtein(&given_plain, &name)
     };
     known
+        .take(LIMIT_NAMES)
         .map(|name| (distance(name), name))
         .filter(|(distance, name)| *distance <= 1.max(name.chars().count().min(given.chars().count()) / 3))
         .min_by_key(|(distance, _)| *distance)

@@ -26,8 +26,8 @@ pub struct Etcd {
     /// After how long a silence of the leader a member stands for election: at least five, better ten heartbeats, at
     /// most 50s.
     pub election_timeout: Span,
-    /// How large the database may grow before it refuses writes, between 16Mi and 8Gi. (etcd's own default is 2Gi,
-    /// its suggested maximum 8Gi.)
+    /// How large the database may grow before it refuses writes, between 16Mi and 100Gi. (etcd's own default is 2Gi,
+    /// the most that it suggests 8Gi.)
     pub quota: Quantity,
     /// Backups that are taken by themselves.
     pub snapshots: Snapshots,

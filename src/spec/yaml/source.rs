@@ -9,10 +9,12 @@ use crate::spec::path::Path;
 pub(crate) struct Source<'a>(pub(crate) &'a str);
 
 impl<'a> Source<'a> {
-    /// The line `number`, counted from 1, without its end.
-    pub(crate) fn line(self, number: usize) -> Option<&'a str> {
-        let line = self.0.split('\n').nth(number.checked_sub(1)?)?;
-        Some(line.strip_suffix('\r').unwrap_or(line))
+    /// The lines without their ends.
+    pub(crate) fn lines(self) -> Vec<&'a str> {
+        let lines = self.0.split('\n');
+        lines
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+            .collect()
     }
 }
 

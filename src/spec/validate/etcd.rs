@@ -1,0 +1,124 @@
+//! etcd's settings.
+
+use keelson_provider_api::values::{Quantity, Span};
+
+use super::{Found, for_each_repetition};
+use crate::spec::errors::Finding;
+use crate::spec::path::path_of;
+use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement};
+
+/// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
+/// than five heartbeats. <https://etcd.io/docs/v3.6/tuning/>
+const ELECTION_LIMIT: Span = Span::from_secs(50);
+const HEARTBEATS_AT_LEAST: u64 = 5;
+const HEARTBEAT_LEAST: Span = Span::from_millis(10);
+
+pub(super) fn timing(spec: &ClusterSpec, found: &mut Found) {
+    let (heartbeat, election) = (spec.etcd.heartbeat, spec.etcd.election_timeout);
+    let base = path_of!("spec", "etcd");
+    if heartbeat < HEARTBEAT_LEAST {
+        found.error(
+            Finding::new(base.then("heartbeat"), format!("`{heartbeat}` is too short"))
+                .expected(format!("at least {HEARTBEAT_LEAST}"))
+                .help("about the round trip between members"),
+        );
+    }
+    let least = Span::from_millis(heartbeat.as_millis().saturating_mul(HEARTBEATS_AT_LEAST));
+    let path = base.then("electionTimeout");
+    if election < least {
+        found.error(
+            Finding::new(
+                path,
+                format!("`{election}` is less than five heartbeats of {heartbeat}"),
+            )
+            .expected(format!("at least {least}"))
+            .help("ten heartbeats are usual"),
+        );
+    } else if election > ELECTION_LIMIT {
+        found.error(
+            Finding::new(path, format!("`{election}` is too long"))
+                .expected(format!("at most {ELECTION_LIMIT}")),
+        );
+    }
+}
+
+/// <https://etcd.io/docs/v3.6/dev-guide/limit/>: 2Gi by default, 8Gi the suggested maximum.
+const QUOTA: (Quantity, Quantity) = (Quantity::from_bytes(16 << 20), Quantity::from_gibibytes(100));
+const QUOTA_SUGGESTED: Quantity = Quantity::from_gibibytes(8);
+
+pub(super) fn quota(spec: &ClusterSpec, found: &mut Found) {
+    let quota = spec.etcd.quota;
+    let path = path_of!("spec", "etcd", "quota");
+    let (least, most) = QUOTA;
+    if quota < least || quota > most {
+        found.error(
+            Finding::new(path, format!("`{quota}` is out of range"))
+                .expected(format!("between {least} and {most}")),
+        );
+    } else if quota > QUOTA_SUGGESTED {
+        let problem = format!("`{quota}` is more than the {QUOTA_SUGGESTED} that etcd suggests at most");
+        found.warn(
+            Finding::new(path, problem).help("a large database makes snapshots, restores and joins slow"),
+        );
+    }
+}
+
+pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
+    let snapshots = &spec.etcd.snapshots;
+    let keep = snapshots.keep;
+    let kept = u64::from(keep.last.unwrap_or(0))
+        + u64::from(keep.hourly)
+        + u64::from(keep.daily)
+        + u64::from(keep.weekly);
+    let path = path_of!("spec", "etcd", "snapshots");
+    if snapshots.schedule.is_some() && kept == 0 {
+        found.error(
+            Finding::new(
+                path.then("keep"),
+                "snapshots are taken, but only the newest would be kept",
+            )
+            .help("write at least `last: 1`"),
+        );
+    }
+}
+
+pub(super) fn external(spec: &ClusterSpec, found: &mut Found) {
+    let EtcdPlacement::External(external) = &spec.etcd.placement else {
+        return;
+    };
+    let base = path_of!("spec", "etcd", "placement", "external", "endpoints");
+    for (index, endpoint) in external.endpoints.iter().enumerate() {
+        if !endpoint.is_secure() {
+            let problem =
+                format!("`{endpoint}` is not encrypted, and everything in the cluster goes through it");
+            found.error(Finding::new(base.then(index), problem).expected("a URL that begins with https://"));
+        }
+        let after_host = endpoint
+            .as_str()
+            .trim_end_matches('/')
+            .ends_with(endpoint.authority());
+        if !after_host {
+            let problem = format!("`{endpoint}` has a path; an etcd member has none");
+            found.error(Finding::new(base.then(index), problem).expected("https://HOST:PORT"));
+        }
+    }
+    for_each_repetition(&external.endpoints, |later, first| {
+        let problem = format!("the endpoint stands here a second time; the first is endpoints[{first}]");
+        found.error(Finding::new(base.then(later), problem).help("remove one of the two"));
+    });
+    let rows = [
+        (
+            path_of!("spec", "etcd", "events"),
+            spec.etcd.events == EventsPlacement::Separate,
+        ),
+        (
+            path_of!("spec", "etcd", "snapshots", "schedule"),
+            spec.etcd.snapshots.schedule.is_some(),
+        ),
+    ];
+    for (path, is_given) in rows {
+        if is_given {
+            found.error(Finding::new(path, "keelson does not run an external etcd").help("remove the field"));
+        }
+    }
+}
