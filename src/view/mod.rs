@@ -17,6 +17,7 @@ pub mod plan_text;
 pub mod progress_bars;
 pub mod progress_json;
 pub mod progress_lines;
+pub mod spec_file;
 pub mod status_text;
 mod styles;
 pub mod summary;

@@ -1,0 +1,80 @@
+//! `keelson apply`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::arguments::{ProgressArgument, SpecArgument};
+use super::ask::AskUser;
+use super::failure::{Failure, chain};
+use super::terminal::Terminal;
+use super::{CommandResult, EXIT_DONE, files};
+use crate::execute::{Interrupt, Silent};
+use crate::ops::ApplyOptions;
+use crate::plan::Plan;
+use crate::view::summary;
+
+/// No plan of keelson comes near this: one of 5,000 nodes has about 30 MiB.
+const PLAN_LIMIT_BYTES: usize = 256 << 20;
+
+/// Make the cluster what the spec says: plan, ask, carry out
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// Carry out this saved plan, if the world and the spec are still as they were
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    progress: ProgressArgument,
+}
+
+impl Apply {
+    pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
+        let saved_plan = self.plan.as_deref().map(read_plan).transpose()?;
+        let session = self.spec.connect(terminal)?;
+        let approved = self.yes || saved_plan.is_some();
+        if !approved && !terminal.can_ask() {
+            return Err(Failure::usage("there is no terminal to ask on")
+                .with_help("pass --yes to go on without asking"));
+        }
+        let name = session.spec().name();
+        let ask = AskUser {
+            terminal,
+            interrupt,
+            yes: approved,
+            quiet: self.progress.is_json(),
+            expected: "yes".to_owned(),
+            question: format!("Carry this out on cluster {name}?"),
+        };
+        let options = ApplyOptions { saved_plan };
+        let reporter = self.progress.reporter(terminal);
+        let again = self.spec.command("apply");
+        let failed = |error| Failure::of_operation(&error, &again);
+        let applied = session
+            .apply(&options, &ask, reporter.as_ref(), interrupt)
+            .await
+            .map_err(failed)?;
+        drop(reporter);
+        if !self.progress.is_json() {
+            let status = session.status(&Silent).await.map_err(failed)?;
+            terminal.text(&summary::applied(
+                &applied,
+                &status,
+                &self.spec.file.display().to_string(),
+            ));
+        }
+        Ok(EXIT_DONE)
+    }
+}
+
+fn read_plan(file: &Path) -> Result<Plan, Failure> {
+    let bytes = files::read_bounded(file, PLAN_LIMIT_BYTES)?;
+    Plan::from_bytes(&bytes).map_err(|error| {
+        Failure::failed(format!("cannot use {}: {}", file.display(), chain(&error)))
+            .with_help("`keelson plan --out FILE` makes a new one")
+    })
+}

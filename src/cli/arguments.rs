@@ -1,0 +1,140 @@
+//! Arguments that several commands share.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::files;
+use super::terminal::Terminal;
+use crate::execute::Reporter;
+use crate::ops::Session;
+use crate::registry::{self, ConnectOptions};
+use crate::spec::{self, ValidSpec};
+use crate::view::progress_bars::BarProgress;
+use crate::view::progress_json::JsonProgress;
+use crate::view::progress_lines::LineProgress;
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub(super) struct SpecArgument {
+    /// The cluster's spec; `-` reads it from stdin
+    #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
+    pub file: PathBuf,
+}
+
+impl SpecArgument {
+    /// Reads and checks the spec. Warnings are shown, errors are the failure.
+    pub(super) fn load(&self, terminal: &Terminal) -> Result<ValidSpec, Failure> {
+        let bytes = files::read_bounded(&self.file, spec::read_limit_bytes())?;
+        let spec = spec::load(&bytes, &self.origin())?;
+        terminal.text(&spec.warnings().to_string());
+        Ok(spec)
+    }
+
+    /// Reads the spec and connects to what it names.
+    pub(super) fn connect(&self, terminal: &Terminal) -> Result<Session, Failure> {
+        let spec = self.load(terminal)?;
+        let base_directory = match self.file.parent() {
+            _ if self.is_stdin() => PathBuf::from("."),
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(registry::connect(
+            spec,
+            &ConnectOptions {
+                base_directory,
+                holder: files::holder(),
+            },
+        )?)
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.file == Path::new("-")
+    }
+
+    /// The file as messages name it.
+    pub(super) fn origin(&self) -> String {
+        if self.is_stdin() {
+            "stdin".to_owned()
+        } else {
+            self.file.display().to_string()
+        }
+    }
+
+    /// The command that does `verb` to this cluster, for advice.
+    pub(super) fn command(&self, verb: &str) -> String {
+        format!("keelson {verb} -f {}", self.file.display())
+    }
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For reading
+    Text,
+    /// For programs
+    Json,
+    /// For programs and for reading
+    Yaml,
+}
+
+impl Format {
+    /// Prints a value, as text by `render` or in another format by its fields.
+    pub(super) fn print<T: serde::Serialize>(
+        self,
+        terminal: &Terminal,
+        value: &T,
+        render: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let unprintable = |problem: String| Failure::failed(format!("cannot print the result: {problem}"));
+        let text = match self {
+            Self::Text => render(value),
+            Self::Json => {
+                serde_json::to_string_pretty(value).map_err(|error| unprintable(error.to_string()))? + "\n"
+            }
+            Self::Yaml => serde_saphyr::to_string(value).map_err(|error| unprintable(error.to_string()))?,
+        };
+        terminal.data(&text)
+    }
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Progress {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// Bars
+    Bars,
+    /// A line for each thing that happens
+    Lines,
+    /// A line of JSON on stderr for each event
+    Json,
+    /// Nothing
+    None,
+}
+
+/// How progress is shown.
+#[derive(Debug, Args)]
+pub(super) struct ProgressArgument {
+    /// How progress is shown, on stderr
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: Progress,
+}
+
+impl ProgressArgument {
+    pub(super) fn reporter(&self, terminal: &Terminal) -> Box<dyn Reporter> {
+        match self.progress {
+            Progress::Auto if terminal.is_watched() => Box::new(BarProgress::new()),
+            Progress::Bars => Box::new(BarProgress::new()),
+            Progress::Auto | Progress::Lines => Box::new(LineProgress::new(terminal.error_stream())),
+            Progress::Json => Box::new(JsonProgress::new(std::io::stderr())),
+            Progress::None => Box::new(crate::execute::Silent),
+        }
+    }
+
+    /// True when stderr belongs to a program, so that words for people would be in its way.
+    pub(super) fn is_json(&self) -> bool {
+        self.progress == Progress::Json
+    }
+}

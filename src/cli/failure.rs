@@ -1,0 +1,193 @@
+//! Failures as the user sees them: what happened, the chain of causes, what to do, and the exit code.
+
+use std::error::Error;
+
+use super::terminal::Terminal;
+use crate::execute::LeaseError;
+use crate::ops::OperationError;
+use crate::registry::ConnectError;
+use crate::spec::SpecErrors;
+use crate::view::summary;
+
+/// It failed.
+pub const EXIT_FAILED: u8 = 1;
+/// `plan` found changes; also what wrong usage ends with.
+pub const EXIT_CHANGES: u8 = 2;
+/// Something may not be touched.
+pub const EXIT_BLOCKED: u8 = 3;
+/// The spec is not valid.
+pub const EXIT_INVALID_SPEC: u8 = 4;
+/// Another run holds the lease.
+pub const EXIT_LOCKED: u8 = 5;
+/// It was interrupted.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    message: String,
+    /// Text that follows the message as it is.
+    details: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, message)
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(EXIT_CHANGES, message)
+    }
+
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: String::new(),
+            help: None,
+        }
+    }
+
+    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says what went wrong, and gives the exit code.
+    pub(super) fn show(&self, terminal: &Terminal) -> u8 {
+        if !self.message.is_empty() {
+            terminal.error(&self.message);
+        }
+        terminal.text(&self.details);
+        if let Some(help) = &self.help {
+            terminal.help(help);
+        }
+        self.code
+    }
+
+    /// The failure of an operation; `again` is the command that goes on from here.
+    pub(super) fn of_operation(error: &OperationError, again: &str) -> Self {
+        let failure = Self::new(code(error), chain(error));
+        match error {
+            OperationError::StepsFailed(executed) => Self {
+                details: summary::unfinished(executed, again),
+                ..failure
+            },
+            OperationError::Interrupted(Some(executed)) => Self {
+                details: summary::unfinished(executed, again),
+                ..failure
+            },
+            OperationError::Blocked(report) => {
+                let details = report
+                    .blocked
+                    .iter()
+                    .take(20)
+                    .fold(String::new(), |text, blocked| {
+                        let help = blocked
+                            .help
+                            .as_ref()
+                            .map_or_else(String::new, |help| format!("    {help}\n"));
+                        format!("{text}  ! {}: {}\n{help}", blocked.key, blocked.reason)
+                    });
+                Self { details, ..failure }
+            }
+            OperationError::LeftOver(keys) => {
+                let details = keys.iter().take(20).map(|key| format!("  {key}\n")).collect();
+                Self {
+                    details,
+                    ..failure.with_help(format!("`{again}` tries again"))
+                }
+            }
+            other => match help(other, again) {
+                Some(help) => failure.with_help(help),
+                None => failure,
+            },
+        }
+    }
+}
+
+fn code(error: &OperationError) -> u8 {
+    match error {
+        OperationError::Lease(LeaseError::Held { .. } | LeaseError::Lost { .. }) => EXIT_LOCKED,
+        OperationError::StepsFailed(executed) if executed.fenced => EXIT_LOCKED,
+        OperationError::Blocked(_) | OperationError::Protected(_) | OperationError::StalePlan(_) => {
+            EXIT_BLOCKED
+        }
+        OperationError::Interrupted(_) => EXIT_INTERRUPTED,
+        _ => EXIT_FAILED,
+    }
+}
+
+fn help(error: &OperationError, again: &str) -> Option<String> {
+    Some(match error {
+        OperationError::Lease(LeaseError::Held { record, .. }) => format!(
+            "wait for it to end; if it was killed, the lease runs out at {} and `{again}` takes over",
+            record.expires_at
+        ),
+        OperationError::Lease(LeaseError::Lost { .. }) => {
+            format!("someone else is changing the cluster; when they are done, `{again}` goes on")
+        }
+        OperationError::Lease(_) | OperationError::Store(_) => {
+            "nothing in the state store was overwritten; mend or move what is named above, then try again"
+                .to_owned()
+        }
+        OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
+                                         --override-deletion-protection"
+            .to_owned(),
+        OperationError::StalePlan(_) => "make and review a new plan".to_owned(),
+        OperationError::NoCluster { .. } => {
+            "`keelson apply` makes it; if it should be there, check `stateStore` and the directory you are in"
+                .to_owned()
+        }
+        OperationError::NotConverged(_) => {
+            format!("`{again}` tries again; `keelson plan` shows what is left")
+        }
+        OperationError::Unproven(_) => format!("`{again}` looks again"),
+        OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),
+        OperationError::Defect(_) | OperationError::ClockStopped => {
+            "please report this with the spec that led to it".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// A message with all its causes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        // Wrappers that are transparent say what their cause says.
+        if !text.ends_with(&message) {
+            text = format!("{text}\n  because {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let failure = Self::failed(chain(&error));
+        match error {
+            ConnectError::NoProvider(_) => failure.with_help(
+                "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
+            ),
+            ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
+            ConnectError::World { .. } => failure
+                .with_help("it was left as it is; mend the file, or move the folder away to begin anew"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<SpecErrors> for Failure {
+    fn from(errors: SpecErrors) -> Self {
+        Self {
+            details: errors.to_string(),
+            ..Self::new(EXIT_INVALID_SPEC, "")
+        }
+    }
+}

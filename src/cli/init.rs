@@ -1,0 +1,183 @@
+//! `keelson init`
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use keelson_provider_api::values::{ClusterName, Name, Version};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::terminal::Terminal;
+use super::{CommandResult, EXIT_DONE, files};
+use crate::spec::{self, versions};
+use crate::view::spec_file;
+
+/// Write a commented spec to begin with; nothing else is touched
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The cluster's name
+    #[arg(value_name = "NAME")]
+    name: ClusterName,
+    /// Where machines come from
+    #[arg(long, default_value = "simulated")]
+    provider: ProviderName,
+    /// What a simulated cluster is like: aws, digitalocean or ssh
+    #[arg(long, value_name = "PROVIDER", default_value = "aws", value_parser = ["aws", "digitalocean", "ssh"])]
+    like: String,
+    /// The cloud's region
+    #[arg(long)]
+    region: Option<String>,
+    /// The cloud's zones, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    zones: Vec<String>,
+    /// The DNS zone that the API gets a name in
+    #[arg(long)]
+    domain: Option<String>,
+    /// A machine that stands there already, as NAME=ADDRESS:ROLE[+ROLE]; repeat for each
+    #[arg(long = "host", value_name = "HOST", value_parser = parse_host)]
+    hosts: Vec<Host>,
+    /// The address of the API, where several control planes stand on bare machines
+    #[arg(long)]
+    api_address: Option<String>,
+    /// How many control planes: 1, 3, 5 or 7
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    control_plane_count: u32,
+    /// How many workers
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    nodes: u32,
+    /// The machine type of control planes and workers
+    #[arg(long)]
+    machine_type: Option<String>,
+    /// The Kubernetes version
+    #[arg(long, value_name = "VERSION", default_value_t = versions::newest_kubernetes())]
+    kubernetes_version: Version,
+    /// Where keelson keeps the cluster's state
+    #[arg(long, value_name = "PLACE", default_value = ".keelson")]
+    state_store: String,
+    /// The file to write; `-` for stdout
+    #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
+    out: PathBuf,
+    /// Overwrite the file
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProviderName {
+    Simulated,
+    Aws,
+    Digitalocean,
+    Ssh,
+}
+
+/// A host on the command line.
+#[derive(Debug, Clone)]
+struct Host {
+    name: Name,
+    address: String,
+    roles: Vec<String>,
+}
+
+fn parse_host(text: &str) -> Result<Host, String> {
+    let expected = "expected NAME=ADDRESS:ROLE[+ROLE], for example a=10.0.0.11:control-plane+worker";
+    let (name, rest) = text.split_once('=').ok_or(expected)?;
+    let (address, roles) = rest.rsplit_once(':').ok_or(expected)?;
+    let name = name
+        .parse::<Name>()
+        .map_err(|problem| format!("{problem}; {expected}"))?;
+    Ok(Host {
+        name,
+        address: address.trim_matches(['[', ']']).to_owned(),
+        roles: roles.split('+').map(str::to_owned).collect(),
+    })
+}
+
+impl Init {
+    pub(super) fn run(&self, terminal: &Terminal) -> CommandResult {
+        let origin = "the spec that these flags make";
+        let text = spec_file::render(&self.values()?)
+            .map_err(|problem| Failure::failed(format!("cannot write the spec: {problem}")))?;
+        // What is written must be valid, so that the first thing a user sees is not an error.
+        let spec = spec::load(text.as_bytes(), origin)?;
+        if self.out == Path::new("-") {
+            terminal.data(&text)?;
+            return Ok(EXIT_DONE);
+        }
+        files::write(&self.out, &text, self.force)?;
+        let file = self.out.display();
+        terminal.note(&format!(
+            "{file}: the spec of cluster {}, for you to edit",
+            spec.name()
+        ));
+        terminal.note(&format!("Next: keelson plan -f {file}"));
+        Ok(EXIT_DONE)
+    }
+
+    fn values(&self) -> Result<Value, Failure> {
+        let bare = self.provider == ProviderName::Ssh
+            || (self.provider == ProviderName::Simulated && self.like == "ssh");
+        if bare && self.hosts.is_empty() {
+            return Err(Failure::usage("bare machines need --host for each of them")
+                .with_help("for example --host a=10.0.0.11:control-plane --host b=10.0.0.12:worker"));
+        }
+        if !bare && !self.hosts.is_empty() {
+            return Err(Failure::usage(
+                "--host goes with --provider ssh, or with --like ssh",
+            ));
+        }
+        let needs_region = matches!(self.provider, ProviderName::Aws | ProviderName::Digitalocean);
+        if needs_region && self.region.is_none() {
+            return Err(Failure::usage("a cloud needs --region").with_help("for example --region eu-west-1"));
+        }
+        let hosts: Vec<Value> = self
+            .hosts
+            .iter()
+            .map(|host| json!({ "name": host.name, "address": host.address, "roles": host.roles }))
+            .collect();
+        Ok(json!({
+            "name": self.name,
+            "kubernetesVersion": self.kubernetes_version,
+            "stateStore": self.state_store,
+            "provider": self.provider(),
+            "bare": bare,
+            "hosts": hosts,
+            "controlPlaneCount": self.control_plane_count,
+            "nodes": self.nodes,
+            "machineType": self.machine_type,
+        }))
+    }
+
+    /// The provider's part of the spec, without hosts.
+    fn provider(&self) -> Value {
+        let zones = |region: &str| -> Vec<String> {
+            if self.zones.is_empty() {
+                vec![format!("{region}a")]
+            } else {
+                self.zones.clone()
+            }
+        };
+        let region = self.region.as_deref().unwrap_or_default();
+        let (name, mut fields) = match self.provider {
+            ProviderName::Simulated => ("simulated", json!({ "like": self.like })),
+            ProviderName::Aws => (
+                "aws",
+                json!({ "region": region, "zones": zones(region), "hostedZone": self.domain }),
+            ),
+            ProviderName::Digitalocean => {
+                ("digitalocean", json!({ "region": region, "domain": self.domain }))
+            }
+            ProviderName::Ssh => ("ssh", json!({})),
+        };
+        if let Value::Object(fields) = &mut fields {
+            if self.provider == ProviderName::Simulated {
+                fields.insert("domain".to_owned(), json!(self.domain));
+                if !self.zones.is_empty() {
+                    fields.insert("zones".to_owned(), json!(self.zones));
+                }
+            }
+            fields.insert("apiAddress".to_owned(), json!(self.api_address));
+            fields.retain(|_, value| !value.is_null());
+        }
+        json!({ "name": name, "fields": fields })
+    }
+}

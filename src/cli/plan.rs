@@ -1,0 +1,99 @@
+//! `keelson plan`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::arguments::SpecArgument;
+use super::failure::{EXIT_BLOCKED, EXIT_CHANGES, Failure};
+use super::terminal::Terminal;
+use super::{CommandResult, EXIT_DONE, files};
+use crate::execute::Silent;
+use crate::ops::Planned;
+use crate::view::{plan_json, plan_picture, plan_text};
+
+/// Show what an apply would change, why, how disruptive it is and how long it takes; nothing is touched
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no changes, 2 changes pending, 3 something is blocked.")]
+pub(super) struct Plan {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// How the plan is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: PlanFormat,
+    /// Print the plan as a picture instead
+    #[arg(long, value_name = "FORMAT", conflicts_with = "output")]
+    graph: Option<GraphFormat>,
+    /// Keep the plan in a file, for `keelson apply --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrite the file named by --out
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Show every field of what would be created
+    #[arg(long)]
+    details: bool,
+    /// Plan the destruction of the cluster instead
+    #[arg(long)]
+    destroy: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    /// For reading
+    Text,
+    /// For programs; can be applied like a saved plan
+    Json,
+    /// A page with the plan and its timeline
+    Html,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GraphFormat {
+    /// A timeline, with what decides how long it takes
+    Svg,
+    /// Graphviz text
+    Dot,
+}
+
+impl Plan {
+    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+        let session = self.spec.connect(terminal)?;
+        let planned = if self.destroy {
+            session.plan_destruction(&Silent).await
+        } else {
+            session.plan(&Silent).await
+        };
+        let planned = planned.map_err(|error| Failure::of_operation(&error, &self.spec.command("plan")))?;
+        let typical = |change: &_| session.providers().typical_duration(change);
+        let text = match (self.graph, self.output) {
+            (Some(GraphFormat::Svg), _) => plan_picture::svg(&planned, &typical),
+            (Some(GraphFormat::Dot), _) => plan_picture::graphviz(&planned),
+            (None, PlanFormat::Text) => plan_text::render(&planned, self.details),
+            (None, PlanFormat::Json) => json(&planned)?,
+            (None, PlanFormat::Html) => plan_picture::html(&planned, &typical),
+        };
+        terminal.data(&text)?;
+        if let Some(file) = &self.out {
+            files::write(file, &json(&planned)?, self.force)?;
+            let spec = self.spec.file.display();
+            terminal.note(&format!(
+                "saved; `keelson apply -f {spec} --plan {}` carries out exactly this",
+                file.display()
+            ));
+        }
+        Ok(code(&planned))
+    }
+}
+
+fn json(planned: &Planned) -> Result<String, Failure> {
+    plan_json::render(planned).map_err(|error| Failure::failed(format!("cannot print the plan: {error}")))
+}
+
+fn code(planned: &Planned) -> u8 {
+    match (planned.report.is_blocked(), planned.plan.is_empty()) {
+        (true, _) => EXIT_BLOCKED,
+        (false, false) => EXIT_CHANGES,
+        (false, true) => EXIT_DONE,
+    }
+}

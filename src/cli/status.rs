@@ -1,0 +1,49 @@
+//! `keelson status`
+
+use clap::Args;
+use keelson_provider_api::values::Span;
+
+use super::arguments::{Format, SpecArgument};
+use super::failure::{EXIT_FAILED, Failure};
+use super::terminal::Terminal;
+use super::{CommandResult, EXIT_DONE};
+use crate::execute::{Interrupt, Silent};
+use crate::ops::Condition;
+use crate::view::status_text;
+
+/// Show how a cluster is doing: machines, etcd, control planes, nodes, drift
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 healthy, 1 degraded, down or absent.")]
+pub(super) struct Status {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// How the status is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// Wait until the cluster is healthy and as the spec says
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "15m", requires = "wait")]
+    timeout: Span,
+}
+
+impl Status {
+    pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
+        let session = self.spec.connect(terminal)?;
+        let status = if self.wait {
+            session
+                .wait_until_healthy(self.timeout.as_duration(), &Silent, interrupt)
+                .await
+        } else {
+            session.status(&Silent).await
+        };
+        let status = status.map_err(|error| Failure::of_operation(&error, &self.spec.command("status")))?;
+        self.output.print(terminal, &status, status_text::render)?;
+        Ok(if status.condition == Condition::Healthy {
+            EXIT_DONE
+        } else {
+            EXIT_FAILED
+        })
+    }
+}
