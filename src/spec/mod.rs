@@ -5,11 +5,12 @@
 //! [`Cluster`] of it; [`complete`] fills in what follows from other fields; [`validate`] asks how fields go together.
 //! What comes out is a [`ValidSpec`], or [`SpecErrors`] with everything that is wrong, where, and what to do.
 //!
-//! [`schema()`] and the shape come from the same types, so what an editor suggests is what is accepted.
+//! [`schema()`], [`explain()`] and the shape come from the same types, so what an editor suggests is what is accepted.
 
 mod check;
 mod complete;
 mod errors;
+mod explain;
 mod load;
 mod path;
 mod schema;
@@ -22,6 +23,7 @@ pub mod versions;
 mod yaml;
 
 pub use errors::{SpecError, SpecErrors};
+pub use explain::{ExplainError, ExplainedName, Explanation, explain};
 pub use load::{load, read_limit_bytes};
 pub use schema::schema;
 pub use text::{HttpUrl, Location, OnCalendar, PortRange, StateStore};

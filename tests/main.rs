@@ -1,0 +1,3 @@
+//! Every integration test, in one binary: one folder a topic.
+
+mod spec;
