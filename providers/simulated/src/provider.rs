@@ -15,8 +15,9 @@ use keelson_provider_api::{
 use crate::faults::{CrashMoment, Fault};
 use crate::latency::{DRAIN, LOOK, drains, typical};
 use crate::random::later;
-use crate::simulated::{Begun, SimulatedWorld};
+use crate::simulated::SimulatedWorld;
 use crate::world::{Call, Settled, World};
+use crate::write::Begun;
 
 /// How many changes a provider takes at once unless the caller says otherwise.
 const CONCURRENCY: usize = 128;
@@ -245,3 +246,6 @@ impl Provider for SimulatedProvider {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

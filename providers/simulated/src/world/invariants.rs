@@ -68,7 +68,7 @@ impl World {
         &self.unavailable_peak
     }
 
-    pub(super) fn violation(&self, call: &Call<'_>, rule: Rule, what: String) -> Option<Effect> {
+    pub(super) fn violation(call: &Call<'_>, rule: Rule, what: String) -> Option<Effect> {
         let cluster = call.identity.uid.clone()?;
         Some(Effect::Violation(Violation {
             at: call.now,

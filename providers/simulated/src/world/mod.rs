@@ -244,6 +244,8 @@ impl World {
 
     /// Lets observers see `was` in place of what is under that number, until `until`.
     pub(crate) fn shade(&mut self, serial: u64, was: Option<Thing>, until: Timestamp) {
+        let now = self.last_moment;
+        self.shadows.retain(|_, shadow| now < shadow.until);
         self.shadows.insert(serial, Shadow { until, was });
     }
 
@@ -254,19 +256,10 @@ impl World {
     /// A thing as a create makes it.
     fn new_thing(&self, call: &Call<'_>, resource: &Resource, generation: u32) -> Thing {
         let serial = self.next_serial;
-        let host_id = match resource {
-            Resource::Machine(_) => None,
-            other => other
-                .machine(call.key())
-                .and_then(|name| {
-                    self.things
-                        .get(&call.holder, &ResourceKey::new(Kind::Machine, name))
-                })
-                .map(|machine| machine.id.clone()),
-        };
+        let host_id = self.host_id_for(&call.holder, call.key(), resource);
         let token = call.identity.token(call.key(), generation);
         let id = self.id_for(call.key(), serial);
-        let facts = self.facts_for(resource, &id, serial);
+        let facts = Self::facts_for(resource, &id, serial);
         Thing {
             serial,
             key: call.key().clone(),
@@ -280,6 +273,15 @@ impl World {
             busy_until: None,
             facts,
         }
+    }
+
+    /// The id of the machine that `resource` comes to live on.
+    fn host_id_for(&self, holder: &Holder, key: &ResourceKey, resource: &Resource) -> Option<String> {
+        let machine = resource.machine(key).filter(|_| key.kind() != Kind::Machine)?;
+        let machine = self
+            .things
+            .get(holder, &ResourceKey::new(Kind::Machine, machine))?;
+        Some(machine.id.clone())
     }
 
     /// An id of the shape that the platform gives.
@@ -299,7 +301,7 @@ impl World {
         format!("{prefix}{}", digest.short(16))
     }
 
-    fn facts_for(&self, resource: &Resource, id: &str, serial: u64) -> BTreeMap<String, String> {
+    fn facts_for(resource: &Resource, id: &str, serial: u64) -> BTreeMap<String, String> {
         let octets = format!("{}.{}", serial / 250 % 250, serial % 250 + 4);
         match resource {
             Resource::Machine(machine) => {
