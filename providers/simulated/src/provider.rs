@@ -122,6 +122,9 @@ impl SimulatedProvider {
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
+        if is_infrastructure(change.key.kind()) {
+            return Ok(());
+        }
         let deadline = later(begun.at, PATIENCE);
         loop {
             let (waiting, now) = self
@@ -148,6 +151,9 @@ impl SimulatedProvider {
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
+        if is_infrastructure(change.key.kind()) || matches!(change.action, Action::Delete { .. }) {
+            return Ok(());
+        }
         let deadline = later(self.world.clock().now(), PATIENCE);
         loop {
             let (why, now) = match self

@@ -293,9 +293,8 @@ impl World {
             (Like::Aws, Kind::Subnet) => "subnet-0",
             (Like::Aws, Kind::Firewall) => "sg-0",
             (Like::Aws, Kind::LoadBalancer) => "net/api/",
-            (Like::Digitalocean, Kind::Machine) => {
-                return (100_000_000 + digest.as_seed() % 900_000_000).to_string() + &format!("-{serial}");
-            }
+            // Droplets have numbers.
+            (Like::Digitalocean, Kind::Machine) => return (400_000_000 + serial).to_string(),
             (_, kind) => return format!("{}-{}-{serial}", kind.name(), digest.short(8)),
         };
         format!("{prefix}{}", digest.short(16))
