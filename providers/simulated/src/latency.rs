@@ -150,8 +150,7 @@ pub fn typical(like: Like, change: &Change) -> Duration {
     let after = match (change.key.kind(), &change.action) {
         (_, Action::Delete { .. }) => Duration::ZERO,
         // The API server starts, or starts again.
-        (Kind::ControlPlane, _) => Duration::from_secs(12),
-        (Kind::NodeBundle, Action::Update { .. }) => Duration::from_secs(12),
+        (Kind::ControlPlane, _) | (Kind::NodeBundle, Action::Update { .. }) => Duration::from_secs(12),
         // A learner catches up.
         (Kind::EtcdMember, Action::Create { .. }) => Duration::from_secs(2),
         _ => Duration::ZERO,

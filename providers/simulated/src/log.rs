@@ -4,6 +4,7 @@
 //! holds the lock on `world.lock`, reads what others wrote first, and appends. A line without its newline was torn
 //! by a crash and never counted; a whole line that cannot be read is damage, which is reported and left as it is.
 
+use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::options::Like;
 use crate::world::{Effect, World};
 
 /// The format of the log that this version reads and writes.
@@ -45,12 +47,23 @@ pub enum WorldLogError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The world there is like another platform than the one that was asked for.
+    #[error("the world in {} is like {is}, not like {asked}", path.display())]
+    OtherPlatform {
+        /// The file.
+        path: PathBuf,
+        /// What it is like.
+        is: Like,
+        /// What was asked for.
+        asked: Like,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Header {
     format: u32,
+    like: Like,
     /// Changes whenever the log is rewritten, so that others notice.
     epoch: u64,
 }
@@ -67,6 +80,7 @@ struct Line {
 #[derive(Debug)]
 pub(crate) struct WorldLog {
     path: PathBuf,
+    like: Like,
     lock: File,
     epoch: u64,
     /// How many bytes and lines have been read and applied.
@@ -81,7 +95,7 @@ pub(crate) struct Locked<'a> {
 
 impl WorldLog {
     /// Opens the log in `directory`, which is made if it is not there.
-    pub(crate) fn open(directory: &Path) -> Result<Self, WorldLogError> {
+    pub(crate) fn open(directory: &Path, like: Like) -> Result<Self, WorldLogError> {
         make_directory(directory)?;
         let lock_path = directory.join("world.lock");
         let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
@@ -89,6 +103,7 @@ impl WorldLog {
             .map_err(unavailable("open", &lock_path))?;
         let mut log = Self {
             path: directory.join("world.log"),
+            like,
             lock,
             epoch: 0,
             offset: 0,
@@ -126,6 +141,13 @@ impl WorldLog {
             let problem = format!("its format is {}, and this version reads {FORMAT}", header.format);
             return Err(self.damaged(1, problem));
         }
+        if header.like != self.like {
+            return Err(WorldLogError::OtherPlatform {
+                path: self.path.clone(),
+                is: header.like,
+                asked: self.like,
+            });
+        }
         if header.epoch != self.epoch {
             *world = fresh();
             self.epoch = header.epoch;
@@ -156,13 +178,12 @@ impl WorldLog {
     fn replace(&self, epoch: u64, lines: &[Line]) -> Result<(), WorldLogError> {
         let draft = self.path.with_extension("log.new");
         let mut text = Vec::new();
-        push_line(
-            &mut text,
-            &Header {
-                format: FORMAT,
-                epoch,
-            },
-        );
+        let header = Header {
+            format: FORMAT,
+            like: self.like,
+            epoch,
+        };
+        push_line(&mut text, &header);
         for line in lines {
             push_line(&mut text, line);
         }
@@ -175,7 +196,7 @@ impl WorldLog {
         std::fs::rename(&draft, &self.path).map_err(unavailable("replace", &self.path))
     }
 
-    fn damaged(&self, line: usize, problem: impl ToString) -> WorldLogError {
+    fn damaged(&self, line: usize, problem: impl fmt::Display) -> WorldLogError {
         WorldLogError::Damaged {
             path: self.path.clone(),
             line,

@@ -1,5 +1,7 @@
 //! What a simulated world is like.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -7,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Like {
-    /// EC2, ELBv2, Route 53.
+    /// Amazon Web Services: instances, network load balancers, Route 53.
     Aws,
-    /// Droplets, load balancers, domains.
+    /// DigitalOcean: droplets, load balancers, domains.
     Digitalocean,
     /// Bare machines that stand there and answer to SSH.
     Ssh,
@@ -19,6 +21,21 @@ impl Like {
     /// True where machines are made and thrown away, false where they stand and are claimed.
     pub fn is_cloud(self) -> bool {
         self != Self::Ssh
+    }
+
+    /// The platform's name as it stands in specs: `aws`, `digitalocean` or `ssh`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Digitalocean => "digitalocean",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
+impl fmt::Display for Like {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }
 

@@ -15,8 +15,9 @@ use keelson_provider_api::{
 use crate::faults::{CrashMoment, Fault};
 use crate::latency::{DRAIN, LOOK, drains, typical};
 use crate::random::later;
-use crate::simulated::{Begun, SimulatedWorld};
+use crate::simulated::SimulatedWorld;
 use crate::world::{Call, Settled, World};
+use crate::write::Begun;
 
 /// How many changes a provider takes at once unless the caller says otherwise.
 const CONCURRENCY: usize = 128;
@@ -121,6 +122,9 @@ impl SimulatedProvider {
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
+        if is_infrastructure(change.key.kind()) {
+            return Ok(());
+        }
         let deadline = later(begun.at, PATIENCE);
         loop {
             let (waiting, now) = self
@@ -147,6 +151,9 @@ impl SimulatedProvider {
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
+        if is_infrastructure(change.key.kind()) || matches!(change.action, Action::Delete { .. }) {
+            return Ok(());
+        }
         let deadline = later(self.world.clock().now(), PATIENCE);
         loop {
             let (why, now) = match self
@@ -245,3 +252,6 @@ impl Provider for SimulatedProvider {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

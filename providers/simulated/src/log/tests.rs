@@ -1,1 +1,133 @@
+use std::fs;
 
+use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::{Clock, ErrorClass};
+use tempfile::TempDir;
+
+use super::*;
+use crate::testing::{Fixture, create, rejection};
+use crate::{Like, SimulatedOptions, SimulatedWorld};
+
+fn options() -> SimulatedOptions {
+    SimulatedOptions::new(Like::Aws, 7)
+}
+
+fn open(directory: &TempDir) -> SimulatedWorld {
+    SimulatedWorld::open(&directory.path().join("world"), options()).unwrap()
+}
+
+fn path(directory: &TempDir) -> PathBuf {
+    directory.path().join("world/world.log")
+}
+
+#[tokio::test]
+async fn a_world_outlives_its_process_and_time_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done_all(["a", "b"].map(Fixture::machine)).await;
+    let (before, then) = (
+        fixture.world.footprint(&fixture.context.cluster),
+        fixture.world.clock().now(),
+    );
+    drop(fixture);
+    let fixture = Fixture::over(open(&directory));
+    assert_eq!(fixture.world.footprint(&fixture.context.cluster), before);
+    assert_eq!(fixture.world.clock().now(), then);
+    fixture.done(Fixture::machine("a")).await;
+    assert_eq!(
+        fixture.world.footprint(&fixture.context.cluster).len(),
+        2,
+        "tokens are remembered"
+    );
+}
+
+#[tokio::test]
+async fn two_processes_see_each_others_effects_and_leases() {
+    let directory = TempDir::new().unwrap();
+    let (first, mut second) = (Fixture::over(open(&directory)), Fixture::over(open(&directory)));
+    first.done(Fixture::machine("a")).await;
+    assert!(second.observe(Kind::Machine, &[]).await.contains_key("a"));
+    assert!(second.world.clock().now() >= first.world.clock().now());
+    second.context.fencing_generation = 2;
+    second.done(Fixture::machine("b")).await;
+    let (class, _) = rejection(first.carry_out(&create(Fixture::machine("c"))).await);
+    assert_eq!(class, ErrorClass::Fenced);
+    assert_eq!(first.observe(Kind::Machine, &[]).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_torn_last_line_never_counted() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done(Fixture::machine("a")).await;
+    fixture.done(Fixture::machine("b")).await;
+    let text = fs::read_to_string(path(&directory)).unwrap();
+    fs::write(path(&directory), &text[..text.len() - 20]).unwrap();
+    let fixture = Fixture::over(open(&directory));
+    assert_eq!(fixture.observe(Kind::Machine, &[]).await.len(), 1);
+    fixture.done(Fixture::machine("c")).await;
+    let fixture = Fixture::over(open(&directory));
+    let names: Vec<String> = fixture.observe(Kind::Machine, &[]).await.into_keys().collect();
+    assert_eq!(names, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn damage_is_reported_by_line_and_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done(Fixture::machine("a")).await;
+    fixture.done(Fixture::machine("b")).await;
+    let text = fs::read_to_string(path(&directory)).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[2] = "{\"at\":";
+    let damaged = lines.join("\n") + "\n";
+    fs::write(path(&directory), &damaged).unwrap();
+    let error = SimulatedWorld::open(&directory.path().join("world"), options()).unwrap_err();
+    assert!(error.to_string().contains("world.log:3 is damaged"), "{error}");
+    assert_eq!(fs::read_to_string(path(&directory)).unwrap(), damaged);
+}
+
+#[test]
+fn a_world_keeps_its_platform() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let other = SimulatedOptions::new(Like::Ssh, 7);
+    let error = SimulatedWorld::open(&directory.path().join("world"), other).unwrap_err();
+    assert!(
+        error.to_string().ends_with("is like aws, not like ssh"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_long_log_is_rewritten_and_others_notice() {
+    let directory = TempDir::new().unwrap();
+    let (fixture, other) = (Fixture::over(open(&directory)), Fixture::over(open(&directory)));
+    fixture.done(Fixture::machine("a")).await;
+    fixture.done(Fixture::network("main")).await;
+    assert_eq!(other.observe(Kind::Machine, &[]).await.len(), 1);
+    for index in 0..LEAST_LINES {
+        let address = format!("10.0.{}.{}", index / 250, index % 250);
+        fixture.world.add_host("h", &address).unwrap();
+    }
+    let lines = fs::read_to_string(path(&directory)).unwrap().lines().count();
+    assert!(lines < 100, "{lines}");
+    let seen = fixture.world.footprint(&fixture.context.cluster);
+    assert_eq!(other.observe(Kind::Machine, &[]).await.len(), 1);
+    assert_eq!(other.world.footprint(&other.context.cluster), seen);
+    other.done(Fixture::machine("b")).await;
+    assert_eq!(fixture.observe(Kind::Machine, &[]).await.len(), 2);
+    assert_eq!(open(&directory).footprint(&fixture.context.cluster).len(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_the_world() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory.path().join("world")), 0o700);
+    assert_eq!(mode(&path(&directory)), 0o600);
+    assert_eq!(mode(&directory.path().join("world/world.lock")), 0o600);
+}

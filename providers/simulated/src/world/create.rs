@@ -57,7 +57,7 @@ impl World {
         effects.extend(self.make(call, resource, thing)?);
         if twice {
             let what = format!("{} was made a second time", call.key());
-            effects.extend(self.violation(call, Rule::MadeTwice, what));
+            effects.extend(Self::violation(call, Rule::MadeTwice, what));
         }
         Ok(effects)
     }

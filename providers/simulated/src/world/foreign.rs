@@ -36,14 +36,14 @@ impl World {
         Effect::Put(Box::new(Thing {
             serial,
             token: Digest::of_bytes(id.as_bytes()).short(32),
-            facts: self.facts_for(&resource, &id, serial),
+            facts: Self::facts_for(&resource, &id, serial),
+            host_id: self.host_id_for(&holder, &key, &resource),
             key,
             holder,
             resource,
             id,
             generation: 0,
             created_at: now,
-            host_id: None,
             busy_until: None,
         }))
     }

@@ -1,6 +1,7 @@
 //! Rules that nothing keelson does may break, and who broke them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::Kind;
@@ -8,6 +9,10 @@ use keelson_provider_api::{ClusterUid, ProviderError, Resource, ResourceKey};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, Effect, World};
+use crate::random::later;
+
+/// How long after a machine's death a change may still come from a look that did not show it.
+const TIME_TO_NOTICE: Duration = Duration::from_secs(10);
 
 /// A rule of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,7 +73,7 @@ impl World {
         &self.unavailable_peak
     }
 
-    pub(super) fn violation(&self, call: &Call<'_>, rule: Rule, what: String) -> Option<Effect> {
+    pub(super) fn violation(call: &Call<'_>, rule: Rule, what: String) -> Option<Effect> {
         let cluster = call.identity.uid.clone()?;
         Some(Effect::Violation(Violation {
             at: call.now,
@@ -85,7 +90,9 @@ impl World {
         let Some(uid) = call.identity.uid.as_ref() else {
             return Vec::new();
         };
-        let struck_meanwhile = self.last_strike.is_some_and(|strike| strike >= call.begun_at);
+        let struck_meanwhile = self
+            .last_strike
+            .is_some_and(|strike| later(strike, TIME_TO_NOTICE) >= call.begun_at);
         if struck_meanwhile || !touches_etcd(effects) {
             return Vec::new();
         }

@@ -244,6 +244,8 @@ impl World {
 
     /// Lets observers see `was` in place of what is under that number, until `until`.
     pub(crate) fn shade(&mut self, serial: u64, was: Option<Thing>, until: Timestamp) {
+        let now = self.last_moment;
+        self.shadows.retain(|_, shadow| now < shadow.until);
         self.shadows.insert(serial, Shadow { until, was });
     }
 
@@ -254,19 +256,10 @@ impl World {
     /// A thing as a create makes it.
     fn new_thing(&self, call: &Call<'_>, resource: &Resource, generation: u32) -> Thing {
         let serial = self.next_serial;
-        let host_id = match resource {
-            Resource::Machine(_) => None,
-            other => other
-                .machine(call.key())
-                .and_then(|name| {
-                    self.things
-                        .get(&call.holder, &ResourceKey::new(Kind::Machine, name))
-                })
-                .map(|machine| machine.id.clone()),
-        };
+        let host_id = self.host_id_for(&call.holder, call.key(), resource);
         let token = call.identity.token(call.key(), generation);
         let id = self.id_for(call.key(), serial);
-        let facts = self.facts_for(resource, &id, serial);
+        let facts = Self::facts_for(resource, &id, serial);
         Thing {
             serial,
             key: call.key().clone(),
@@ -282,6 +275,15 @@ impl World {
         }
     }
 
+    /// The id of the machine that `resource` comes to live on.
+    fn host_id_for(&self, holder: &Holder, key: &ResourceKey, resource: &Resource) -> Option<String> {
+        let machine = resource.machine(key).filter(|_| key.kind() != Kind::Machine)?;
+        let machine = self
+            .things
+            .get(holder, &ResourceKey::new(Kind::Machine, machine))?;
+        Some(machine.id.clone())
+    }
+
     /// An id of the shape that the platform gives.
     fn id_for(&self, key: &ResourceKey, serial: u64) -> String {
         let digest = Digest::of_bytes(format!("{}\n{key}\n{serial}", self.seed).as_bytes());
@@ -291,15 +293,14 @@ impl World {
             (Like::Aws, Kind::Subnet) => "subnet-0",
             (Like::Aws, Kind::Firewall) => "sg-0",
             (Like::Aws, Kind::LoadBalancer) => "net/api/",
-            (Like::Digitalocean, Kind::Machine) => {
-                return (100_000_000 + digest.as_seed() % 900_000_000).to_string() + &format!("-{serial}");
-            }
+            // Droplets have numbers.
+            (Like::Digitalocean, Kind::Machine) => return (400_000_000 + serial).to_string(),
             (_, kind) => return format!("{}-{}-{serial}", kind.name(), digest.short(8)),
         };
         format!("{prefix}{}", digest.short(16))
     }
 
-    fn facts_for(&self, resource: &Resource, id: &str, serial: u64) -> BTreeMap<String, String> {
+    fn facts_for(resource: &Resource, id: &str, serial: u64) -> BTreeMap<String, String> {
         let octets = format!("{}.{}", serial / 250 % 250, serial % 250 + 4);
         match resource {
             Resource::Machine(machine) => {

@@ -16,8 +16,7 @@ impl World {
                 let what = format!("{} was asked for on {id} of {}", call.change, thing.holder);
                 Err(Refusal {
                     error: permanent(format!("{id} belongs to {}", thing.holder)),
-                    noted: self
-                        .violation(call, Rule::ForeignTouched, what)
+                    noted: Self::violation(call, Rule::ForeignTouched, what)
                         .into_iter()
                         .collect(),
                 })
@@ -76,7 +75,7 @@ impl World {
                 self.check_versions(call, bundle)?;
                 let pause = restart_time(bundle.kubernetes_version.is_some());
                 altered.busy_until = Some(later(call.now, pause));
-                altered.facts = self.facts_for(resource, &thing.id, thing.serial);
+                altered.facts = Self::facts_for(resource, &thing.id, thing.serial);
             }
             Resource::ControlPlane(_) => altered.busy_until = Some(later(call.now, restart_time(true))),
             Resource::EtcdMember(wanted) => {

@@ -48,8 +48,14 @@ impl World {
     }
 
     fn check_worker(&self, call: &Call<'_>, version: Version) -> Result<(), ProviderError> {
+        // Found by the API servers that run, which are few: there may be a thousand workers to check.
         let oldest = self
-            .versions(&call.holder, true)
+            .things
+            .held(&call.holder, Kind::ControlPlane)
+            .filter_map(|thing| {
+                let machine = thing.machine()?;
+                Some((machine, self.bundle(&call.holder, machine)?.kubernetes_version?))
+            })
             .min_by_key(|&(_, server)| server);
         match oldest {
             Some((machine, server)) if version.minor_release() > server.minor_release() => Err(permanent(
