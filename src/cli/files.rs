@@ -24,7 +24,7 @@ pub(super) fn read_bounded(file: &Path, limit_bytes: usize) -> Result<Vec<u8>, F
     };
     let mut bytes = Vec::new();
     source
-        .take(limit_bytes + 1)
+        .take(u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     if bytes.len() > limit_bytes {
