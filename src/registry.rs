@@ -62,7 +62,11 @@ pub enum ConnectError {
 pub fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
     let world = match &spec.spec().provider {
-        Provider::Simulated(simulated) => open_world(simulated, &directory.join(WORLD_FOLDER))?,
+        // Worlds of different platforms live side by side.
+        Provider::Simulated(simulated) => {
+            let folder = directory.join(WORLD_FOLDER).join(like(simulated.like).name());
+            open_world(simulated, &folder)?
+        },
         other => return Err(ConnectError::NoProvider(other.field())),
     };
     Ok(Session::new(SessionParts {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::{Action, Observation, ResourceKey};
+use keelson_provider_api::{Action, Kind, Observation, ResourceKey};
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
@@ -22,6 +22,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
         }
     }
     edges.extend(departures(drafts));
+    edges.extend(gone_along(drafts, desired, observation));
     for (earlier, later) in edges {
         drafts.order(earlier, later);
     }
@@ -82,6 +83,21 @@ fn update_edges(
             .map(|ground| (index, ground))
             .collect()
     })
+}
+
+/// What goes with its machine holds on to what it references until the machine is gone.
+fn gone_along(drafts: &Drafts, desired: &DesiredState, observation: &Observation) -> Vec<(usize, usize)> {
+    if !desired.retires_cluster {
+        return Vec::new();
+    }
+    let mut edges = Vec::new();
+    for (key, existing) in observation.owned().filter(|(key, _)| drafts.removal_of(key).is_none()) {
+        let Some(machine) = existing.resource.machine(key) else { continue };
+        let Some(machine) = drafts.removal_of(&ResourceKey::new(Kind::Machine, machine)) else { continue };
+        let grounds = existing.resource.references();
+        edges.extend(grounds.iter().filter_map(|ground| drafts.removal_of(ground)).map(|ground| (machine, ground)));
+    }
+    edges
 }
 
 /// On one machine things leave in the reverse of the order in which they came: the node is drained first, the
