@@ -66,7 +66,7 @@ pub fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, Con
         Provider::Simulated(simulated) => {
             let folder = directory.join(WORLD_FOLDER).join(like(simulated.like).name());
             open_world(simulated, &folder)?
-        },
+        }
         other => return Err(ConnectError::NoProvider(other.field())),
     };
     Ok(Session::new(SessionParts {

@@ -216,14 +216,31 @@ impl Lease {
         }
     }
 
-    async fn replace(&self, change: impl FnOnce(&mut LeaseRecord)) -> Result<(), StoreError> {
+    /// Writes a changed record. An answer that was lost on the way leaves the store ahead of what is known here; the
+    /// record is still ours then, by its generation, and the write is done again on top of it.
+    async fn replace(&self, change: impl Fn(&mut LeaseRecord)) -> Result<(), StoreError> {
+        let path = lease_path(&self.cluster);
         let mut current = self.current.lock().await;
         let mut record = current.0.clone();
         change(&mut record);
         let precondition = Precondition::Version(current.1.clone());
+        let conflict = match self.store.write(&path, &encode(&record), precondition).await {
+            Ok(version) => {
+                *current = (record, version);
+                return Ok(());
+            }
+            Err(conflict @ StoreError::Conflict { .. }) => conflict,
+            Err(error) => return Err(error),
+        };
+        let stored = read(self.store.as_ref(), &path).await?;
+        let Some((mut record, version)) = stored.filter(|(record, _)| record.generation == self.generation)
+        else {
+            return Err(conflict);
+        };
+        change(&mut record);
         let version = self
             .store
-            .write(&lease_path(&self.cluster), &encode(&record), precondition)
+            .write(&path, &encode(&record), Precondition::Version(version))
             .await?;
         *current = (record, version);
         Ok(())

@@ -91,11 +91,23 @@ fn gone_along(drafts: &Drafts, desired: &DesiredState, observation: &Observation
         return Vec::new();
     }
     let mut edges = Vec::new();
-    for (key, existing) in observation.owned().filter(|(key, _)| drafts.removal_of(key).is_none()) {
-        let Some(machine) = existing.resource.machine(key) else { continue };
-        let Some(machine) = drafts.removal_of(&ResourceKey::new(Kind::Machine, machine)) else { continue };
+    for (key, existing) in observation
+        .owned()
+        .filter(|(key, _)| drafts.removal_of(key).is_none())
+    {
+        let Some(machine) = existing.resource.machine(key) else {
+            continue;
+        };
+        let Some(machine) = drafts.removal_of(&ResourceKey::new(Kind::Machine, machine)) else {
+            continue;
+        };
         let grounds = existing.resource.references();
-        edges.extend(grounds.iter().filter_map(|ground| drafts.removal_of(ground)).map(|ground| (machine, ground)));
+        edges.extend(
+            grounds
+                .iter()
+                .filter_map(|ground| drafts.removal_of(ground))
+                .map(|ground| (machine, ground)),
+        );
     }
     edges
 }

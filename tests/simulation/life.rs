@@ -1,0 +1,276 @@
+//! One world, one state store, and the runs of keelson in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
+use keelson::ops::{ApplyOptions, AutoApprove, DestroyOptions, OperationError, Session, SessionParts};
+use keelson::plan;
+use keelson::spec::ValidSpec;
+use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
+use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey, Store};
+use keelson_provider_simulated::{
+    CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers,
+};
+
+use super::specs::Shape;
+
+pub(super) const NAME: &str = "prod.example.com";
+
+/// So many runs of keelson must do for one operation, whatever goes wrong.
+const RUN_LIMIT: u32 = 80;
+
+/// What is done to a cluster.
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    Apply(Shape),
+    Destroy(Shape),
+}
+
+/// How one run of keelson ended.
+#[derive(Debug)]
+pub(super) enum Run {
+    Done,
+    Crashed,
+    Failed(OperationError),
+}
+
+/// A world with other people's things in it, a state store, and a cluster that is to live there.
+pub(super) struct Life {
+    pub seed: u64,
+    pub world: SimulatedWorld,
+    pub store: Arc<dyn Store>,
+    runs: u32,
+    foreign: BTreeMap<String, Existing>,
+}
+
+impl Life {
+    pub(super) fn new(seed: u64, shape: &Shape) -> Self {
+        Self::with_store(seed, shape, Arc::new(MemoryStore::new()))
+    }
+
+    pub(super) fn with_store(seed: u64, shape: &Shape, store: Arc<dyn Store>) -> Self {
+        let like = match shape.like {
+            "aws" => Like::Aws,
+            "digitalocean" => Like::Digitalocean,
+            _ => Like::Ssh,
+        };
+        let start: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let world = SimulatedWorld::in_memory(SimulatedOptions {
+            start,
+            ..SimulatedOptions::new(like, seed)
+        });
+        plant_foreign_things(&world, like);
+        let foreign = world.foreign(&nobody());
+        Self {
+            seed,
+            world,
+            store,
+            runs: 0,
+            foreign,
+        }
+    }
+
+    pub(super) fn session(&self, spec: ValidSpec) -> Session {
+        for host in spec.spec().provider.hosts() {
+            self.world.add_host(host.name.as_str(), &host.address).unwrap();
+        }
+        Session::new(SessionParts {
+            spec,
+            providers: ProviderSet::new(providers(&self.world)).unwrap(),
+            clock: self.world.clock(),
+            store: self.store.clone(),
+            lease_clock: self.world.clock(),
+            holder: format!("run {}", self.runs),
+            lease_time_to_live: Duration::from_secs(30),
+        })
+    }
+
+    /// Lets time pass.
+    pub(super) async fn pass(&self, duration: Duration) {
+        let clock = self.world.clock();
+        clock.drive(clock.sleep(duration)).await;
+    }
+
+    /// One run of keelson, to its end or to the crash that was asked for.
+    pub(super) async fn run(&mut self, operation: &Operation, reporter: &dyn Reporter) -> Run {
+        self.runs += 1;
+        let interrupt = Interrupt::new();
+        let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
+        let session = self.session(shape.spec(NAME, self.seed));
+        let work = async {
+            match operation {
+                Operation::Apply(_) => session
+                    .apply(&ApplyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .await
+                    .map(|_| ()),
+                Operation::Destroy(_) => session
+                    .destroy(DestroyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .await
+                    .map(|_| ()),
+            }
+        };
+        tokio::select! {
+            biased;
+            result = work => match result {
+                Ok(()) => Run::Done,
+                // Destroyed by the run before, which crashed before it could say so.
+                Err(OperationError::NoCluster { .. }) if matches!(operation, Operation::Destroy(_)) => Run::Done,
+                Err(error) => Run::Failed(error),
+            },
+            () = self.world.crashed() => {
+                self.world.restart();
+                Run::Crashed
+            }
+        }
+    }
+
+    /// Runs keelson again and again until the operation is done; `before_run` may set a crash for each run.
+    pub(super) async fn converge(
+        &mut self,
+        operation: &Operation,
+        mut before_run: impl FnMut(&SimulatedWorld, u32),
+    ) -> Result<u32, String> {
+        let mut trouble = Vec::new();
+        for run in 0..RUN_LIMIT {
+            before_run(&self.world, run);
+            match self.run(operation, &Silent).await {
+                Run::Done => return Ok(run + 1),
+                Run::Crashed => trouble.push("crashed".to_owned()),
+                Run::Failed(error) => trouble.push(format!("{error:?}")),
+            }
+            // Whoever runs the command again waits for the lease of the run that crashed, and for hosts to come back.
+            self.pass(Duration::from_secs(60)).await;
+        }
+        let last = trouble.last().cloned().unwrap_or_default();
+        Err(format!(
+            "{operation:?} was not done after {RUN_LIMIT} runs; the last one: {last}"
+        ))
+    }
+
+    /// What must hold after every operation, once nothing goes wrong any more.
+    pub(super) async fn check(&mut self, operation: &Operation) -> Result<(), String> {
+        let violations = self.world.violations();
+        if !violations.is_empty() {
+            return Err(format!("rules were broken during {operation:?}: {violations:#?}"));
+        }
+        if let Operation::Apply(shape) = operation {
+            let session = self.session(shape.spec(NAME, self.seed));
+            let planned = session
+                .plan(&Silent)
+                .await
+                .map_err(|error| format!("{error:?}"))?;
+            if !planned.plan.is_empty() || planned.report.is_blocked() {
+                return Err(format!(
+                    "the plan after {operation:?} is not empty: {:?} {:?}",
+                    planned.plan.outline(),
+                    planned.report
+                ));
+            }
+            let findings = plan::lint(&planned.plan, &planned.observation);
+            if !findings.is_empty() {
+                return Err(format!("{findings:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold when the cluster is gone: the world is as it was found.
+    pub(super) fn check_gone(&self) -> Result<(), String> {
+        let now = self.world.foreign(&nobody());
+        if now != self.foreign {
+            let left: Vec<&String> = now.keys().filter(|id| !self.foreign.contains_key(*id)).collect();
+            let lost: Vec<&String> = self.foreign.keys().filter(|id| !now.contains_key(*id)).collect();
+            return Err(format!(
+                "the world is not as it was found: left {left:?}, lost or changed {lost:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn crash_at(&self, write_index: u64, moment: CrashMoment) {
+        self.world.crash_at(Some(CrashPoint { write_index, moment }));
+    }
+
+    pub(super) fn set_faults(&self, percent: u8) {
+        self.world.set_faults(FaultPlan::new(self.seed, percent));
+    }
+}
+
+/// An identity that owns nothing, so that everything in a world is foreign to it.
+fn nobody() -> ClusterIdentity {
+    identity("nobody", "nobody")
+}
+
+fn identity(name: &str, uid: &str) -> ClusterIdentity {
+    ClusterIdentity {
+        name: name.parse().unwrap(),
+        uid: Some(ClusterUid::new(uid)),
+    }
+}
+
+/// Things of others, with names that are easily confused with ours.
+fn plant_foreign_things(world: &SimulatedWorld, like: Like) {
+    let network = || Network {
+        region: "simulated".to_owned(),
+        cidr: "10.0.0.0/16".parse().unwrap(),
+    };
+    let machine = || Machine {
+        group: "workers".to_owned(),
+        roles: std::collections::BTreeSet::new(),
+        machine_type: None,
+        image: None,
+        root_volume: None,
+        spot: false,
+        zone: None,
+        subnet: None,
+        firewall: None,
+        address: None,
+    };
+    for (name, uid) in [("prod.example.com-2", "a"), ("prod", "b"), ("prod.example", "c")] {
+        let owner = identity(name, uid);
+        if like != Like::Ssh {
+            world
+                .add_foreign(&owner, ResourceKey::new(Kind::Network, "main"), network().into())
+                .unwrap();
+            world
+                .add_foreign(
+                    &owner,
+                    ResourceKey::new(Kind::Machine, "workers-1"),
+                    machine().into(),
+                )
+                .unwrap();
+        }
+    }
+    let record = DnsRecord {
+        zone: "example.com".to_owned(),
+        target: ResourceKey::new(Kind::LoadBalancer, "api"),
+        ttl_seconds: 60,
+    };
+    let key = ResourceKey::new(Kind::DnsRecord, "www.example.com");
+    world.add_unowned("someone by hand", key, record.into()).unwrap();
+}
+
+/// The operations of a whole life.
+pub(super) fn operations(seed: u64) -> [Operation; 4] {
+    let first = Shape::of_seed(seed);
+    let edited = first.edited(seed);
+    let scaled = edited.scaled(seed);
+    [
+        Operation::Apply(first),
+        Operation::Apply(edited),
+        Operation::Apply(scaled.clone()),
+        Operation::Destroy(scaled),
+    ]
+}
+
+/// Runs a test's future on a runtime of its own.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
