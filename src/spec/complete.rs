@@ -42,19 +42,12 @@ fn complete_from_hosts(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
         // A host that names another group than `workers` is reported by validation, not given a group here.
         if let Ok(name) = Name::parse_text(DEFAULT_GROUP) {
             spec.node_groups.push(NodeGroup::of_hosts(name, 0));
-            let replicas = count(spec.hosts_of_group(0).len());
-            if let Some(group) = spec.node_groups.first_mut() {
-                group.replicas = replicas;
-            }
-            return;
         }
     }
-    for index in 0..spec.node_groups.len() {
-        let replicas = count(spec.hosts_of_group(index).len());
-        if !given(&path_of!("spec", "nodeGroups", index, "replicas")) {
-            if let Some(group) = spec.node_groups.get_mut(index) {
-                group.replicas = replicas;
-            }
+    for (index, replicas) in spec.hosts_per_group().into_iter().enumerate() {
+        let is_given = given(&path_of!("spec", "nodeGroups", index, "replicas"));
+        if let (false, Some(group)) = (is_given, spec.node_groups.get_mut(index)) {
+            group.replicas = replicas;
         }
     }
 }

@@ -13,8 +13,8 @@ use super::text::format_named;
 /// What a value may look like.
 #[derive(Debug, Clone)]
 pub(crate) enum Shape {
-    /// Any text, or one of a format.
-    Text(Option<&'static TextFormat>),
+    /// Any text, or one of a format; and an example, where the field has a better one than the format.
+    Text(Option<&'static TextFormat>, Option<String>),
     /// One of some words.
     Words(Vec<Word>),
     /// A whole number between two bounds, both included.
@@ -106,7 +106,13 @@ fn shape_of(schema: &Value) -> Shape {
         return Shape::Words(words);
     }
     match text_at(schema, "type") {
-        "string" => Shape::Text(format_named(text_at(schema, "format"))),
+        "string" => {
+            let example = items_at(schema, "examples").last().and_then(Value::as_str);
+            Shape::Text(
+                format_named(text_at(schema, "format")),
+                example.map(str::to_owned),
+            )
+        }
         "boolean" => Shape::Boolean,
         "integer" => {
             let bound = |name: &str| schema.get(name).and_then(Value::as_u64);

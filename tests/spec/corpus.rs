@@ -24,7 +24,10 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn wants_update() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a switch for the people who work on the tests")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch for the people who work on the tests"
+    )]
     std::env::var_os("KEELSON_UPDATE_CORPUS").is_some()
 }
 
@@ -58,10 +61,20 @@ fn every_error_has_a_place_a_path_and_a_problem() {
         for error in &errors.errors {
             let shown = format!("{}: {error:?}", case.display());
             assert!((1..=lines + 1).contains(&error.line), "{shown}");
-            assert!(error.column >= 1 && !error.path.is_empty() && !error.problem.is_empty(), "{shown}");
-            assert!(error.expected.is_some() || error.help.is_some() || error.problem.len() > 20, "{shown}");
+            assert!(
+                error.column >= 1 && !error.path.is_empty() && !error.problem.is_empty(),
+                "{shown}"
+            );
+            assert!(
+                error.expected.is_some() || error.help.is_some() || error.problem.len() > 20,
+                "{shown}"
+            );
         }
-        let places: Vec<_> = errors.errors.iter().map(|error| (error.line, error.column)).collect();
+        let places: Vec<_> = errors
+            .errors
+            .iter()
+            .map(|error| (error.line, error.column))
+            .collect();
         assert!(places.is_sorted(), "{}", case.display());
         let json = serde_json::to_value(&errors).unwrap();
         assert_eq!(json["origin"], "spec.yaml");
@@ -75,6 +88,10 @@ fn the_corpus_is_large_and_every_case_is_another() {
     assert!(said.len() >= 220, "{} cases", said.len());
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
-        assert!(path.with_extension("yaml").exists(), "{} has no spec", path.display());
+        assert!(
+            path.with_extension("yaml").exists(),
+            "{} has no spec",
+            path.display()
+        );
     }
 }

@@ -7,7 +7,11 @@ use serde_json::Value;
 fn paths(path: &str, found: &mut Vec<String>) {
     let explanation = explain(path).unwrap_or_else(|error| panic!("{error}"));
     for field in &explanation.fields {
-        let below = if path.is_empty() { field.name.clone() } else { format!("{path}.{}", field.name) };
+        let below = if path.is_empty() {
+            field.name.clone()
+        } else {
+            format!("{path}.{}", field.name)
+        };
         found.push(below.clone());
         paths(&below, found);
     }
@@ -22,7 +26,10 @@ fn every_field_is_explained() {
         let explanation = explain(path).unwrap();
         assert!(!explanation.description.is_empty(), "{path} has no description");
         assert!(!explanation.value.is_empty(), "{path}");
-        assert!(!explanation.description.contains("[`"), "{path} has a link in its description");
+        assert!(
+            !explanation.description.contains("[`"),
+            "{path} has a link in its description"
+        );
         assert!(explanation.to_string().contains("DESCRIPTION:"), "{path}");
         if let Some(short) = path.strip_prefix("spec.") {
             assert_eq!(explain(short).unwrap(), explanation, "{short}");
@@ -45,8 +52,14 @@ fn unknown_fields_are_answered_with_the_nearest() {
     let table = [
         ("spec.etdc", "there is no field `etdc` in `spec`"),
         ("etdc", "did you mean `spec.etcd`?"),
-        ("spec.nodeGroups.replica", "did you mean `spec.nodeGroups[].replicas`?"),
-        ("spec.etcd.heartbeat.unit", "there is no field `unit` in `spec.etcd.heartbeat`"),
+        (
+            "spec.nodeGroups.replica",
+            "did you mean `spec.nodeGroups[].replicas`?",
+        ),
+        (
+            "spec.etcd.heartbeat.unit",
+            "there is no field `unit` in `spec.etcd.heartbeat`",
+        ),
         ("metadata.nam", "did you mean `metadata.name`?"),
         ("$(reboot)", "there is no field `$(reboot)`"),
     ];
@@ -73,7 +86,10 @@ fn the_schema_knows_no_null_and_every_reference_leads_somewhere() {
     visit(&schema, &mut |part| {
         assert!(part.get("type").is_none_or(|name| name != "null"), "{part}");
         if let Some(target) = part.get("$ref").and_then(Value::as_str) {
-            assert!(schema.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+            assert!(
+                schema.pointer(target.trim_start_matches('#')).is_some(),
+                "{target}"
+            );
         }
         if part.get("properties").is_some() {
             assert_eq!(part["additionalProperties"], false, "unknown fields pass: {part}");

@@ -22,7 +22,10 @@ fn refuse(name: &str, bytes: Vec<u8>) -> SpecErrors {
     let (outcome, said) = receiver
         .recv_timeout(DEADLINE)
         .unwrap_or_else(|problem| panic!("{name}: {problem}"));
-    assert!(said.is_none_or(|said| said.len() < 1 << 20), "{name}: too much is said");
+    assert!(
+        said.is_none_or(|said| said.len() < 1 << 20),
+        "{name}: too much is said"
+    );
     match outcome {
         Err(errors) => {
             assert!(!errors.errors.is_empty() && errors.errors.len() <= 1000, "{name}");
@@ -36,7 +39,11 @@ fn refuse(name: &str, bytes: Vec<u8>) -> SpecErrors {
 fn refuse_saying(name: &str, bytes: impl Into<Vec<u8>>, expected: &str) {
     let errors = refuse(name, bytes.into());
     let said = errors.to_string();
-    assert!(said.contains(expected), "{name}: {}", said.chars().take(600).collect::<String>());
+    assert!(
+        said.contains(expected),
+        "{name}: {}",
+        said.chars().take(600).collect::<String>()
+    );
 }
 
 fn bomb(levels: usize, width: usize) -> String {
@@ -51,7 +58,11 @@ fn bomb(levels: usize, width: usize) -> String {
 #[test]
 fn sizes_and_depths_have_limits() {
     refuse_saying("100 MB", vec![b'x'; 100 << 20], "at most 1048576");
-    refuse_saying("one byte too many", vec![b'#'; read_limit_bytes() + 1], "at most 1048576");
+    refuse_saying(
+        "one byte too many",
+        vec![b'#'; read_limit_bytes() + 1],
+        "at most 1048576",
+    );
     refuse_saying("100,000 flow lists", "[".repeat(100_000), "more than 64 levels");
     refuse_saying("100,000 flow maps", "{a: ".repeat(100_000), "more than 64 levels");
     let mut block = String::new();
@@ -59,8 +70,16 @@ fn sizes_and_depths_have_limits() {
         let _ = writeln!(block, "{}a:", " ".repeat(level));
     }
     refuse_saying("1,000 block maps", block, "more than 64 levels");
-    refuse_saying("500,000 list items in one line", "- ".repeat(500_000), "more than 64 levels");
-    refuse_saying("400,000 values", format!("[{}]", "1,".repeat(400_000)), "more than 50000 values");
+    refuse_saying(
+        "500,000 list items in one line",
+        "- ".repeat(500_000),
+        "more than 64 levels",
+    );
+    refuse_saying(
+        "400,000 values",
+        format!("[{}]", "1,".repeat(400_000)),
+        "more than 50000 values",
+    );
     let unclosed = format!("{BASE}  kubelet: {{ config: {{ a: \"{}", "x".repeat(900_000));
     refuse_saying("a gigantic unclosed text", unclosed, "closing quote");
     let name = format!("{BASE}  ? {}\n  : 1\n", "k".repeat(900_000));
@@ -71,8 +90,16 @@ fn sizes_and_depths_have_limits() {
 fn aliases_cannot_grow_without_bound() {
     refuse_saying("a billion laughs", bomb(30, 9), "more than 50000 values");
     refuse_saying("a deep chain", bomb(200, 1), "more than 64 levels");
-    refuse_saying("itself", format!("{BASE}  kubelet: {{ config: &a {{ b: *a }} }}\n"), "part of");
-    refuse_saying("no anchor", format!("{BASE}  kubelet: {{ config: *a }}\n"), "refers to no anchor");
+    refuse_saying(
+        "itself",
+        format!("{BASE}  kubelet: {{ config: &a {{ b: *a }} }}\n"),
+        "part of",
+    );
+    refuse_saying(
+        "no anchor",
+        format!("{BASE}  kubelet: {{ config: *a }}\n"),
+        "refers to no anchor",
+    );
 }
 
 #[test]
@@ -93,8 +120,16 @@ fn a_million_fields_are_refused_quickly() {
         let _ = write!(keys, "{index}: 1, ");
     }
     refuse_saying("1,000,000 fields", keys, "at most 1048576");
-    refuse_saying("the same field 100,000 times", "a: 1\n".repeat(100_000), "more than 50000 values");
-    refuse_saying("the same field 40,000 times", "a: 1\n".repeat(40_000), "a second time");
+    refuse_saying(
+        "the same field 100,000 times",
+        "a: 1\n".repeat(100_000),
+        "more than 50000 values",
+    );
+    refuse_saying(
+        "the same field 40,000 times",
+        "a: 1\n".repeat(40_000),
+        "is given twice",
+    );
 }
 
 #[test]
@@ -116,16 +151,23 @@ fn findings_about_many_items_stay_bounded() {
     }
     hosts.push_str("  provider:\n    simulated:\n      like: ssh\n      hosts:\n");
     for index in 0..3_000 {
-        let _ = writeln!(hosts, "      - {{ name: h{index}, address: h{index}, roles: [worker], group: x{index} }}");
+        let _ = writeln!(
+            hosts,
+            "      - {{ name: h{index}, address: h{index}, roles: [worker], group: x{index} }}"
+        );
     }
-    refuse_saying("3,000 hosts of unknown groups", hosts, "there is no node group");
+    refuse_saying("3,000 hosts of unknown groups", hosts, "no host belongs");
     let commas = format!("{BASE}  addons: [{}]\n", "x,".repeat(40_000));
-    refuse_saying("40,000 unknown addons", commas, "is not known here");
+    refuse_saying("40,000 unknown addons", commas, "unknown value");
 }
 
 #[test]
 fn bytes_that_are_no_text_are_named() {
-    refuse_saying("not UTF-8", [BASE.as_bytes(), b"  \xFF\n"].concat(), "hostile.yaml:6:3: (document): the byte 0xFF at offset");
+    refuse_saying(
+        "not UTF-8",
+        [BASE.as_bytes(), b"  \xFF\n"].concat(),
+        "hostile.yaml:6:3: (document): the byte 0xFF at offset",
+    );
     refuse_saying("NUL", [BASE.as_bytes(), b"  a: \0\n"].concat(), "U+0000");
     refuse_saying("NUL only", vec![0; 1000], "U+0000");
     refuse_saying("UTF-16", b"\xFF\xFEa\0".to_vec(), "UTF-16");
@@ -140,7 +182,10 @@ fn bytes_that_are_no_text_are_named() {
 fn very_long_lines_are_shown_in_part() {
     let line = format!("{BASE}  kubelet: {{ maxPods: {}1000 }}\n", " ".repeat(900_000));
     let said = refuse("a long line", line.into_bytes()).to_string();
-    assert!(said.contains("`1000` is out of range") && said.len() < 2_000, "{said}");
+    assert!(
+        said.contains("`1000` is out of range") && said.len() < 2_000,
+        "{said}"
+    );
     let value = format!("{BASE}  network: {{ dnsDomain: {} }}\n", "x".repeat(900_000));
     let said = refuse("a long value", value.into_bytes()).to_string();
     assert!(said.contains("longer than 253") && said.len() < 2_000, "{said}");
@@ -169,6 +214,9 @@ fn memory_stays_small() {
         refuse("for its memory", text.into_bytes());
     }
     if let (Some(before), Some(after)) = (before, peak_memory_kib()) {
-        assert!(after.saturating_sub(before) < 200 << 10, "{before} KiB before, {after} KiB after");
+        assert!(
+            after.saturating_sub(before) < 200 << 10,
+            "{before} KiB before, {after} KiB after"
+        );
     }
 }

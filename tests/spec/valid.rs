@@ -45,7 +45,10 @@ fn every_example_loads_without_warnings_and_survives_writing() {
 #[test]
 fn the_sample_of_the_design_loads_with_each_of_its_providers() {
     assert_survives_writing(&accept(DESIGN, "design.yaml"));
-    let aws = DESIGN.lines().find(|line| line.trim_start().starts_with("aws:")).unwrap();
+    let aws = DESIGN
+        .lines()
+        .find(|line| line.trim_start().starts_with("aws:"))
+        .unwrap();
     let alternatives = [
         "    simulated: { like: aws, seed: 7 }",
         "    simulated: { like: digitalocean }",
@@ -53,7 +56,11 @@ fn the_sample_of_the_design_loads_with_each_of_its_providers() {
         "    ssh: { user: root, hosts: [{ name: a, address: 10.0.0.11, roles: [control-plane] }], apiAddress: 10.0.0.100 }",
     ];
     for provider in alternatives {
-        let machines = if provider.contains("aws") { DESIGN.to_owned() } else { without_machines(DESIGN) };
+        let machines = if provider.contains("aws") {
+            DESIGN.to_owned()
+        } else {
+            without_machines(DESIGN)
+        };
         assert_survives_writing(&accept(&machines.replace(aws, provider), "design.yaml"));
     }
 }
@@ -71,9 +78,9 @@ fn without_machines(text: &str) -> String {
 fn the_sample_warns_of_a_lifetime_under_protection() {
     let warnings = accept(DESIGN, "design.yaml").warnings().to_string();
     insta::assert_snapshot!(warnings, @r"
-    warning: design.yaml:31:13: spec.lifetime: the lifetime has no effect while `deletionProtection` is true
+    warning: design.yaml:27:13: spec.lifetime: the lifetime has no effect while `deletionProtection` is true
          |
-      31 |   lifetime: 2h            # throwaway clusters only
+      27 |   lifetime: 2h            # throwaway clusters only
          |             ^^
         help: remove one of the two
     ");

@@ -144,6 +144,9 @@ pub(crate) fn check_path(text: &str) -> Result<(), InvalidText> {
 /// A DNS name (RFC 1123): labels joined by dots, at most 253 characters. Something that looks like an IPv4 address
 /// must be one.
 pub(crate) fn check_host_name(text: &str) -> Result<(), InvalidText> {
+    if text.contains("://") {
+        return invalid(format!("`{}` is a URL", clip(text)));
+    }
     let allowed = |character: char| character.is_ascii_alphanumeric() || "-.".contains(character);
     check_alphabet(text, allowed, DNS_NAME_LIMIT_CHARS)?;
     let label_is_valid =
@@ -171,10 +174,7 @@ fn check_address(text: &str) -> Result<(), InvalidText> {
         }
         return Ok(());
     }
-    if text.contains("://") {
-        return invalid(format!("`{}` is a URL", clip(text)));
-    }
-    if text.matches(':').count() == 1 {
+    if text.matches(':').count() == 1 && !text.contains("://") {
         return invalid(format!("`{}` has a port", clip(text)));
     }
     if text.contains('@') {
