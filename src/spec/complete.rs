@@ -32,10 +32,9 @@ fn complete_from_hosts(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
         spec.control_plane.replicas = control_planes;
     }
     let etcd_hosts = count(spec.hosts_with(HostRole::Etcd).count());
-    if let EtcdPlacement::Dedicated(dedicated) = &mut spec.etcd.placement {
-        if !given(&path_of!("spec", "etcd", "placement", "dedicated", "replicas")) {
-            dedicated.replicas = etcd_hosts;
-        }
+    let is_given = given(&path_of!("spec", "etcd", "placement", "dedicated", "replicas"));
+    if let (false, EtcdPlacement::Dedicated(dedicated)) = (is_given, &mut spec.etcd.placement) {
+        dedicated.replicas = etcd_hosts;
     }
     let has_workers = spec.hosts_with(HostRole::Worker).next().is_some();
     if spec.node_groups.is_empty() && has_workers {

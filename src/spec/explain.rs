@@ -109,7 +109,7 @@ pub fn explain(path: &str) -> Result<Explanation, ExplainError> {
 }
 
 fn has(fields: &Fields, name: &str) -> bool {
-    fields.fields.iter().any(|field| field.name == name)
+    fields.known.iter().any(|field| field.name == name)
 }
 
 /// The fields below a value; those of the items, for a list.
@@ -135,12 +135,12 @@ fn follow(steps: &[&str]) -> Result<Explanation, ExplainError> {
     let mut known = String::new();
     for step in steps {
         let fields = fields_of(shape);
-        let Some(next) = fields.and_then(|fields| fields.fields.iter().find(|field| field.name == *step))
+        let Some(next) = fields.and_then(|fields| fields.known.iter().find(|field| field.name == *step))
         else {
             let names = || {
                 fields
                     .iter()
-                    .flat_map(|fields| &fields.fields)
+                    .flat_map(|fields| &fields.known)
                     .map(|field| field.name.as_str())
             };
             let nearest = nearest(step, names());
@@ -199,7 +199,7 @@ fn explanation(path: String, field: Option<&Field>, shape: &Shape) -> Explanatio
             .collect(),
         fields: fields_of(shape)
             .iter()
-            .flat_map(|fields| &fields.fields)
+            .flat_map(|fields| &fields.known)
             .map(|field| named(&field.name, &field.description, field.required))
             .collect(),
     }

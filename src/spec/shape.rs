@@ -46,7 +46,7 @@ pub(crate) struct Word {
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
     /// The fields, in the order of the types.
-    pub(crate) fields: Vec<Field>,
+    pub(crate) known: Vec<Field>,
     /// Exactly one of the fields must stand in the map.
     pub(crate) exactly_one: bool,
     /// The map may also be empty, whatever is required.
@@ -166,7 +166,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
         } else if choice.get("maxProperties").is_some_and(|most| most == 0) {
             may_be_empty = true;
         } else if let Shape::Fields(mut found) = shape_of(choice) {
-            match (&mut fields, found.fields.as_mut_slice()) {
+            match (&mut fields, found.known.as_mut_slice()) {
                 (None, [only]) => {
                     let description = text_at(choice, "description");
                     only.description = described(description, &only.description);
@@ -178,7 +178,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
                 (Some(known), [only]) => {
                     let description = text_at(choice, "description");
                     only.description = described(description, &only.description);
-                    known.fields.append(&mut found.fields);
+                    known.known.append(&mut found.known);
                 }
                 _ => fields = Some(found),
             }
@@ -187,7 +187,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
     if let Some(fields) = &mut fields {
         fields.may_be_empty = may_be_empty;
         if fields.exactly_one {
-            fields.fields.iter_mut().for_each(|field| field.required = false);
+            fields.known.iter_mut().for_each(|field| field.required = false);
         }
     }
     match fields {
@@ -222,7 +222,7 @@ fn fields_of(schema: &Value, properties: &Map<String, Value>) -> Fields {
         }
     };
     Fields {
-        fields: properties.iter().map(field).collect(),
+        known: properties.iter().map(field).collect(),
         exactly_one: false,
         may_be_empty: false,
     }

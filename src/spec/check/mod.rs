@@ -95,7 +95,7 @@ impl Checked {
         let mut whole = true;
         for entry in entries {
             let here = path.then(&entry.name);
-            let Some(field) = fields.fields.iter().find(|field| field.name == entry.name) else {
+            let Some(field) = fields.known.iter().find(|field| field.name == entry.name) else {
                 let is_detailed = self.findings.len() < DETAILED_FINDINGS;
                 self.note(unknown_field(entry, fields, here, is_detailed));
                 continue;
@@ -116,14 +116,14 @@ impl Checked {
                 None => whole &= !(field.required || fields.exactly_one),
             }
         }
-        let known = |entry: &&Entry| fields.fields.iter().any(|field| field.name == entry.name);
+        let known = |entry: &&Entry| fields.known.iter().any(|field| field.name == entry.name);
         if fields.exactly_one {
             let mut given = entries.iter().filter(known);
             let (first, second) = (given.next(), given.next());
             whole &= first.is_some() && second.is_none();
             self.exactly_one(first, second, anchor, fields, path);
         }
-        for field in fields.fields.iter().filter(|field| field.required) {
+        for field in fields.known.iter().filter(|field| field.required) {
             if !entries.iter().any(|entry| entry.name == field.name) {
                 whole = false;
                 self.note(missing_field(entries, field, fields, anchor, path));
@@ -233,7 +233,7 @@ fn is_container(shape: &Shape) -> bool {
 }
 
 fn names(fields: &Fields) -> String {
-    let names: Vec<&str> = fields.fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = fields.known.iter().map(|field| field.name.as_str()).collect();
     names.join(", ")
 }
 
@@ -245,7 +245,7 @@ fn unknown_field(entry: &Entry, fields: &Fields, path: Path, is_detailed: bool) 
     if !is_detailed {
         return finding;
     }
-    let known = fields.fields.iter().map(|field| field.name.as_str());
+    let known = fields.known.iter().map(|field| field.name.as_str());
     let finding = finding.expected(format!("one of: {}", names(fields)));
     match nearest(&entry.name, known) {
         Some(name) => finding.help(format!("did you mean `{name}`?")),
@@ -263,7 +263,7 @@ fn missing_field(entries: &[Entry], field: &Field, fields: &Fields, anchor: Mark
     let unknown = entries
         .iter()
         .map(|entry| entry.name.as_str())
-        .filter(|name| fields.fields.iter().all(|field| field.name != *name));
+        .filter(|name| fields.known.iter().all(|field| field.name != *name));
     match nearest(&field.name, unknown) {
         Some(name) => finding.help(format!("is `{}` meant to be it?", clip(name))),
         None => with_example(finding, field),
@@ -310,13 +310,11 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 }
 
 fn one_of(words: &[Word]) -> String {
-    match words {
-        [only] => format!("`{}`", only.text),
-        _ => {
-            let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-            format!("one of: {}", words.join(", "))
-        }
+    if let [only] = words {
+        return format!("`{}`", only.text);
     }
+    let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    format!("one of: {}", words.join(", "))
 }
 
 /// The longest example that fits into a sentence.

@@ -1,5 +1,7 @@
 //! Scalars against the shape that is expected of them.
 
+use std::ops::RangeInclusive;
+
 use keelson_provider_api::values::clip;
 use serde_json::Value;
 
@@ -46,7 +48,7 @@ pub(super) fn read(text: &str, plain: bool, shape: &Shape) -> Result<Value, Wron
             }
         }
         Shape::Words(words) => word(text, words, wrong),
-        Shape::WordsOrFields(words, fields) => match fields.fields.iter().find(|field| field.name == text) {
+        Shape::WordsOrFields(words, fields) => match fields.known.iter().find(|field| field.name == text) {
             Some(field) if fields.exactly_one => {
                 let help = format!("write it as a map: `{{ {}: {{ … }} }}`", field.name);
                 Err(wrong(format!("`{text}` needs fields of its own"), Some(help)))
@@ -57,21 +59,9 @@ pub(super) fn read(text: &str, plain: bool, shape: &Shape) -> Result<Value, Wron
             Plain::Boolean(boolean) => Ok(Value::Bool(boolean)),
             _ => Err(not_a_boolean(text, plain, wrong)),
         },
-        Shape::Integer(least, most) => match &found {
-            Plain::Number(number) => match number.as_u64() {
-                Some(whole) if (*least..=*most).contains(&whole) => Ok(whole.into()),
-                Some(_) => Err(wrong(format!("`{}` is out of range", clip(text)), None)),
-                None if number.is_i64() => Err(wrong(format!("`{}` is negative", clip(text)), None)),
-                None => Err(wrong(format!("`{}` is not a whole number", clip(text)), None)),
-            },
-            Plain::BeyondNumbers => Err(wrong(format!("`{}` is out of range", clip(text)), None)),
-            Plain::Boolean(_) => Err(wrong(format!("`{text}` is a boolean, not a number"), None)),
-            _ => {
-                let is_quoted = !plain && matches!(resolve(text), Plain::Number(_));
-                let help = is_quoted.then(|| format!("write {} without quotes", clip(text)));
-                Err(wrong(format!("`{}` is a text, not a number", clip(text)), help))
-            }
-        },
+        Shape::Integer(least, most) => {
+            integer(text, plain, &found, *least..=*most).map_err(|(problem, help)| wrong(problem, help))
+        }
         Shape::List(item, _) => {
             let items: Vec<&str> = text.split(',').map(str::trim).collect();
             let is_simple = matches!(
@@ -83,7 +73,7 @@ pub(super) fn read(text: &str, plain: bool, shape: &Shape) -> Result<Value, Wron
         }
         Shape::Fields(fields) => {
             let (name, after) = text.split_once(':').unwrap_or((text, ""));
-            let field = fields.fields.iter().find(|field| field.name == name);
+            let field = fields.known.iter().find(|field| field.name == name);
             let help = field.map(|field| match after {
                 "" => format!("write `{}: {{ … }}`", field.name),
                 after => format!(
@@ -95,6 +85,32 @@ pub(super) fn read(text: &str, plain: bool, shape: &Shape) -> Result<Value, Wron
         }
         Shape::Table(_) | Shape::FreeForm => Err(wrong(format!("`{}` is not a map", clip(text)), None)),
     }
+}
+
+/// The whole number of a scalar, or a problem and advice.
+fn integer(
+    text: &str,
+    plain: bool,
+    found: &Plain,
+    range: RangeInclusive<u64>,
+) -> Result<Value, (String, Option<String>)> {
+    let shown = clip(text);
+    let problem = match found {
+        Plain::Number(number) => match number.as_u64() {
+            Some(whole) if range.contains(&whole) => return Ok(whole.into()),
+            Some(_) => format!("`{shown}` is out of range"),
+            None if number.is_i64() => format!("`{shown}` is negative"),
+            None => format!("`{shown}` is not a whole number"),
+        },
+        Plain::BeyondNumbers => format!("`{shown}` is out of range"),
+        Plain::Boolean(_) => format!("`{shown}` is a boolean, not a number"),
+        Plain::Null | Plain::Text => {
+            let is_quoted = !plain && matches!(resolve(text), Plain::Number(_));
+            let help = is_quoted.then(|| format!("write {shown} without quotes"));
+            return Err((format!("`{shown}` is a text, not a number"), help));
+        }
+    };
+    Err((problem, None))
 }
 
 fn word(text: &str, words: &[Word], wrong: impl Fn(String, Option<String>) -> Wrong) -> Result<Value, Wrong> {

@@ -235,7 +235,7 @@ fn check_plugin_name(text: &str) -> Result<(), InvalidText> {
     )
 }
 
-/// `authorized_keys` lines without options: sshd(8), "AUTHORIZED_KEYS FILE FORMAT".
+/// `authorized_keys` lines without options: sshd(8).
 fn check_public_key(text: &str) -> Result<(), InvalidText> {
     const TYPES: &[&str] = &[
         "ssh-ed25519",

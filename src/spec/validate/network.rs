@@ -124,7 +124,7 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
         );
     }
     let pods = network.pod_cidr;
-    let node_prefix = if pods.is_ipv4() { 24 } else { 64 };
+    let node_prefix: u8 = if pods.is_ipv4() { 24 } else { 64 };
     let path = path_of!("spec", "network", "podCIDR");
     let bits = i16::from(node_prefix) - i16::from(pods.prefix_length());
     if bits > i16::from(POD_NODE_BITS_LIMIT) {
@@ -135,17 +135,17 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
         let room = u32::try_from(bits).map_or(0, |bits| 1_u64 << bits);
         let nodes = most_nodes(spec);
         if nodes > room {
-            let longest =
-                node_prefix - u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(node_prefix);
-            found.error(
-                Finding::new(
-                    path,
-                    format!("`{pods}` has room for {room} nodes, and there can be {nodes}"),
-                )
-                .expected(format!(
+            let finding = Finding::new(
+                path,
+                format!("`{pods}` has room for {room} nodes, and there can be {nodes}"),
+            );
+            let needed = u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(u8::MAX);
+            found.error(match node_prefix.checked_sub(needed) {
+                Some(longest) if needed <= POD_NODE_BITS_LIMIT => finding.expected(format!(
                     "a prefix of at most /{longest}: each node takes a /{node_prefix}"
                 )),
-            );
+                _ => finding.help("no range has room for so many nodes"),
+            });
         }
     }
     let machines = network.machine_cidr;

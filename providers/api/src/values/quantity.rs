@@ -45,7 +45,7 @@ impl Quantity {
 impl fmt::Display for Quantity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &(suffix, factor) in SUFFIXES {
-            if self.bytes >= factor && self.bytes % factor == 0 {
+            if self.bytes >= factor && self.bytes.is_multiple_of(factor) {
                 return write!(formatter, "{}{suffix}", self.bytes / factor);
             }
         }
