@@ -159,6 +159,13 @@ fn empty_maps_and_lists_may_be_left_empty() {
 }
 
 #[test]
+fn an_alternative_may_be_chosen_by_its_name_alone() {
+    let spec = spec("  provider:\n    simulated:\n  etcd:\n    placement:\n      dedicated:\n");
+    assert_eq!(spec.etcd_members(), 3);
+    assert_survives_writing(&spec);
+}
+
+#[test]
 fn equal_specs_have_equal_digests_however_they_are_written() {
     let short = spec("  provider: { simulated: {} }\n");
     let long = spec("  deletionProtection: false\n  provider:\n    simulated:\n      seed: 0\n");

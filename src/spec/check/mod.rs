@@ -100,7 +100,8 @@ impl Checked {
                 self.note(unknown_field(entry, fields, here, is_detailed));
                 continue;
             };
-            if is_left_empty(&entry.value) && !field.required && is_container(&field.shape) {
+            let is_optional = !field.required && !fields.exactly_one;
+            if is_left_empty(&entry.value) && is_optional && is_container(&field.shape) {
                 continue;
             }
             if is_left_empty(&entry.value) && field.required {
@@ -109,7 +110,14 @@ impl Checked {
                 self.note(with_example(finding.at(entry.mark), field));
                 continue;
             }
-            match self.value(&entry.value, anchor_of(entry), &field.shape, &here) {
+            let found = match &field.shape {
+                // `simulated:` alone chooses the alternative and leaves all its fields out.
+                Shape::Fields(below) if fields.exactly_one && is_left_empty(&entry.value) => {
+                    self.fields(&[], entry.mark, below, &here)
+                }
+                shape => self.value(&entry.value, anchor_of(entry), shape, &here),
+            };
+            match found {
                 Some(found) => {
                     value.insert(entry.name.clone(), found);
                 }
@@ -121,7 +129,10 @@ impl Checked {
             let mut given = entries.iter().filter(known);
             let (first, second) = (given.next(), given.next());
             whole &= first.is_some() && second.is_none();
-            self.exactly_one(first, second, anchor, fields, path);
+            // Fields that do not exist are reported already.
+            if first.is_some() || entries.is_empty() {
+                self.exactly_one(first, second, anchor, fields, path);
+            }
         }
         for field in fields.known.iter().filter(|field| field.required) {
             if !entries.iter().any(|entry| entry.name == field.name) {

@@ -1,6 +1,6 @@
-//! Plain strings with a restricted alphabet: one row of [`SPEC_FORMATS`] each.
+//! Plain strings with a restricted alphabet: one row of `SPEC_FORMATS` each.
 //!
-//! The marker types ([`Identifier`], [`HostName`], …) exist for the schema only: a field that is a `String` in Rust
+//! The marker types (`Identifier`, `HostName`, …) exist for the schema only: a field that is a `String` in Rust
 //! names one in `#[schemars(with = "…")]` and is checked by the row of the same name.
 
 use std::borrow::Cow;

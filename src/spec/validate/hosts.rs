@@ -121,12 +121,13 @@ pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
-/// How many groups a message lists.
+/// How many groups a message lists, and for how many unknown ones it looks for what was meant.
 const SHOWN_GROUPS: usize = 20;
 
 pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
     let known = || spec.node_groups.iter().map(|group| group.name.as_str());
     let all: HashSet<&str> = known().collect();
+    let mut unknown = 0;
     for (index, host) in spec.provider.hosts().iter().enumerate() {
         let Some(group) = &host.group else {
             continue;
@@ -141,7 +142,13 @@ pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
             let names: Vec<&str> = known().take(SHOWN_GROUPS).collect();
             let finding = Finding::new(path, format!("there is no node group `{group}`"))
                 .expected(format!("one of: {}", names.join(", ")));
-            found.error(match nearest(group.as_str(), known()) {
+            unknown += 1;
+            let meant = if unknown <= SHOWN_GROUPS {
+                nearest(group.as_str(), known())
+            } else {
+                None
+            };
+            found.error(match meant {
                 Some(name) => finding.help(format!("did you mean `{name}`?")),
                 None => finding.help(format!("add it: `nodeGroups: [{{ name: {group} }}]`")),
             });

@@ -4,6 +4,7 @@ use keelson_provider_api::values::Cidr;
 
 use super::Found;
 use super::addons::check_pinned;
+use crate::spec::check::counted;
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
 use crate::spec::types::{ClusterSpec, Family, Network, Plugin};
@@ -137,7 +138,10 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
         if nodes > room {
             let finding = Finding::new(
                 path,
-                format!("`{pods}` has room for {room} nodes, and there can be {nodes}"),
+                format!(
+                    "`{pods}` has room for {}, and there can be {nodes}",
+                    counted(room, "node")
+                ),
             );
             let needed = u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(u8::MAX);
             found.error(match node_prefix.checked_sub(needed) {
@@ -170,7 +174,8 @@ fn most_nodes(spec: &ClusterSpec) -> u64 {
         .node_groups
         .iter()
         .map(|group| u64::from(group.max.unwrap_or(0).max(group.replicas)));
-    u64::from(spec.control_plane.replicas) + workers.sum::<u64>()
+    // A number of control planes that cannot be is reported by its own rule.
+    u64::from(spec.control_plane.replicas.min(7)) + workers.sum::<u64>()
 }
 
 pub(super) fn plugin_is_pinned(spec: &ClusterSpec, found: &mut Found) {
