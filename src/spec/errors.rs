@@ -212,7 +212,7 @@ impl SpecErrors {
 }
 
 /// Keeps control characters of a file's name off the terminal.
-fn clip_origin(origin: &str) -> String {
+pub(crate) fn clip_origin(origin: &str) -> String {
     if origin.chars().any(char::is_control) {
         clip(origin)
     } else {

@@ -87,6 +87,33 @@ fn the_sample_warns_of_a_lifetime_under_protection() {
 }
 
 #[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let table = [
+        ("  provider: { simulated: {} }\n", "no node takes workloads"),
+        (
+            "  provider: { simulated: { zones: [a] } }\n  controlPlane: { replicas: 3 }\n",
+            "the loss of one zone",
+        ),
+        (
+            "  provider: { simulated: {} }\n  etcd: { quota: 16Gi }\n",
+            "that etcd suggests at most",
+        ),
+        (
+            "  provider: { simulated: {} }\n  etcd: { version: 3.7.0 }\n",
+            "is newer than the 3.6.12",
+        ),
+        (
+            "  provider: { simulated: {} }\n  network: { podCIDR: 8.0.0.0/16 }\n",
+            "is not a private range",
+        ),
+    ];
+    for (below, expected) in table {
+        let said = spec(below).warnings().to_string();
+        assert!(said.contains(expected), "{below}: {said}");
+    }
+}
+
+#[test]
 fn defaults_are_filled_in() {
     let spec = spec("  kubernetesVersion: 1.35.0\n  provider: { simulated: {} }\n");
     assert_eq!(spec.name().as_str(), "a");

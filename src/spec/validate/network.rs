@@ -23,21 +23,31 @@ fn ranges(spec: &ClusterSpec) -> Vec<(&'static str, Cidr)> {
 }
 
 pub(super) fn ranges_are_apart(spec: &ClusterSpec, found: &mut Found) {
+    let default = Network::default();
+    let defaults = [default.pod_cidr, default.service_cidr, default.machine_cidr];
     let ranges = ranges(spec);
-    for (index, (field, range)) in ranges.iter().enumerate() {
-        for (earlier, other) in ranges.iter().take(index) {
-            if range.overlaps(*other) {
-                found.error(
-                    Finding::new(
-                        path_of!("spec", "network", *field),
-                        format!("`{range}` overlaps the {earlier} {other}"),
-                    )
-                    .help("pods, Services and machines need ranges of their own"),
-                );
-            }
+    for (index, later) in ranges.iter().enumerate() {
+        for earlier in ranges
+            .iter()
+            .take(index)
+            .filter(|earlier| earlier.1.overlaps(later.1))
+        {
+            // The one that was chosen is the one to change.
+            let is_default = |range: &Cidr| defaults.contains(range);
+            let ((field, range), (other_field, other)) = if is_default(&later.1) && !is_default(&earlier.1) {
+                (earlier, later)
+            } else {
+                (later, earlier)
+            };
+            found.error(
+                Finding::new(
+                    path_of!("spec", "network", *field),
+                    format!("`{range}` overlaps the {other_field} {other}"),
+                )
+                .help("pods, Services and machines need ranges of their own"),
+            );
         }
     }
-    let default = Network::default();
     if spec.provider.family() == Family::Ssh && spec.network.machine_cidr != default.machine_cidr {
         found.error(
             Finding::new(
