@@ -165,6 +165,49 @@ fn free_form_fields_keep_their_values() {
 }
 
 #[test]
+fn names_in_free_form_fields_survive_writing() {
+    let long = "k".repeat(512);
+    let escaped = "\\x01".repeat(250);
+    let wide = "\u{1F600}".repeat(250);
+    let odd = [
+        "\"? \"",
+        "\": \"",
+        "\"- a\"",
+        "\"#\"",
+        "\"<<\"",
+        "\"~\"",
+        "\"1\"",
+        "\"a\\nb\"",
+        "\" a \"",
+        "\"\\u2028\"",
+        "\"\\uFEFF\"",
+    ];
+    let odd: Vec<String> = odd.iter().map(|name| format!("{name}: {name}")).collect();
+    let odd = odd.join(", ");
+    let fields = format!("{long}: 1, \"{escaped}\": 2, \"{wide}\": 3, {odd}");
+    assert_survives_writing(&spec(&format!(
+        "  provider: {{ simulated: {{}} }}\n  kubelet: {{ config: {{ {fields} }} }}\n"
+    )));
+}
+
+#[test]
+fn values_as_deep_as_allowed_survive_writing() {
+    for (open, close) in [("[", "]"), ("{ a: ", "}")] {
+        for depth in 1..=62 {
+            let value = format!("{}x{}", open.repeat(depth), close.repeat(depth));
+            let text = format!(
+                "{BASE}  provider: {{ simulated: {{}} }}\n  kubelet:\n    config:\n      a: {value}\n"
+            );
+            if let Ok(spec) = load(text.as_bytes(), "deep.yaml") {
+                assert_survives_writing(&spec);
+            } else {
+                assert!(depth > 58, "{depth}");
+            }
+        }
+    }
+}
+
+#[test]
 fn files_may_begin_with_a_mark_and_end_lines_as_they_like() {
     let text = format!("\u{FEFF}{BASE}  provider: {{ simulated: {{}} }}\n").replace('\n', "\r\n");
     assert_eq!(accept(&text, "spec.yaml").name().as_str(), "a");

@@ -140,8 +140,12 @@ pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
             );
         } else if !all.contains(group.as_str()) {
             let names: Vec<&str> = known().take(SHOWN_GROUPS).collect();
-            let finding = Finding::new(path, format!("there is no node group `{group}`"))
-                .expected(format!("one of: {}", names.join(", ")));
+            let finding = Finding::new(path, format!("there is no node group `{group}`"));
+            let finding = if names.is_empty() {
+                finding
+            } else {
+                finding.expected(format!("one of: {}", names.join(", ")))
+            };
             unknown += 1;
             let meant = if unknown <= SHOWN_GROUPS {
                 nearest(group.as_str(), known())
