@@ -32,29 +32,24 @@ fn complete_from_hosts(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
         spec.control_plane.replicas = control_planes;
     }
     let etcd_hosts = count(spec.hosts_with(HostRole::Etcd).count());
-    if let EtcdPlacement::Dedicated(dedicated) = &mut spec.etcd.placement {
-        if !given(&path_of!("spec", "etcd", "placement", "dedicated", "replicas")) {
-            dedicated.replicas = etcd_hosts;
-        }
+    let is_given = given(&path_of!("spec", "etcd", "placement", "dedicated", "replicas"));
+    if let (false, EtcdPlacement::Dedicated(dedicated)) = (is_given, &mut spec.etcd.placement) {
+        dedicated.replicas = etcd_hosts;
     }
-    let has_workers = spec.hosts_with(HostRole::Worker).next().is_some();
-    if spec.node_groups.is_empty() && has_workers {
-        // A host that names another group than `workers` is reported by validation, not given a group here.
-        if let Ok(name) = Name::parse_text(DEFAULT_GROUP) {
-            spec.node_groups.push(NodeGroup::of_hosts(name, 0));
-            let replicas = count(spec.hosts_of_group(0).len());
-            if let Some(group) = spec.node_groups.first_mut() {
-                group.replicas = replicas;
-            }
-            return;
-        }
+    // A host that names another group is reported by validation, not given one here.
+    let is_ours = |group: &Option<Name>| group.as_ref().is_none_or(|name| name.as_str() == DEFAULT_GROUP);
+    let has_workers = spec.hosts_with(HostRole::Worker).any(|host| is_ours(&host.group));
+    if let (true, true, Ok(name)) = (
+        has_workers,
+        spec.node_groups.is_empty(),
+        Name::parse_text(DEFAULT_GROUP),
+    ) {
+        spec.node_groups.push(NodeGroup::of_hosts(name, 0));
     }
-    for index in 0..spec.node_groups.len() {
-        let replicas = count(spec.hosts_of_group(index).len());
-        if !given(&path_of!("spec", "nodeGroups", index, "replicas")) {
-            if let Some(group) = spec.node_groups.get_mut(index) {
-                group.replicas = replicas;
-            }
+    for (index, replicas) in spec.hosts_per_group().into_iter().enumerate() {
+        let is_given = given(&path_of!("spec", "nodeGroups", index, "replicas"));
+        if let (false, Some(group)) = (is_given, spec.node_groups.get_mut(index)) {
+            group.replicas = replicas;
         }
     }
 }

@@ -13,7 +13,7 @@ const SHOWN_ERRORS: usize = 100;
 /// How many errors are kept for machines to read, and how many findings are looked up in the file to choose them:
 /// bounds on the work that a hostile file can cause.
 const KEPT_ERRORS: usize = 1000;
-const LOCATED_FINDINGS: usize = 4000;
+const LOCATED_FINDINGS: usize = 1200;
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -212,7 +212,7 @@ impl SpecErrors {
 }
 
 /// Keeps control characters of a file's name off the terminal.
-fn clip_origin(origin: &str) -> String {
+pub(crate) fn clip_origin(origin: &str) -> String {
     if origin.chars().any(char::is_control) {
         clip(origin)
     } else {

@@ -63,7 +63,11 @@ pub struct ExplainError {
 impl ExplainError {
     fn text(&self) -> String {
         let unknown = clip(&self.unknown);
-        let place = if self.known.is_empty() { "a spec".to_owned() } else { format!("`{}`", self.known) };
+        let place = if self.known.is_empty() {
+            "a spec".to_owned()
+        } else {
+            format!("`{}`", self.known)
+        };
         let mut text = format!("there is no field `{unknown}` in {place}");
         if !self.fields.is_empty() {
             text.push_str("; expected one of: ");
@@ -97,13 +101,15 @@ pub fn explain(path: &str) -> Result<Explanation, ExplainError> {
     let below_spec: Vec<&str> = std::iter::once("spec").chain(steps.iter().copied()).collect();
     match (follow(&below_spec), steps.first()) {
         (Ok(explanation), _) => Ok(explanation),
-        (Err(error), Some(first)) if fields_of(shape::root()).is_none_or(|root| !has(root, first)) => Err(error),
+        (Err(error), Some(first)) if fields_of(shape::root()).is_none_or(|root| !has(root, first)) => {
+            Err(error)
+        }
         _ => found,
     }
 }
 
 fn has(fields: &Fields, name: &str) -> bool {
-    fields.fields.iter().any(|field| field.name == name)
+    fields.known.iter().any(|field| field.name == name)
 }
 
 /// The fields below a value; those of the items, for a list.
@@ -129,8 +135,14 @@ fn follow(steps: &[&str]) -> Result<Explanation, ExplainError> {
     let mut known = String::new();
     for step in steps {
         let fields = fields_of(shape);
-        let Some(next) = fields.and_then(|fields| fields.fields.iter().find(|field| field.name == *step)) else {
-            let names = || fields.iter().flat_map(|fields| &fields.fields).map(|field| field.name.as_str());
+        let Some(next) = fields.and_then(|fields| fields.known.iter().find(|field| field.name == *step))
+        else {
+            let names = || {
+                fields
+                    .iter()
+                    .flat_map(|fields| &fields.known)
+                    .map(|field| field.name.as_str())
+            };
             let nearest = nearest(step, names());
             return Err(ExplainError {
                 unknown: (*step).to_owned(),
@@ -150,7 +162,11 @@ fn follow(steps: &[&str]) -> Result<Explanation, ExplainError> {
 }
 
 fn join(path: &str, step: &str) -> String {
-    if path.is_empty() { step.to_owned() } else { format!("{path}.{step}") }
+    if path.is_empty() {
+        step.to_owned()
+    } else {
+        format!("{path}.{step}")
+    }
 }
 
 fn explanation(path: String, field: Option<&Field>, shape: &Shape) -> Explanation {
@@ -165,9 +181,15 @@ fn explanation(path: String, field: Option<&Field>, shape: &Shape) -> Explanatio
     let example = field.and_then(|field| field.example.as_ref());
     let root_description = schema::shared().get("description").and_then(Value::as_str);
     Explanation {
-        path: if path.is_empty() { "(document)".to_owned() } else { path },
+        path: if path.is_empty() {
+            "(document)".to_owned()
+        } else {
+            path
+        },
         value: describe(shape),
-        description: field.map_or(root_description.unwrap_or_default(), |field| &field.description).to_owned(),
+        description: field
+            .map_or(root_description.unwrap_or_default(), |field| &field.description)
+            .to_owned(),
         required: field.is_some_and(|field| field.required),
         default: default.map(inline),
         example: example.map(inline),
@@ -177,7 +199,7 @@ fn explanation(path: String, field: Option<&Field>, shape: &Shape) -> Explanatio
             .collect(),
         fields: fields_of(shape)
             .iter()
-            .flat_map(|fields| &fields.fields)
+            .flat_map(|fields| &fields.known)
             .map(|field| named(&field.name, &field.description, field.required))
             .collect(),
     }

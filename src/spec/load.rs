@@ -2,7 +2,7 @@
 
 use super::check::check;
 use super::complete::complete;
-use super::errors::{Finding, SpecError, SpecErrors};
+use super::errors::{Finding, SpecError, SpecErrors, clip_origin};
 use super::path::path_of;
 use super::shape;
 use super::types::Cluster;
@@ -50,7 +50,7 @@ pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
     Ok(ValidSpec::new(
         cluster,
         SpecWarnings {
-            origin: origin.to_owned(),
+            origin: clip_origin(origin),
             warnings,
         },
     ))

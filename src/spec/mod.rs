@@ -1,8 +1,8 @@
 //! The declarative spec: what a user wants, checked.
 //!
-//! [`load`] leads through the whole of it: bytes become a tree that knows its places ([`yaml`]); the tree is checked
-//! against the shape of the types ([`check`], [`shape`]), which finds every wrong field in one pass; serde makes a
-//! [`Cluster`] of it; [`complete`] fills in what follows from other fields; [`validate`] asks how fields go together.
+//! [`load`] leads through the whole of it: bytes become a tree that knows its places (`yaml`); the tree is checked
+//! against the shape of the types (`check`, `shape`), which finds every wrong field in one pass; serde makes a
+//! [`Cluster`] of it; `complete` fills in what follows from other fields; `validate` asks how fields go together.
 //! What comes out is a [`ValidSpec`], or [`SpecErrors`] with everything that is wrong, where, and what to do.
 //!
 //! [`schema()`], [`explain()`] and the shape come from the same types, so what an editor suggests is what is accepted.

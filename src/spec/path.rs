@@ -91,8 +91,6 @@ pub(crate) use path_of;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn paths_print_as_readers_write_them() {
         let table = [

@@ -13,8 +13,8 @@ use super::text::format_named;
 /// What a value may look like.
 #[derive(Debug, Clone)]
 pub(crate) enum Shape {
-    /// Any text, or one of a format.
-    Text(Option<&'static TextFormat>),
+    /// Any text, or one of a format; and an example, where the field has a better one than the format.
+    Text(Option<&'static TextFormat>, Option<String>),
     /// One of some words.
     Words(Vec<Word>),
     /// A whole number between two bounds, both included.
@@ -46,7 +46,7 @@ pub(crate) struct Word {
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
     /// The fields, in the order of the types.
-    pub(crate) fields: Vec<Field>,
+    pub(crate) known: Vec<Field>,
     /// Exactly one of the fields must stand in the map.
     pub(crate) exactly_one: bool,
     /// The map may also be empty, whatever is required.
@@ -106,7 +106,13 @@ fn shape_of(schema: &Value) -> Shape {
         return Shape::Words(words);
     }
     match text_at(schema, "type") {
-        "string" => Shape::Text(format_named(text_at(schema, "format"))),
+        "string" => {
+            let example = items_at(schema, "examples").last().and_then(Value::as_str);
+            Shape::Text(
+                format_named(text_at(schema, "format")),
+                example.map(str::to_owned),
+            )
+        }
         "boolean" => Shape::Boolean,
         "integer" => {
             let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
@@ -160,7 +166,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
         } else if choice.get("maxProperties").is_some_and(|most| most == 0) {
             may_be_empty = true;
         } else if let Shape::Fields(mut found) = shape_of(choice) {
-            match (&mut fields, found.fields.as_mut_slice()) {
+            match (&mut fields, found.known.as_mut_slice()) {
                 (None, [only]) => {
                     let description = text_at(choice, "description");
                     only.description = described(description, &only.description);
@@ -172,7 +178,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
                 (Some(known), [only]) => {
                     let description = text_at(choice, "description");
                     only.description = described(description, &only.description);
-                    known.fields.append(&mut found.fields);
+                    known.known.append(&mut found.known);
                 }
                 _ => fields = Some(found),
             }
@@ -181,7 +187,7 @@ fn shape_of_choices(choices: &[Value]) -> Shape {
     if let Some(fields) = &mut fields {
         fields.may_be_empty = may_be_empty;
         if fields.exactly_one {
-            fields.fields.iter_mut().for_each(|field| field.required = false);
+            fields.known.iter_mut().for_each(|field| field.required = false);
         }
     }
     match fields {
@@ -216,7 +222,7 @@ fn fields_of(schema: &Value, properties: &Map<String, Value>) -> Fields {
         }
     };
     Fields {
-        fields: properties.iter().map(field).collect(),
+        known: properties.iter().map(field).collect(),
         exactly_one: false,
         may_be_empty: false,
     }

@@ -31,8 +31,8 @@ pub const KUBERNETES_RELEASES: &[KubernetesRelease] = &[
     release(37, 0, ETCD_3_6_12),
 ];
 
-/// The first etcd minor release past those that keelson knows how to run.
-pub const ETCD_FIRST_UNKNOWN_MINOR: (u32, u32) = (3, 7);
+/// The first etcd major release that keelson does not know how to run.
+pub const ETCD_FIRST_UNKNOWN_MAJOR: u32 = 4;
 
 const fn release(minor: u32, patch: u32, etcd_default: Version) -> KubernetesRelease {
     KubernetesRelease {
@@ -88,7 +88,7 @@ mod tests {
         for release in KUBERNETES_RELEASES {
             assert_eq!(release.newest_known.minor_release(), release.minor);
             assert!(release.etcd_default >= release.etcd_minimum);
-            assert!(release.etcd_default.minor_release() < ETCD_FIRST_UNKNOWN_MINOR);
+            assert!(release.etcd_default.major < ETCD_FIRST_UNKNOWN_MAJOR);
         }
     }
 

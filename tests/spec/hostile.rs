@@ -9,7 +9,7 @@ use keelson::spec::{SpecErrors, load, read_limit_bytes};
 
 const BASE: &str = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: a }\nspec:\n  provider: { simulated: {} }\n";
 /// Long enough for a slow machine, short enough to notice a hang.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Loads `bytes` and returns what is said, within the deadline and on the stack of an ordinary thread.
 fn refuse(name: &str, bytes: Vec<u8>) -> SpecErrors {
@@ -128,7 +128,7 @@ fn a_million_fields_are_refused_quickly() {
     refuse_saying(
         "the same field 40,000 times",
         "a: 1\n".repeat(40_000),
-        "a second time",
+        "is given twice",
     );
 }
 
@@ -158,7 +158,7 @@ fn findings_about_many_items_stay_bounded() {
     }
     refuse_saying("3,000 hosts of unknown groups", hosts, "there is no node group");
     let commas = format!("{BASE}  addons: [{}]\n", "x,".repeat(40_000));
-    refuse_saying("40,000 unknown addons", commas, "is not known here");
+    refuse_saying("40,000 unknown addons", commas, "unknown value");
 }
 
 #[test]

@@ -78,12 +78,39 @@ fn without_machines(text: &str) -> String {
 fn the_sample_warns_of_a_lifetime_under_protection() {
     let warnings = accept(DESIGN, "design.yaml").warnings().to_string();
     insta::assert_snapshot!(warnings, @r"
-    warning: design.yaml:31:13: spec.lifetime: the lifetime has no effect while `deletionProtection` is true
+    warning: design.yaml:27:13: spec.lifetime: the lifetime has no effect while `deletionProtection` is true
          |
-      31 |   lifetime: 2h            # throwaway clusters only
+      27 |   lifetime: 2h            # throwaway clusters only
          |             ^^
         help: remove one of the two
     ");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let table = [
+        ("  provider: { simulated: {} }\n", "no node takes workloads"),
+        (
+            "  provider: { simulated: { zones: [a] } }\n  controlPlane: { replicas: 3 }\n",
+            "the loss of one zone",
+        ),
+        (
+            "  provider: { simulated: {} }\n  etcd: { quota: 16Gi }\n",
+            "that etcd suggests at most",
+        ),
+        (
+            "  provider: { simulated: {} }\n  etcd: { version: 3.7.0 }\n",
+            "is newer than the 3.6.12",
+        ),
+        (
+            "  provider: { simulated: {} }\n  network: { podCIDR: 8.0.0.0/16 }\n",
+            "is not a private range",
+        ),
+    ];
+    for (below, expected) in table {
+        let said = spec(below).warnings().to_string();
+        assert!(said.contains(expected), "{below}: {said}");
+    }
 }
 
 #[test]
@@ -138,6 +165,49 @@ fn free_form_fields_keep_their_values() {
 }
 
 #[test]
+fn names_in_free_form_fields_survive_writing() {
+    let long = "k".repeat(512);
+    let escaped = "\\x01".repeat(250);
+    let wide = "\u{1F600}".repeat(250);
+    let odd = [
+        "\"? \"",
+        "\": \"",
+        "\"- a\"",
+        "\"#\"",
+        "\"<<\"",
+        "\"~\"",
+        "\"1\"",
+        "\"a\\nb\"",
+        "\" a \"",
+        "\"\\u2028\"",
+        "\"\\uFEFF\"",
+    ];
+    let odd: Vec<String> = odd.iter().map(|name| format!("{name}: {name}")).collect();
+    let odd = odd.join(", ");
+    let fields = format!("{long}: 1, \"{escaped}\": 2, \"{wide}\": 3, {odd}");
+    assert_survives_writing(&spec(&format!(
+        "  provider: {{ simulated: {{}} }}\n  kubelet: {{ config: {{ {fields} }} }}\n"
+    )));
+}
+
+#[test]
+fn values_as_deep_as_allowed_survive_writing() {
+    for (open, close) in [("[", "]"), ("{ a: ", "}")] {
+        for depth in 1..=62 {
+            let value = format!("{}x{}", open.repeat(depth), close.repeat(depth));
+            let text = format!(
+                "{BASE}  provider: {{ simulated: {{}} }}\n  kubelet:\n    config:\n      a: {value}\n"
+            );
+            if let Ok(spec) = load(text.as_bytes(), "deep.yaml") {
+                assert_survives_writing(&spec);
+            } else {
+                assert!(depth > 58, "{depth}");
+            }
+        }
+    }
+}
+
+#[test]
 fn files_may_begin_with_a_mark_and_end_lines_as_they_like() {
     let text = format!("\u{FEFF}{BASE}  provider: {{ simulated: {{}} }}\n").replace('\n', "\r\n");
     assert_eq!(accept(&text, "spec.yaml").name().as_str(), "a");
@@ -156,6 +226,13 @@ fn aliases_are_written_out() {
 fn empty_maps_and_lists_may_be_left_empty() {
     let spec = spec("  provider: { simulated: {} }\n  nodeGroups:\n    # none yet\n  api:\n    oidc: {}\n");
     assert!(spec.node_groups.is_empty() && spec.api.oidc.is_none());
+}
+
+#[test]
+fn an_alternative_may_be_chosen_by_its_name_alone() {
+    let spec = spec("  provider:\n    simulated:\n  etcd:\n    placement:\n      dedicated:\n");
+    assert_eq!(spec.etcd_members(), 3);
+    assert_survives_writing(&spec);
 }
 
 #[test]

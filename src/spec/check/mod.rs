@@ -68,8 +68,8 @@ impl Checked {
             },
             (content, _) => {
                 let found = match content {
-                    Content::Map(_) => "a map stands here",
-                    _ => "a list stands here",
+                    Content::Map(_) => "this is a map",
+                    _ => "this is a list",
                 };
                 let finding = Finding::new(path.clone(), found)
                     .at(anchor)
@@ -95,28 +95,46 @@ impl Checked {
         let mut whole = true;
         for entry in entries {
             let here = path.then(&entry.name);
-            let Some(field) = fields.fields.iter().find(|field| field.name == entry.name) else {
-                self.note(unknown_field(entry, fields, here));
+            let Some(field) = fields.known.iter().find(|field| field.name == entry.name) else {
+                let is_detailed = self.findings.len() < DETAILED_FINDINGS;
+                self.note(unknown_field(entry, fields, here, is_detailed));
                 continue;
             };
-            if is_left_empty(&entry.value) && !field.required && is_container(&field.shape) {
+            let is_optional = !field.required && !fields.exactly_one;
+            if is_left_empty(&entry.value) && is_optional && is_container(&field.shape) {
                 continue;
             }
-            match self.value(&entry.value, anchor_of(entry), &field.shape, &here) {
+            if is_left_empty(&entry.value) && field.required {
+                whole = false;
+                let finding = Finding::new(here, format!("the field `{}` has no value", field.name));
+                self.note(with_example(finding.at(entry.mark), field));
+                continue;
+            }
+            let found = match &field.shape {
+                // `simulated:` alone chooses the alternative and leaves all its fields out.
+                Shape::Fields(below) if fields.exactly_one && is_left_empty(&entry.value) => {
+                    self.fields(&[], entry.mark, below, &here)
+                }
+                shape => self.value(&entry.value, anchor_of(entry), shape, &here),
+            };
+            match found {
                 Some(found) => {
                     value.insert(entry.name.clone(), found);
                 }
                 None => whole &= !(field.required || fields.exactly_one),
             }
         }
-        let known = |entry: &&Entry| fields.fields.iter().any(|field| field.name == entry.name);
+        let known = |entry: &&Entry| fields.known.iter().any(|field| field.name == entry.name);
         if fields.exactly_one {
             let mut given = entries.iter().filter(known);
             let (first, second) = (given.next(), given.next());
             whole &= first.is_some() && second.is_none();
-            self.exactly_one(first, second, anchor, fields, path);
+            // Fields that do not exist are reported already.
+            if first.is_some() || entries.is_empty() {
+                self.exactly_one(first, second, anchor, fields, path);
+            }
         }
-        for field in fields.fields.iter().filter(|field| field.required) {
+        for field in fields.known.iter().filter(|field| field.required) {
             if !entries.iter().any(|entry| entry.name == field.name) {
                 whole = false;
                 self.note(missing_field(entries, field, fields, anchor, path));
@@ -135,7 +153,7 @@ impl Checked {
     ) {
         match (first, second) {
             (None, _) => {
-                let finding = Finding::new(path.clone(), "nothing that it may be stands here").at(anchor);
+                let finding = Finding::new(path.clone(), "none of the alternatives is given").at(anchor);
                 self.note(finding.expected(format!("exactly one of: {}", names(fields))));
             }
             (Some(first), Some(second)) => {
@@ -226,15 +244,20 @@ fn is_container(shape: &Shape) -> bool {
 }
 
 fn names(fields: &Fields) -> String {
-    let names: Vec<&str> = fields.fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = fields.known.iter().map(|field| field.name.as_str()).collect();
     names.join(", ")
 }
 
-fn unknown_field(entry: &Entry, fields: &Fields, path: Path) -> Finding {
-    let known = fields.fields.iter().map(|field| field.name.as_str());
-    let finding = Finding::new(path, format!("unknown field `{}`", clip(&entry.name)))
-        .at(entry.mark)
-        .expected(format!("one of: {}", names(fields)));
+/// How many findings look for what was meant: more than anyone reads, and a bound on the work.
+const DETAILED_FINDINGS: usize = 1000;
+
+fn unknown_field(entry: &Entry, fields: &Fields, path: Path, is_detailed: bool) -> Finding {
+    let finding = Finding::new(path, format!("unknown field `{}`", clip(&entry.name))).at(entry.mark);
+    if !is_detailed {
+        return finding;
+    }
+    let known = fields.known.iter().map(|field| field.name.as_str());
+    let finding = finding.expected(format!("one of: {}", names(fields)));
     match nearest(&entry.name, known) {
         Some(name) => finding.help(format!("did you mean `{name}`?")),
         None => finding,
@@ -251,11 +274,19 @@ fn missing_field(entries: &[Entry], field: &Field, fields: &Fields, anchor: Mark
     let unknown = entries
         .iter()
         .map(|entry| entry.name.as_str())
-        .filter(|name| fields.fields.iter().all(|field| field.name != *name));
-    match (nearest(&field.name, unknown), &field.example) {
-        (Some(name), _) => finding.help(format!("is `{}` meant to be it?", clip(name))),
-        (None, Some(example)) => finding.help(format!("for example `{}: {}`", field.name, inline(example))),
-        (None, None) => finding,
+        .filter(|name| fields.known.iter().all(|field| field.name != *name));
+    match nearest(&field.name, unknown) {
+        Some(name) => finding.help(format!("is `{}` meant to be it?", clip(name))),
+        None => with_example(finding, field),
+    }
+}
+
+/// The finding with what may stand in the field, and an example when there is one.
+fn with_example(finding: Finding, field: &Field) -> Finding {
+    let finding = finding.expected(describe(&field.shape));
+    match &field.example {
+        Some(example) => finding.help(format!("for example `{}: {}`", field.name, inline(example))),
+        None => finding,
     }
 }
 
@@ -290,20 +321,24 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 }
 
 fn one_of(words: &[Word]) -> String {
-    match words {
-        [only] => format!("`{}`", only.text),
-        _ => {
-            let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-            format!("one of: {}", words.join(", "))
-        }
+    if let [only] = words {
+        return format!("`{}`", only.text);
     }
+    let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    format!("one of: {}", words.join(", "))
 }
+
+/// The longest example that fits into a sentence.
+const EXAMPLE_CHARS: usize = 60;
 
 /// What should stand there: a fragment that goes on from "expected".
 pub(crate) fn describe(shape: &Shape) -> String {
     match shape {
-        Shape::Text(Some(format)) => format!("{}, such as {}", format.expected, format.example),
-        Shape::Text(None) => "a text".to_owned(),
+        Shape::Text(Some(format), example) => match example.as_deref().unwrap_or(format.example) {
+            example if example.len() <= EXAMPLE_CHARS => format!("{}, such as {example}", format.expected),
+            _ => format.expected.to_owned(),
+        },
+        Shape::Text(None, _) => "a text".to_owned(),
         Shape::Words(words) => one_of(words),
         Shape::Integer(least, most) if *most >= u64::from(u32::MAX) => {
             format!("a whole number of at least {least}")
@@ -311,7 +346,7 @@ pub(crate) fn describe(shape: &Shape) -> String {
         Shape::Integer(least, most) => format!("a whole number between {least} and {most}"),
         Shape::Boolean => "true or false".to_owned(),
         Shape::List(item, _) => match item.as_ref() {
-            Shape::Text(Some(format)) => format!("a list, each item {}", format.expected),
+            Shape::Text(Some(format), _) => format!("a list, each item {}", format.expected),
             Shape::Words(words) => format!("a list, each item {}", one_of(words)),
             Shape::Fields(fields) => format!("a list, each item a map with: {}", names(fields)),
             _ => "a list".to_owned(),
@@ -337,7 +372,7 @@ fn advice(content: &Content, shape: &Shape) -> Option<String> {
         (Content::List(_), Shape::Fields(_) | Shape::Table(_) | Shape::FreeForm) => {
             Some("write the fields without `- ` in front".to_owned())
         }
-        (Content::List(_), Shape::Text(_) | Shape::Words(_) | Shape::Integer(..)) => {
+        (Content::List(_), Shape::Text(..) | Shape::Words(_) | Shape::Integer(..)) => {
             Some("write one value without brackets".to_owned())
         }
         _ => None,

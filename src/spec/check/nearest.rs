@@ -17,7 +17,7 @@ pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> 
         {
             return 0;
         }
-        strsim::damerau_levenshtein(&given_plain, &name)
+        strsim::osa_distance(&given_plain, &name)
     };
     known
         .take(LIMIT_NAMES)

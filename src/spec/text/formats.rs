@@ -1,6 +1,6 @@
-//! Plain strings with a restricted alphabet: one row of [`SPEC_FORMATS`] each.
+//! Plain strings with a restricted alphabet: one row of `SPEC_FORMATS` each.
 //!
-//! The marker types ([`Identifier`], [`HostName`], …) exist for the schema only: a field that is a `String` in Rust
+//! The marker types (`Identifier`, `HostName`, …) exist for the schema only: a field that is a `String` in Rust
 //! names one in `#[schemars(with = "…")]` and is checked by the row of the same name.
 
 use std::borrow::Cow;
@@ -144,6 +144,9 @@ pub(crate) fn check_path(text: &str) -> Result<(), InvalidText> {
 /// A DNS name (RFC 1123): labels joined by dots, at most 253 characters. Something that looks like an IPv4 address
 /// must be one.
 pub(crate) fn check_host_name(text: &str) -> Result<(), InvalidText> {
+    if text.contains("://") {
+        return invalid(format!("`{}` is a URL", clip(text)));
+    }
     let allowed = |character: char| character.is_ascii_alphanumeric() || "-.".contains(character);
     check_alphabet(text, allowed, DNS_NAME_LIMIT_CHARS)?;
     let label_is_valid =
@@ -171,10 +174,7 @@ fn check_address(text: &str) -> Result<(), InvalidText> {
         }
         return Ok(());
     }
-    if text.contains("://") {
-        return invalid(format!("`{}` is a URL", clip(text)));
-    }
-    if text.matches(':').count() == 1 {
+    if text.matches(':').count() == 1 && !text.contains("://") {
         return invalid(format!("`{}` has a port", clip(text)));
     }
     if text.contains('@') {
@@ -235,7 +235,7 @@ fn check_plugin_name(text: &str) -> Result<(), InvalidText> {
     )
 }
 
-/// `authorized_keys` lines without options: sshd(8), "AUTHORIZED_KEYS FILE FORMAT".
+/// `authorized_keys` lines without options: sshd(8).
 fn check_public_key(text: &str) -> Result<(), InvalidText> {
     const TYPES: &[&str] = &[
         "ssh-ed25519",

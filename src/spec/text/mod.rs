@@ -1,11 +1,11 @@
 //! Text formats that only the spec knows: places, addresses, schedules, keys.
 //!
 //! Two kinds stand here. Values with parts of their own ([`StateStore`], [`PortRange`], …) are types. Plain strings
-//! with a restricted alphabet are [`formats`]: rows of a table, which the structural check applies wherever a field's
+//! with a restricted alphabet are rows of a table, which the structural check applies wherever a field's
 //! schema names them. Restricting the alphabet is what keeps shell, YAML and URL metacharacters out of everything
 //! that is rendered from a spec.
 
-pub mod formats;
+pub(crate) mod formats;
 mod location;
 mod ports;
 mod schedule;

@@ -55,6 +55,9 @@ fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
     let edge =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = name.as_bytes();
+    if name.is_empty() {
+        return Err(InvalidText::new("the bucket has no name"));
+    }
     if !(3..=63).contains(&bytes.len()) || !bytes.iter().copied().all(allowed) {
         return Err(InvalidText::new(format!(
             "`{}` is not a bucket name: 3 to 63 of a-z, 0-9, - and .",

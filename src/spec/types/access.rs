@@ -10,7 +10,7 @@ use crate::spec::text::formats::PublicKey;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SshAccess {
-    /// Public keys that may log in, each as a line of authorized_keys. Without any, no one may.
+    /// Public keys that may log in, each as a line of `authorized_keys`. Without any, no one may.
     #[schemars(with = "Vec<PublicKey>")]
     pub public_keys: Vec<String>,
     /// The ranges from which SSH may be reached. Without any, from nowhere.

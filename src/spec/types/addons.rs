@@ -60,7 +60,7 @@ word_or_map!(Addon, CustomAddon, "the name of a built-in addon, or a map with na
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Assets {
     /// A mirror of release files: a URL, or a directory on the machine that runs keelson. What is upstream at
-    /// https://HOST/PATH is there at HOST/PATH.
+    /// `https://HOST/PATH` is there at `HOST/PATH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"https://mirror.example.com/keelson")]
     pub files: Option<Location>,

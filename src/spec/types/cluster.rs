@@ -1,6 +1,8 @@
 //! The document and its `spec`.
 
-use keelson_provider_api::values::{ClusterName, Span, Taint, Version};
+use std::collections::HashMap;
+
+use keelson_provider_api::values::{ClusterName, Name, Span, Taint, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +131,24 @@ impl ClusterSpec {
                 None => index == 0,
             })
             .collect()
+    }
+
+    /// How many bare hosts each node group has, in the order of the groups.
+    pub fn hosts_per_group(&self) -> Vec<u32> {
+        let names = self.node_groups.iter().enumerate();
+        let index_of: HashMap<&Name, usize> =
+            names.rev().map(|(index, group)| (&group.name, index)).collect();
+        let mut counts = vec![0; self.node_groups.len()];
+        for host in self.hosts_with(HostRole::Worker) {
+            let index = match &host.group {
+                Some(name) => index_of.get(name).copied(),
+                None => Some(0),
+            };
+            if let Some(count) = index.and_then(|index| counts.get_mut(index)) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// The taints of a control-plane node. One that is also a worker goes without the control plane's own taint.

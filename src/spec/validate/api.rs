@@ -108,7 +108,7 @@ pub(super) fn lists(spec: &ClusterSpec, found: &mut Found) {
     let base = path_of!("spec", "api");
     let mut repeated = |field: &str, items: &[String]| {
         for_each_repetition(items, |later, first| {
-            let problem = format!("the item stands here a second time; the first is {field}[{first}]");
+            let problem = format!("the item is repeated; the first is {field}[{first}]");
             found.error(Finding::new(base.then(field).then(later), problem).help("remove one of the two"));
         });
     };

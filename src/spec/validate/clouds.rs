@@ -12,7 +12,7 @@ use crate::spec::types::{
 pub(super) fn regions_and_zones(spec: &ClusterSpec, found: &mut Found) {
     let provider = path_of!("spec", "provider", spec.provider.field());
     for_each_repetition(spec.provider.zones(), |later, first| {
-        let problem = format!("the zone stands here a second time; the first is zones[{first}]");
+        let problem = format!("the zone is repeated; the first is zones[{first}]");
         found.error(Finding::new(provider.then("zones").then(later), problem).help("remove one of the two"));
     });
     match &spec.provider {
@@ -231,7 +231,7 @@ pub(super) fn access_fits_the_provider(spec: &ClusterSpec, found: &mut Found) {
         }
     }
     for_each_repetition(&ssh.public_keys, |later, first| {
-        let problem = format!("the key stands here a second time; the first is publicKeys[{first}]");
+        let problem = format!("the key is repeated; the first is publicKeys[{first}]");
         found.error(Finding::new(base.then("publicKeys").then(later), problem).help("remove one of the two"));
     });
     for (index, range) in ssh.allowed_cidrs.iter().enumerate() {

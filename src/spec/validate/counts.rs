@@ -34,7 +34,7 @@ pub(super) fn control_planes(spec: &ClusterSpec, found: &mut Found) {
                 },
             ),
         );
-    } else if is_stacked && replicas % 2 == 0 {
+    } else if is_stacked && replicas.is_multiple_of(2) {
         found.error(even(path, replicas, "control planes", "1, 3, 5 or 7"));
     }
 }

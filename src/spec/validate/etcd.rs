@@ -103,7 +103,7 @@ pub(super) fn external(spec: &ClusterSpec, found: &mut Found) {
         }
     }
     for_each_repetition(&external.endpoints, |later, first| {
-        let problem = format!("the endpoint stands here a second time; the first is endpoints[{first}]");
+        let problem = format!("the endpoint is repeated; the first is endpoints[{first}]");
         found.error(Finding::new(base.then(later), problem).help("remove one of the two"));
     });
     let rows = [

@@ -1,5 +1,6 @@
 //! Bare hosts.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::{Found, for_each_repetition};
@@ -91,9 +92,7 @@ pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
     for (index, host) in spec.provider.hosts().iter().enumerate() {
         let path = base(spec).then(index).then("roles");
         for_each_repetition(&host.roles, |later, _| {
-            found.error(
-                Finding::new(path.then(later), "the role stands here a second time").help("remove it"),
-            );
+            found.error(Finding::new(path.then(later), "the role is repeated").help("remove it"));
         });
         if host.is(HostRole::Etcd) && !is_dedicated {
             found.error(
@@ -122,11 +121,13 @@ pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
-/// How many groups a message lists.
+/// How many groups a message lists, and for how many unknown ones it looks for what was meant.
 const SHOWN_GROUPS: usize = 20;
 
 pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
     let known = || spec.node_groups.iter().map(|group| group.name.as_str());
+    let all: HashSet<&str> = known().collect();
+    let mut unknown = 0;
     for (index, host) in spec.provider.hosts().iter().enumerate() {
         let Some(group) = &host.group else {
             continue;
@@ -137,11 +138,21 @@ pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
                 Finding::new(path, "only workers belong to a node group")
                     .help("add the role worker, or remove the group"),
             );
-        } else if !known().any(|name| name == group.as_str()) {
+        } else if !all.contains(group.as_str()) {
             let names: Vec<&str> = known().take(SHOWN_GROUPS).collect();
-            let finding = Finding::new(path, format!("there is no node group `{group}`"))
-                .expected(format!("one of: {}", names.join(", ")));
-            found.error(match nearest(group.as_str(), known()) {
+            let finding = Finding::new(path, format!("there is no node group `{group}`"));
+            let finding = if names.is_empty() {
+                finding
+            } else {
+                finding.expected(format!("one of: {}", names.join(", ")))
+            };
+            unknown += 1;
+            let meant = if unknown <= SHOWN_GROUPS {
+                nearest(group.as_str(), known())
+            } else {
+                None
+            };
+            found.error(match meant {
                 Some(name) => finding.help(format!("did you mean `{name}`?")),
                 None => finding.help(format!("add it: `nodeGroups: [{{ name: {group} }}]`")),
             });
@@ -150,8 +161,7 @@ pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
     if !has_hosts(spec) {
         return;
     }
-    for (index, group) in spec.node_groups.iter().enumerate() {
-        let hosts = count(spec.hosts_of_group(index).len());
+    for (index, (group, hosts)) in spec.node_groups.iter().zip(spec.hosts_per_group()).enumerate() {
         let path = path_of!("spec", "nodeGroups", index);
         if hosts == 0 {
             found.error(

@@ -4,6 +4,7 @@ use keelson_provider_api::values::Cidr;
 
 use super::Found;
 use super::addons::check_pinned;
+use crate::spec::check::counted;
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
 use crate::spec::types::{ClusterSpec, Family, Network, Plugin};
@@ -22,21 +23,31 @@ fn ranges(spec: &ClusterSpec) -> Vec<(&'static str, Cidr)> {
 }
 
 pub(super) fn ranges_are_apart(spec: &ClusterSpec, found: &mut Found) {
+    let default = Network::default();
+    let defaults = [default.pod_cidr, default.service_cidr, default.machine_cidr];
     let ranges = ranges(spec);
-    for (index, (field, range)) in ranges.iter().enumerate() {
-        for (earlier, other) in ranges.iter().take(index) {
-            if range.overlaps(*other) {
-                found.error(
-                    Finding::new(
-                        path_of!("spec", "network", *field),
-                        format!("`{range}` overlaps the {earlier} {other}"),
-                    )
-                    .help("pods, Services and machines need ranges of their own"),
-                );
-            }
+    for (index, later) in ranges.iter().enumerate() {
+        for earlier in ranges
+            .iter()
+            .take(index)
+            .filter(|earlier| earlier.1.overlaps(later.1))
+        {
+            // The one that was chosen is the one to change.
+            let is_default = |range: &Cidr| defaults.contains(range);
+            let ((field, range), (other_field, other)) = if is_default(&later.1) && !is_default(&earlier.1) {
+                (earlier, later)
+            } else {
+                (later, earlier)
+            };
+            found.error(
+                Finding::new(
+                    path_of!("spec", "network", *field),
+                    format!("`{range}` overlaps the {other_field} {other}"),
+                )
+                .help("pods, Services and machines need ranges of their own"),
+            );
         }
     }
-    let default = Network::default();
     if spec.provider.family() == Family::Ssh && spec.network.machine_cidr != default.machine_cidr {
         found.error(
             Finding::new(
@@ -124,7 +135,7 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
         );
     }
     let pods = network.pod_cidr;
-    let node_prefix = if pods.is_ipv4() { 24 } else { 64 };
+    let node_prefix: u8 = if pods.is_ipv4() { 24 } else { 64 };
     let path = path_of!("spec", "network", "podCIDR");
     let bits = i16::from(node_prefix) - i16::from(pods.prefix_length());
     if bits > i16::from(POD_NODE_BITS_LIMIT) {
@@ -135,17 +146,20 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
         let room = u32::try_from(bits).map_or(0, |bits| 1_u64 << bits);
         let nodes = most_nodes(spec);
         if nodes > room {
-            let longest =
-                node_prefix - u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(node_prefix);
-            found.error(
-                Finding::new(
-                    path,
-                    format!("`{pods}` has room for {room} nodes, and there can be {nodes}"),
-                )
-                .expected(format!(
+            let finding = Finding::new(
+                path,
+                format!(
+                    "`{pods}` has room for {}, and there can be {nodes}",
+                    counted(room, "node")
+                ),
+            );
+            let needed = u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(u8::MAX);
+            found.error(match node_prefix.checked_sub(needed) {
+                Some(longest) if needed <= POD_NODE_BITS_LIMIT => finding.expected(format!(
                     "a prefix of at most /{longest}: each node takes a /{node_prefix}"
                 )),
-            );
+                _ => finding.help("no range has room for so many nodes"),
+            });
         }
     }
     let machines = network.machine_cidr;
@@ -170,7 +184,8 @@ fn most_nodes(spec: &ClusterSpec) -> u64 {
         .node_groups
         .iter()
         .map(|group| u64::from(group.max.unwrap_or(0).max(group.replicas)));
-    u64::from(spec.control_plane.replicas) + workers.sum::<u64>()
+    // A number of control planes that cannot be is reported by its own rule.
+    u64::from(spec.control_plane.replicas.min(7)) + workers.sum::<u64>()
 }
 
 pub(super) fn plugin_is_pinned(spec: &ClusterSpec, found: &mut Found) {

@@ -122,7 +122,7 @@ fn refuse_null(path: &Path, config: &FreeForm, found: &mut Found) {
             Value::Null => found.error(
                 Finding::new(
                     here,
-                    "nothing stands here, and containerd's format has no such value",
+                    "there is no value, and containerd's format cannot express that",
                 )
                 .help("remove the field"),
             ),

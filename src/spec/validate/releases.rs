@@ -4,7 +4,7 @@ use super::Found;
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
 use crate::spec::types::{ClusterSpec, EtcdPlacement};
-use crate::spec::versions::{self, ETCD_FIRST_UNKNOWN_MINOR, KUBERNETES_RELEASES};
+use crate::spec::versions::{self, ETCD_FIRST_UNKNOWN_MAJOR, KUBERNETES_RELEASES};
 
 pub(super) fn kubernetes_is_supported(spec: &ClusterSpec, found: &mut Found) {
     let version = spec.kubernetes_version;
@@ -48,20 +48,26 @@ pub(super) fn etcd_is_supported(spec: &ClusterSpec, found: &mut Found) {
         return;
     };
     let (minimum, default) = (release.etcd_minimum, release.etcd_default);
-    let (major, minor) = ETCD_FIRST_UNKNOWN_MINOR;
     let problem = if version < minimum {
         format!(
             "etcd {version} is too old for Kubernetes {}",
             spec.kubernetes_version
         )
-    } else if version.minor_release() >= ETCD_FIRST_UNKNOWN_MINOR {
+    } else if version.major >= ETCD_FIRST_UNKNOWN_MAJOR {
         format!("etcd {version} is newer than this keelson knows")
     } else {
+        if version.minor_release() > default.minor_release() {
+            let problem = format!("etcd {version} is newer than the {default} that this keelson knows");
+            let finding = Finding::new(path, problem);
+            found.warn(finding.help("an etcd cannot go back to an older minor release"));
+        }
         return;
     };
     found.error(
         Finding::new(path, problem)
-            .expected(format!("at least {minimum}, and below {major}.{minor}"))
+            .expected(format!(
+                "at least {minimum}, and below {ETCD_FIRST_UNKNOWN_MAJOR}"
+            ))
             .help(format!("leave the field out for {default}")),
     );
 }

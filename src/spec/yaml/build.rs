@@ -156,12 +156,9 @@ impl Builder {
         }
         let tag = span.tag_span().map_or(mark, |span| mark_of(&span));
         self.findings.push(
-            Finding::new(
-                self.path(),
-                "a YAML tag stands here, and tags mean nothing in a spec",
-            )
-            .at(tag)
-            .help("remove the tag; put text that begins with `!` into quotes"),
+            Finding::new(self.path(), "YAML tags have no meaning in a spec")
+                .at(tag)
+                .help("remove the tag; put text that begins with `!` into quotes"),
         );
     }
 
@@ -200,7 +197,7 @@ impl Builder {
         let is_merge = plain && name == "<<";
         if is_merge {
             self.findings.push(
-                Finding::new(self.path().then("<<"), "merge keys are not read")
+                Finding::new(self.path().then("<<"), "YAML merge keys are not supported")
                     .at(mark)
                     .help("write the fields out, or name a whole map with an anchor and `*alias`"),
             );
@@ -211,7 +208,7 @@ impl Builder {
             .and_then(|frame| frame.names.get(&name).copied());
         if let Some(first) = first {
             let problem = format!(
-                "the field `{}` stands here a second time; the first is at line {}, column {}",
+                "the field `{}` is given twice; the first is at line {}, column {}",
                 clip(&name),
                 first.line,
                 first.column
@@ -232,7 +229,7 @@ impl Builder {
             .last()
             .is_some_and(|frame| frame.is_map && frame.name.is_none())
         {
-            let finding = Finding::new(self.path(), "an alias stands where a field's name is expected");
+            let finding = Finding::new(self.path(), "an alias is used as a field's name");
             return Err(Box::new(
                 finding.at(mark).help("put text that begins with `*` into quotes"),
             ));
@@ -265,12 +262,9 @@ impl Builder {
         {
             let kind = if is_map { "map" } else { "list" };
             return Err(Box::new(
-                Finding::new(
-                    self.path(),
-                    format!("a {kind} stands where a field's name is expected"),
-                )
-                .at(mark)
-                .help("put template expressions such as `{{ name }}` into quotes, or fill them in first"),
+                Finding::new(self.path(), format!("a {kind} is used as a field's name"))
+                    .at(mark)
+                    .help("put template expressions such as `{{ name }}` into quotes, or fill them in first"),
             ));
         }
         self.frames.push(Frame {

@@ -68,7 +68,10 @@ pub(crate) fn decode(bytes: &[u8], limit_bytes: usize) -> Result<Source<'_>, Box
     let unwanted =
         |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}');
     if let Some((offset, character)) = text.char_indices().find(|&(_, character)| unwanted(character)) {
-        let message = format!("the control character U+{:04X} stands here", u32::from(character));
+        let message = format!(
+            "the file contains the control character U+{:04X}",
+            u32::from(character)
+        );
         let finding = Finding::new(Path::default(), message)
             .at(mark_of(text, offset))
             .expected("printable text")

@@ -22,7 +22,7 @@ const ROWS: &[Row] = &[
                     | ErrorKind::TabAtBlockScalarStart
             )
         },
-        "a tab stands where only spaces may",
+        "a tab is used where only spaces are allowed",
         "indent with spaces",
     ),
     (
@@ -37,7 +37,7 @@ const ROWS: &[Row] = &[
                 ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace
             )
         },
-        "a `:` stands where no field can begin",
+        "a `:` is not allowed here",
         "check the indentation of this line and the one before; put text that contains `: ` into quotes",
     ),
     (
@@ -52,7 +52,7 @@ const ROWS: &[Row] = &[
     ),
     (
         |kind| matches!(kind, ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey),
-        "a field's name without `:` stands here, or one that is too long",
+        "a field's name lacks its `:`, or is too long",
         "a field is written `name: value`",
     ),
     (
@@ -110,12 +110,12 @@ const ROWS: &[Row] = &[
     ),
     (
         |kind| matches!(kind, ErrorKind::BomInsideDocument),
-        "a byte-order mark stands inside the file",
+        "there is a byte-order mark inside the file",
         "remove the invisible character U+FEFF",
     ),
     (
         |kind| matches!(kind, ErrorKind::BlockSequenceEntryNotAllowed),
-        "a list item `- ` stands where none can begin",
+        "a list item `- ` cannot begin here",
         "begin the list on a line of its own, below its field",
     ),
 ];

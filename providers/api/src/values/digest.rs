@@ -74,8 +74,15 @@ impl TextValue for Digest {
 
     fn parse_text(text: &str) -> Result<Self, InvalidText> {
         let wrong = || InvalidText::new(format!("`{}` is not a SHA-256 digest", clip(text)));
+        let is_digits = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digits(text) {
+            return Err(InvalidText::new(format!(
+                "`{}` lacks `sha256:` in front",
+                clip(text)
+            )));
+        }
         let digits = text.strip_prefix("sha256:").ok_or_else(wrong)?;
-        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_digits(digits) {
             return Err(wrong());
         }
         let mut bytes = [0; 32];
