@@ -199,6 +199,18 @@ impl Life {
     }
 }
 
+/// Tries again where the store did not answer: it never fails more than twice in a row.
+async fn patient<T, F: Future<Output = Result<T, OperationError>>>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, OperationError> {
+    for _ in 0..8 {
+        if let Ok(value) = attempt().await {
+            return Ok(value);
+        }
+    }
+    attempt().await
+}
+
 /// An identity that owns nothing, so that everything in a world is foreign to it.
 fn nobody() -> ClusterIdentity {
     identity("nobody", "nobody")

@@ -17,7 +17,7 @@ pub(super) struct Shape {
     pub version: &'static str,
     pub max_pods: u32,
     pub heartbeat_ms: u32,
-    pub machine_type: &'static str,
+    pub large_machines: bool,
     pub label: &'static str,
     pub metrics_server: bool,
 }
@@ -49,7 +49,7 @@ impl Shape {
             version: "1.36.2",
             max_pods: 110,
             heartbeat_ms: 100,
-            machine_type: "m6i.large",
+            large_machines: false,
             label: "one",
             metrics_server: false,
         }
@@ -62,7 +62,7 @@ impl Shape {
             0 | 1 => shape.version = "1.37.0",
             2 => shape.max_pods = 200,
             3 => shape.heartbeat_ms = 150,
-            4 => shape.machine_type = "m6i.xlarge",
+            4 => shape.large_machines = true,
             _ => {
                 shape.label = "two";
                 shape.metrics_server = true;
@@ -150,22 +150,31 @@ impl Shape {
         }
     }
 
+    fn machine_type(&self, large: bool) -> &'static str {
+        match (self.like, large) {
+            ("digitalocean", false) => "s-2vcpu-4gb",
+            ("digitalocean", true) => "s-4vcpu-8gb",
+            (_, false) => "m6i.large",
+            (_, true) => "m6i.xlarge",
+        }
+    }
+
     fn write_groups(&self, text: &mut String) {
         if self.domain {
             text.push_str("      domain: example.com\n");
         }
         // Replacing an only control plane would lose its data, and is refused; others may be replaced.
-        let control_plane_type = if self.control_planes > 1 {
-            self.machine_type
-        } else {
-            "m6i.large"
-        };
+        let control_plane_type = self.machine_type(self.large_machines && self.control_planes > 1);
         let _ = writeln!(
             text,
             "  controlPlane: {{ replicas: {}, machine: {{ type: {control_plane_type} }} }}\n  nodeGroups:\n    - \
              {{ name: workers, replicas: {}, machine: {{ type: {} }}, labels: {{ stage: {} }}, \
              rolling: {{ maxUnavailable: {} }} }}",
-            self.control_planes, self.workers, self.machine_type, self.label, self.max_unavailable
+            self.control_planes,
+            self.workers,
+            self.machine_type(self.large_machines),
+            self.label,
+            self.max_unavailable
         );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::Kind;
-use keelson_provider_api::{Action, Change, Clock, ErrorClass, ProviderError, StepContext};
+use keelson_provider_api::{Action, Change, Clock, ClusterIdentity, ErrorClass, ProviderError, StepContext};
 
 use crate::faults::Fault;
 use crate::latency::drawn;
@@ -26,7 +26,7 @@ impl SimulatedWorld {
     /// Begins a write: counts it, checks its lease, refuses what cannot be, and draws what will go wrong.
     pub(crate) fn begin(&self, context: &StepContext, change: &Change) -> Result<Begun, ProviderError> {
         let write = self.count_write();
-        self.maybe_strike(write)?;
+        self.maybe_strike(&context.cluster, write)?;
         let at = self.clock().now();
         self.write(context, change, at, |world, call| match decide(world, call) {
             Err(refusal) if refusal.error.class == ErrorClass::Permanent => Err(refusal),
@@ -128,8 +128,9 @@ impl SimulatedWorld {
         state.writes - 1
     }
 
-    /// Lets a machine die when the fault plan wants it at this write.
-    fn maybe_strike(&self, write: u64) -> Result<(), ProviderError> {
+    /// Lets a machine of the cluster die when the fault plan wants it at this write.
+    fn maybe_strike(&self, cluster: &ClusterIdentity, write: u64) -> Result<(), ProviderError> {
+        let holder = holder_of(cluster)?;
         let (death, dead) = {
             let state = self.lock();
             (state.faults.death(write), state.faults.dead.clone())
@@ -139,6 +140,7 @@ impl SimulatedWorld {
         };
         let struck = self.transact(|world, now| {
             let mut mortal = world.mortal(now);
+            mortal.retain(|machine| machine.holder == holder);
             mortal.retain(|machine| !dead.iter().any(|name| name == machine.key.name()));
             let count = u64::try_from(mortal.len()).unwrap_or(0);
             let index = number
