@@ -158,8 +158,7 @@ impl Life {
         }
         if let Operation::Apply(shape) = operation {
             let session = self.session(shape.spec(NAME, self.seed));
-            let planned = session
-                .plan(&Silent)
+            let planned = patient(|| session.plan(&Silent))
                 .await
                 .map_err(|error| format!("{error:?}"))?;
             if !planned.plan.is_empty() || planned.report.is_blocked() {
