@@ -6,5 +6,6 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod plan;
 mod simulation;
 mod spec;

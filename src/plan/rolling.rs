@@ -87,7 +87,7 @@ pub(super) fn connect(
         );
     }
     if let Some(last_upgraded) = last_upgraded {
-        order_new_workers(drafts, last_upgraded);
+        order_followers(drafts, last_upgraded);
     }
 }
 
@@ -136,8 +136,27 @@ fn link(drafts: &Drafts, machine: &str, steps: &[usize], observation: &Observati
         has_member,
         changes_version: purpose == Purpose::Turn && !those(&changes_version).is_empty(),
         gates,
-        exits: steps.to_vec(),
+        exits: exits(drafts, steps),
     })
+}
+
+/// The steps that others wait for. A member of a cluster that has never formed waits for its fellows, and what stands
+/// on it waits with it: whoever waited for those here would wait for ever.
+fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
+    let change = |index: &usize| drafts.get(*index).map(|draft| &draft.change);
+    let founds = steps.iter().filter_map(change).any(|change| {
+        !is_delete(change)
+            && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial)
+    });
+    let settled = |index: &&usize| {
+        change(index)
+            .is_some_and(|change| is_delete(change) || change.key.kind() < Kind::EtcdMember || joins(change))
+    };
+    if founds {
+        steps.iter().filter(settled).copied().collect()
+    } else {
+        steps.to_vec()
+    }
 }
 
 fn joins(change: &Change) -> bool {
@@ -226,26 +245,30 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded:
     }
 }
 
-/// A kubelet is never newer than the oldest API server, so new workers wait for the last upgraded control plane.
-fn order_new_workers(drafts: &mut Drafts, last_upgraded: &Link) {
+/// What must not be newer than any API server waits for the last upgraded control plane: the kubelets of new workers,
+/// and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
+fn order_followers(drafts: &mut Drafts, last_upgraded: &Link) {
     let own: BTreeSet<usize> = last_upgraded.exits.iter().copied().collect();
-    let new_workers: Vec<usize> = drafts
+    let followers: Vec<usize> = drafts
         .iter()
-        .filter(|(index, draft)| {
-            !own.contains(index)
-                && matches!(draft.change.action, Action::Create { .. })
-                && matches!(draft.change.resource(), Resource::NodeBundle(bundle) if bundle.etcd_version.is_none())
-                && draft
-                    .change
-                    .machine()
-                    .is_some_and(|machine| drafts.build_of(&ResourceKey::new(Kind::ControlPlane, machine)).is_none())
-        })
+        .filter(|(index, draft)| !own.contains(index) && follows_upgrade(drafts, &draft.change))
         .map(|(index, _)| index)
         .collect();
-    for worker in new_workers {
+    for follower in followers {
         for &exit in &last_upgraded.exits {
-            drafts.order(exit, worker);
+            drafts.order(exit, follower);
         }
+    }
+}
+
+fn follows_upgrade(drafts: &Drafts, change: &Change) -> bool {
+    match (&change.action, change.resource()) {
+        (Action::Create { .. }, Resource::NodeBundle(bundle)) => {
+            let control_plane = ResourceKey::new(Kind::ControlPlane, &*bundle.machine);
+            bundle.etcd_version.is_none() && drafts.build_of(&control_plane).is_none()
+        }
+        (Action::Update { .. }, Resource::Addon(_)) => true,
+        _ => false,
     }
 }
 
@@ -263,7 +286,10 @@ fn add_snapshot(
         .find(|link| link.changes_version)
         .and_then(|link| version_target(drafts, link))?;
     let mut last = None;
-    for cluster in etcd::clusters(observation).into_keys() {
+    let formed = etcd::clusters(observation)
+        .into_iter()
+        .filter(|(_, health)| health.formed);
+    for (cluster, _) in formed {
         let purpose = format!("upgrade to {target}");
         if has_young_snapshot(observation, &cluster, &purpose, now) {
             continue;
