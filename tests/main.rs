@@ -6,5 +6,6 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod floors;
 mod simulation;
 mod spec;
