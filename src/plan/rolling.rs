@@ -66,8 +66,10 @@ pub(super) fn connect(
     // Control planes may wait for members of a dedicated etcd, never the other way round.
     chain.sort_by_key(|link| (link.purpose, !link.has_member));
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
-    for pair in chain.windows(2) {
-        order_links(drafts, &pair[0], &pair[1]);
+    for (position, link) in chain.iter().enumerate() {
+        chain[..position]
+            .iter()
+            .for_each(|earlier| order_links(drafts, earlier, link));
     }
     if let (Some(snapshot), Some(first_turn)) = (snapshot, chain.iter().find(|link| link.changes_version)) {
         first_turn
@@ -112,24 +114,24 @@ fn link(drafts: &Drafts, machine: &str, steps: &[usize], observation: &Observati
     let has_member = has_member(machine, observation) || !joins.is_empty() || !member_removals.is_empty();
     let serves_api = observation
         .present(&ResourceKey::new(Kind::ControlPlane, machine))
-        .is_some();
-    let dead_member =
-        !those(&|change| change.key.kind() == Kind::EtcdMember && is_unhealthy(change)).is_empty();
-    let (purpose, gates) = match (
-        dead_member,
-        joins.is_empty(),
-        disruptive.is_empty(),
-        !builds.is_empty(),
-    ) {
-        (true, ..) => (Purpose::Repair, member_removals),
-        (_, false, true, _) => (Purpose::Join, joins),
-        (_, _, false, true) => (Purpose::Turn, disruptive),
-        (_, _, false, false) => (Purpose::Departure, disruptive),
-        (false, true, true, _) => return None,
+        .is_some()
+        || !those(&|change| change.key.kind() == Kind::ControlPlane).is_empty();
+    // What is removed because it is dead takes nothing down; it makes room for what others wait for.
+    let mends = !those(&is_unhealthy).is_empty()
+        && those(&|change| is_delete(change) && !is_unhealthy(change)).is_empty();
+    let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
+    let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
+        _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
+        _ if mends => (Purpose::Repair, Vec::new()),
+        (true, _) if !joins.is_empty() => (Purpose::Join, joins),
+        (true, _) if comes_new && serves_api => (Purpose::Join, Vec::new()),
+        (true, _) => return None,
+        (false, false) => (Purpose::Turn, disruptive),
+        (false, true) => (Purpose::Departure, disruptive),
     };
     Some(Link {
         purpose,
-        group: group_of(machine, observation).unwrap_or_default(),
+        group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,
         has_member,
         changes_version: purpose == Purpose::Turn && !those(&changes_version).is_empty(),
@@ -145,6 +147,10 @@ fn joins(change: &Change) -> bool {
         (Action::Update { .. }, Resource::EtcdMember(member)) => member.start == MemberStart::Join,
         _ => false,
     }
+}
+
+fn is_create(change: &Change) -> bool {
+    matches!(change.action, Action::Create { .. })
 }
 
 fn is_delete(change: &Change) -> bool {
@@ -173,14 +179,22 @@ fn has_member(machine: &str, observation: &Observation) -> bool {
         .any(|(key, existing)| existing.resource.machine(key) == Some(machine))
 }
 
-fn group_of(machine: &str, observation: &Observation) -> Option<String> {
-    match &observation
-        .present(&ResourceKey::new(Kind::Machine, machine))?
-        .resource
-    {
+fn group_of(drafts: &Drafts, machine: &str, steps: &[usize], observation: &Observation) -> String {
+    let group = |resource: &Resource| match resource {
         Resource::Machine(machine) => Some(machine.group.clone()),
+        Resource::Node(node) => Some(node.group.clone()),
         _ => None,
-    }
+    };
+    let from_steps = steps
+        .iter()
+        .filter_map(|&index| drafts.get(index))
+        .find_map(|draft| group(draft.change.resource()));
+    let seen = || {
+        observation
+            .present(&ResourceKey::new(Kind::Machine, machine))
+            .and_then(|seen| group(&seen.resource))
+    };
+    from_steps.or_else(seen).unwrap_or_default()
 }
 
 fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
@@ -197,6 +211,12 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded:
         .iter()
         .filter(|link| link.purpose == Purpose::Turn)
         .collect();
+    for repair in links.iter().filter(|link| link.purpose == Purpose::Repair) {
+        turns
+            .iter()
+            .take(lanes)
+            .for_each(|turn| order_links(drafts, repair, turn));
+    }
     for (position, link) in turns.iter().enumerate() {
         match (position.checked_sub(lanes), last_upgraded) {
             (Some(before), _) => order_links(drafts, turns[before], link),

@@ -144,10 +144,34 @@ impl Life {
             // Whoever runs the command again waits for the lease of the run that crashed, and for hosts to come back.
             self.pass(Duration::from_secs(60)).await;
         }
-        let last = trouble.last().cloned().unwrap_or_default();
+        let last = trouble.split_off(trouble.len().saturating_sub(2)).join("\n");
+        let stuck = self.describe(operation).await;
         Err(format!(
-            "{operation:?} was not done after {RUN_LIMIT} runs; the last one: {last}"
+            "{operation:?} was not done after {RUN_LIMIT} runs; the last two: {last}\n{stuck}"
         ))
+    }
+
+    /// What is unwell and what would be done next, for the message of a failure.
+    async fn describe(&self, operation: &Operation) -> String {
+        let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
+        let session = self.session(shape.spec(NAME, self.seed));
+        match patient(|| session.plan(&Silent)).await {
+            Ok(planned) => {
+                let unwell = planned
+                    .observation
+                    .owned()
+                    .filter(|(_, existing)| !existing.health.is_healthy());
+                let unwell: Vec<String> = unwell
+                    .map(|(key, existing)| format!("{key}: {:?}", existing.health))
+                    .collect();
+                format!(
+                    "unwell: {unwell:#?}\nnext: {:?}\n{:?}",
+                    planned.plan.outline(),
+                    planned.report
+                )
+            }
+            Err(error) => format!("{error:?}"),
+        }
     }
 
     /// What must hold after every operation, once nothing goes wrong any more.
