@@ -6,6 +6,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod floors;
 mod plan;
 mod simulation;
 mod spec;
