@@ -71,11 +71,7 @@ impl Failure {
     pub(super) fn of_operation(error: &OperationError, again: &str) -> Self {
         let failure = Self::new(code(error), chain(error));
         match error {
-            OperationError::StepsFailed(executed) => Self {
-                details: summary::unfinished(executed, again),
-                ..failure
-            },
-            OperationError::Interrupted(Some(executed)) => Self {
+            OperationError::StepsFailed(executed) | OperationError::Interrupted(Some(executed)) => Self {
                 details: summary::unfinished(executed, again),
                 ..failure
             },
@@ -94,7 +90,8 @@ impl Failure {
                 Self { details, ..failure }
             }
             OperationError::LeftOver(keys) => {
-                let details = keys.iter().take(20).map(|key| format!("  {key}\n")).collect();
+                let listed = keys.iter().take(20);
+                let details = listed.fold(String::new(), |text, key| format!("{text}  {key}\n"));
                 Self {
                     details,
                     ..failure.with_help(format!("`{again}` tries again"))

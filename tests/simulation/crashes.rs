@@ -39,7 +39,7 @@ async fn crashed_again_and_again(seed: u64) -> Result<(), String> {
     let mut life = Life::new(seed, &Shape::of_seed(seed));
     for operation in operations(seed) {
         life.converge(&operation, |world, run| {
-            let moment = if run % 2 == 0 {
+            let moment = if run.is_multiple_of(2) {
                 CrashMoment::AfterEffect
             } else {
                 CrashMoment::BeforeEffect
@@ -62,7 +62,7 @@ fn every_step(seed: u64) -> Result<(), String> {
     block_on(async {
         let writes = undisturbed(seed).await?;
         for write_index in 0..writes {
-            let moment = if (write_index + seed) % 2 == 0 {
+            let moment = if (write_index + seed).is_multiple_of(2) {
                 CrashMoment::BeforeEffect
             } else {
                 CrashMoment::AfterEffect
