@@ -7,5 +7,6 @@
 
 mod documents;
 mod floors;
+mod plan;
 mod simulation;
 mod spec;

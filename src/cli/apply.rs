@@ -1,14 +1,15 @@
 //! `keelson apply`
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
 use super::arguments::{ProgressArgument, SpecArgument};
-use super::ask::AskUser;
+use super::ask::{Answer, AskUser};
 use super::failure::{Failure, chain};
 use super::terminal::Terminal;
-use super::{CommandResult, EXIT_DONE, files};
+use super::{CommandResult, EXIT_DONE, files, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::ApplyOptions;
 use crate::plan::Plan;
@@ -33,46 +34,51 @@ pub(super) struct Apply {
 }
 
 impl Apply {
+    pub(super) fn speaks_to_programs(&self) -> bool {
+        self.progress.is_json()
+    }
+
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let saved_plan = self.plan.as_deref().map(read_plan).transpose()?;
         let session = self.spec.connect(terminal)?;
-        let approved = self.yes || saved_plan.is_some();
-        if !approved && !terminal.can_ask() {
-            return Err(Failure::usage("there is no terminal to ask on")
-                .with_help("pass --yes to go on without asking"));
-        }
+        let answer = match (self.yes, &saved_plan) {
+            (true, _) => Answer::Yes,
+            (false, Some(_)) => Answer::YesToSavedPlan,
+            (false, None) => {
+                self.progress.check_can_ask(terminal)?;
+                Answer::None
+            }
+        };
         let name = session.spec().name();
         let ask = AskUser {
             terminal,
             interrupt,
-            yes: approved,
-            quiet: self.progress.is_json(),
+            answer,
+            quiet: self.progress.is_quiet(),
             expected: "yes".to_owned(),
             question: format!("Carry this out on cluster {name}?"),
+            shown: AtomicBool::new(false),
         };
         let options = ApplyOptions { saved_plan };
         let reporter = self.progress.reporter(terminal);
         let again = self.spec.command("apply");
         let failed = |error| Failure::of_operation(&error, &again);
-        let applied = session
-            .apply(&options, &ask, reporter.as_ref(), interrupt)
+        let work = session.apply(&options, &ask, reporter.as_ref(), interrupt);
+        let applied = stopping::announced(reporter.as_ref(), interrupt, work)
             .await
             .map_err(failed)?;
         drop(reporter);
-        if !self.progress.is_json() {
+        if !self.progress.is_quiet() {
             let status = session.status(&Silent).await.map_err(failed)?;
-            terminal.text(&summary::applied(
-                &applied,
-                &status,
-                &self.spec.file.display().to_string(),
-            ));
+            terminal.text(&summary::applied(&applied, &status, &self.spec.word()));
         }
         Ok(EXIT_DONE)
     }
 }
 
 fn read_plan(file: &Path) -> Result<Plan, Failure> {
-    let bytes = files::read_bounded(file, PLAN_LIMIT_BYTES)?;
+    let advice = "`keelson plan --out FILE` makes one";
+    let bytes = files::read_bounded(file, PLAN_LIMIT_BYTES, advice)?;
     Plan::from_bytes(&bytes).map_err(|error| {
         Failure::failed(format!("cannot use {}: {}", file.display(), chain(&error)))
             .with_help("`keelson plan --out FILE` makes a new one")

@@ -26,10 +26,15 @@ pub(super) struct SpecArgument {
 impl SpecArgument {
     /// Reads and checks the spec. Warnings are shown, errors are the failure.
     pub(super) fn load(&self, terminal: &Terminal) -> Result<ValidSpec, Failure> {
-        let bytes = files::read_bounded(&self.file, spec::read_limit_bytes())?;
-        let spec = spec::load(&bytes, &self.origin())?;
-        terminal.text(&spec.warnings().to_string());
+        let spec = spec::load(&self.read()?, &self.origin())?;
+        terminal.warnings(spec.warnings());
         Ok(spec)
+    }
+
+    /// Reads the spec's bytes.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
+        let advice = "`keelson init NAME` writes a spec to begin with; `-f FILE` names another";
+        files::read_bounded(&self.file, spec::read_limit_bytes(), advice)
     }
 
     /// Reads the spec and connects to what it names.
@@ -64,7 +69,23 @@ impl SpecArgument {
 
     /// The command that does `verb` to this cluster, for advice.
     pub(super) fn command(&self, verb: &str) -> String {
-        format!("keelson {verb} -f {}", self.file.display())
+        format!("keelson {verb} -f {}", self.word())
+    }
+
+    /// The file as a shell takes it.
+    pub(super) fn word(&self) -> String {
+        shell_word(&self.file)
+    }
+}
+
+/// A path as a shell takes it, so that advice can be copied.
+pub(super) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |character: char| character.is_alphanumeric() || "-_./+:@%,".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -104,13 +125,13 @@ impl Format {
 pub(super) enum Progress {
     /// Bars on a terminal, lines elsewhere
     Auto,
-    /// Bars
+    /// The same as auto: there are no bars without a terminal
     Bars,
     /// A line for each thing that happens
     Lines,
-    /// A line of JSON on stderr for each event
+    /// JSON lines and nothing else: an object for each event; warnings and errors are events too. Never asks
     Json,
-    /// Nothing
+    /// Nothing but warnings, errors and the question, where there is one
     None,
 }
 
@@ -125,9 +146,12 @@ pub(super) struct ProgressArgument {
 impl ProgressArgument {
     pub(super) fn reporter(&self, terminal: &Terminal) -> Box<dyn Reporter> {
         match self.progress {
-            Progress::Auto if terminal.is_watched() => Box::new(BarProgress::new()),
-            Progress::Bars => Box::new(BarProgress::new()),
-            Progress::Auto | Progress::Lines => Box::new(LineProgress::new(terminal.error_stream())),
+            Progress::Auto | Progress::Bars if terminal.is_watched() => {
+                Box::new(BarProgress::new(terminal.shows_colours()))
+            }
+            Progress::Auto | Progress::Bars | Progress::Lines => {
+                Box::new(LineProgress::new(terminal.error_stream()))
+            }
             Progress::Json => Box::new(JsonProgress::new(std::io::stderr())),
             Progress::None => Box::new(crate::execute::Silent),
         }
@@ -136,5 +160,22 @@ impl ProgressArgument {
     /// True when stderr belongs to a program, so that words for people would be in its way.
     pub(super) fn is_json(&self) -> bool {
         self.progress == Progress::Json
+    }
+
+    /// True when what went well is not told to people.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self.progress, Progress::Json | Progress::None)
+    }
+
+    /// Fails when nobody can be asked.
+    pub(super) fn check_can_ask(&self, terminal: &Terminal) -> Result<(), Failure> {
+        let problem = if self.is_json() {
+            "--progress json cannot ask"
+        } else if terminal.can_ask() {
+            return Ok(());
+        } else {
+            "there is no terminal to ask on"
+        };
+        Err(Failure::usage(problem).with_help("pass --yes to go on without asking"))
     }
 }

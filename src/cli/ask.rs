@@ -1,6 +1,7 @@
 //! Asks before something is done.
 
 use std::io::BufRead;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -9,30 +10,61 @@ use crate::execute::Interrupt;
 use crate::ops::{Approval, Approve, Planned};
 use crate::view::plan_text;
 
+/// What was answered on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing: ask.
+    None,
+    /// Yes to the plan that was saved, and to nothing else.
+    YesToSavedPlan,
+    /// Yes to everything.
+    Yes,
+}
+
 /// Shows the plan on stderr and asks, unless the answer was given beforehand.
 pub(super) struct AskUser<'a> {
     pub terminal: &'a Terminal,
     pub interrupt: &'a Interrupt,
-    /// The answer was given on the command line.
-    pub yes: bool,
-    /// Words for people are in the way.
+    pub answer: Answer,
+    /// A plan that needs no answer is not shown.
     pub quiet: bool,
     /// What must be typed: `yes`, or the cluster's name where more is at stake.
     pub expected: String,
     /// What is asked.
     pub question: String,
+    /// True once the first plan has been shown.
+    pub shown: AtomicBool,
 }
 
 #[async_trait]
 impl Approve for AskUser<'_> {
     async fn approve(&self, planned: &Planned) -> Approval {
-        if !self.quiet {
+        let first = !self.shown.swap(true, Ordering::Relaxed);
+        let answered = match self.answer {
+            Answer::None => false,
+            Answer::YesToSavedPlan => first,
+            Answer::Yes => true,
+        };
+        if !(self.quiet && answered) {
+            if !first {
+                self.terminal
+                    .note("The world has changed meanwhile; this is needed on top of the plan above:");
+            }
             self.terminal.text(&plan_text::render(planned, false));
-            self.terminal.note("");
+            self.terminal.text("\n");
         }
-        if self.yes {
-            return Approval::Yes;
+        if answered {
+            Approval::Yes
+        } else if self.terminal.can_ask() {
+            self.ask().await
+        } else {
+            Approval::No
         }
+    }
+}
+
+impl AskUser<'_> {
+    async fn ask(&self) -> Approval {
         self.terminal
             .text(&format!("{} Type `{}` to go on: ", self.question, self.expected));
         // Reading a line cannot be called off, so it happens on a thread of its own.
@@ -42,10 +74,20 @@ impl Approve for AskUser<'_> {
         });
         let line = tokio::select! {
             line = line => line,
-            () = self.interrupt.stopped() => return Approval::No,
+            () = self.interrupt.stopped() => {
+                self.terminal.text("\n");
+                return Approval::No;
+            }
         };
         match line {
             Ok(Ok(line)) if line.trim() == self.expected => Approval::Yes,
+            Ok(Ok(line)) => {
+                // At the end of the input nobody has begun a new line.
+                if !line.ends_with('\n') {
+                    self.terminal.text("\n");
+                }
+                Approval::No
+            }
             _ => Approval::No,
         }
     }

@@ -1,12 +1,14 @@
 //! `keelson destroy`
 
+use std::sync::atomic::AtomicBool;
+
 use clap::Args;
 
 use super::arguments::{ProgressArgument, SpecArgument};
-use super::ask::AskUser;
+use super::ask::{Answer, AskUser};
 use super::failure::Failure;
 use super::terminal::Terminal;
-use super::{CommandResult, EXIT_DONE};
+use super::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::Interrupt;
 use crate::ops::DestroyOptions;
 use crate::view::summary;
@@ -27,31 +29,38 @@ pub(super) struct Destroy {
 }
 
 impl Destroy {
+    pub(super) fn speaks_to_programs(&self) -> bool {
+        self.progress.is_json()
+    }
+
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let session = self.spec.connect(terminal)?;
-        if !self.yes && !terminal.can_ask() {
-            return Err(Failure::usage("there is no terminal to ask on")
-                .with_help("pass --yes to go on without asking"));
-        }
+        let answer = if self.yes {
+            Answer::Yes
+        } else {
+            self.progress.check_can_ask(terminal)?;
+            Answer::None
+        };
         let name = session.spec().name().to_string();
         let ask = AskUser {
             terminal,
             interrupt,
-            yes: self.yes,
-            quiet: self.progress.is_json(),
+            answer,
+            quiet: self.progress.is_quiet(),
             question: format!("This ends cluster {name} and all that runs in it."),
             expected: name,
+            shown: AtomicBool::new(false),
         };
         let options = DestroyOptions {
             override_protection: self.override_deletion_protection,
         };
         let reporter = self.progress.reporter(terminal);
-        let destroyed = session
-            .destroy(options, &ask, reporter.as_ref(), interrupt)
+        let work = session.destroy(options, &ask, reporter.as_ref(), interrupt);
+        let destroyed = stopping::announced(reporter.as_ref(), interrupt, work)
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
         drop(reporter);
-        if !self.progress.is_json() {
+        if !self.progress.is_quiet() {
             terminal.text(&summary::destroyed(&destroyed));
         }
         Ok(EXIT_DONE)

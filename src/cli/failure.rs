@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use serde_json::{Value, json};
+
 use super::terminal::Terminal;
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
@@ -30,6 +32,8 @@ pub(super) struct Failure {
     /// Text that follows the message as it is.
     details: String,
     help: Option<String>,
+    /// What programs get to see instead of the details.
+    facts: Value,
 }
 
 impl Failure {
@@ -47,6 +51,7 @@ impl Failure {
             message: message.into(),
             details: String::new(),
             help: None,
+            facts: Value::Null,
         }
     }
 
@@ -57,6 +62,16 @@ impl Failure {
 
     /// Says what went wrong, and gives the exit code.
     pub(super) fn show(&self, terminal: &Terminal) -> u8 {
+        if terminal.speaks_to_programs() {
+            let event = json!({
+                "exitCode": self.code,
+                "message": self.message,
+                "help": self.help,
+                "details": self.facts,
+            });
+            terminal.event("error", event);
+            return self.code;
+        }
         if !self.message.is_empty() {
             terminal.error(&self.message);
         }
@@ -71,32 +86,21 @@ impl Failure {
     pub(super) fn of_operation(error: &OperationError, again: &str) -> Self {
         let failure = Self::new(code(error), chain(error));
         match error {
+            // What failed, step by step, has been told as events.
             OperationError::StepsFailed(executed) | OperationError::Interrupted(Some(executed)) => Self {
                 details: summary::unfinished(executed, again),
                 ..failure
             },
-            OperationError::Blocked(report) => {
-                let details = report
-                    .blocked
-                    .iter()
-                    .take(20)
-                    .fold(String::new(), |text, blocked| {
-                        let help = blocked
-                            .help
-                            .as_ref()
-                            .map_or_else(String::new, |help| format!("    {help}\n"));
-                        format!("{text}  ! {}: {}\n{help}", blocked.key, blocked.reason)
-                    });
-                Self { details, ..failure }
-            }
-            OperationError::LeftOver(keys) => {
-                let listed = keys.iter().take(20);
-                let details = listed.fold(String::new(), |text, key| format!("{text}  {key}\n"));
-                Self {
-                    details,
-                    ..failure.with_help(format!("`{again}` tries again"))
-                }
-            }
+            OperationError::Blocked(report) => Self {
+                details: summary::blocked(report),
+                facts: json!({ "blocked": report.blocked }),
+                ..failure.with_help("everything else has been done; what is blocked was not touched")
+            },
+            OperationError::LeftOver(keys) => Self {
+                details: summary::left_over(keys),
+                facts: json!({ "left": keys }),
+                ..failure.with_help(format!("`{again}` tries again"))
+            },
             other => match help(other, again) {
                 Some(help) => failure.with_help(help),
                 None => failure,
@@ -133,11 +137,18 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
                                          --override-deletion-protection"
             .to_owned(),
-        OperationError::StalePlan(_) => "make and review a new plan".to_owned(),
+        OperationError::StalePlan(_) => {
+            "nothing was changed; make and review a new plan with `keelson plan --out FILE`".to_owned()
+        }
+        OperationError::DeclinedRest => {
+            format!("`keelson plan` shows what is left; `{again}` without --plan asks and goes on")
+        }
         OperationError::NoCluster { .. } => {
-            "`keelson apply` makes it; if it should be there, check `stateStore` and the directory you are in"
+            "it was never applied, or is destroyed already; if it should be there, check its name, `stateStore` \
+             and the directory you are in"
                 .to_owned()
         }
+        OperationError::Interrupted(None) => "nothing was changed".to_owned(),
         OperationError::NotConverged(_) => {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }
@@ -157,6 +168,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     while let Some(error) = cause {
         let message = error.to_string();
         // Wrappers that are transparent say what their cause says.
+        let message = message.split(" (os error").next().unwrap_or_default().to_owned();
         if !text.ends_with(&message) {
             text = format!("{text}\n  because {message}");
         }
@@ -173,6 +185,9 @@ impl From<ConnectError> for Failure {
                 "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
             ),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
+            ConnectError::WorldWrite(_) => {
+                failure.with_help("check that the folder of `stateStore` can be written, then try again")
+            }
             ConnectError::World { .. } => failure
                 .with_help("it was left as it is; mend the file, or move the folder away to begin anew"),
             _ => failure,
@@ -183,7 +198,8 @@ impl From<ConnectError> for Failure {
 impl From<SpecErrors> for Failure {
     fn from(errors: SpecErrors) -> Self {
         Self {
-            details: errors.to_string(),
+            details: format!("{}\n", errors.to_string().trim_end()),
+            facts: json!(errors),
             ..Self::new(EXIT_INVALID_SPEC, "")
         }
     }

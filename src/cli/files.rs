@@ -6,18 +6,32 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::failure::Failure;
+use crate::view::size;
 
-/// Reads a file, or stdin for `-`, up to and not past `limit_bytes`.
-pub(super) fn read_bounded(file: &Path, limit_bytes: usize) -> Result<Vec<u8>, Failure> {
-    let shown = file.display();
+/// Why the file system refused, in words alone.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// Reads a file, or stdin for `-`, up to and not past `limit_bytes`. `missing` is the advice when it is not there.
+pub(super) fn read_bounded(file: &Path, limit_bytes: usize, missing: &str) -> Result<Vec<u8>, Failure> {
+    let is_stdin = file == Path::new("-");
+    let shown = if is_stdin {
+        "stdin".to_owned()
+    } else {
+        file.display().to_string()
+    };
     let cannot = |error: io::Error| {
-        let failure = Failure::failed(format!("cannot read {shown}: {error}"));
+        let failure = Failure::failed(format!("cannot read {shown}: {}", reason(&error)));
         match error.kind() {
-            io::ErrorKind::NotFound => failure.with_help("`keelson init` writes a spec to begin with"),
+            io::ErrorKind::NotFound => failure.with_help(missing),
+            io::ErrorKind::IsADirectory => failure.with_help("name a file in it"),
+            io::ErrorKind::PermissionDenied => failure.with_help("check who may read it and its folder"),
             _ => failure,
         }
     };
-    let source: Box<dyn Read> = if file == Path::new("-") {
+    let source: Box<dyn Read> = if is_stdin {
         Box::new(io::stdin().lock())
     } else {
         Box::new(File::open(file).map_err(cannot)?)
@@ -29,8 +43,10 @@ pub(super) fn read_bounded(file: &Path, limit_bytes: usize) -> Result<Vec<u8>, F
         .map_err(cannot)?;
     if bytes.len() > limit_bytes {
         return Err(Failure::failed(format!(
-            "{shown} is larger than {limit_bytes} bytes, which is the limit"
-        )));
+            "{shown} is larger than {}, which is the limit",
+            size(limit_bytes)
+        ))
+        .with_help("check that it is the file you mean"));
     }
     Ok(bytes)
 }
@@ -51,7 +67,8 @@ pub(super) fn write(file: &Path, content: &str, overwrite: bool) -> Result<(), F
     result.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::failed(format!("{shown} exists and was left as it is"))
             .with_help("choose another file, or pass --force to overwrite it"),
-        _ => Failure::failed(format!("cannot write {shown}: {error}")),
+        _ => Failure::failed(format!("cannot write {shown}: {}", reason(&error)))
+            .with_help("name a file in a folder that you may write to"),
     })
 }
 

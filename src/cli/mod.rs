@@ -14,6 +14,7 @@ mod kubeconfig;
 mod plan;
 mod schema;
 mod status;
+mod stopping;
 mod terminal;
 mod validate;
 mod version;
@@ -38,6 +39,7 @@ const EXIT_DONE: u8 = 0;
 #[derive(Debug, Parser)]
 #[command(
     name = "keelson",
+    bin_name = "keelson",
     version,
     arg_required_else_help = true,
     max_term_width = 100
@@ -68,6 +70,20 @@ enum Command {
 }
 
 impl Cli {
+    /// True when a program reads stderr, so that nothing but lines of JSON may go there.
+    pub fn speaks_to_programs(&self) -> bool {
+        match &self.command {
+            Command::Apply(command) => command.speaks_to_programs(),
+            Command::Destroy(command) => command.speaks_to_programs(),
+            _ => false,
+        }
+    }
+
+    /// True when the command comes to an orderly end once it is asked to stop; others may be ended at any moment.
+    pub fn stops_in_order(&self) -> bool {
+        matches!(self.command, Command::Apply(_) | Command::Destroy(_))
+    }
+
     /// Runs the command and gives its exit code. Whatever went wrong has been said on stderr.
     pub async fn run(self, terminal: &Terminal, interrupt: &Interrupt) -> u8 {
         let result = match self.command {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::SpecArgument;
+use super::arguments::{SpecArgument, shell_word};
 use super::failure::{EXIT_BLOCKED, EXIT_CHANGES, Failure};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
@@ -25,7 +25,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "FORMAT", conflicts_with = "output")]
     graph: Option<GraphFormat>,
     /// Keep the plan in a file, for `keelson apply --plan FILE`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "destroy")]
     out: Option<PathBuf>,
     /// Overwrite the file named by --out
     #[arg(long, requires = "out")]
@@ -73,13 +73,15 @@ impl Plan {
             (None, PlanFormat::Json) => json(&planned)?,
             (None, PlanFormat::Html) => plan_picture::html(&planned, &typical),
         };
-        terminal.data(&text)?;
         if let Some(file) = &self.out {
             files::write(file, &json(&planned)?, self.force)?;
-            let spec = self.spec.file.display();
+        }
+        terminal.data(&text)?;
+        if let Some(file) = &self.out {
             terminal.note(&format!(
-                "saved; `keelson apply -f {spec} --plan {}` carries out exactly this",
-                file.display()
+                "saved; `{} --plan {}` carries out exactly this",
+                self.spec.command("apply"),
+                shell_word(file)
             ));
         }
         Ok(code(&planned))

@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use serde_json::{Value, json};
 
 use super::failure::Failure;
+use super::files;
+use crate::spec::SpecWarnings;
 
 /// The program's standard streams.
 #[derive(Debug, Clone)]
@@ -15,6 +18,15 @@ pub struct Terminal {
     typed: bool,
     output_choice: ColorChoice,
     error_choice: ColorChoice,
+    speech: Speech,
+}
+
+/// Whom stderr speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    People,
+    /// Every line is a JSON object with an `event`.
+    Programs,
 }
 
 impl Terminal {
@@ -26,7 +38,27 @@ impl Terminal {
             typed: io::stdin().is_terminal(),
             output_choice: AutoStream::choice(&io::stdout()),
             error_choice: AutoStream::choice(&io::stderr()),
+            speech: Speech::People,
         }
+    }
+
+    /// The same streams, where a program reads stderr: nothing but lines of JSON goes there.
+    #[must_use]
+    pub fn for_programs(self) -> Self {
+        Self {
+            speech: Speech::Programs,
+            ..self
+        }
+    }
+
+    /// True when someone sees colours on stderr.
+    pub(super) fn shows_colours(&self) -> bool {
+        self.error_choice != ColorChoice::Never
+    }
+
+    /// True when a program reads stderr.
+    pub(super) fn speaks_to_programs(&self) -> bool {
+        self.speech == Speech::Programs
     }
 
     /// True when someone watches stderr on a terminal.
@@ -45,30 +77,67 @@ impl Terminal {
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             // A reader that has seen enough, such as `head`, is not an error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Failure::failed(format!("cannot write to stdout: {error}"))),
+            Err(error) => Err(Failure::failed(format!(
+                "cannot write to stdout: {}",
+                files::reason(&error)
+            ))),
             Ok(()) => Ok(()),
         }
     }
 
     /// Prints text for people to stderr, as it is.
     pub(super) fn text(&self, text: &str) {
+        if self.speech == Speech::People {
+            self.write(text);
+        }
+    }
+
+    /// Prints an event for programs to stderr.
+    pub(super) fn event(&self, name: &str, fields: Value) {
+        if self.speech == Speech::Programs {
+            let mut event = serde_json::Map::from_iter([("event".to_owned(), Value::from(name))]);
+            if let Value::Object(fields) = fields {
+                event.extend(fields);
+            }
+            self.write(&format!("{}\n", Value::Object(event)));
+        }
+    }
+
+    fn write(&self, text: &str) {
         let mut out = self.error_stream();
         // Where even stderr is gone there is nobody left to tell.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    /// Prints one line for people to stderr.
+    /// Prints one line to stderr.
     pub fn note(&self, line: &str) {
         self.text(&format!("{line}\n"));
+        self.event("note", json!({ "message": line }));
     }
 
-    /// Prints an error to stderr.
-    pub fn error(&self, message: &str) {
+    /// Prints what is allowed in a spec but probably not meant.
+    pub(super) fn warnings(&self, warnings: &SpecWarnings) {
+        self.text(&warnings.to_string());
+        for warning in &warnings.warnings {
+            self.event(
+                "warning",
+                json!({ "origin": warnings.origin, "warning": warning }),
+            );
+        }
+    }
+
+    /// Prints how a command that failed ends, with its exit code and advice.
+    pub fn failure(&self, code: u8, message: &str, help: &str) -> u8 {
+        Failure::new(code, message).with_help(help).show(self)
+    }
+
+    /// Prints an error for people to stderr.
+    pub(super) fn error(&self, message: &str) {
         let style = anstyle::AnsiColor::Red.on_default().bold();
         self.text(&format!("{style}error{style:#}: {message}\n"));
     }
 
-    /// Prints a piece of advice to stderr.
+    /// Prints a piece of advice for people to stderr.
     pub(super) fn help(&self, message: &str) {
         let style = anstyle::AnsiColor::Cyan.on_default();
         self.text(&format!("{style}help{style:#}: {message}\n"));

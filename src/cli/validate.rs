@@ -5,7 +5,7 @@ use clap::Args;
 use super::arguments::{Format, SpecArgument};
 use super::failure::{EXIT_INVALID_SPEC, Failure};
 use super::terminal::Terminal;
-use super::{CommandResult, EXIT_DONE, files};
+use super::{CommandResult, EXIT_DONE};
 use crate::spec;
 
 /// Check a spec, offline: every error in one pass, with its place and what was expected
@@ -40,8 +40,7 @@ impl Validate {
     }
 
     fn run_for_programs(&self, terminal: &Terminal) -> Result<u8, Failure> {
-        let bytes = files::read_bounded(&self.spec.file, spec::read_limit_bytes())?;
-        let (code, document) = match spec::load(&bytes, &self.spec.origin()) {
+        let (code, document) = match spec::load(&self.spec.read()?, &self.spec.origin()) {
             Ok(valid) => {
                 let document =
                     serde_json::json!({ "valid": true, "warnings": valid.warnings().warnings, "errors": [] });

@@ -90,6 +90,8 @@ pub enum Event {
         /// What to do about it.
         help: Option<String>,
     },
+    /// The run was asked to stop, by a signal for example.
+    StopRequested,
     /// No new step is started any more; those in flight are finished.
     Stopping {
         /// Why.

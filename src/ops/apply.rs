@@ -94,7 +94,7 @@ impl Session {
             let first = self.look_and_plan(&identity, desired.clone(), reporter).await?;
             check_saved(options.saved_plan.as_ref(), &first)?;
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
-                return Err(OperationError::Declined);
+                return Err(declined(interrupt, OperationError::Declined));
             }
             self.keep_spec().await?;
             let rounds = Rounds {
@@ -127,6 +127,15 @@ impl Session {
     }
 }
 
+/// Who is interrupted while being asked has not said no.
+pub(super) fn declined(interrupt: &Interrupt, no: OperationError) -> OperationError {
+    if interrupt.is_stopped() {
+        OperationError::Interrupted(None)
+    } else {
+        no
+    }
+}
+
 /// A saved plan is carried out only if planning now gives the same.
 fn check_saved(saved: Option<&Plan>, now: &Planned) -> Result<(), OperationError> {
     let Some(saved) = saved else { return Ok(()) };
@@ -136,6 +145,9 @@ fn check_saved(saved: Option<&Plan>, now: &Planned) -> Result<(), OperationError
     }
     if saved.cluster().uid.is_some() && saved.cluster().uid != now.plan.cluster().uid {
         return stale("it is for an earlier life of this cluster");
+    }
+    if saved.retires_cluster() {
+        return stale("it ends the cluster, which only `keelson destroy` does");
     }
     if saved.desired_digest() != now.plan.desired_digest() {
         return stale("the spec has changed since it was made");
@@ -190,7 +202,7 @@ impl Rounds<'_> {
             let outline = planned.plan.outline();
             if !outline.iter().all(|step| approved.contains(step)) {
                 if self.approve.approve(&planned).await == Approval::No {
-                    return Err(OperationError::Declined);
+                    return Err(declined(self.interrupt, OperationError::DeclinedRest));
                 }
                 approved.extend(outline);
             }

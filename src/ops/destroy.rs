@@ -5,7 +5,7 @@ use std::time::Duration;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{Observation, ResourceKey};
 
-use super::apply::{Approval, Approve, Rounds};
+use super::apply::{Approval, Approve, Rounds, declined};
 use super::error::OperationError;
 use super::identity;
 use super::session::Session;
@@ -57,7 +57,7 @@ impl Session {
             let desired = DesiredState::nothing();
             let planned = self.look_and_plan(&identity, desired.clone(), reporter).await?;
             if approve.approve(&planned).await == Approval::No {
-                return Err(OperationError::Declined);
+                return Err(declined(interrupt, OperationError::Declined));
             }
             let rounds = Rounds {
                 session: self,

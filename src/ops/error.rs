@@ -24,7 +24,7 @@ pub enum OperationError {
     #[error("stopped before the end")]
     Interrupted(Option<Box<Executed>>),
     /// Something may not be touched; everything else has been done.
-    #[error("{} resources are blocked", .0.blocked.len())]
+    #[error("{} blocked", count(.0.blocked.len(), "resource is", "resources are"))]
     Blocked(Box<PlanReport>),
     /// The spec forbids it.
     #[error("cluster {0} is protected from deletion")]
@@ -38,6 +38,9 @@ pub enum OperationError {
     /// The user said no.
     #[error("nothing was changed")]
     Declined,
+    /// The user said no to more than had been approved.
+    #[error("the world asked for more than the plan that was approved; the rest was not carried out")]
+    DeclinedRest,
     /// There is no such cluster.
     #[error("there is no cluster {name} in {location}")]
     NoCluster {
@@ -47,7 +50,7 @@ pub enum OperationError {
         location: String,
     },
     /// After a destroy something was left.
-    #[error("{} resources are left", .0.len())]
+    #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),
     /// After a destroy it could not be seen whether something was left.
     #[error("cannot prove that nothing is left: {0}")]
@@ -61,4 +64,8 @@ pub enum OperationError {
     /// A clock gave up on the work it was to drive.
     #[error("the clock stopped before the work was done")]
     ClockStopped,
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

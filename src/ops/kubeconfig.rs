@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::error::OperationError;
 use super::session::Session;
-use crate::model::Blueprint;
+use super::status::endpoint;
+use crate::execute::Silent;
 use crate::spec::Provider;
 
 /// A kubeconfig, and what a user should know about it.
@@ -32,7 +33,8 @@ impl Session {
                 location: self.store().location(),
             });
         }
-        let endpoint = Blueprint::of(self.spec()).endpoint();
+        let seen = self.plan(&Silent).await?;
+        let endpoint = endpoint(self.spec(), &seen.observation);
         let caveat = match self.spec().spec().provider {
             Provider::Simulated(_) => "this cluster is simulated: no API server answers at its endpoint",
             _ => "this version of keelson has no certificate authority yet: the file holds no credentials",

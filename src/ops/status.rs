@@ -12,6 +12,8 @@ use super::error::OperationError;
 use super::planning::Planned;
 use super::session::Session;
 use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
+use crate::model::Blueprint;
+use crate::spec::ValidSpec;
 
 /// How often [`Session::wait_until_healthy`] looks.
 const POLL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -28,8 +30,8 @@ pub struct ClusterStatus {
     pub exists: bool,
     /// How it is as a whole.
     pub condition: Condition,
-    /// What is wrong, in words, the worst first.
-    pub problems: Vec<String>,
+    /// What is wrong, the worst first.
+    pub problems: Vec<Problem>,
     /// Host and port of the API.
     pub endpoint: String,
     /// The machines.
@@ -48,6 +50,16 @@ pub struct ClusterStatus {
     pub blocked: usize,
     /// Who is changing the cluster now, if anyone is.
     pub lease: Option<LeaseRecord>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The resource that it is wrong with; nothing where it concerns the cluster as a whole.
+    pub resource: Option<ResourceKey>,
+    /// What is wrong: a lower-case fragment.
+    pub problem: String,
 }
 
 /// How a cluster is as a whole.
@@ -194,7 +206,7 @@ impl Session {
             exists,
             condition: Condition::Absent,
             problems: Vec::new(),
-            endpoint: crate::model::Blueprint::of(self.spec()).endpoint(),
+            endpoint: endpoint(self.spec(), observation),
             machines: machines(observation),
             etcd,
             control_planes,
@@ -313,17 +325,37 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
         })
 }
 
-fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<String> {
+/// Host and port of the API. A cloud gives its load balancers their names, so those are known only once seen.
+pub(super) fn endpoint(spec: &ValidSpec, observation: &Observation) -> String {
+    let planned = Blueprint::of(spec).endpoint();
+    let seen = planned.rsplit_once(':').and_then(|(key, port)| {
+        let key: ResourceKey = key.parse().ok()?;
+        let facts = &observation.present(&key)?.facts;
+        let host = facts.get("hostname").or_else(|| facts.get("address"))?;
+        Some(format!("{host}:{port}"))
+    });
+    seen.unwrap_or(planned)
+}
+
+fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<Problem> {
+    let general = |problem: String| Problem {
+        resource: None,
+        problem,
+    };
+    let of = |key: &ResourceKey, problem: String| Problem {
+        resource: Some(key.clone()),
+        problem,
+    };
     let mut problems = Vec::new();
     if !status.exists {
         return problems;
     }
     for (kind, reason) in planned.observation.unknown_kinds() {
-        problems.push(format!("nothing is known of each {kind}: {reason}"));
+        problems.push(general(format!("nothing is known of each {kind}: {reason}")));
     }
     for (name, etcd) in &status.etcd {
         if !etcd.quorum {
-            problems.push(format!("etcd cluster `{name}` has no quorum"));
+            problems.push(general(format!("etcd cluster `{name}` has no quorum")));
         }
     }
     if !status
@@ -331,14 +363,14 @@ fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<String> {
         .iter()
         .any(|control_plane| control_plane.problem.is_none())
     {
-        problems.push("no API server answers".to_owned());
+        problems.push(general("no API server answers".to_owned()));
     }
     for (key, observed) in planned.observation.entries() {
         match observed {
             Observed::Present(existing) if existing.owner == keelson_provider_api::Owner::ThisCluster => {
-                problems.extend(problem(existing).map(|reason| format!("{key}: {reason}")));
+                problems.extend(problem(existing).map(|reason| of(key, reason)));
             }
-            Observed::Unknown(reason) => problems.push(format!("{key}: unknown: {reason}")),
+            Observed::Unknown(reason) => problems.push(of(key, format!("unknown: {reason}"))),
             _ => {}
         }
     }

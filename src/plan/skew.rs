@@ -43,6 +43,51 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             *verdict = problem;
         }
     }
+    hold_kubelets_back(verdicts, &control_planes, desired, observation);
+}
+
+/// No kubelet may be newer than an API server: where a control plane may not move on, no other node does.
+fn hold_kubelets_back(
+    verdicts: &mut Verdicts,
+    control_planes: &BTreeSet<&str>,
+    desired: &DesiredState,
+    observation: &Observation,
+) {
+    let version = |resource: &Resource| bundle(resource)?.kubernetes_version;
+    let stuck = verdicts
+        .iter()
+        .filter(|(key, verdict)| {
+            key.kind() == Kind::NodeBundle
+                && control_planes.contains(key.name())
+                && matches!(verdict, Verdict::Blocked { .. })
+        })
+        .filter_map(|(key, _)| Some((version(&observation.present(key)?.resource)?, key.clone())))
+        .min();
+    let Some((oldest, control_plane)) = stuck else {
+        return;
+    };
+    for (key, verdict) in verdicts
+        .iter_mut()
+        .filter(|(key, _)| key.kind() == Kind::NodeBundle)
+    {
+        let moves = matches!(
+            verdict,
+            Verdict::Create { .. } | Verdict::Update { .. } | Verdict::Replace { .. }
+        );
+        let wanted = desired
+            .resources
+            .get(key)
+            .and_then(|wanted| version(&wanted.resource));
+        if moves && !control_planes.contains(key.name()) && wanted.is_some_and(|wanted| wanted > oldest) {
+            *verdict = Verdict::blocked(
+                format!(
+                    "its kubelet would be newer than the API server of {}, which is {oldest}",
+                    control_plane.name()
+                ),
+                "it goes on when the control planes can",
+            );
+        }
+    }
 }
 
 fn bundle(resource: &Resource) -> Option<&NodeBundle> {

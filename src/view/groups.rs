@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_provider_api::kinds::Difference;
-use keelson_provider_api::{Action, Disruption, Kind};
+use keelson_provider_api::{Action, Disruption, Kind, Resource};
 use serde_json::{Map, Value};
 
 use crate::plan::{Plan, Step};
@@ -41,6 +41,7 @@ type GroupId = (Kind, Verb, String, String, Disruption, String);
 
 /// The plan's steps in groups, in the order of the kinds.
 pub(super) fn groups(plan: &Plan) -> Vec<Group> {
+    let group_of = machine_groups(plan);
     let mut groups: BTreeMap<GroupId, Group> = BTreeMap::new();
     for step in plan.steps() {
         let change = step.change();
@@ -52,7 +53,12 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
         let fields = change.resource().fields();
         let shape = serde_json::to_string(&differences).unwrap_or_default();
         let reason = general(&change.reason, change.key.name());
-        let stem = stem(change.key.name()).0.to_owned();
+        // Hosts may have any names; what tells them apart is their group.
+        let stem = change
+            .machine()
+            .and_then(|machine| group_of.get(machine).copied())
+            .unwrap_or_else(|| stem(change.key.name()).0)
+            .to_owned();
         let id = (
             change.key.kind(),
             verb,
@@ -74,6 +80,21 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
         group.names.push(change.key.name().to_owned());
     }
     groups.into_values().collect()
+}
+
+/// The group of each machine, as far as the plan's steps say.
+fn machine_groups(plan: &Plan) -> BTreeMap<&str, &str> {
+    fn group(step: &Step) -> Option<&str> {
+        match step.change().resource() {
+            Resource::Machine(machine) => Some(machine.group.as_str()),
+            Resource::Node(node) => Some(node.group.as_str()),
+            _ => None,
+        }
+    }
+    let steps = plan.steps().iter();
+    steps
+        .filter_map(|step| Some((step.change().machine()?, group(step)?)))
+        .collect()
 }
 
 /// A replacement is two steps and shown as one.
@@ -107,6 +128,9 @@ fn stem(name: &str) -> (&str, Option<u64>) {
     }
 }
 
+/// So many names that do not fold are listed; the others are counted.
+const NAMES_LIMIT: usize = 16;
+
 /// `a-1, a-2, a-3, a-7, b` as `a-[1-3,7], b`.
 pub(super) fn fold_names(names: &[String]) -> String {
     let mut stems: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
@@ -123,6 +147,10 @@ pub(super) fn fold_names(names: &[String]) -> String {
             [only] => format!("{stem}{only}"),
             _ => format!("{stem}[{}]", fold_numbers(&numbers)),
         });
+    }
+    if let Some(left_out) = parts.len().checked_sub(NAMES_LIMIT).filter(|&count| count > 1) {
+        parts.truncate(NAMES_LIMIT);
+        parts.push(format!("and {left_out} more"));
     }
     parts.join(", ")
 }

@@ -46,6 +46,18 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
+/// A number of bytes in the largest unit that divides it: `1 MiB`.
+pub fn size(bytes: usize) -> String {
+    const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    UNITS
+        .iter()
+        .find(|(unit, _)| bytes > 0 && bytes % unit == 0)
+        .map_or_else(
+            || plural(bytes, "byte"),
+            |(unit, name)| format!("{} {name}", bytes / unit),
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

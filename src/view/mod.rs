@@ -14,6 +14,7 @@ mod humane;
 pub mod plan_json;
 pub mod plan_picture;
 pub mod plan_text;
+mod plan_totals;
 pub mod progress_bars;
 pub mod progress_json;
 pub mod progress_lines;
@@ -22,5 +23,6 @@ pub mod status_text;
 mod styles;
 pub mod summary;
 mod table;
+mod trouble;
 
-pub use humane::{duration, plural};
+pub use humane::{duration, plural, size};

@@ -20,6 +20,7 @@ pub struct BarProgress {
 }
 
 struct State {
+    colours: bool,
     bars: MultiProgress,
     whole: Option<ProgressBar>,
     lines: BTreeMap<usize, ProgressBar>,
@@ -27,10 +28,12 @@ struct State {
     counter: Counter,
 }
 
-impl Default for BarProgress {
-    fn default() -> Self {
+impl BarProgress {
+    /// Bars on stderr, in `colours` or without.
+    pub fn new(colours: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let state = State {
+            colours,
             bars,
             whole: None,
             lines: BTreeMap::new(),
@@ -40,13 +43,6 @@ impl Default for BarProgress {
         Self {
             state: Mutex::new(state),
         }
-    }
-}
-
-impl BarProgress {
-    /// Bars on stderr.
-    pub fn new() -> Self {
-        Self::default()
     }
 }
 
@@ -62,7 +58,11 @@ impl State {
         let whole = self
             .bars
             .add(ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX)));
-        whole.set_style(style("{bar:30.green} {pos}/{len} {msg}"));
+        whole.set_style(style(if self.colours {
+            "{bar:20.green} {pos}/{len} {wide_msg}"
+        } else {
+            "{bar:20} {pos}/{len} {wide_msg}"
+        }));
         whole.enable_steady_tick(TICK);
         self.whole = Some(whole);
     }
@@ -82,7 +82,11 @@ impl State {
                 Some(whole) => self.bars.insert_before(whole, ProgressBar::new_spinner()),
                 None => self.bars.add(ProgressBar::new_spinner()),
             };
-            line.set_style(style("  {spinner:.yellow} {msg}"));
+            line.set_style(style(if self.colours {
+                "  {spinner:.yellow} {wide_msg}"
+            } else {
+                "  {spinner} {wide_msg}"
+            }));
             line.set_message(self.in_flight.get(&step).cloned().unwrap_or_default());
             line.enable_steady_tick(TICK);
             self.lines.insert(step, line);
@@ -125,6 +129,11 @@ impl Reporter for BarProgress {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = state.counter.line(event) {
             // What has been said stays above the bars, so that it can be read afterwards.
+            let line = if state.colours {
+                line
+            } else {
+                anstream::adapter::strip_str(&line).to_string()
+            };
             let _ = state.bars.println(line);
         }
         match event {

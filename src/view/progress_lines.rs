@@ -76,8 +76,12 @@ impl Counter {
             Event::StepWaits { key, reason, .. } => {
                 Some(format!("{} {key}: {reason}", paint(CHANGE, "waiting")))
             }
+            Event::StopRequested => Some(format!(
+                "{}: what is in flight is finished first; press Ctrl-C again to stop at once",
+                paint(CHANGE, "stopping")
+            )),
             Event::Stopping { reason, in_flight } => Some(format!(
-                "{}: {reason}; finishing {} in flight",
+                "{}: {reason}; {} in flight",
                 paint(CHANGE, "stopping"),
                 plural(*in_flight, "step")
             )),

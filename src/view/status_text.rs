@@ -6,6 +6,7 @@ use super::groups::fold_names;
 use super::humane::plural;
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
 use super::table::table;
+use super::trouble::{self, Trouble};
 use crate::ops::{ClusterStatus, Condition, NodeStatus};
 
 /// Groups of more nodes than this are folded to one row, as long as all are alike.
@@ -22,15 +23,27 @@ pub fn render(status: &ClusterStatus) -> String {
         return text + "  it has not been applied yet, or has been destroyed\n";
     }
     let _ = writeln!(text, "  API  {}", status.endpoint);
-    for problem in &status.problems {
-        let _ = writeln!(text, "  {} {problem}", paint(BAD, "!"));
-    }
+    text.push_str(&problems(status));
     text.push('\n');
     write_machines(&mut text, status);
     write_etcd(&mut text, status);
     write_nodes(&mut text, status);
     write_rest(&mut text, status);
     text
+}
+
+/// What is wrong, folded: one trouble of a hundred machines is one line.
+pub(super) fn problems(status: &ClusterStatus) -> String {
+    let troubles: Vec<Trouble<'_>> = status
+        .problems
+        .iter()
+        .map(|problem| Trouble {
+            key: problem.resource.as_ref(),
+            reason: &problem.problem,
+            help: None,
+        })
+        .collect();
+    trouble::lines(&troubles, "`keelson status -o json` has them all")
 }
 
 fn condition(condition: Condition) -> String {

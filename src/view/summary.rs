@@ -1,12 +1,15 @@
 //! What a run did, how long it took, and what to do next.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+
+use keelson_provider_api::ResourceKey;
 
 use super::humane::{duration, plural};
 use super::styles::{BAD, GOOD, STRONG, paint};
+use super::{status_text, trouble};
 use crate::execute::Executed;
 use crate::ops::{Applied, ClusterStatus, Condition, Destroyed};
+use crate::plan::PlanReport;
 
 /// So many failures are shown one by one.
 const FAILURE_LIMIT: usize = 10;
@@ -39,9 +42,10 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> St
         status.endpoint
     );
     if status.condition != Condition::Healthy {
-        status.problems.iter().take(FAILURE_LIMIT).for_each(|problem| {
-            let _ = writeln!(text, "      {} {problem}", paint(BAD, "!"));
-        });
+        text.push_str(&status_text::problems(status));
+    }
+    if applied.steps_done() == 0 {
+        return text;
     }
     text + &next(&[
         (
@@ -51,10 +55,6 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> St
         (
             format!("keelson kubeconfig -f {spec_file}"),
             "credentials for kubectl",
-        ),
-        (
-            format!("keelson destroy -f {spec_file}"),
-            "take everything away again",
         ),
     ])
 }
@@ -73,8 +73,9 @@ pub fn destroyed(destroyed: &Destroyed) -> String {
 /// The end of a run in which steps failed or were not started.
 pub fn unfinished(executed: &Executed, again: &str) -> String {
     let mut text = format!(
-        "{} were done in {}, {} failed, {} not started\n",
+        "{} {} done in {}, {} failed, {} not started\n",
         plural(executed.done, "step"),
+        if executed.done == 1 { "was" } else { "were" },
         duration(executed.took),
         executed.failures.len(),
         executed.not_started
@@ -103,6 +104,24 @@ pub fn unfinished(executed: &Executed, again: &str) -> String {
     text + &next(&[(again.to_owned(), "goes on from here")])
 }
 
+/// What nothing may be done to, at the end of a run that did everything else.
+pub fn blocked(report: &PlanReport) -> String {
+    trouble::blocked(&report.blocked, "`keelson plan -o json` has them all")
+}
+
+/// What a destroy could not take away.
+pub fn left_over(keys: &[ResourceKey]) -> String {
+    let mut text: String = keys
+        .iter()
+        .take(FAILURE_LIMIT)
+        .map(|key| format!("  {key}\n"))
+        .collect();
+    if let Some(more) = keys.len().checked_sub(FAILURE_LIMIT).filter(|&more| more > 0) {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    text
+}
+
 fn next(commands: &[(String, &str)]) -> String {
     let width = commands
         .iter()
@@ -114,9 +133,4 @@ fn next(commands: &[(String, &str)]) -> String {
         let _ = writeln!(text, "  {command:width$}  {purpose}");
     }
     text
-}
-
-/// How long something took, for the line after a plan without a run.
-pub fn took(took: Duration) -> String {
-    duration(took)
 }

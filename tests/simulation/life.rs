@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
-use keelson::ops::{ApplyOptions, AutoApprove, DestroyOptions, OperationError, Session, SessionParts};
+use keelson::ops::{
+    ApplyOptions, Approval, Approve, DestroyOptions, OperationError, Planned, Session, SessionParts,
+};
 use keelson::plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
@@ -35,6 +38,22 @@ pub(super) enum Run {
     Done,
     Crashed,
     Failed(OperationError),
+}
+
+/// Approves every plan after a second look at it.
+struct Linted;
+
+#[async_trait]
+impl Approve for Linted {
+    async fn approve(&self, planned: &Planned) -> Approval {
+        let findings = plan::lint(&planned.plan, &planned.observation);
+        assert!(
+            findings.is_empty(),
+            "{findings:?} in {:?}",
+            planned.plan.outline()
+        );
+        Approval::Yes
+    }
 }
 
 /// A world with other people's things in it, a state store, and a cluster that is to live there.
@@ -100,14 +119,15 @@ impl Life {
         let interrupt = Interrupt::new();
         let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
         let session = self.session(shape.spec(NAME, self.seed));
+        let linted = Linted;
         let work = async {
             match operation {
                 Operation::Apply(_) => session
-                    .apply(&ApplyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .apply(&ApplyOptions::default(), &linted, reporter, &interrupt)
                     .await
                     .map(|_| ()),
                 Operation::Destroy(_) => session
-                    .destroy(DestroyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .destroy(DestroyOptions::default(), &linted, reporter, &interrupt)
                     .await
                     .map(|_| ()),
             }
@@ -198,6 +218,19 @@ impl Life {
             }
         }
         Ok(())
+    }
+
+    /// The highest generation of any machine of the cluster: how often one was made anew.
+    pub(super) async fn newest_generation(&self) -> u32 {
+        let shape = Shape::of_seed(self.seed);
+        let session = self.session(shape.spec(NAME, self.seed));
+        let planned = patient(|| session.plan(&Silent)).await.unwrap();
+        planned
+            .observation
+            .owned_of(Kind::Machine)
+            .map(|(_, machine)| machine.generation)
+            .max()
+            .unwrap_or(0)
     }
 
     /// What must hold when the cluster is gone: the world is as it was found.

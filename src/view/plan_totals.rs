@@ -1,0 +1,168 @@
+//! The last lines of a plan: how much, how disruptive, how long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use keelson_provider_api::{Disruption, Kind, Resource};
+
+use super::groups::{Group, Verb, fold_names};
+use super::humane::{duration, plural};
+use super::styles::{STRONG, paint};
+use crate::ops::Planned;
+
+/// So many steps of the critical path are named.
+const PATH_LIMIT: usize = 6;
+
+pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
+    let report = &planned.report;
+    let plan = paint(STRONG, "Plan:");
+    if groups.is_empty() {
+        let state = if report.is_blocked() {
+            format!(
+                "nothing can be done now, {} blocked",
+                plural(report.blocked.len(), "resource")
+            )
+        } else {
+            "no changes".to_owned()
+        };
+        let as_wanted = match report.unchanged {
+            0 => String::new(),
+            1 => "; 1 resource is as it should be".to_owned(),
+            many => format!("; {many} resources are as they should be"),
+        };
+        let _ = writeln!(text, "{plan} {state}{as_wanted}");
+        return;
+    }
+    let count = |verb: Verb| -> usize {
+        let of_verb = groups.iter().filter(|group| group.verb == verb);
+        of_verb.map(|group| group.names.len()).sum()
+    };
+    let counts: Vec<String> = [
+        (count(Verb::Create), "to create"),
+        (count(Verb::Update), "to change"),
+        (count(Verb::Replace), "to replace"),
+        (count(Verb::Delete), "to delete"),
+        (report.goes_along.len(), "going with their machines"),
+        (report.unchanged, "unchanged"),
+        (report.blocked.len(), "blocked"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, words)| format!("{number} {words}"))
+    .collect();
+    let _ = writeln!(text, "{plan} {}", counts.join(", "));
+    let _ = writeln!(text, "{} {}", paint(STRONG, "Disruption:"), disruption(planned));
+    let _ = writeln!(text, "{} {}", paint(STRONG, "Time:"), time(planned));
+}
+
+/// What happens to a machine, the mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Restart,
+    Drain,
+    Replaced,
+    Removed,
+}
+
+fn disruption(planned: &Planned) -> String {
+    if planned.plan.retires_cluster() {
+        return "the cluster ends".to_owned();
+    }
+    let mut worst: BTreeMap<&str, Fate> = BTreeMap::new();
+    for step in planned.plan.steps().iter().filter(|step| step.is_disruptive()) {
+        let change = step.change();
+        let fate = match change.disruption {
+            Disruption::None | Disruption::Restart => Fate::Restart,
+            Disruption::Drain => Fate::Drain,
+            Disruption::Removal if change.replacement => Fate::Replaced,
+            Disruption::Removal => Fate::Removed,
+        };
+        let on = change.machine().unwrap_or_else(|| change.key.name());
+        let entry = worst.entry(on).or_insert(fate);
+        *entry = fate.max(*entry);
+    }
+    if worst.is_empty() {
+        return "none".to_owned();
+    }
+    let mut machines: BTreeMap<Fate, Vec<String>> = BTreeMap::new();
+    for (machine, fate) in &worst {
+        machines.entry(*fate).or_default().push((*machine).to_owned());
+    }
+    let mut parts: Vec<String> = machines
+        .into_iter()
+        .map(|(fate, names)| {
+            let words = match fate {
+                Fate::Restart => "components restart on",
+                Fate::Drain => "pods move off",
+                Fate::Replaced => "pods move off and machines are replaced:",
+                Fate::Removed => "removed for good:",
+            };
+            format!("{words} {}", fold_names(&names))
+        })
+        .collect();
+    parts.extend(at_once(planned, &worst));
+    if etcd_machines(planned)
+        .iter()
+        .any(|machine| worst.contains_key(machine))
+    {
+        parts.push("etcd keeps its quorum".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn etcd_machines(planned: &Planned) -> BTreeSet<&str> {
+    planned
+        .observation
+        .owned_of(Kind::EtcdMember)
+        .filter_map(|(_, existing)| match &existing.resource {
+            Resource::EtcdMember(member) => Some(member.machine.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// How many machines of a group are away at the same time, where that is fewer than all that are touched.
+fn at_once(planned: &Planned, worst: &BTreeMap<&str, Fate>) -> Vec<String> {
+    let mut touched: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, existing) in planned.observation.owned_of(Kind::Node) {
+        if let Resource::Node(node) = &existing.resource
+            && matches!(
+                worst.get(node.machine.as_str()),
+                Some(Fate::Drain | Fate::Replaced)
+            )
+        {
+            *touched.entry(node.group.as_str()).or_default() += 1;
+        }
+    }
+    touched
+        .into_iter()
+        .filter_map(|(group, count)| {
+            let limit = usize::try_from(planned.plan.rolling(group).max_unavailable).ok()?;
+            (limit < count).then(|| format!("{limit} of {group} at a time"))
+        })
+        .collect()
+}
+
+fn time(planned: &Planned) -> String {
+    let forecast = &planned.forecast;
+    let path = &forecast.critical_path;
+    let names: Vec<String> = path
+        .steps
+        .iter()
+        .map(|&index| planned.plan.steps()[index].change().key.to_string())
+        .collect();
+    let shown = match names.len() {
+        0..=PATH_LIMIT => names.join(" > "),
+        many => {
+            let last = &names[many - (PATH_LIMIT - 3)..];
+            format!("{} > … > {}", names[..3].join(" > "), last.join(" > "))
+        }
+    };
+    let together = duration(path.duration);
+    let one_by_one = duration(forecast.one_by_one);
+    if together == one_by_one {
+        format!("about {together}")
+    } else {
+        format!("about {together}, decided by {shown}; one by one it would be {one_by_one}")
+    }
+}

@@ -1,0 +1,225 @@
+//! What may not be touched, what waits and what is unwell, folded: one trouble of a hundred machines is one line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use keelson_provider_api::{Kind, ResourceKey};
+
+use super::groups::fold_names;
+use super::humane::plural;
+use super::styles::{BAD, STRONG, paint};
+use crate::plan::{Blocked, Held};
+
+/// So many different troubles are shown; the others are counted.
+const LIMIT: usize = 12;
+
+/// One trouble of one resource.
+pub(super) struct Trouble<'a> {
+    pub key: Option<&'a ResourceKey>,
+    pub reason: &'a str,
+    pub help: Option<&'a str>,
+}
+
+/// Resources that have the same trouble.
+struct Folded<'a> {
+    first: &'a Trouble<'a>,
+    general: String,
+    keys: Vec<&'a ResourceKey>,
+}
+
+/// The troubles as lines, each with its advice below it. `more` says where those are that are left out.
+pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
+    let folded = fold(troubles);
+    let mut text = String::new();
+    for trouble in folded.iter().take(LIMIT) {
+        let reason = match trouble.keys.len() {
+            0 | 1 => trouble.first.reason,
+            _ => &trouble.general,
+        };
+        let label = match trouble.keys.as_slice() {
+            [] => String::new(),
+            keys => format!("{}: ", paint(STRONG, label(keys))),
+        };
+        let _ = writeln!(text, "{} {label}{reason}", paint(BAD, "  !"));
+        if let Some(help) = trouble.first.help {
+            let _ = writeln!(text, "      {help}");
+        }
+    }
+    if let Some(left_out) = folded.len().checked_sub(LIMIT).filter(|&count| count > 0) {
+        let _ = writeln!(text, "    and {left_out} more; {more}");
+    }
+    text
+}
+
+/// What nothing may be done to, and why.
+pub(super) fn blocked(blocked: &[Blocked], more: &str) -> String {
+    let troubles: Vec<Trouble<'_>> = blocked
+        .iter()
+        .map(|blocked| Trouble {
+            key: Some(&blocked.key),
+            reason: &blocked.reason,
+            help: blocked.help.as_deref(),
+        })
+        .collect();
+    lines(&troubles, more)
+}
+
+/// What waits for something that is blocked.
+pub(super) fn held(held: &[Held]) -> String {
+    let mut verbs: BTreeMap<&ResourceKey, BTreeSet<&str>> = BTreeMap::new();
+    for waiting in held {
+        verbs.entry(&waiting.key).or_default().insert(&waiting.verb);
+    }
+    let mut groups: BTreeMap<(&str, Kind), Vec<String>> = BTreeMap::new();
+    for (key, verbs) in verbs {
+        let verb = if verbs.len() > 1 {
+            "replace"
+        } else {
+            verbs.first().copied().unwrap_or_default()
+        };
+        groups
+            .entry((verb, key.kind()))
+            .or_default()
+            .push(key.name().to_owned());
+    }
+    let mut text = String::new();
+    for ((verb, kind), names) in groups.iter().take(LIMIT) {
+        let _ = writeln!(text, "  . {verb} {kind}/{}", fold_names(names));
+    }
+    if let Some(left_out) = groups.len().checked_sub(LIMIT).filter(|&count| count > 0) {
+        let _ = writeln!(text, "    and {}", plural(left_out, "more group"));
+    }
+    text
+}
+
+fn fold<'a>(troubles: &'a [Trouble<'a>]) -> Vec<Folded<'a>> {
+    let mut folded: Vec<Folded<'a>> = Vec::new();
+    let mut places: BTreeMap<(String, Option<&str>), usize> = BTreeMap::new();
+    for trouble in troubles {
+        let general = trouble
+            .key
+            .map_or_else(|| trouble.reason.to_owned(), |key| general(trouble.reason, key));
+        let place = *places.entry((general.clone(), trouble.help)).or_insert_with(|| {
+            folded.push(Folded {
+                first: trouble,
+                general,
+                keys: Vec::new(),
+            });
+            folded.len() - 1
+        });
+        folded[place].keys.extend(trouble.key);
+    }
+    folded
+}
+
+/// A reason without the name of the machine that it speaks of.
+fn general(reason: &str, key: &ResourceKey) -> String {
+    let machine = machine(key);
+    if machine.is_empty() {
+        return reason.to_owned();
+    }
+    let words = reason.split(' ').filter_map(|word| {
+        let bare = word.trim_end_matches([',', ';', ':']);
+        let tail = &word[bare.len()..];
+        match bare.strip_suffix(machine) {
+            Some("") if tail.is_empty() => None,
+            Some(kind) if kind.ends_with('/') => Some(format!("{}{tail}", kind.trim_end_matches('/'))),
+            _ => Some(word.to_owned()),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The machine that a resource is named for: members of etcd carry their cluster's name before it.
+fn machine(key: &ResourceKey) -> &str {
+    match key.kind() {
+        Kind::EtcdMember => key.name().rsplit(':').next().unwrap_or_default(),
+        _ => key.name(),
+    }
+}
+
+/// `node/workers-[1-3]`; where several kinds share their machines, `workers-[1-3] (machine, node)`.
+fn label(keys: &[&ResourceKey]) -> String {
+    let mut machines_of: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
+    let mut names_of: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    for key in keys {
+        machines_of.entry(key.kind()).or_default().insert(machine(key));
+        names_of
+            .entry(key.kind())
+            .or_default()
+            .push(key.name().to_owned());
+    }
+    let mut sets = machines_of.values();
+    let first = sets.next();
+    if names_of.len() > 1 && sets.all(|set| Some(set) == first) {
+        let machines: Vec<String> = first.into_iter().flatten().map(|&name| name.to_owned()).collect();
+        let kinds: Vec<&str> = machines_of.keys().map(|kind| kind.name()).collect();
+        return format!("{} ({})", fold_names(&machines), kinds.join(", "));
+    }
+    let parts: Vec<String> = names_of
+        .iter()
+        .map(|(kind, names)| format!("{kind}/{}", fold_names(names)))
+        .collect();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(troubles: &[(&str, &str)]) -> String {
+        let keys: Vec<ResourceKey> = troubles.iter().map(|(key, _)| key.parse().unwrap()).collect();
+        let troubles: Vec<Trouble<'_>> = troubles
+            .iter()
+            .zip(&keys)
+            .map(|((_, reason), key)| Trouble {
+                key: Some(key),
+                reason,
+                help: None,
+            })
+            .collect();
+        anstream::adapter::strip_str(&lines(&troubles, "look elsewhere")).to_string()
+    }
+
+    #[test]
+    fn the_same_trouble_of_many_is_one_line() {
+        let table: [(&[(&str, &str)], &str); 4] = [
+            (
+                &[
+                    ("node/w-1", "machine w-1 restarts"),
+                    ("node/w-2", "machine w-2 restarts"),
+                ],
+                "  ! node/w-[1-2]: machine restarts\n",
+            ),
+            (
+                &[("node/w-1", "machine w-1 restarts")],
+                "  ! node/w-1: machine w-1 restarts\n",
+            ),
+            (
+                &[
+                    ("machine/c-1", "machine/c-1 holds the data"),
+                    ("etcd-member/main:c-1", "machine/c-1 holds the data"),
+                ],
+                "  ! c-1 (machine, etcd-member): machine holds the data\n",
+            ),
+            (
+                &[("node/w-1", "one"), ("node/w-2", "two")],
+                "  ! node/w-1: one\n  ! node/w-2: two\n",
+            ),
+        ];
+        for (troubles, expected) in table {
+            assert_eq!(shown(troubles), expected);
+        }
+    }
+
+    #[test]
+    fn many_different_troubles_are_counted() {
+        let reasons: Vec<String> = (0..100)
+            .map(|number| format!("trouble number {number}"))
+            .collect();
+        let troubles: Vec<(&str, &str)> = reasons.iter().map(|reason| ("node/w-1", &**reason)).collect();
+        let text = shown(&troubles);
+        assert_eq!(text.lines().count(), LIMIT + 1);
+        assert!(text.ends_with("    and 88 more; look elsewhere\n"), "{text}");
+    }
+}
