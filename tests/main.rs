@@ -2,10 +2,10 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::expect_used,
     reason = "a test says what is wrong by failing"
 )]
 
+mod documents;
 mod floors;
 mod plan;
 mod simulation;
