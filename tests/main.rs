@@ -6,5 +6,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod cli;
+mod examples;
 mod simulation;
 mod spec;
