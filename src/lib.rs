@@ -1,4 +1,128 @@
-//! keelson builds, changes and retires Kubernetes clusters.
+//! keelson builds, changes and retires Kubernetes clusters from one declarative spec.
+//!
+//! This page is for whoever changes keelson or embeds it: the bird's-eye view, one request followed through the
+//! floors, where things are, what must stay true, and where to add things. How to use the program is in `README.md`.
+//!
+//! # Bird's-eye view
+//!
+//! **Look, plan, carry out; until the plan is empty.** There is no file that says what exists: what a cluster owns
+//! is found by marks of ownership in the world itself, and looked at anew each time. A crash at any moment is
+//! answered by running the same command again.
+//!
+//! ```text
+//!  spec (YAML)                          the world
+//!      | spec::load                         | execute::observe
+//!      v                                    v
+//!  ValidSpec -- model --> DesiredState   Observation (present | absent | unknown)
+//!                              |            |
+//!                              v            v
+//!                     plan::plan(cluster, desired, observation, now)
+//!                              |            |
+//!                              v            v
+//!                            Plan       PlanReport (blocked, held back, unchanged)
+//!                              |
+//!                              v  execute::Execution, under a lease
+//!                     Change by Change to the Provider that looks after its kind, and look again
+//! ```
+//!
+//! The planner is pure; the executor makes no choices; the providers know nothing of plans. All three meet in the
+//! vocabulary of the crate [`keelson_provider_api`]: keys, kinds, observations, changes.
+//!
+//! # One request through the floors: `keelson apply -f cluster.yaml`
+//!
+//! 1. `main` parses the arguments, turns signals into an [`Interrupt`](execute::Interrupt), and runs the command in
+//!    [`cli`].
+//! 2. `cli::apply` reads the file and has [`spec::load`] make a [`ValidSpec`](spec::ValidSpec) of it: parsed with the
+//!    place of every value, checked, completed, validated. Every error is reported in one pass.
+//! 3. [`registry::connect`] opens the provider and the state store that the spec names and makes a
+//!    [`Session`](ops::Session) of them.
+//! 4. [`Session::apply`](ops::Session::apply) takes the [lease](execute::Lease): at most one keelson changes a cluster.
+//! 5. [`model::desired_state`] turns the spec into resources by key: a machine, its `node-bundle`, its etcd member…
+//! 6. [`execute::observe`] asks every provider what exists. What could not be looked at is `Unknown`, not absent.
+//! 7. [`plan::plan`] compares the two: a verdict for each resource, the steps that follow from it, the edges between
+//!    them. The result is checked: no circle, no edge that points outside.
+//! 8. The user sees the plan ([`view::plan_text`]) and says yes.
+//! 9. [`execute::Execution`] starts each step the moment everything before it is done. A step that takes something
+//!    down first asks [`plan::safety`] for a permit, with a fresh look at the world, before every attempt. How an
+//!    attempt ended is one of three: done; rejected, surely without effect; indeterminate, which is answered by
+//!    looking again.
+//! 10. `apply` looks and plans again. When the plan is empty it is done; the lease is released.
+//!
+//! What happens on the way are [`Event`](execute::Event)s. Reporters in [`view`] draw them as bars, lines or JSON
+//! (`docs/events.md`); the journal writes them down for people, and is never read to decide.
+//!
+//! # Floors
+//!
+//! From the top down; a module names only modules below it. `tests/floors/` holds the exact table and fails on an
+//! import that leads upward.
+//!
+//! | floor | does | never |
+//! |---|---|---|
+//! | `main` | arguments in, exit code out | |
+//! | [`cli`] | one file a command: reads arguments and files, calls `ops`, shows the result | |
+//! | [`view`] | values and events to text, JSON, pictures | acts |
+//! | [`registry`] | names concrete providers and stores | |
+//! | [`ops`] | apply, destroy, plan, status, kubeconfig: each reads from top to bottom | |
+//! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
+//! | [`model`] | spec to desired resources, one builder a topic | |
+//! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
+//! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
+//! | [`store`] | the state store in a directory | |
+//! | `providers/api` | the vocabulary | knows an SDK |
+//! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |
+//!
+//! `model` stands above `plan` because it builds what the planner takes, [`DesiredState`](plan::DesiredState). The
+//! registry stands below `cli`, not beside `main`: `main` only parses arguments, so it is the commands that connect.
+//!
+//! # What must stay true
+//!
+//! Mostly absences, which no single line of code shows:
+//!
+//! - Only `Absent` lets a create be planned; only present *and owned* lets a delete be planned; `Unknown` blocks.
+//! - The planner does no IO and reads neither clock nor environment: equal input, equal plan, byte for byte. clippy's
+//!   `disallowed-methods` (`clippy.toml`) enforce it, with reasons.
+//! - The executor never sees a spec and makes no decision that a plan does not hold.
+//! - No journal and no file of ours is ever read to decide what exists.
+//! - There is one catalogue of kinds ([`KINDS`](keelson_provider_api::kinds::KINDS)) for create, update, observe and
+//!   delete; there is no second deleter.
+//! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without.
+//! - Nothing is taken down without a [`QuorumPermit`](plan::safety::QuorumPermit), which only [`plan::safety`] makes,
+//!   and which is used up by one attempt.
+//! - Nothing but `main` and [`cli`] touches the terminal, the environment or the exit code. [`view`]'s bars draw on
+//!   stderr, and only because a command asked for them.
+//! - Only [`spec::load`] makes a [`ValidSpec`](spec::ValidSpec); only the planner and the reader of saved plans make a
+//!   [`Plan`](plan::Plan), and both check it.
+//! - No `unsafe`; no lint is allowed silently (`#[expect(…, reason = "…")]` instead).
+//!
+//! # Where to add things
+//!
+//! **A kind of resource**: its file in `providers/api/src/kinds/` (fields, what changing each costs, what it stands
+//! on, how long it lasts), one line in `catalogue!` there, its handling in each provider that looks after it, its
+//! builder in [`model`].
+//!
+//! **A provider**: a crate in `providers/` that implements [`Provider`](keelson_provider_api::Provider) for its kinds
+//! and sees only the vocabulary, and its lines in [`registry`]. Where a spec for it asks for other resources:
+//! [`model`].
+//!
+//! **A command**: its file in `src/cli/`, one line in `cli::Command`; what it does in [`ops`], what it shows in
+//! [`view`].
+//!
+//! **An event**: its variant in [`execute::Event`], its section in `docs/events.md` (a test compares them).
+//!
+//! # Where the code departs from the first design, and why
+//!
+//! - **One `node-bundle` a machine is all of its configuration**, and updating it is the unit of an upgrade. Separate
+//!   resources for kubelet, containerd and so on would let a plan stop between two that only work together.
+//! - **etcd members, control planes and nodes are resources with a [lifetime](keelson_provider_api::kinds::Lifetime)**:
+//!   of their own, of their machine, of the cluster, or an archive's. A destroy deletes machines and lets what lived
+//!   on them go along, without a step for each.
+//! - **Leases run on the clock of the machines that keelson runs on**, while the simulated world has virtual time of
+//!   its own: two processes that share a state directory must agree on when a lease ends.
+//! - **The permit for a disruptive step is asked for before every attempt**, not once a plan: between two attempts
+//!   another member may have failed.
+//! - **Concrete providers and stores are named in [`registry`] alone**, which the commands use.
+//! - **Providers `aws`, `digitalocean` and `ssh` are not in this build.** Specs for them are read and checked in
+//!   full; [`registry::connect`] says that it cannot act on them.
 
 pub mod cli;
 pub mod execute;

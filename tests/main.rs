@@ -8,5 +8,7 @@
 
 mod cli;
 mod examples;
+mod floors;
+mod plan;
 mod simulation;
 mod spec;

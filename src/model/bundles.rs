@@ -58,7 +58,10 @@ impl Settings {
             control_plane: json!({
                 "api": spec.api,
                 "endpoint": blueprint.endpoint(),
-                "network": spec.network,
+                "podCIDR": spec.network.pod_cidr,
+                "serviceCIDR": spec.network.service_cidr,
+                "dnsDomain": spec.network.dns_domain,
+                "plugin": spec.network.plugin,
                 "etcdPlacement": spec.etcd.placement,
                 "etcdEvents": spec.etcd.events,
             }),

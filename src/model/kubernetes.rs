@@ -13,21 +13,23 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let members = etcd::member_keys(blueprint);
     let stacked = matches!(blueprint.spec.etcd.placement, EtcdPlacement::Stacked);
     for machine in blueprint.with_role(MachineRole::ControlPlane) {
-        // A stacked control plane speaks to the member beside it, others to all members.
         let own = |key: &&ResourceKey| {
-            !stacked
-                || key
-                    .name()
-                    .split_once(':')
-                    .is_some_and(|(_, on)| on == machine.name)
+            key.name()
+                .split_once(':')
+                .is_some_and(|(_, on)| on == machine.name)
         };
-        let after = members.iter().filter(own).cloned().collect();
+        // A stacked control plane speaks to the members beside it, others to whichever answers.
+        let (after, after_any) = if stacked {
+            (members.iter().filter(own).cloned().collect(), Vec::new())
+        } else {
+            (Vec::new(), members.clone())
+        };
         let control_plane = ControlPlane {
             machine: machine.name.clone(),
             endpoint: endpoint.clone(),
         };
         let key = ResourceKey::new(Kind::ControlPlane, &*machine.name);
-        desired.add_after(key, control_plane, after, Vec::new());
+        desired.add_after(key, control_plane, after, after_any);
     }
     let reachable = endpoint::reachable(blueprint);
     for machine in blueprint.machines.iter().filter(|machine| machine.runs_kubelet()) {

@@ -1,6 +1,6 @@
 //! What the planner knows of etcd: quorum, and whether a cluster has ever formed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{Kind, Observation, Resource};
@@ -54,6 +54,14 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         return;
     }
     let clusters = clusters(observation);
+    let wanted_clusters: BTreeSet<&str> = desired
+        .resources
+        .values()
+        .filter_map(|wanted| match &wanted.resource {
+            Resource::EtcdMember(member) => Some(member.cluster.as_str()),
+            _ => None,
+        })
+        .collect();
     let mut sole_voters_machines = Vec::new();
     for (key, verdict) in verdicts
         .iter_mut()
@@ -73,7 +81,15 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         );
         let removes = matches!(verdict, Verdict::Replace { .. } | Verdict::Delete { .. });
         let votes = member_votes(seen);
-        if changes_membership && !health.has_quorum() {
+        if removes && !wanted_clusters.contains(member.cluster.as_str()) {
+            *verdict = Verdict::blocked(
+                format!(
+                    "etcd cluster `{}` cannot be given up while the cluster lives",
+                    member.cluster
+                ),
+                "put it back into the spec (`etcd.events`, `etcd.placement`), or make a new cluster",
+            );
+        } else if changes_membership && !health.has_quorum() {
             *verdict = lost_quorum(member, health);
         } else if removes && votes && health.voters == 1 {
             sole_voters_machines.push(member.machine.clone());

@@ -58,6 +58,3 @@ pub fn plan(
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
     Ok((plan, report))
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,7 +16,13 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
                 edges.extend(removal_edges(drafts, index, &existing.resource.references()));
             }
             Action::Create { .. } | Action::Update { .. } => {
-                edges.extend(build_edges(drafts, index, &draft.change.key, desired));
+                edges.extend(build_edges(
+                    drafts,
+                    index,
+                    &draft.change.key,
+                    desired,
+                    observation,
+                ));
                 edges.extend(update_edges(drafts, index, &draft.change.key, observation));
             }
         }
@@ -34,6 +40,7 @@ fn build_edges(
     index: usize,
     key: &ResourceKey,
     desired: &DesiredState,
+    observation: &Observation,
 ) -> Vec<(usize, usize)> {
     let mut earlier: Vec<usize> = drafts.removal_of(key).into_iter().collect();
     if let Some(wanted) = desired.resources.get(key) {
@@ -44,11 +51,12 @@ fn build_edges(
                 .chain(&wanted.after)
                 .filter_map(|need| drafts.build_of(need)),
         );
-        // One that is there already will do; else the first that is made.
+        // One that is there already will do, also while it and its like are changed one after the other; else the
+        // first that is made.
         let any_there = wanted
             .after_any
             .iter()
-            .any(|need| drafts.build_of(need).is_none() && drafts.removal_of(need).is_none());
+            .any(|need| observation.present(need).is_some());
         if !any_there {
             earlier.extend(wanted.after_any.iter().find_map(|need| drafts.build_of(need)));
         }

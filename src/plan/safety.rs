@@ -140,7 +140,11 @@ fn check_group(
         Resource::Node(node) => Some(node.group.clone()),
         _ => None,
     };
-    let Some(group) = node_of(machine).and_then(group_of) else {
+    // What is out of service already is not taken down by changing it.
+    let Some(node) = node_of(machine).filter(|node| node.health.is_healthy()) else {
+        return Ok(());
+    };
+    let Some(group) = group_of(node) else {
         return Ok(());
     };
     let out_of_service = observation

@@ -2,10 +2,13 @@
 //! and where machines die.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use keelson::execute::{Event, Reporter};
 use keelson_provider_simulated::MemoryStore;
 
-use super::life::{Life, block_on, operations};
+use super::life::{Life, Operation, block_on, operations};
 use super::sharded;
 use super::specs::{Shape, mix};
 
@@ -39,3 +42,44 @@ sharded!(
     faults_6 = 6,
     faults_7 = 7,
 );
+
+/// Counts what the executor had to put up with.
+#[derive(Default)]
+struct Troubles {
+    retries: AtomicU32,
+}
+
+impl Reporter for Troubles {
+    fn report(&self, event: &Event) {
+        match event {
+            Event::StepRetried { .. } => self.retries.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+}
+
+#[test]
+fn things_do_go_wrong_in_these_lives() {
+    let troubles = Troubles::default();
+    let mut deaths = 0;
+    for seed in 0..60 {
+        block_on(async {
+            let shape = Shape {
+                like: "aws",
+                ..Shape::of_seed(seed)
+            };
+            let mut life = Life::new(seed, &shape);
+            let mut generations = 0;
+            for _ in 0..3 {
+                life.set_faults(30);
+                let _ = life.run(&Operation::Apply(shape.clone()), &troubles).await;
+                life.pass(Duration::from_secs(60)).await;
+                generations = generations.max(life.newest_generation().await);
+            }
+            deaths += u32::from(generations > 0);
+        });
+    }
+    let retries = troubles.retries.into_inner();
+    assert!(retries > 300, "{retries} retries");
+    assert!(deaths > 3, "in {deaths} lives of 60 a machine was made anew");
+}

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
-use keelson::ops::{ApplyOptions, AutoApprove, DestroyOptions, OperationError, Session, SessionParts};
+use keelson::ops::{
+    ApplyOptions, Approval, Approve, DestroyOptions, OperationError, Planned, Session, SessionParts,
+};
 use keelson::plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
@@ -35,6 +38,22 @@ pub(super) enum Run {
     Done,
     Crashed,
     Failed(OperationError),
+}
+
+/// Approves every plan after a second look at it.
+struct Linted;
+
+#[async_trait]
+impl Approve for Linted {
+    async fn approve(&self, planned: &Planned) -> Approval {
+        let findings = plan::lint(&planned.plan, &planned.observation);
+        assert!(
+            findings.is_empty(),
+            "{findings:?} in {:?}",
+            planned.plan.outline()
+        );
+        Approval::Yes
+    }
 }
 
 /// A world with other people's things in it, a state store, and a cluster that is to live there.
@@ -100,14 +119,15 @@ impl Life {
         let interrupt = Interrupt::new();
         let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
         let session = self.session(shape.spec(NAME, self.seed));
+        let linted = Linted;
         let work = async {
             match operation {
                 Operation::Apply(_) => session
-                    .apply(&ApplyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .apply(&ApplyOptions::default(), &linted, reporter, &interrupt)
                     .await
                     .map(|_| ()),
                 Operation::Destroy(_) => session
-                    .destroy(DestroyOptions::default(), &AutoApprove, reporter, &interrupt)
+                    .destroy(DestroyOptions::default(), &linted, reporter, &interrupt)
                     .await
                     .map(|_| ()),
             }
@@ -144,10 +164,34 @@ impl Life {
             // Whoever runs the command again waits for the lease of the run that crashed, and for hosts to come back.
             self.pass(Duration::from_secs(60)).await;
         }
-        let last = trouble.last().cloned().unwrap_or_default();
+        let last = trouble.split_off(trouble.len().saturating_sub(2)).join("\n");
+        let stuck = self.describe(operation).await;
         Err(format!(
-            "{operation:?} was not done after {RUN_LIMIT} runs; the last one: {last}"
+            "{operation:?} was not done after {RUN_LIMIT} runs; the last two: {last}\n{stuck}"
         ))
+    }
+
+    /// What is unwell and what would be done next, for the message of a failure.
+    async fn describe(&self, operation: &Operation) -> String {
+        let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
+        let session = self.session(shape.spec(NAME, self.seed));
+        match patient(|| session.plan(&Silent)).await {
+            Ok(planned) => {
+                let unwell = planned
+                    .observation
+                    .owned()
+                    .filter(|(_, existing)| !existing.health.is_healthy());
+                let unwell: Vec<String> = unwell
+                    .map(|(key, existing)| format!("{key}: {:?}", existing.health))
+                    .collect();
+                format!(
+                    "unwell: {unwell:#?}\nnext: {:?}\n{:?}",
+                    planned.plan.outline(),
+                    planned.report
+                )
+            }
+            Err(error) => format!("{error:?}"),
+        }
     }
 
     /// What must hold after every operation, once nothing goes wrong any more.
@@ -174,6 +218,19 @@ impl Life {
             }
         }
         Ok(())
+    }
+
+    /// The highest generation of any machine of the cluster: how often one was made anew.
+    pub(super) async fn newest_generation(&self) -> u32 {
+        let shape = Shape::of_seed(self.seed);
+        let session = self.session(shape.spec(NAME, self.seed));
+        let planned = patient(|| session.plan(&Silent)).await.unwrap();
+        planned
+            .observation
+            .owned_of(Kind::Machine)
+            .map(|(_, machine)| machine.generation)
+            .max()
+            .unwrap_or(0)
     }
 
     /// What must hold when the cluster is gone: the world is as it was found.

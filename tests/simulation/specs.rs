@@ -55,17 +55,21 @@ impl Shape {
         }
     }
 
-    /// The shape after an edit.
+    /// The shape after one or two edits.
     pub(super) fn edited(&self, seed: u64) -> Self {
         let mut shape = self.clone();
-        match mix(seed, 8) % 6 {
-            0 | 1 => shape.version = "1.37.0",
-            2 => shape.max_pods = 200,
-            3 => shape.heartbeat_ms = 150,
-            4 => shape.large_machines = true,
-            _ => {
-                shape.label = "two";
-                shape.metrics_server = true;
+        for salt in 30..31 + mix(seed, 8) % 2 {
+            match mix(seed, salt) % 8 {
+                0 | 1 => shape.version = "1.37.0",
+                2 => shape.max_pods = 200,
+                3 => shape.heartbeat_ms = 150,
+                4 => shape.large_machines = true,
+                5 => shape.separate_events = true,
+                6 if shape.like != "ssh" => shape.dedicated_etcd = !shape.dedicated_etcd,
+                _ => {
+                    shape.label = "two";
+                    shape.metrics_server = true;
+                }
             }
         }
         shape

@@ -1,0 +1,134 @@
+//! One thing at a time where it matters: members of etcd, control planes, and each group's nodes.
+//!
+//! Everything that changes etcd's membership or takes a control plane down stands in one chain: repairs first,
+//! then joins, then restarts and replacements, then departures. Each link is finished, and healthy, before the
+//! next begins. Each worker group has as many lanes as it may have nodes out of service.
+
+mod link;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use keelson_provider_api::{Action, Change, Kind, Observation, Resource, ResourceKey};
+
+use self::link::{Link, Purpose, link};
+use self::snapshot::add_snapshot;
+use super::desired::DesiredState;
+use super::draft::Drafts;
+
+/// Adds the chain and the lanes to the drafts, and a snapshot where the chain needs one.
+pub(super) fn connect(
+    drafts: &mut Drafts,
+    desired: &DesiredState,
+    observation: &Observation,
+    now: Timestamp,
+) {
+    if desired.retires_cluster {
+        return;
+    }
+    let mut chain = Vec::new();
+    let mut lanes: BTreeMap<String, Vec<Link>> = BTreeMap::new();
+    for (machine, steps) in steps_by_machine(drafts) {
+        let Some(link) = link(drafts, &machine, &steps, observation) else {
+            continue;
+        };
+        if link.serves_quorum {
+            chain.push(link);
+        } else {
+            lanes.entry(link.group.clone()).or_default().push(link);
+        }
+    }
+    // Control planes may wait for members of a dedicated etcd, never the other way round.
+    chain.sort_by_key(|link| (link.purpose, !link.has_member));
+    let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
+    for (position, link) in chain.iter().enumerate() {
+        chain[..position]
+            .iter()
+            .for_each(|earlier| order_links(drafts, earlier, link));
+    }
+    if let (Some(snapshot), Some(first_turn)) = (snapshot, chain.iter().find(|link| link.changes_version)) {
+        first_turn
+            .gates
+            .iter()
+            .for_each(|&gate| drafts.order(snapshot, gate));
+    }
+    let last_upgraded = chain.iter().rfind(|link| link.changes_version);
+    for (group, links) in &lanes {
+        connect_lanes(
+            drafts,
+            links,
+            desired.rolling(group).max_unavailable,
+            last_upgraded,
+        );
+    }
+    if let Some(last_upgraded) = last_upgraded {
+        order_followers(drafts, last_upgraded);
+    }
+}
+
+fn steps_by_machine(drafts: &Drafts) -> BTreeMap<String, Vec<usize>> {
+    let mut machines: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, draft) in drafts.iter() {
+        if let Some(machine) = draft.change.machine() {
+            machines.entry(machine.to_owned()).or_default().push(index);
+        }
+    }
+    machines
+}
+
+fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
+    for &exit in &earlier.exits {
+        for &gate in &later.gates {
+            drafts.order(exit, gate);
+        }
+    }
+}
+
+fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded: Option<&Link>) {
+    let lanes = usize::try_from(lanes).unwrap_or(usize::MAX).max(1);
+    let turns: Vec<&Link> = links
+        .iter()
+        .filter(|link| link.purpose == Purpose::Turn)
+        .collect();
+    for repair in links.iter().filter(|link| link.purpose == Purpose::Repair) {
+        turns
+            .iter()
+            .take(lanes)
+            .for_each(|turn| order_links(drafts, repair, turn));
+    }
+    for (position, link) in turns.iter().enumerate() {
+        match (position.checked_sub(lanes), last_upgraded) {
+            (Some(before), _) => order_links(drafts, turns[before], link),
+            (None, Some(control_plane)) => order_links(drafts, control_plane, link),
+            (None, None) => {}
+        }
+    }
+}
+
+/// What must not be newer than any API server waits for the last upgraded control plane: the kubelets of new workers,
+/// and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
+fn order_followers(drafts: &mut Drafts, last_upgraded: &Link) {
+    let own: BTreeSet<usize> = last_upgraded.exits.iter().copied().collect();
+    let followers: Vec<usize> = drafts
+        .iter()
+        .filter(|(index, draft)| !own.contains(index) && follows_upgrade(drafts, &draft.change))
+        .map(|(index, _)| index)
+        .collect();
+    for follower in followers {
+        for &exit in &last_upgraded.exits {
+            drafts.order(exit, follower);
+        }
+    }
+}
+
+fn follows_upgrade(drafts: &Drafts, change: &Change) -> bool {
+    match (&change.action, change.resource()) {
+        (Action::Create { .. }, Resource::NodeBundle(bundle)) => {
+            let control_plane = ResourceKey::new(Kind::ControlPlane, &*bundle.machine);
+            bundle.etcd_version.is_none() && drafts.build_of(&control_plane).is_none()
+        }
+        (Action::Update { .. }, Resource::Addon(_)) => true,
+        _ => false,
+    }
+}

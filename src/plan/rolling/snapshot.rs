@@ -1,0 +1,93 @@
+//! A snapshot before the first change of version.
+
+use jiff::{Span, Timestamp};
+use keelson_provider_api::kinds::EtcdSnapshot;
+use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Observed, Resource, ResourceKey};
+
+use super::link::{Link, changes_version};
+use crate::plan::desired::DesiredState;
+use crate::plan::draft::Drafts;
+use crate::plan::etcd;
+
+/// A snapshot that is younger than this will do for an upgrade that goes on after an interruption.
+const SNAPSHOT_LIFE_HOURS: i64 = 24;
+
+/// A verified snapshot comes before the first change of version, unless a young one is there from an upgrade that
+/// was interrupted.
+pub(super) fn add_snapshot(
+    drafts: &mut Drafts,
+    chain: &[Link],
+    desired: &DesiredState,
+    observation: &Observation,
+    now: Timestamp,
+) -> Option<usize> {
+    let target = chain
+        .iter()
+        .find(|link| link.changes_version)
+        .and_then(|link| version_target(drafts, link))?;
+    let mut last = None;
+    let formed = etcd::clusters(observation)
+        .into_iter()
+        .filter(|(_, health)| health.formed);
+    for (cluster, _) in formed {
+        let purpose = format!("upgrade to {target}");
+        if has_young_snapshot(observation, &cluster, &purpose, now) {
+            continue;
+        }
+        let name = format!("{cluster}:{}", now.strftime("%Y%m%dT%H%M%SZ"));
+        let key = ResourceKey::new(Kind::EtcdSnapshot, name);
+        if desired.resources.contains_key(&key) || !matches!(observation.get(&key), Observed::Absent) {
+            continue;
+        }
+        let index = drafts.push_extra(Change {
+            action: Action::Create {
+                resource: Box::new(
+                    EtcdSnapshot {
+                        cluster,
+                        purpose: purpose.clone(),
+                    }
+                    .into(),
+                ),
+                generation: observation.next_generation(&key),
+            },
+            key,
+            reason: format!("before the {purpose}"),
+            disruption: Disruption::None,
+            replacement: false,
+        });
+        if let Some(before) = last.replace(index) {
+            drafts.order(before, index);
+        }
+    }
+    last
+}
+
+fn version_target(drafts: &Drafts, link: &Link) -> Option<String> {
+    let changes = link
+        .exits
+        .iter()
+        .filter_map(|&index| drafts.get(index))
+        .map(|draft| &draft.change);
+    changes
+        .into_iter()
+        .find(|change| changes_version(change))
+        .and_then(|change| match change.resource() {
+            Resource::NodeBundle(bundle) => bundle
+                .kubernetes_version
+                .or(bundle.etcd_version)
+                .map(|version| version.to_string()),
+            _ => None,
+        })
+}
+
+fn has_young_snapshot(observation: &Observation, cluster: &str, purpose: &str, now: Timestamp) -> bool {
+    observation.owned_of(Kind::EtcdSnapshot).any(|(_, existing)| {
+        let fits = matches!(&existing.resource, Resource::EtcdSnapshot(snapshot)
+            if snapshot.cluster == cluster && snapshot.purpose == purpose);
+        let young = existing
+            .created_at
+            .checked_add(Span::new().hours(SNAPSHOT_LIFE_HOURS))
+            .is_ok_and(|until| until > now);
+        fits && young
+    })
+}

@@ -1,0 +1,199 @@
+//! What becomes of each resource.
+
+use keelson::plan::DesiredState;
+use keelson_provider_api::kinds::{EtcdSnapshot, MemberPhase};
+use keelson_provider_api::{Existing, Kind, Owner, Resource};
+
+use super::world::{THREE_AND_FOUR, World, desired, outline};
+
+fn blocked(world: &World, desired: &DesiredState) -> Vec<(String, String)> {
+    let (_, report) = world.plan(desired);
+    report
+        .blocked
+        .iter()
+        .map(|blocked| (blocked.key.to_string(), blocked.reason.clone()))
+        .collect()
+}
+
+#[test]
+fn what_is_as_it_should_be_is_left_alone() {
+    let desired = desired(THREE_AND_FOUR);
+    let (plan, report) = World::as_desired(&desired).plan(&desired);
+    assert!(plan.is_empty(), "{:?}", outline(&plan));
+    assert_eq!(report.unchanged, desired.resources.len());
+}
+
+#[test]
+fn the_same_input_gives_the_same_plan() {
+    let desired = desired(THREE_AND_FOUR);
+    assert_eq!(World::empty().plan(&desired), World::empty().plan(&desired));
+}
+
+#[test]
+fn what_belongs_to_others_is_neither_changed_nor_removed() {
+    let desired = desired(THREE_AND_FOUR);
+    let of_others = |existing: &mut Existing| existing.owner = Owner::Other("cluster foo".to_owned());
+    let world = World::as_desired(&desired).change("machine/workers-1", of_others);
+    let reasons = blocked(&world, &desired);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert!(reasons[0].1.contains("cluster foo"), "{reasons:?}");
+    let (plan, _) = world.plan(&DesiredState::nothing());
+    assert!(
+        !outline(&plan).contains(&"delete machine/workers-1".to_owned()),
+        "{:?}",
+        outline(&plan)
+    );
+}
+
+#[test]
+fn the_unknown_blocks_itself_and_what_needs_it_and_nothing_else() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired)
+        .unknown("machine/workers-1")
+        .without("node-bundle/workers-1")
+        .without("node/workers-1")
+        .without("node/workers-2");
+    let (plan, report) = world.plan(&desired);
+    assert_eq!(outline(&plan), ["create node/workers-2"]);
+    assert_eq!(report.blocked.len(), 1, "{report:?}");
+    let held: Vec<String> = report.held.iter().map(|held| held.key.to_string()).collect();
+    assert_eq!(held, ["node-bundle/workers-1", "node/workers-1"]);
+}
+
+#[test]
+fn nothing_is_created_or_removed_of_a_kind_that_could_not_be_looked_at() {
+    let desired = desired(THREE_AND_FOUR);
+    let (plan, report) = World::empty().unknown_kind(Kind::Network).plan(&desired);
+    assert!(
+        plan.is_empty() || !outline(&plan).iter().any(|step| step.contains("network")),
+        "{:?}",
+        outline(&plan)
+    );
+    assert!(report.is_blocked());
+}
+
+#[test]
+fn what_cannot_change_blocks_with_advice() {
+    let before = desired(THREE_AND_FOUR);
+    let after = desired(&format!(
+        "{THREE_AND_FOUR}\n  network: {{ machineCIDR: 10.8.0.0/16 }}"
+    ));
+    let world = World::as_desired(&before);
+    let (plan, report) = world.plan(&after);
+    assert_eq!(report.blocked.len(), 1, "{report:?}");
+    assert_eq!(report.blocked[0].key.to_string(), "network/main");
+    assert!(report.blocked[0].reason.contains("cidr"), "{report:?}");
+    assert!(report.blocked[0].help.is_some());
+    assert!(plan.is_empty(), "{:?}", outline(&plan));
+}
+
+#[test]
+fn versions_go_forward_and_one_minor_at_a_time() {
+    let at = |version: &str| desired(&THREE_AND_FOUR.replace("1.36.2", version));
+    let table = [
+        ("1.35.1", "1.36.2", None),
+        ("1.36.2", "1.36.3", None),
+        ("1.34.3", "1.36.2", Some("skips a minor")),
+        ("1.36.2", "1.35.1", Some("goes back")),
+        ("1.36.2", "1.36.1", Some("goes back")),
+    ];
+    for (from, to, expected) in table {
+        let reasons = blocked(&World::as_desired(&at(from)), &at(to));
+        match expected {
+            None => assert!(reasons.is_empty(), "{from} -> {to}: {reasons:?}"),
+            Some(words) => {
+                let on_control_planes = reasons
+                    .iter()
+                    .filter(|(_, reason)| reason.contains(words))
+                    .count();
+                assert!(on_control_planes >= 3, "{from} -> {to}: {reasons:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_only_member_is_not_replaced() {
+    let with = |machine: &str| {
+        desired(&format!(
+            "  controlPlane: {{ replicas: 1, machine: {{ type: {machine} }} }}"
+        ))
+    };
+    let reasons = blocked(&World::as_desired(&with("s-2vcpu-4gb")), &with("s-4vcpu-8gb"));
+    assert!(
+        reasons.iter().any(|(key, _)| key == "machine/control-plane-1"),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons
+            .iter()
+            .any(|(_, reason)| reason.contains("only voting member")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn members_do_not_change_without_a_quorum() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired)
+        .sick("etcd-member/main:control-plane-1")
+        .sick("etcd-member/main:control-plane-2")
+        .without("machine/control-plane-1")
+        .without("node-bundle/control-plane-1");
+    let reasons = blocked(&world, &desired);
+    let member = reasons
+        .iter()
+        .find(|(key, _)| key == "etcd-member/main:control-plane-1")
+        .unwrap();
+    assert!(member.1.contains("1 of 3"), "{reasons:?}");
+}
+
+#[test]
+fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
+    let desired = desired(THREE_AND_FOUR);
+    let mut with_snapshot = desired.clone();
+    let snapshot = EtcdSnapshot {
+        cluster: "main".to_owned(),
+        purpose: "upgrade".to_owned(),
+    };
+    with_snapshot.add(
+        super::world::key("etcd-snapshot/main:1"),
+        Resource::from(snapshot),
+    );
+    let world = World::as_desired(&with_snapshot);
+    assert!(world.plan(&desired).0.is_empty());
+    let (plan, _) = world.plan(&DesiredState::nothing());
+    assert!(outline(&plan).contains(&"delete etcd-snapshot/main:1".to_owned()));
+}
+
+#[test]
+fn what_outlived_its_machine_is_made_anew_on_the_new_one() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired)
+        .change("machine/workers-1", |existing| existing.id = "another".to_owned());
+    let (plan, _) = world.plan(&desired);
+    let steps = outline(&plan);
+    for step in [
+        "delete node-bundle/workers-1",
+        "create node-bundle/workers-1",
+        "delete node/workers-1",
+        "create node/workers-1",
+    ] {
+        assert!(steps.contains(&step.to_owned()), "{step} is not in {steps:?}");
+    }
+    assert!(!steps.iter().any(|step| step.contains("machine/")), "{steps:?}");
+}
+
+#[test]
+fn an_interrupted_join_is_finished() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired).change("etcd-member/main:control-plane-3", |existing| {
+        if let Resource::EtcdMember(member) = &mut existing.resource {
+            member.phase = MemberPhase::Learner;
+        }
+    });
+    assert_eq!(
+        outline(&world.plan(&desired).0),
+        ["update etcd-member/main:control-plane-3"]
+    );
+}

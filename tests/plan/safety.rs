@@ -1,0 +1,106 @@
+//! Who may be taken down now.
+
+use keelson::plan::{DesiredState, Plan, safety};
+use keelson_provider_api::{Change, Kind};
+
+use super::world::{THREE_AND_FOUR, World, desired};
+
+fn find<'a>(plan: &'a Plan, step: &str) -> &'a Change {
+    plan.steps()
+        .iter()
+        .map(keelson::plan::Step::change)
+        .find(|change| change.to_string() == step)
+        .unwrap()
+}
+
+#[test]
+fn permits_depend_on_how_the_others_are() {
+    let before = desired(THREE_AND_FOUR);
+    let after =
+        desired(&format!("{THREE_AND_FOUR}\n  kubelet: {{ maxPods: 120 }}").replace("1.36.2", "1.37.0"));
+    let healthy = World::as_desired(&before);
+    let (plan, _) = healthy.plan(&after);
+    let control_plane = "update node-bundle/control-plane-1";
+    let worker = "update node-bundle/workers-1";
+    let table: [(&str, &str, World, Option<&str>); 8] = [
+        ("all well", control_plane, healthy.clone(), None),
+        (
+            "one other member is gone",
+            control_plane,
+            healthy.clone().sick("etcd-member/main:control-plane-2"),
+            Some("quorum"),
+        ),
+        (
+            "it is itself the sick member",
+            control_plane,
+            healthy.clone().sick("etcd-member/main:control-plane-1"),
+            None,
+        ),
+        (
+            "no other API server answers",
+            control_plane,
+            healthy
+                .clone()
+                .sick("control-plane/control-plane-2")
+                .sick("control-plane/control-plane-3"),
+            Some("no other API server"),
+        ),
+        (
+            "another node of the group is out",
+            worker,
+            healthy.clone().sick("node/workers-2"),
+            Some("out of service"),
+        ),
+        (
+            "a node of another group is out",
+            worker,
+            healthy.clone().sick("node/control-plane-1"),
+            None,
+        ),
+        (
+            "it is out itself",
+            worker,
+            healthy.clone().sick("node/workers-1").sick("node/workers-2"),
+            None,
+        ),
+        (
+            "members cannot be seen",
+            worker,
+            healthy.clone().unknown_kind(Kind::EtcdMember),
+            Some("unknown"),
+        ),
+    ];
+    for (situation, step, world, refusal) in table {
+        let result = safety::permit(&plan, find(&plan, step), &world.observation());
+        match (result, refusal) {
+            (Ok(permit), None) => assert_eq!(permit.key(), &find(&plan, step).key),
+            (Err(refused), Some(words)) => {
+                assert!(refused.to_string().contains(words), "{situation}: {refused}")
+            }
+            (result, _) => panic!("{situation}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_only_control_plane_may_restart() {
+    let with = |pods: u32| desired(&format!("  kubelet: {{ maxPods: {pods} }}"));
+    let world = World::as_desired(&with(110));
+    let (plan, _) = world.plan(&with(120));
+    assert!(
+        safety::permit(
+            &plan,
+            find(&plan, "update node-bundle/control-plane-1"),
+            &world.observation()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_cluster_that_ends_needs_no_quorum() {
+    let world = World::as_desired(&desired(THREE_AND_FOUR)).sick("etcd-member/main:control-plane-1");
+    let (plan, _) = world.plan(&DesiredState::nothing());
+    let delete = find(&plan, "delete machine/control-plane-2");
+    assert!(safety::permit(&plan, delete, &world.observation()).is_ok());
+}

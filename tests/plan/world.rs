@@ -1,0 +1,160 @@
+//! Worlds made by hand: what a spec asks for, as if it had been made.
+
+use jiff::Timestamp;
+use keelson::model::desired_state;
+use keelson::plan::{self, DesiredState, Plan, PlanReport};
+use keelson::spec;
+use keelson_provider_api::{
+    ClusterIdentity, ClusterUid, Existing, Health, Kind, KindObservation, Observation, Observed, Owner,
+    ResourceKey,
+};
+
+/// A spec's `spec:` part with the provider and `fields` (lines of YAML, two spaces deep).
+pub(super) fn desired(fields: &str) -> DesiredState {
+    let text = format!(
+        "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \
+         provider: {{ simulated: {{ like: digitalocean }} }}\n{fields}\n"
+    );
+    desired_state(&spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}")))
+}
+
+pub(super) const THREE_AND_FOUR: &str = "  kubernetesVersion: 1.36.2\n  controlPlane: { replicas: 3 }\n  nodeGroups: [{ name: workers, replicas: 4 }]";
+
+pub(super) fn now() -> Timestamp {
+    "2026-11-01T12:00:00Z".parse().unwrap()
+}
+
+pub(super) fn cluster() -> ClusterIdentity {
+    ClusterIdentity {
+        name: "prod".parse().unwrap(),
+        uid: Some(ClusterUid::new("life")),
+    }
+}
+
+pub(super) fn key(text: &str) -> ResourceKey {
+    text.parse().unwrap()
+}
+
+/// A world under construction.
+#[derive(Clone)]
+pub(super) struct World {
+    entries: std::collections::BTreeMap<ResourceKey, Observed<Existing>>,
+    unknown: Vec<(Kind, String)>,
+}
+
+impl World {
+    pub(super) fn empty() -> Self {
+        Self {
+            entries: std::collections::BTreeMap::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Everything that `desired` asks for is there, ours and healthy.
+    pub(super) fn as_desired(desired: &DesiredState) -> Self {
+        let mut world = Self::empty();
+        for (key, wanted) in &desired.resources {
+            let host_id = wanted
+                .resource
+                .machine(key)
+                .map(|machine| format!("machine/{machine}#0"));
+            let existing = Existing {
+                resource: wanted.resource.clone(),
+                id: format!("{key}#0"),
+                owner: Owner::ThisCluster,
+                health: Health::Healthy,
+                created_at: now(),
+                generation: 0,
+                host_id: host_id.filter(|_| key.kind() != Kind::Machine),
+                facts: std::collections::BTreeMap::new(),
+            };
+            world.entries.insert(key.clone(), Observed::Present(existing));
+        }
+        world
+    }
+
+    pub(super) fn change(mut self, name: &str, change: impl FnOnce(&mut Existing)) -> Self {
+        match self.entries.get_mut(&key(name)) {
+            Some(Observed::Present(existing)) => change(existing),
+            other => panic!("{name} is {other:?}"),
+        }
+        self
+    }
+
+    pub(super) fn sick(self, name: &str) -> Self {
+        self.change(name, |existing| {
+            existing.health = Health::Unhealthy("it does not answer".to_owned())
+        })
+    }
+
+    pub(super) fn without(mut self, name: &str) -> Self {
+        assert!(self.entries.remove(&key(name)).is_some(), "{name} is not there");
+        self
+    }
+
+    pub(super) fn unknown(mut self, name: &str) -> Self {
+        self.entries
+            .insert(key(name), Observed::Unknown("unreachable".to_owned()));
+        self
+    }
+
+    pub(super) fn unknown_kind(mut self, kind: Kind) -> Self {
+        self.unknown.push((kind, "access denied".to_owned()));
+        self
+    }
+
+    pub(super) fn observation(&self) -> Observation {
+        let mut observation = Observation::of_nothing(now());
+        for (key, observed) in &self.entries {
+            let found = std::collections::BTreeMap::from([(key.clone(), observed.clone())]);
+            observation.record(
+                key.kind(),
+                KindObservation {
+                    found,
+                    ..KindObservation::default()
+                },
+            );
+        }
+        for (kind, reason) in &self.unknown {
+            observation.record_failure(*kind, reason.clone());
+        }
+        observation
+    }
+
+    pub(super) fn plan(&self, desired: &DesiredState) -> (Plan, PlanReport) {
+        let observation = self.observation();
+        let (plan, report) = plan::plan(&cluster(), desired, &observation, now()).unwrap();
+        assert_eq!(plan::lint(&plan, &observation), [], "{:?}", plan.outline());
+        (plan, report)
+    }
+}
+
+/// The steps as `verb key`, in order.
+pub(super) fn outline(plan: &Plan) -> Vec<String> {
+    plan.steps()
+        .iter()
+        .map(|step| step.change().to_string())
+        .collect()
+}
+
+/// True when `earlier` must be done before `later` may begin.
+pub(super) fn comes_before(plan: &Plan, earlier: &str, later: &str) -> bool {
+    let find = |wanted: &str| {
+        let index = plan
+            .steps()
+            .iter()
+            .position(|step| step.change().to_string() == wanted);
+        index.unwrap_or_else(|| panic!("no step `{wanted}` in {:?}", outline(plan)))
+    };
+    let (earlier, mut queue) = (find(earlier), vec![find(later)]);
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(step) = queue.pop() {
+        if step == earlier {
+            return true;
+        }
+        if seen.insert(step) {
+            queue.extend(plan.steps()[step].after());
+        }
+    }
+    false
+}
