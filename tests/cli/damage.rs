@@ -80,7 +80,7 @@ const DAMAGES: &[Damage] = &[
     Damage { file: LEASE, how: half, unharmed: NEED_NO_LEASE },
     Damage { file: LEASE, how: garbage, unharmed: NEED_NO_LEASE },
     Damage { file: LEASE, how: empty, unharmed: NEED_NO_LEASE },
-    Damage { file: KEPT_SPEC, how: half, unharmed: NEED_NO_SPEC },
+    Damage { file: KEPT_SPEC, how: empty, unharmed: NEED_NO_SPEC },
     Damage { file: KEPT_SPEC, how: garbage, unharmed: NEED_NO_SPEC },
     Damage { file: WORLD, how: garbage, unharmed: NONE },
     Damage { file: WORLD, how: empty, unharmed: NONE },

@@ -57,8 +57,8 @@ fn a_cluster_on_bare_machines() {
         init: "init metal --like ssh --host a=10.0.0.11:control-plane --host b=10.0.0.21:worker --host \
                c=10.0.0.22:worker --kubernetes-version 1.36.2",
         scale: (
-            "        - { name: c, address: 10.0.0.22, roles: [worker] }\n",
-            "        - { name: d, address: 10.0.0.23, roles: [worker] }\n",
+            "        - { name: c, address: \"10.0.0.22\", roles: [worker] }\n",
+            "        - { name: d, address: \"10.0.0.23\", roles: [worker] }\n",
         ),
     };
     insta::assert_snapshot!("session_ssh", play(&script));
