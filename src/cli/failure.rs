@@ -124,7 +124,7 @@ fn code(error: &OperationError) -> u8 {
 fn help(error: &OperationError, again: &str) -> Option<String> {
     Some(match error {
         OperationError::Lease(LeaseError::Held { record, .. }) => format!(
-            "wait for it to end; if it was killed, the lease runs out at {} and `{again}` takes over",
+            "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
             record.expires_at
         ),
         OperationError::Lease(LeaseError::Lost { .. }) => {
