@@ -199,7 +199,7 @@ impl From<SpecErrors> for Failure {
     fn from(errors: SpecErrors) -> Self {
         Self {
             details: format!("{}\n", errors.to_string().trim_end()),
-            facts: json!(errors),
+            facts: Box::new(json!(errors)),
             ..Self::new(EXIT_INVALID_SPEC, "")
         }
     }
