@@ -26,7 +26,8 @@ fn play(script: &Script) -> String {
     session.run(0, "apply --yes --progress none");
     session.run(2, "destroy");
     session.run(2, "plan --destroy");
-    session.run(0, "destroy --yes");
+    // How long the removal of a snapshot takes follows from its name, which is a time.
+    session.run(0, "destroy --yes --progress none");
     session.run(1, "status");
     session.run(1, "destroy --yes");
     session.run(1, "kubeconfig");
@@ -62,6 +63,16 @@ fn a_cluster_on_bare_machines() {
         ),
     };
     insta::assert_snapshot!("session_ssh", play(&script));
+}
+
+#[test]
+fn a_cluster_is_destroyed() {
+    let mut session = Session::new(Lab::new());
+    session.lab.expect(0, "init small --like digitalocean");
+    session.lab.expect(0, "apply --yes --progress none");
+    session.run(0, "destroy --yes");
+    session.run(1, "destroy --yes");
+    insta::assert_snapshot!("destroy", session.transcript());
 }
 
 #[test]
