@@ -20,7 +20,7 @@ simulate:  ## Whole lives of clusters for many seeds: make simulate SEEDS=10000
 	KEELSON_SEEDS=0..$(SEEDS) cargo nextest run --profile long --test main simulation
 
 bench:     ## Benchmarks; docs/performance.md says what they measure
-	cargo bench --bench spec --bench plan --bench execute
+	cargo bench --bench keelson
 
 fuzz:      ## One fuzz target for a while: make fuzz TARGET=saved_plan FUZZ_SECONDS=600
 	RUSTC_BOOTSTRAP=1 cargo fuzz run $(TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048

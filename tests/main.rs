@@ -2,11 +2,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::expect_used,
     reason = "a test says what is wrong by failing"
 )]
 
 mod cli;
+mod documents;
 mod examples;
 mod floors;
 mod plan;

@@ -10,10 +10,12 @@ use super::files;
 use crate::spec::SpecWarnings;
 
 /// The program's standard streams.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terminal {
-    error_is_terminal: bool,
-    input_is_terminal: bool,
+    /// Someone sees stderr.
+    watched: bool,
+    /// Someone types stdin.
+    typed: bool,
     output_choice: ColorChoice,
     error_choice: ColorChoice,
     speech: Speech,
@@ -32,8 +34,8 @@ impl Terminal {
     /// `TERM` (<https://no-color.org>, <https://bixense.com/clicolors/>).
     pub fn from_environment() -> Self {
         Self {
-            error_is_terminal: io::stderr().is_terminal(),
-            input_is_terminal: io::stdin().is_terminal(),
+            watched: io::stderr().is_terminal(),
+            typed: io::stdin().is_terminal(),
             output_choice: AutoStream::choice(&io::stdout()),
             error_choice: AutoStream::choice(&io::stderr()),
             speech: Speech::People,
@@ -61,12 +63,12 @@ impl Terminal {
 
     /// True when someone watches stderr on a terminal.
     pub(super) fn is_watched(&self) -> bool {
-        self.error_is_terminal
+        self.watched
     }
 
     /// True when someone can be asked.
     pub(super) fn can_ask(&self) -> bool {
-        self.input_is_terminal && self.error_is_terminal
+        self.typed && self.watched
     }
 
     /// Prints data to stdout.

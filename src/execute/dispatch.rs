@@ -169,7 +169,9 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
         let at_once: Vec<usize> = (0..steps.len())
             .filter(|&index| dispatcher.waits_for[index] == 0)
             .collect();
-        at_once.into_iter().for_each(|index| dispatcher.make_ready(index));
+        for index in at_once {
+            dispatcher.make_ready(index);
+        }
         dispatcher
     }
 

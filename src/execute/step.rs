@@ -15,7 +15,7 @@ use super::observe::observe;
 use crate::plan::{Step, safety};
 
 /// How long a disruptive step waits for the others to be well before it counts as refused.
-const PERMIT_PATIENCE: Duration = Duration::from_mins(10);
+const PERMIT_PATIENCE: Duration = Duration::from_secs(600);
 const PERMIT_POLL: Duration = Duration::from_secs(5);
 
 /// How a step ended.
@@ -163,9 +163,8 @@ async fn look_again(execution: &Execution<'_>, provider: &dyn Provider, change: 
         return Settled::Open;
     };
     match seen.found.get(&change.key).unwrap_or(&Observed::Absent) {
-        Observed::Unknown(_) => Settled::Open,
         Observed::Absent if matches!(change.action, Action::Delete { .. }) => Settled::Done,
-        Observed::Absent => Settled::Open,
+        Observed::Absent | Observed::Unknown(_) => Settled::Open,
         Observed::Present(existing) => settle_present(change, existing),
     }
 }

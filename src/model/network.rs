@@ -78,40 +78,8 @@ fn rule(
 
 /// Allow-lists: what is not named here is refused. `reference/kops.md` §3 shows what else others let in.
 fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let spec = blueprint.spec;
     let (control_plane, nodes) = (CONTROL_PLANE_FIREWALL.to_owned(), NODES_FIREWALL.to_owned());
-    let everyone = || vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()];
-    let clients = match spec.api.allowed_cidrs.as_slice() {
-        [] => everyone(),
-        allowed => allowed.iter().map(ToString::to_string).collect(),
-    };
-    let ssh = spec
-        .ssh
-        .allowed_cidrs
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>();
-    let pods = spec.network.pod_cidr.to_string();
-    let everywhere = || {
-        let mut rules = vec![
-            rule("pods of other nodes", Protocol::Tcp, (1, 65535), [pods.clone()]),
-            rule("pods of other nodes", Protocol::Udp, (1, 65535), [pods.clone()]),
-            rule("path MTU discovery", Protocol::Icmp, (0, 0), everyone()),
-        ];
-        if !ssh.is_empty() {
-            rules.push(rule("ssh", Protocol::Tcp, (22, 22), ssh.clone()));
-        }
-        rules
-    };
     let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);
-    let etcd = |from: &[&String]| {
-        rule(
-            "etcd",
-            Protocol::Tcp,
-            (2379, 2380),
-            from.iter().map(|name| (*name).clone()),
-        )
-    };
     let mut add = |name: &str, rules: Vec<FirewallRule>| {
         let firewall = Firewall {
             network: NETWORK.to_owned(),
@@ -120,49 +88,71 @@ fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         desired.add(ResourceKey::new(Kind::Firewall, name), firewall);
     };
 
-    let mut rules = vec![
-        rule(
-            "Kubernetes API for clients",
-            Protocol::Tcp,
-            (API_PORT, API_PORT),
-            clients,
-        ),
-        rule(
-            "Kubernetes API for nodes",
-            Protocol::Tcp,
-            (API_PORT, API_PORT),
-            [nodes.clone()],
-        ),
-        kubelet.clone(),
-    ];
+    let mut rules = api_rules(blueprint, &nodes);
+    rules.push(kubelet.clone());
     let dedicated = blueprint
         .with_role(MachineRole::Etcd)
         .any(|machine| !machine.is(MachineRole::ControlPlane));
     if dedicated {
         let own = ETCD_FIREWALL.to_owned();
-        let mut rules = vec![etcd(&[&own, &control_plane])];
-        rules.extend(
-            everywhere()
-                .into_iter()
-                .filter(|rule| !rule.purpose.starts_with("pods")),
-        );
+        let mut rules = vec![etcd_rule([own, control_plane.clone()])];
+        let everywhere = rules_everywhere(blueprint).into_iter();
+        rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
         add(ETCD_FIREWALL, rules);
     } else {
-        rules.push(etcd(&[&control_plane]));
+        rules.push(etcd_rule([control_plane.clone()]));
     }
-    rules.extend(everywhere());
+    rules.extend(rules_everywhere(blueprint));
     add(CONTROL_PLANE_FIREWALL, rules);
 
-    let ports = spec.api.service_node_port_range;
+    let ports = blueprint.spec.api.service_node_port_range;
+    let node_ports = (ports.first, ports.last);
     let mut rules = vec![
         kubelet,
-        rule(
-            "node ports",
-            Protocol::Tcp,
-            (ports.first, ports.last),
-            [control_plane, nodes],
-        ),
+        rule("node ports", Protocol::Tcp, node_ports, [control_plane, nodes]),
     ];
-    rules.extend(everywhere());
+    rules.extend(rules_everywhere(blueprint));
     add(NODES_FIREWALL, rules);
+}
+
+fn everyone() -> Vec<String> {
+    vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]
+}
+
+/// Who may call the Kubernetes API.
+fn api_rules(blueprint: &Blueprint<'_>, nodes: &str) -> Vec<FirewallRule> {
+    let clients = match blueprint.spec.api.allowed_cidrs.as_slice() {
+        [] => everyone(),
+        allowed => allowed.iter().map(ToString::to_string).collect(),
+    };
+    let port = (API_PORT, API_PORT);
+    vec![
+        rule("Kubernetes API for clients", Protocol::Tcp, port, clients),
+        rule(
+            "Kubernetes API for nodes",
+            Protocol::Tcp,
+            port,
+            [nodes.to_owned()],
+        ),
+    ]
+}
+
+fn etcd_rule(sources: impl IntoIterator<Item = String>) -> FirewallRule {
+    rule("etcd", Protocol::Tcp, (2379, 2380), sources)
+}
+
+/// What every machine lets in.
+fn rules_everywhere(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
+    let pods = blueprint.spec.network.pod_cidr.to_string();
+    let mut rules = vec![
+        rule("pods of other nodes", Protocol::Tcp, (1, 65535), [pods.clone()]),
+        rule("pods of other nodes", Protocol::Udp, (1, 65535), [pods]),
+        rule("path MTU discovery", Protocol::Icmp, (0, 0), everyone()),
+    ];
+    let ssh = &blueprint.spec.ssh.allowed_cidrs;
+    if !ssh.is_empty() {
+        let sources = ssh.iter().map(ToString::to_string);
+        rules.push(rule("ssh", Protocol::Tcp, (22, 22), sources));
+    }
+    rules
 }

@@ -31,6 +31,31 @@ pub struct SessionParts {
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use keelson::execute::{Interrupt, Silent};
+/// use keelson::ops::{ApplyOptions, AutoApprove, Condition};
+/// use keelson::{registry, spec};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let spec = spec::load(include_bytes!("../../examples/quickstart.yaml"), "quickstart.yaml")?;
+/// let (session, _world) = registry::connect_in_memory(spec, Timestamp::UNIX_EPOCH)?;
+///
+/// let planned = session.plan(&Silent).await?;
+/// assert!(!planned.plan.is_empty());
+///
+/// let applied = session
+///     .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+///     .await?;
+/// assert_eq!(applied.steps_done(), planned.plan.steps().len());
+///
+/// assert_eq!(session.status(&Silent).await?.condition, Condition::Healthy);
+/// assert!(session.plan(&Silent).await?.plan.is_empty(), "nothing is left to do");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session {
     pub(super) parts: SessionParts,
 }

@@ -41,6 +41,31 @@ pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 /// # Errors
 /// [`PlanDefect`] when the desired state contradicts itself (a cycle of dependencies): a defect of keelson, never
 /// of its input.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use keelson::plan::{DesiredState, plan};
+/// use keelson_provider_api::kinds::Network;
+/// use keelson_provider_api::{ClusterIdentity, Kind, Observation, ResourceKey};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let now = Timestamp::UNIX_EPOCH;
+/// let cluster = ClusterIdentity { name: "demo".parse()?, uid: None };
+/// let main = ResourceKey::new(Kind::Network, "main");
+/// let mut desired = DesiredState::default();
+/// desired.add(main.clone(), Network { region: "here".to_owned(), cidr: "10.0.0.0/16".parse()? });
+///
+/// let (first, report) = plan(&cluster, &desired, &Observation::of_nothing(now), now)?;
+/// assert_eq!(first.steps()[0].change().to_string(), "create network/main");
+/// assert!(!report.is_blocked());
+///
+/// // What was not looked at is unknown, and blocks.
+/// let (second, report) = plan(&cluster, &desired, &Observation::new(now), now)?;
+/// assert!(second.is_empty());
+/// assert_eq!(report.blocked[0].key, main);
+/// # Ok(())
+/// # }
+/// ```
 pub fn plan(
     cluster: &ClusterIdentity,
     desired: &DesiredState,

@@ -64,10 +64,10 @@ fn removes(change: &Change) -> bool {
 fn check_etcd(change: &Change, machine: &str, observation: &Observation) -> Result<(), Refusal> {
     // Leaving a machine happens in order: only the member's own removal, and what would take the member down with
     // it, concern etcd.
-    let concerns_etcd = match change.key.kind() {
-        Kind::Machine | Kind::EtcdMember | Kind::NodeBundle => true,
-        _ => false,
-    };
+    let concerns_etcd = matches!(
+        change.key.kind(),
+        Kind::Machine | Kind::EtcdMember | Kind::NodeBundle
+    );
     if !concerns_etcd {
         return Ok(());
     }

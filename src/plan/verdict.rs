@@ -63,7 +63,7 @@ pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> V
             .map(|(_, resource)| resource);
         seen.next_if(|seen_key| **seen_key == key);
         let verdict = match resource {
-            Some(resource) => decide_wanted(&key, resource, observation, &verdicts),
+            Some(resource) => Some(decide_wanted(&key, resource, observation, &verdicts)),
             None => decide_unwanted(&key, desired, observation),
         };
         if let Some(verdict) = verdict {
@@ -77,35 +77,33 @@ fn decide_wanted(
     wanted: &Desired,
     observation: &Observation,
     verdicts: &Verdicts,
-) -> Option<Verdict> {
+) -> Verdict {
     let existing = match observation.get(key) {
         Observed::Absent => {
-            return Some(Verdict::Create {
+            return Verdict::Create {
                 reason: "not there yet".to_owned(),
-            });
+            };
         }
         Observed::Unknown(reason) => {
-            return Some(Verdict::blocked(
+            return Verdict::blocked(
                 format!("its state is unknown: {reason}"),
                 "nothing is done to what cannot be seen; run the command again when it can",
-            ));
+            );
         }
         Observed::Present(existing) => existing,
     };
     if let Owner::Other(owner) = &existing.owner {
-        return Some(Verdict::blocked(
+        return Verdict::blocked(
             format!("it exists and belongs to {owner}"),
             "keelson touches only what it made for this cluster: choose another name, or remove the other one",
-        ));
+        );
     }
     if let Some(ground) = ground_made_anew(key, wanted, existing, observation, verdicts) {
-        return Some(Verdict::Replace {
+        return Verdict::Replace {
             reason: format!("{ground} is made anew"),
-        });
+        };
     }
-    Some(decide_by_differences(
-        existing.resource.differences(&wanted.resource),
-    ))
+    decide_by_differences(existing.resource.differences(&wanted.resource))
 }
 
 /// What the resource stands on and that will be, or already is, another one.

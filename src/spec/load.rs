@@ -23,6 +23,27 @@ pub const fn read_limit_bytes() -> usize {
 /// # Errors
 /// Everything that is wrong with the spec, in the order of the file. Errors of YAML itself stop the reading; errors of
 /// a field do not hide those of others.
+///
+/// ```
+/// use keelson::spec::load;
+///
+/// let text = "
+/// apiVersion: keelson.dev/v1alpha1
+/// kind: Cluster
+/// metadata: { name: demo }
+/// spec:
+///   provider: { simulated: {} }
+///   nodeGroups: [{ name: workers, replicas: 2 }]
+/// ";
+/// let spec = load(text.as_bytes(), "demo.yaml")?;
+/// assert_eq!(spec.name().to_string(), "demo");
+/// assert_eq!(spec.control_plane.replicas, 1, "defaults are filled in");
+///
+/// let errors = load(text.replace("replicas", "replica").as_bytes(), "typo.yaml").unwrap_err();
+/// assert_eq!(errors.errors[0].line, 7);
+/// assert!(errors.to_string().contains("`replicas`"), "the nearest valid name is offered");
+/// # Ok::<(), keelson::spec::SpecErrors>(())
+/// ```
 pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
     let source = yaml::decode(bytes, read_limit_bytes()).map_err(|refused| {
         let (finding, source) = *refused;

@@ -63,17 +63,8 @@ pub fn svg(planned: &Planned, typical: &dyn Fn(&Change) -> Duration) -> String {
     for (index, step) in planned.plan.steps().iter().enumerate() {
         for &earlier in step.after() {
             let on_path = critical.contains(&index) && critical.contains(&earlier);
-            let (x, from, to) = (at(times[earlier].1), row(earlier) + 7, row(index) + 7);
-            let (colour, opacity) = if on_path {
-                ("#b02a37", "1")
-            } else {
-                ("#888888", "0.25")
-            };
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{x} {from} V{to} H{}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"{opacity}\"/>",
-                at(times[index].0)
-            );
+            let from = (at(times[earlier].1), row(earlier) + 7);
+            write_edge(&mut svg, from, (at(times[index].0), row(index) + 7), on_path);
         }
     }
     for (index, step) in planned.plan.steps().iter().enumerate() {
@@ -104,6 +95,19 @@ pub fn svg(planned: &Planned, typical: &dyn Fn(&Change) -> Duration) -> String {
         duration(planned.forecast.critical_path.duration)
     );
     svg
+}
+
+fn write_edge(svg: &mut String, from: (usize, usize), to: (usize, usize), on_path: bool) {
+    let (colour, opacity) = if on_path {
+        ("#b02a37", "1")
+    } else {
+        ("#888888", "0.25")
+    };
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{} {} V{} H{}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"{opacity}\"/>",
+        from.0, from.1, to.1, to.0
+    );
 }
 
 fn colour(change: &Change) -> &'static str {

@@ -45,20 +45,9 @@ impl Counter {
                 ..
             } => {
                 self.ended += 1;
-                let again = if *attempts > 1 {
-                    format!(", {attempts} attempts")
-                } else {
-                    String::new()
-                };
-                let took = paint(
-                    FAINT,
-                    format!("({}{again})", duration(Duration::from_millis(*took_ms))),
-                );
-                Some(format!(
-                    "{} {} {key} {took}",
-                    self.position(),
-                    paint(GOOD, past(verb))
-                ))
+                let done = paint(GOOD, past(verb));
+                let took = took(*took_ms, *attempts);
+                Some(format!("{} {done} {key} {took}", self.position()))
             }
             Event::StepFailed {
                 key, verb, problem, ..
@@ -110,6 +99,16 @@ impl Counter {
         let width = self.steps.to_string().len();
         paint(FAINT, format!("[{:width$}/{}]", self.ended, self.steps))
     }
+}
+
+fn took(milliseconds: u64, attempts: u32) -> String {
+    let again = if attempts > 1 {
+        format!(", {attempts} attempts")
+    } else {
+        String::new()
+    };
+    let took = duration(Duration::from_millis(milliseconds));
+    paint(FAINT, format!("({took}{again})"))
 }
 
 fn past(verb: &str) -> &'static str {

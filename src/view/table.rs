@@ -1,5 +1,7 @@
 //! Columns of text.
 
+use std::fmt::Write as _;
+
 /// Rows under a header, each column as wide as its widest cell, without trailing spaces.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
@@ -11,11 +13,10 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded: String = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:width$}  "))
-            .collect();
+        let mut padded = String::new();
+        for (cell, &width) in cells.iter().zip(&widths) {
+            let _ = write!(padded, "{cell:width$}  ");
+        }
         format!("  {}\n", padded.trim_end())
     };
     let head = line(header.to_vec());

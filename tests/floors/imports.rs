@@ -173,10 +173,11 @@ fn views_act_on_nothing() {
     let mut problems = Vec::new();
     for (path, text) in rust_files("src/view") {
         for (number, line) in code_lines(&text) {
-            let deed = WORDS_OF_DEEDS.iter().find(|deed| match deed.contains("::") {
-                true => line.contains(*deed),
-                false => words(&line).any(|word| word == **deed),
-            });
+            let names = |deed: &str| {
+                let whole_word = !deed.contains("::");
+                line.contains(deed) && (!whole_word || words(&line).any(|word| word == deed))
+            };
+            let deed = WORDS_OF_DEEDS.iter().find(|deed| names(deed));
             if let Some(deed) = deed {
                 problems.push(format!(
                     "{}:{number}: a view has no use for `{deed}`",

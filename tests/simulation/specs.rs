@@ -6,6 +6,7 @@ use keelson::spec::{self, ValidSpec};
 
 /// What a cluster looks like, small enough to be run often.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(super) struct Shape {
     pub like: &'static str,
     pub control_planes: u32,
@@ -22,7 +23,7 @@ pub(super) struct Shape {
     pub metrics_server: bool,
 }
 
-/// SplitMix64, so that neighbouring seeds have nothing in common.
+/// `SplitMix64`, so that neighbouring seeds have nothing in common.
 pub(super) fn mix(seed: u64, salt: u64) -> u64 {
     let mut mixed = seed
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -41,9 +42,9 @@ impl Shape {
         Self {
             like: pick(seed, 1, &["aws", "aws", "digitalocean", "ssh"]),
             control_planes: pick(seed, 2, &[1, 3, 3, 5]),
-            dedicated_etcd: mix(seed, 3) % 6 == 0,
-            separate_events: mix(seed, 4) % 5 == 0,
-            domain: mix(seed, 5) % 2 == 0,
+            dedicated_etcd: mix(seed, 3).is_multiple_of(6),
+            separate_events: mix(seed, 4).is_multiple_of(5),
+            domain: mix(seed, 5).is_multiple_of(2),
             workers: pick(seed, 6, &[0, 1, 2, 3, 4]),
             max_unavailable: pick(seed, 7, &[1, 1, 2]),
             version: "1.36.2",
@@ -79,7 +80,7 @@ impl Shape {
     pub(super) fn scaled(&self, seed: u64) -> Self {
         let mut shape = self.clone();
         shape.workers = pick(seed, 9, &[0, 1, 2, 5]);
-        if mix(seed, 10) % 2 == 0 {
+        if mix(seed, 10).is_multiple_of(2) {
             shape.control_planes = pick(seed, 11, &[1, 3, 5]);
         }
         shape
