@@ -34,7 +34,7 @@ pub(super) struct Failure {
     details: String,
     help: Option<String>,
     /// What programs get to see instead of the details.
-    facts: Value,
+    facts: Box<Value>,
 }
 
 impl Failure {
@@ -52,7 +52,7 @@ impl Failure {
             message: message.into(),
             details: String::new(),
             help: None,
-            facts: Value::Null,
+            facts: Box::default(),
         }
     }
 
@@ -94,12 +94,12 @@ impl Failure {
             },
             OperationError::Blocked(report) => Self {
                 details: summary::blocked(report),
-                facts: json!({ "blocked": report.blocked }),
+                facts: Box::new(json!({ "blocked": report.blocked })),
                 ..failure.with_help("everything else has been done; what is blocked was not touched")
             },
             OperationError::LeftOver(keys) => Self {
                 details: summary::left_over(keys),
-                facts: json!({ "left": keys }),
+                facts: Box::new(json!({ "left": keys })),
                 ..failure.with_help(format!("`{again}` tries again"))
             },
             other => match help(other, again) {
@@ -221,7 +221,7 @@ impl From<SpecErrors> for Failure {
     fn from(errors: SpecErrors) -> Self {
         Self {
             details: format!("{}\n", errors.to_string().trim_end()),
-            facts: json!(errors),
+            facts: Box::new(json!(errors)),
             ..Self::new(EXIT_INVALID_SPEC, "")
         }
     }

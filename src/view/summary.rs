@@ -111,11 +111,10 @@ pub fn blocked(report: &PlanReport) -> String {
 
 /// What a destroy could not take away.
 pub fn left_over(keys: &[ResourceKey]) -> String {
-    let mut text: String = keys
-        .iter()
-        .take(FAILURE_LIMIT)
-        .map(|key| format!("  {key}\n"))
-        .collect();
+    let mut text = String::new();
+    for key in keys.iter().take(FAILURE_LIMIT) {
+        let _ = writeln!(text, "  {key}");
+    }
     if let Some(more) = keys.len().checked_sub(FAILURE_LIMIT).filter(|&more| more > 0) {
         let _ = writeln!(text, "  and {more} more");
     }

@@ -87,6 +87,13 @@ fn status_for_programs() {
     lab.expect(0, "apply --yes --progress none");
     let status = lab.expect(0, "status -o json").json();
     assert_eq!(status["condition"], "healthy");
+    let document = include_str!("../../docs/status-format.md");
+    for field in status.as_object().unwrap().keys() {
+        assert!(
+            document.contains(&format!("| `{field}` |")),
+            "docs/status-format.md: `{field}` is missing"
+        );
+    }
     assert_eq!(status["nodes"].as_array().unwrap().len(), 3);
     let yaml = lab.expect(0, "status -o yaml").stdout;
     assert!(yaml.contains("condition: healthy"), "{yaml}");

@@ -94,9 +94,10 @@ fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
 
 fn joins(change: &Change) -> bool {
     match (&change.action, change.resource()) {
-        (Action::Create { .. }, Resource::EtcdMember(member)) => member.start == MemberStart::Join,
-        // A learner that is to vote: a join that was interrupted.
-        (Action::Update { .. }, Resource::EtcdMember(member)) => member.start == MemberStart::Join,
+        // An update is of a learner that is to vote: a join that was interrupted.
+        (Action::Create { .. } | Action::Update { .. }, Resource::EtcdMember(member)) => {
+            member.start == MemberStart::Join
+        }
         _ => false,
     }
 }
