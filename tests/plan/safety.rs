@@ -75,7 +75,7 @@ fn permits_depend_on_how_the_others_are() {
         match (result, refusal) {
             (Ok(permit), None) => assert_eq!(permit.key(), &find(&plan, step).key),
             (Err(refused), Some(words)) => {
-                assert!(refused.to_string().contains(words), "{situation}: {refused}")
+                assert!(refused.to_string().contains(words), "{situation}: {refused}");
             }
             (result, _) => panic!("{situation}: {result:?}"),
         }

@@ -83,7 +83,7 @@ impl World {
 
     pub(super) fn sick(self, name: &str) -> Self {
         self.change(name, |existing| {
-            existing.health = Health::Unhealthy("it does not answer".to_owned())
+            existing.health = Health::Unhealthy("it does not answer".to_owned());
         })
     }
 

@@ -134,8 +134,7 @@ fn live(seed: u64) -> u32 {
             "seed {seed}: {:?}",
             life.world.violations()
         );
-        let steps = *steps.lock().unwrap();
-        steps
+        *steps.lock().unwrap()
     })
 }
 
