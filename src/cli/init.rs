@@ -135,7 +135,15 @@ impl Init {
             .iter()
             .map(|host| json!({ "name": host.name, "address": host.address, "roles": host.roles }))
             .collect();
+        let has_workers = if bare {
+            self.hosts
+                .iter()
+                .any(|host| host.roles.iter().any(|role| role == "worker"))
+        } else {
+            self.nodes > 0
+        };
         Ok(json!({
+            "hasWorkers": has_workers,
             "name": self.name,
             "kubernetesVersion": self.kubernetes_version,
             "stateStore": self.state_store,

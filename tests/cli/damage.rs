@@ -22,8 +22,9 @@ struct Damage {
     unharmed: &'static [(&'static str, i32)],
 }
 
-fn half(bytes: Vec<u8>) -> Vec<u8> {
-    bytes[..bytes.len() / 2].to_vec()
+fn half(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() / 2);
+    bytes
 }
 
 fn garbage(_: Vec<u8>) -> Vec<u8> {

@@ -37,7 +37,12 @@ fn what_is_written_is_valid() {
             ran.stderr.contains("Next: keelson plan -f cluster.yaml"),
             "{arguments}"
         );
-        lab.expect(0, "validate");
+        let checked = lab.expect(0, "validate");
+        assert!(
+            !checked.stderr.contains("warning"),
+            "{arguments}: {}",
+            checked.stderr
+        );
         let printed = lab.expect(0, &format!("init prod.example.com --out - {flags}"));
         assert_eq!(printed.stdout, lab.read("cluster.yaml"), "{arguments}");
         assert_eq!(printed.stderr, "");

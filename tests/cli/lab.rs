@@ -248,7 +248,7 @@ impl Session {
         let code = ran
             .code
             .map_or_else(|| "killed".to_owned(), |code| code.to_string());
-        let _ = write!(self.transcript, "$ keelson {arguments}\n");
+        let _ = writeln!(self.transcript, "$ keelson {arguments}");
         for (name, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
             for line in self.lab.redact(text).lines() {
                 let _ = writeln!(self.transcript, "{name} | {line}");

@@ -1,5 +1,7 @@
 //! Two runs at once, and runs that died.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rustix::process::Signal;
 
 use super::lab::{Lab, Running, wait_for};
@@ -49,7 +51,7 @@ pub(super) fn check_whole(lab: &Lab) {
     let status = lab.expect(0, "status -o json").json();
     assert_eq!(status["machines"].as_array().unwrap().len(), 5);
     assert_eq!(status["etcd"]["main"]["members"].as_array().unwrap().len(), 3);
-    let mut serials: std::collections::BTreeMap<String, std::collections::BTreeSet<u64>> = Default::default();
+    let mut serials: BTreeMap<String, BTreeSet<u64>> = BTreeMap::default();
     for line in lab.read(WORLD).lines().skip(1) {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         for effect in line["do"].as_array().unwrap() {

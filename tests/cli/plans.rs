@@ -87,7 +87,7 @@ fn a_plan_that_does_not_fit_any_more_is_refused() {
     type Meddle = fn(&Lab);
     let table: [(&str, Meddle); 4] = [
         ("the spec has changed", |lab| {
-            lab.edit("cluster.yaml", "replicas: 2", "replicas: 3")
+            lab.edit("cluster.yaml", "replicas: 2", "replicas: 3");
         }),
         ("changed by hand", |lab| {
             let mut plan: serde_json::Value = serde_json::from_str(&lab.read("p.json")).unwrap();
@@ -95,7 +95,7 @@ fn a_plan_that_does_not_fit_any_more_is_refused() {
             lab.write("p.json", plan.to_string());
         }),
         ("changed by hand", |lab| {
-            lab.edit("p.json", "m6i.large", "m6i.metal")
+            lab.edit("p.json", "m6i.large", "m6i.metal");
         }),
         ("for another cluster", |lab| {
             lab.edit("cluster.yaml", "prod.example.com", "other.example.com");

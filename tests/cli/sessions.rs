@@ -26,7 +26,8 @@ fn play(script: &Script) -> String {
     session.run(0, "apply --yes --progress none");
     session.run(2, "destroy");
     session.run(2, "plan --destroy");
-    session.run(0, "destroy --yes");
+    // How long the removal of a snapshot takes follows from its name, which is a time.
+    session.run(0, "destroy --yes --progress none");
     session.run(1, "status");
     session.run(1, "destroy --yes");
     session.run(1, "kubeconfig");
@@ -65,6 +66,16 @@ fn a_cluster_on_bare_machines() {
 }
 
 #[test]
+fn a_cluster_is_destroyed() {
+    let mut session = Session::new(Lab::new());
+    session.lab.expect(0, "init small --like digitalocean");
+    session.lab.expect(0, "apply --yes --progress none");
+    session.run(0, "destroy --yes");
+    session.run(1, "destroy --yes");
+    insta::assert_snapshot!("destroy", session.transcript());
+}
+
+#[test]
 fn status_for_programs() {
     let lab = Lab::new();
     lab.expect(0, "init small --kubernetes-version 1.36.2");
@@ -76,6 +87,13 @@ fn status_for_programs() {
     lab.expect(0, "apply --yes --progress none");
     let status = lab.expect(0, "status -o json").json();
     assert_eq!(status["condition"], "healthy");
+    let document = include_str!("../../docs/status-format.md");
+    for field in status.as_object().unwrap().keys() {
+        assert!(
+            document.contains(&format!("| `{field}` |")),
+            "docs/status-format.md: `{field}` is missing"
+        );
+    }
     assert_eq!(status["nodes"].as_array().unwrap().len(), 3);
     let yaml = lab.expect(0, "status -o yaml").stdout;
     assert!(yaml.contains("condition: healthy"), "{yaml}");
