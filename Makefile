@@ -7,7 +7,7 @@ help:      ## This list
 	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' Makefile | expand -t 12
 
 test:      ## Everything: formats, lints, builds, tests, documentation, licences, advisories
-	@tools/test
+	@.ci/test
 
 build:     ## The program, optimised: target/release/keelson
 	cargo build --release

@@ -80,7 +80,7 @@
 //!
 //! - Only `Absent` lets a create be planned; only present *and owned* lets a delete be planned; `Unknown` blocks.
 //! - The planner does no IO and reads neither clock nor environment: equal input, equal plan, byte for byte. clippy's
-//!   `disallowed-methods` (`clippy.toml`) enforce it, with reasons.
+//!   `disallowed-methods` (`.clippy.toml`) enforce it, with reasons.
 //! - The executor never sees a spec and makes no decision that a plan does not hold.
 //! - No journal and no file of ours is ever read to decide what exists.
 //! - There is one catalogue of kinds ([`KINDS`](keelson_provider_api::kinds::KINDS)) for create, update, observe and

@@ -1,202 +1,27 @@
-//! How a cluster is doing.
+//! From an observation to a status.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use keelson_provider_api::kinds::{MachineRole, MemberPhase};
-use keelson_provider_api::values::{ClusterName, Version};
+use keelson_provider_api::kinds::MemberPhase;
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
-use serde::Serialize;
 
-use super::error::OperationError;
-use super::planning::Planned;
-use super::session::Session;
-use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
+use super::{
+    ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
+    Problem, SnapshotStatus,
+};
+use crate::execute::LeaseRecord;
 use crate::model::Blueprint;
+use crate::ops::planning::Planned;
+use crate::ops::session::Session;
 use crate::spec::ValidSpec;
 
-/// How often [`Session::wait_until_healthy`] looks.
-const POLL: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// How a cluster is doing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClusterStatus {
-    /// The cluster.
-    pub name: ClusterName,
-    /// When the world was looked at, in the providers' time.
-    pub observed_at: Timestamp,
-    /// True when there is such a cluster.
-    pub exists: bool,
-    /// How it is as a whole.
-    pub condition: Condition,
-    /// What is wrong, the worst first.
-    pub problems: Vec<Problem>,
-    /// Host and port of the API.
-    pub endpoint: String,
-    /// The machines.
-    pub machines: Vec<MachineStatus>,
-    /// The etcd clusters, by name.
-    pub etcd: BTreeMap<String, EtcdStatus>,
-    /// The control planes.
-    pub control_planes: Vec<ControlPlaneStatus>,
-    /// The nodes.
-    pub nodes: Vec<NodeStatus>,
-    /// The last snapshot of etcd, if there is one.
-    pub last_snapshot: Option<SnapshotStatus>,
-    /// How many changes an apply would make now.
-    pub pending_changes: usize,
-    /// How many resources an apply could not touch now.
-    pub blocked: usize,
-    /// Who is changing the cluster now, if anyone is.
-    pub lease: Option<LeaseRecord>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// The resource that it is wrong with; nothing where it concerns the cluster as a whole.
-    pub resource: Option<ResourceKey>,
-    /// What is wrong: a lower-case fragment.
-    pub problem: String,
-}
-
-/// How a cluster is as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Condition {
-    /// Everything that should be there is there and does its work.
-    Healthy,
-    /// It serves, and something is not as it should be.
-    Degraded,
-    /// The API does not answer.
-    Down,
-    /// There is no such cluster.
-    Absent,
-}
-
-/// A machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MachineStatus {
-    /// Its name.
-    pub name: String,
-    /// Its group.
-    pub group: String,
-    /// What it is for.
-    pub roles: Vec<MachineRole>,
-    /// The provider's name for it.
-    pub id: String,
-    /// What is wrong with it, if anything.
-    pub problem: Option<String>,
-    /// Facts: addresses, zone.
-    pub facts: BTreeMap<String, String>,
-}
-
-/// An etcd cluster.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EtcdStatus {
-    /// True when more than half of the voters answer.
-    pub quorum: bool,
-    /// Its members.
-    pub members: Vec<MemberStatus>,
-}
-
-/// A member of an etcd cluster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberStatus {
-    /// Its machine.
-    pub machine: String,
-    /// How far it is on its way to voting.
-    pub phase: MemberPhase,
-    /// What is wrong with it, if anything.
-    pub problem: Option<String>,
-    /// Facts: revision, size.
-    pub facts: BTreeMap<String, String>,
-}
-
-/// API server, controller manager and scheduler on one machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ControlPlaneStatus {
-    /// Its machine.
-    pub machine: String,
-    /// What is wrong with it, if anything.
-    pub problem: Option<String>,
-}
-
-/// A Kubernetes node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeStatus {
-    /// Its name.
-    pub name: String,
-    /// Its group.
-    pub group: String,
-    /// The version of its kubelet.
-    pub version: Option<Version>,
-    /// True when it is Ready.
-    pub ready: bool,
-    /// What is wrong with it, if anything.
-    pub problem: Option<String>,
-}
-
-/// A snapshot of etcd.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SnapshotStatus {
-    /// The etcd cluster and the time.
-    pub name: String,
-    /// When it was taken.
-    pub taken_at: Timestamp,
-    /// What it was taken before.
-    pub purpose: String,
-}
-
 impl Session {
-    /// Looks at the world and says how the cluster is doing.
-    ///
-    /// # Errors
-    /// When the state store cannot be read.
-    pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
-        let planned = self.plan(reporter).await?;
-        let exists = self.identity().await?.uid.is_some();
-        let held = lease::holder(self.store(), self.spec().name()).await?;
-        let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
-        Ok(self.summarise(&planned, exists, lease))
-    }
-
-    /// Looks again and again until the cluster is healthy and as the spec says.
-    ///
-    /// # Errors
-    /// [`OperationError::TimedOut`] when it is not by `deadline`; [`OperationError::Interrupted`] when asked to stop.
-    pub async fn wait_until_healthy(
+    pub(super) fn summarise(
         &self,
-        patience: std::time::Duration,
-        reporter: &dyn Reporter,
-        interrupt: &Interrupt,
-    ) -> Result<ClusterStatus, OperationError> {
-        let clock = self.parts.lease_clock.clone();
-        let deadline = clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
-        loop {
-            let status = self.status(reporter).await?;
-            if status.condition == Condition::Healthy && status.pending_changes == 0 {
-                return Ok(status);
-            }
-            if clock.now() >= deadline {
-                return Err(OperationError::TimedOut(deadline));
-            }
-            tokio::select! {
-                () = clock.sleep(POLL) => {}
-                () = interrupt.stopped() => return Err(OperationError::Interrupted(None)),
-            }
-        }
-    }
-
-    fn summarise(&self, planned: &Planned, exists: bool, lease: Option<LeaseRecord>) -> ClusterStatus {
+        planned: &Planned,
+        exists: bool,
+        lease: Option<LeaseRecord>,
+    ) -> ClusterStatus {
         let observation = &planned.observation;
         let etcd = etcd(observation);
         let control_planes = control_planes(observation);
@@ -326,7 +151,7 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
 }
 
 /// Host and port of the API. A cloud gives its load balancers their names, so those are known only once seen.
-pub(super) fn endpoint(spec: &ValidSpec, observation: &Observation) -> String {
+pub(in crate::ops) fn endpoint(spec: &ValidSpec, observation: &Observation) -> String {
     let planned = Blueprint::of(spec).endpoint();
     let seen = planned.rsplit_once(':').and_then(|(key, port)| {
         let key: ResourceKey = key.parse().ok()?;
