@@ -44,7 +44,9 @@ fn main() -> ExitCode {
 fn show(help_or_error: &clap::Error) -> ExitCode {
     let code = u8::try_from(help_or_error.exit_code()).unwrap_or(EXIT_FAILED);
     match help_or_error.print() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(EXIT_FAILED),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(Terminal::from_environment().cannot_write(&error))
+        }
         _ => ExitCode::from(code),
     }
 }

@@ -5,7 +5,9 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod cli;
 mod documents;
+mod examples;
 mod floors;
 mod plan;
 mod simulation;

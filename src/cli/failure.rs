@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use keelson_provider_api::StoreError;
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;
@@ -124,16 +125,14 @@ fn code(error: &OperationError) -> u8 {
 fn help(error: &OperationError, again: &str) -> Option<String> {
     Some(match error {
         OperationError::Lease(LeaseError::Held { record, .. }) => format!(
-            "wait for it to end; if it was killed, the lease runs out at {} and `{again}` takes over",
+            "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
             record.expires_at
         ),
         OperationError::Lease(LeaseError::Lost { .. }) => {
             format!("someone else is changing the cluster; when they are done, `{again}` goes on")
         }
-        OperationError::Lease(_) | OperationError::Store(_) => {
-            "nothing in the state store was overwritten; mend or move what is named above, then try again"
-                .to_owned()
-        }
+        OperationError::Lease(LeaseError::Store { source, .. }) => store_help(source),
+        OperationError::Store(error) => store_help(error),
         OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
                                          --override-deletion-protection"
             .to_owned(),
@@ -159,6 +158,29 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What to do about a state store that fails. What is damaged must not simply be moved away: each object is there
+/// for a reason.
+fn store_help(error: &StoreError) -> String {
+    let StoreError::Damaged { path, .. } = error else {
+        return "nothing was lost; see to what is named above, then try again".to_owned();
+    };
+    match path.rsplit('/').next() {
+        Some("cluster.json") => {
+            "it was left as it is; restore it from a backup: without it keelson does not know what belongs to \
+             this cluster, and would build another one beside it"
+        }
+        Some("lease") => {
+            "it was left as it is; restore it from a backup, or write it anew with a `generation` that is higher \
+             than any before"
+        }
+        Some("spec.yaml") => {
+            "`keelson apply` writes it anew; --override-deletion-protection goes on without it"
+        }
+        _ => "it was left as it is; restore it from a backup",
+    }
+    .to_owned()
 }
 
 /// A message with all its causes.

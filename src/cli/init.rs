@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use keelson_provider_api::values::{ClusterName, Name, Version};
 use serde_json::{Value, json};
@@ -25,19 +26,19 @@ pub(super) struct Init {
     #[arg(long, value_name = "PROVIDER", default_value = "aws", value_parser = ["aws", "digitalocean", "ssh"])]
     like: String,
     /// The cloud's region
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     region: Option<String>,
     /// The cloud's zones, separated by commas
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new(), value_delimiter = ',')]
     zones: Vec<String>,
     /// The DNS zone that the API gets a name in
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     domain: Option<String>,
     /// A machine that stands there already, as NAME=ADDRESS:ROLE[+ROLE]; repeat for each
     #[arg(long = "host", value_name = "HOST", value_parser = parse_host)]
     hosts: Vec<Host>,
     /// The address of the API, where several control planes stand on bare machines
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     api_address: Option<String>,
     /// How many control planes: 1, 3, 5 or 7
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
@@ -46,13 +47,13 @@ pub(super) struct Init {
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     nodes: u32,
     /// The machine type of control planes and workers
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     machine_type: Option<String>,
     /// The Kubernetes version
     #[arg(long, value_name = "VERSION", default_value_t = versions::newest_kubernetes())]
     kubernetes_version: Version,
     /// Where keelson keeps the cluster's state
-    #[arg(long, value_name = "PLACE", default_value = ".keelson")]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new(), value_name = "PLACE", default_value = ".keelson")]
     state_store: String,
     /// The file to write; `-` for stdout
     #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
@@ -134,7 +135,15 @@ impl Init {
             .iter()
             .map(|host| json!({ "name": host.name, "address": host.address, "roles": host.roles }))
             .collect();
+        let has_workers = if bare {
+            self.hosts
+                .iter()
+                .any(|host| host.roles.iter().any(|role| role == "worker"))
+        } else {
+            self.nodes > 0
+        };
         Ok(json!({
+            "hasWorkers": has_workers,
             "name": self.name,
             "kubernetesVersion": self.kubernetes_version,
             "stateStore": self.state_store,

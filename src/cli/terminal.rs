@@ -77,10 +77,7 @@ impl Terminal {
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             // A reader that has seen enough, such as `head`, is not an error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Failure::failed(format!(
-                "cannot write to stdout: {}",
-                files::reason(&error)
-            ))),
+            Err(error) => Err(unwritable(&error)),
             Ok(()) => Ok(()),
         }
     }
@@ -126,6 +123,11 @@ impl Terminal {
         }
     }
 
+    /// Says that stdout cannot be written, and gives the exit code.
+    pub fn cannot_write(&self, error: &io::Error) -> u8 {
+        unwritable(error).show(self)
+    }
+
     /// Prints how a command that failed ends, with its exit code and advice.
     pub fn failure(&self, code: u8, message: &str, help: &str) -> u8 {
         Failure::new(code, message).with_help(help).show(self)
@@ -147,4 +149,8 @@ impl Terminal {
     pub(super) fn error_stream(&self) -> AutoStream<io::Stderr> {
         AutoStream::new(io::stderr(), self.error_choice)
     }
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::failed(format!("cannot write to stdout: {}", files::reason(error)))
 }

@@ -50,7 +50,7 @@ pub struct LeaseHolder {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Someone else holds it.
-    #[error("{} holds the lease of cluster {cluster} since {} ({})", .record.holder, .record.since, .record.purpose)]
+    #[error("{} holds the lease of cluster {cluster} since {:.0} ({})", .record.holder, .record.since, .record.purpose)]
     Held {
         /// The cluster.
         cluster: ClusterName,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson_provider_api::{ClusterIdentity, Precondition, ResourceKey};
+use keelson_provider_api::{Action, Change, ClusterIdentity, Precondition, ResourceKey};
 
 use super::error::OperationError;
 use super::identity;
@@ -12,7 +12,7 @@ use super::planning::Planned;
 use super::session::Session;
 use crate::execute::event::Both;
 use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
-use crate::plan::{DesiredState, Plan};
+use crate::plan::{DesiredState, Plan, Step};
 
 /// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
 const ROUND_LIMIT: u32 = 6;
@@ -91,8 +91,11 @@ impl Session {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
             let identity = self.begin(&lease).await?;
             let desired = self.desired_state();
-            let first = self.look_and_plan(&identity, desired.clone(), reporter).await?;
-            check_saved(options.saved_plan.as_ref(), &first)?;
+            let saved = options.saved_plan.as_ref();
+            let first = self
+                .look_and_plan_as_of(saved.map(Plan::made_at), &identity, desired.clone(), reporter)
+                .await?;
+            check_saved(saved, &first)?;
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
@@ -155,10 +158,24 @@ fn check_saved(saved: Option<&Plan>, now: &Planned) -> Result<(), OperationError
     if saved.observation_digest() != now.plan.observation_digest() {
         return stale("the world has moved since it was made");
     }
-    if saved.outline() != now.plan.outline() {
+    let mut steps = saved.steps().iter().zip(now.plan.steps());
+    if saved.steps().len() != now.plan.steps().len() || !steps.all(|(saved, now)| is_same(saved, now)) {
         return stale("it was changed by hand, or made by another version of keelson");
     }
     Ok(())
+}
+
+fn is_same(saved: &Step, now: &Step) -> bool {
+    let (was, is) = (saved.change(), now.change());
+    let action = match (&was.action, &is.action) {
+        // What goes may have changed in its facts and its health, which is no matter for the plan.
+        (Action::Delete { existing: was }, Action::Delete { existing: is }) => {
+            was.id == is.id && was.resource == is.resource
+        }
+        (was, is) => was == is,
+    };
+    let rest = |change: &Change| (change.key.clone(), change.disruption, change.replacement);
+    action && rest(was) == rest(is) && was.reason == is.reason && saved.after() == now.after()
 }
 
 /// The loop of looking, planning and carrying out.

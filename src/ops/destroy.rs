@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{Observation, ResourceKey};
+use keelson_provider_api::{Observation, ResourceKey, StoreError};
 
 use super::apply::{Approval, Approve, Rounds, declined};
 use super::error::OperationError;
@@ -88,9 +88,23 @@ impl Session {
         let name = self.spec().name();
         let path = identity::spec_path(name);
         let applied = self.store().read(&path).await?;
-        let applied_is_protected = applied
-            .and_then(|object| spec::load(&object.content, &path).ok())
-            .is_some_and(|applied| applied.spec().deletion_protection);
+        let applied_is_protected = match applied {
+            None => false,
+            // Protection that cannot be read may be there.
+            Some(object) => {
+                spec::load(&object.content, &path)
+                    .map_err(|errors| StoreError::Damaged {
+                        path,
+                        location: self.store().location(),
+                        problem: errors
+                            .errors
+                            .first()
+                            .map_or_else(String::new, |error| format!("{}: {}", error.path, error.problem)),
+                    })?
+                    .spec()
+                    .deletion_protection
+            }
+        };
         if self.spec().spec().deletion_protection || applied_is_protected {
             return Err(OperationError::Protected(name.clone()));
         }

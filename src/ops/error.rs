@@ -56,7 +56,7 @@ pub enum OperationError {
     #[error("cannot prove that nothing is left: {0}")]
     Unproven(String),
     /// The cluster was not well in time.
-    #[error("the cluster was not healthy by {0}")]
+    #[error("the cluster was not healthy by {0:.0}")]
     TimedOut(Timestamp),
     /// A defect of keelson.
     #[error("defect in keelson")]

@@ -22,5 +22,5 @@ pub use planning::{Forecast, Planned};
 pub use session::{Session, SessionParts};
 pub use status::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    SnapshotStatus,
+    Problem, SnapshotStatus,
 };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Observation};
 
 use super::error::OperationError;
@@ -67,10 +68,22 @@ impl Session {
         desired: DesiredState,
         reporter: &dyn Reporter,
     ) -> Result<Planned, OperationError> {
+        self.look_and_plan_as_of(None, identity, desired, reporter).await
+    }
+
+    /// The same, as if it were `moment`: a plan that was made then comes out again, if nothing else has changed.
+    pub(super) async fn look_and_plan_as_of(
+        &self,
+        moment: Option<Timestamp>,
+        identity: &ClusterIdentity,
+        desired: DesiredState,
+        reporter: &dyn Reporter,
+    ) -> Result<Planned, OperationError> {
         reporter.report(&Event::Observing);
         let observation =
             observe_all(self.providers(), self.clock(), identity, desired.resources.keys()).await;
-        let (plan, report) = plan::plan(identity, &desired, &observation, self.clock().now())?;
+        let now = moment.unwrap_or_else(|| self.clock().now());
+        let (plan, report) = plan::plan(identity, &desired, &observation, now)?;
         let forecast = self.forecast(&plan);
         Ok(Planned {
             plan,

@@ -46,6 +46,9 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     hold_kubelets_back(verdicts, &control_planes, desired, observation);
 }
 
+/// Add-ons that come with Kubernetes, by their source.
+const BUILT_IN: &str = "built-in";
+
 /// No kubelet may be newer than an API server: where a control plane may not move on, no other node does.
 fn hold_kubelets_back(
     verdicts: &mut Verdicts,
@@ -66,6 +69,19 @@ fn hold_kubelets_back(
     let Some((oldest, control_plane)) = stuck else {
         return;
     };
+    for (key, verdict) in verdicts.iter_mut() {
+        let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
+        let built_in = matches!(wanted, Some(Resource::Addon(addon)) if addon.source == BUILT_IN);
+        if built_in && matches!(verdict, Verdict::Update { .. }) {
+            *verdict = Verdict::blocked(
+                format!(
+                    "it goes with the API server of {}, which is {oldest}",
+                    control_plane.name()
+                ),
+                "it goes on when the control planes can",
+            );
+        }
+    }
     for (key, verdict) in verdicts
         .iter_mut()
         .filter(|(key, _)| key.kind() == Kind::NodeBundle)

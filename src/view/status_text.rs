@@ -159,7 +159,7 @@ fn write_nodes(text: &mut String, status: &ClusterStatus) {
 fn write_rest(text: &mut String, status: &ClusterStatus) {
     let snapshot = status.last_snapshot.as_ref().map_or_else(
         || "none yet".to_owned(),
-        |snapshot| format!("{} ({})", snapshot.taken_at, snapshot.purpose),
+        |snapshot| format!("{:.0} ({})", snapshot.taken_at, snapshot.purpose),
     );
     let _ = writeln!(text, "Last snapshot  {snapshot}");
     let drift = match (status.pending_changes, status.blocked) {
@@ -171,7 +171,7 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
     if let Some(lease) = &status.lease {
         let _ = writeln!(
             text,
-            "Lease          {} since {} ({})",
+            "Lease          {} since {:.0} ({})",
             lease.holder, lease.since, lease.purpose
         );
     }

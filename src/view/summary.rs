@@ -111,8 +111,10 @@ pub fn blocked(report: &PlanReport) -> String {
 
 /// What a destroy could not take away.
 pub fn left_over(keys: &[ResourceKey]) -> String {
-    let listed = keys.iter().take(FAILURE_LIMIT);
-    let mut text = listed.fold(String::new(), |text, key| format!("{text}  {key}\n"));
+    let mut text = String::new();
+    for key in keys.iter().take(FAILURE_LIMIT) {
+        let _ = writeln!(text, "  {key}");
+    }
     if let Some(more) = keys.len().checked_sub(FAILURE_LIMIT).filter(|&more| more > 0) {
         let _ = writeln!(text, "  and {more} more");
     }

@@ -1,55 +1,79 @@
 //! A crash of keelson at every step of a whole life.
 //!
-//! Each seed is lived once undisturbed, which counts its writes. Then the life is lived again for every write, and
-//! keelson is killed there: before the write had its effect for one half of them, after it for the other; which
-//! half is which depends on the seed. And once keelson is killed at every second write of one and the same life.
+//! Each seed is lived once undisturbed, operation by operation. Before each operation the world is forked once for
+//! every write that the operation makes, and keelson is killed there: before the write had its effect for one half
+//! of them, after it for the other; which half is which depends on the seed. Every fork must converge, and every
+//! fourth one goes on to destroy the cluster and must leave the world as it was found. Last, keelson is killed again
+//! and again in one and the same life.
 
-use keelson_provider_simulated::CrashMoment;
+use keelson_provider_simulated::{CrashMoment, CrashPoint};
 
-use super::life::{Life, block_on, operations};
+use super::life::{Life, Operation, block_on, operations};
 use super::sharded;
 use super::specs::Shape;
 
-async fn undisturbed(seed: u64) -> Result<u64, String> {
-    let mut life = Life::new(seed, &Shape::of_seed(seed));
-    for operation in operations(seed) {
-        let runs = life.converge(&operation, |_, _| {}).await?;
-        if runs != 1 {
-            return Err(format!(
-                "{operation:?} took {runs} runs although nothing went wrong"
-            ));
-        }
-        life.check(&operation).await?;
+fn moment(number: u64) -> CrashMoment {
+    if number.is_multiple_of(2) {
+        CrashMoment::BeforeEffect
+    } else {
+        CrashMoment::AfterEffect
     }
-    life.check_gone()?;
-    Ok(life.world.writes())
 }
 
-async fn crashed_at(seed: u64, write_index: u64, moment: CrashMoment) -> Result<(), String> {
-    let mut life = Life::new(seed, &Shape::of_seed(seed));
-    life.crash_at(write_index, moment);
-    for operation in operations(seed) {
-        life.converge(&operation, |_, _| {}).await?;
-        life.check(&operation).await?;
+async fn crashed_at_every_write(
+    life: &mut Life,
+    operation: &Operation,
+    end: &Operation,
+) -> Result<(), String> {
+    let before = life.fork();
+    let first = life.world.writes();
+    let runs = life.converge(operation, |_, _| {}).await?;
+    if runs != 1 {
+        return Err(format!(
+            "{operation:?} took {runs} runs although nothing went wrong"
+        ));
     }
-    life.check_gone()
+    life.check(operation).await?;
+    for write_index in first..life.world.writes() {
+        let mut fork = before.fork();
+        let moment = moment(write_index + life.seed);
+        crashed_at(&mut fork, operation, end, CrashPoint { write_index, moment })
+            .await
+            .map_err(|problem| format!("crash at write {write_index}, {moment:?}: {problem}"))?;
+    }
+    Ok(())
+}
+
+async fn crashed_at(
+    life: &mut Life,
+    operation: &Operation,
+    end: &Operation,
+    point: CrashPoint,
+) -> Result<(), String> {
+    life.world.crash_at(Some(point));
+    life.converge(operation, |_, _| {}).await?;
+    life.check(operation).await?;
+    if matches!(operation, Operation::Destroy(_)) {
+        return life.check_gone();
+    }
+    if point.write_index.is_multiple_of(4) {
+        life.converge(end, |_, _| {}).await?;
+        life.check(end).await?;
+        return life.check_gone();
+    }
+    Ok(())
 }
 
 async fn crashed_again_and_again(seed: u64) -> Result<(), String> {
     let mut life = Life::new(seed, &Shape::of_seed(seed));
     for operation in operations(seed) {
         life.converge(&operation, |world, run| {
-            let moment = if run.is_multiple_of(2) {
-                CrashMoment::AfterEffect
-            } else {
-                CrashMoment::BeforeEffect
-            };
             // Later runs get further, so that the operation comes to an end.
-            let point = keelson_provider_simulated::CrashPoint {
-                write_index: world.writes() + u64::from(run) / 2,
-                moment,
-            };
-            world.crash_at(Some(point));
+            let write_index = world.writes() + u64::from(run) / 2;
+            world.crash_at(Some(CrashPoint {
+                write_index,
+                moment: moment(u64::from(run) + 1),
+            }));
         })
         .await?;
         life.world.crash_at(None);
@@ -60,17 +84,12 @@ async fn crashed_again_and_again(seed: u64) -> Result<(), String> {
 
 fn every_step(seed: u64) -> Result<(), String> {
     block_on(async {
-        let writes = undisturbed(seed).await?;
-        for write_index in 0..writes {
-            let moment = if (write_index + seed).is_multiple_of(2) {
-                CrashMoment::BeforeEffect
-            } else {
-                CrashMoment::AfterEffect
-            };
-            crashed_at(seed, write_index, moment).await.map_err(|problem| {
-                format!("crash at write {write_index} of {writes}, {moment:?}: {problem}")
-            })?;
+        let mut life = Life::new(seed, &Shape::of_seed(seed));
+        let [create, edit, scale, destroy] = operations(seed);
+        for operation in [&create, &edit, &scale, &destroy] {
+            crashed_at_every_write(&mut life, operation, &destroy).await?;
         }
+        life.check_gone()?;
         crashed_again_and_again(seed)
             .await
             .map_err(|problem| format!("crash after crash: {problem}"))

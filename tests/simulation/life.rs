@@ -13,7 +13,7 @@ use keelson::ops::{
 use keelson::plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
-use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey, Store};
+use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
 use keelson_provider_simulated::{
     CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers,
 };
@@ -60,7 +60,7 @@ impl Approve for Linted {
 pub(super) struct Life {
     pub seed: u64,
     pub world: SimulatedWorld,
-    pub store: Arc<dyn Store>,
+    pub store: Arc<MemoryStore>,
     runs: u32,
     foreign: BTreeMap<String, Existing>,
 }
@@ -70,7 +70,7 @@ impl Life {
         Self::with_store(seed, shape, Arc::new(MemoryStore::new()))
     }
 
-    pub(super) fn with_store(seed: u64, shape: &Shape, store: Arc<dyn Store>) -> Self {
+    pub(super) fn with_store(seed: u64, shape: &Shape, store: Arc<MemoryStore>) -> Self {
         let like = match shape.like {
             "aws" => Like::Aws,
             "digitalocean" => Like::Digitalocean,
@@ -89,6 +89,17 @@ impl Life {
             store,
             runs: 0,
             foreign,
+        }
+    }
+
+    /// A life that goes on from here by itself.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            seed: self.seed,
+            world: self.world.fork(),
+            store: Arc::new(self.store.fork()),
+            runs: self.runs,
+            foreign: self.foreign.clone(),
         }
     }
 

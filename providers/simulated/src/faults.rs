@@ -84,7 +84,7 @@ impl Fault {
 }
 
 /// The plan, and how far it has been carried out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Faults {
     pub(crate) plan: FaultPlan,
     pub(crate) crash_at: Option<CrashPoint>,

@@ -80,6 +80,38 @@ impl SimulatedWorld {
         }
     }
 
+    /// A world in memory that begins as this one is now and goes its own way: for trying what would follow from a
+    /// change, or from a crash at one moment or another, without living the past again. Call it while nothing is
+    /// under way.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let (world, faults, writes, fenced) = {
+            let state = self.lock();
+            (
+                state.world.clone(),
+                state.faults.clone(),
+                state.writes,
+                state.fenced,
+            )
+        };
+        let options = self.shared.options;
+        let fork = Self::with(
+            SimulatedOptions {
+                start: self.shared.clock.now(),
+                ..options
+            },
+            world,
+            None,
+        );
+        {
+            let mut state = fork.lock();
+            state.faults = faults;
+            state.writes = writes;
+            state.fenced = fenced;
+        }
+        fork
+    }
+
     /// The clock that the world runs on.
     pub fn clock(&self) -> Arc<VirtualClock> {
         Arc::clone(&self.shared.clock)

@@ -20,7 +20,7 @@ pub struct MemoryStore {
     percent: u8,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     objects: BTreeMap<String, (Vec<u8>, u64)>,
     versions: u64,
@@ -48,6 +48,16 @@ impl MemoryStore {
             seed,
             percent,
             ..Self::default()
+        }
+    }
+
+    /// A store that begins with what this one holds now and goes its own way.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            state: Mutex::new(self.lock().clone()),
+            seed: self.seed,
+            percent: self.percent,
         }
     }
 

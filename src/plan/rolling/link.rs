@@ -94,7 +94,7 @@ fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
 
 fn joins(change: &Change) -> bool {
     match (&change.action, change.resource()) {
-        // An update of a member: a learner that is to vote, since its join was interrupted.
+        // An update is of a learner that is to vote: a join that was interrupted.
         (Action::Create { .. } | Action::Update { .. }, Resource::EtcdMember(member)) => {
             member.start == MemberStart::Join
         }

@@ -1,0 +1,216 @@
+//! A state directory that came to harm: keelson says so, says what to do, and does not touch what is damaged.
+
+use super::lab::{Lab, files_below};
+use super::plans::SPEC;
+
+const COMMANDS: &[&str] = &[
+    "plan",
+    "status",
+    "kubeconfig",
+    "apply --yes --progress none",
+    "destroy --yes --progress none",
+];
+const RECORD: &str = ".keelson/prod.example.com/cluster.json";
+const LEASE: &str = ".keelson/prod.example.com/lease";
+const KEPT_SPEC: &str = ".keelson/prod.example.com/spec.yaml";
+const WORLD: &str = ".keelson/simulated_world/aws/world.log";
+
+struct Damage {
+    file: &'static str,
+    how: fn(Vec<u8>) -> Vec<u8>,
+    /// Commands, by their first word, that do not need the file or mend it, and their exit codes.
+    unharmed: &'static [(&'static str, i32)],
+}
+
+fn half(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() / 2);
+    bytes
+}
+
+fn garbage(_: Vec<u8>) -> Vec<u8> {
+    b"\x00\xff\xfe garbage \x1b[31m".to_vec()
+}
+
+fn empty(_: Vec<u8>) -> Vec<u8> {
+    Vec::new()
+}
+
+fn broken_head(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes[3] = 0xff;
+    bytes
+}
+
+fn broken_middle(mut bytes: Vec<u8>) -> Vec<u8> {
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8].fill(0xff);
+    bytes
+}
+
+fn torn_tail(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.extend_from_slice(br#"{"at":"2026-11-2"#);
+    bytes
+}
+
+fn another_format(bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(bytes).unwrap();
+    text.replacen("\"format\":1", "\"format\":9", 1).into_bytes()
+}
+
+fn another_name(bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(bytes).unwrap();
+    text.replace("prod.example.com", "other.example.com").into_bytes()
+}
+
+const NONE: &[(&str, i32)] = &[];
+const NEED_NO_LEASE: &[(&str, i32)] = &[("plan", 0), ("kubeconfig", 0)];
+const NEED_NO_SPEC: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0), ("apply", 0)];
+const ALL_WELL: &[(&str, i32)] = &[
+    ("plan", 0),
+    ("status", 0),
+    ("kubeconfig", 0),
+    ("apply", 0),
+    ("destroy", 0),
+];
+
+#[rustfmt::skip]
+const DAMAGES: &[Damage] = &[
+    Damage { file: RECORD, how: half, unharmed: NONE },
+    Damage { file: RECORD, how: garbage, unharmed: NONE },
+    Damage { file: RECORD, how: empty, unharmed: NONE },
+    Damage { file: RECORD, how: another_name, unharmed: NONE },
+    Damage { file: LEASE, how: half, unharmed: NEED_NO_LEASE },
+    Damage { file: LEASE, how: garbage, unharmed: NEED_NO_LEASE },
+    Damage { file: LEASE, how: empty, unharmed: NEED_NO_LEASE },
+    Damage { file: KEPT_SPEC, how: empty, unharmed: NEED_NO_SPEC },
+    Damage { file: KEPT_SPEC, how: garbage, unharmed: NEED_NO_SPEC },
+    Damage { file: WORLD, how: garbage, unharmed: NONE },
+    Damage { file: WORLD, how: empty, unharmed: NONE },
+    Damage { file: WORLD, how: broken_head, unharmed: NONE },
+    Damage { file: WORLD, how: broken_middle, unharmed: NONE },
+    Damage { file: WORLD, how: another_format, unharmed: NONE },
+    Damage { file: WORLD, how: torn_tail, unharmed: ALL_WELL },
+];
+
+fn applied() -> Lab {
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(0, "apply --yes --progress none");
+    lab
+}
+
+fn copy(of: &Lab) -> Lab {
+    let lab = Lab::new();
+    let root = of.path("");
+    for (path, content) in files_below(&root) {
+        let name = path.strip_prefix(&root).unwrap();
+        lab.write(name.to_str().unwrap(), content);
+    }
+    lab
+}
+
+/// Runs every command on a copy of `lab` each, after `harm`; those that are not `unharmed` must fail well.
+fn check(lab: &Lab, what: &str, unharmed: &[(&str, i32)], harm: impl Fn(&Lab)) {
+    for command in COMMANDS {
+        let lab = copy(lab);
+        harm(&lab);
+        let before = files_below(&lab.path(""));
+        let ran = lab.run(command);
+        let word = command.split_whitespace().next().unwrap();
+        if let Some((_, code)) = unharmed.iter().find(|(unharmed, _)| *unharmed == word) {
+            ran.expect(*code, &format!("{command} with {what}"));
+            continue;
+        }
+        let ran = ran
+            .expect(1, &format!("{command} with {what}"))
+            .says(&["error: ", "help: "]);
+        assert!(
+            !ran.stderr.contains('\u{1b}'),
+            "{command} with {what}: {:?}",
+            ran.stderr
+        );
+        let after = files_below(&lab.path(""));
+        for (path, content) in before {
+            let is_lease = path.ends_with("lease") && !what.contains("lease");
+            assert!(
+                is_lease || after.get(&path) == Some(&content),
+                "{command} with {what} changed {}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn damaged_files() {
+    let lab = applied();
+    for (number, damage) in DAMAGES.iter().enumerate() {
+        let what = format!("damage {number} of {}", damage.file);
+        check(&lab, &what, damage.unharmed, |lab| {
+            let content = std::fs::read(lab.path(damage.file)).unwrap();
+            lab.write(damage.file, (damage.how)(content));
+        });
+    }
+}
+
+#[test]
+fn a_folder_where_a_file_should_be() {
+    let lab = applied();
+    for (file, unharmed) in [(RECORD, NONE), (LEASE, NEED_NO_LEASE), (WORLD, NONE)] {
+        check(&lab, &format!("a folder at {file}"), unharmed, |lab| {
+            std::fs::remove_file(lab.path(file)).unwrap();
+            std::fs::create_dir(lab.path(file)).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_file_where_a_folder_should_be() {
+    let lab = Lab::with_spec(SPEC);
+    for folder in [
+        ".keelson",
+        ".keelson/prod.example.com",
+        ".keelson/simulated_world",
+    ] {
+        for command in ["plan", "apply --yes --progress none"] {
+            let lab = copy(&lab);
+            lab.write(folder, "in the way");
+            let ran = lab.run(command);
+            if (folder, command) == (".keelson/prod.example.com", "plan") && ran.code == Some(2) {
+                continue;
+            }
+            ran.expect(1, &format!("{command} with a file at {folder}"))
+                .says(&["error: ", "help: "]);
+            assert_eq!(lab.read(folder), "in the way");
+        }
+    }
+}
+
+#[test]
+fn the_words_for_damage() {
+    let applied = applied();
+    let mut session = super::lab::Session::new(copy(&applied));
+    for (file, command) in [
+        (RECORD, "plan"),
+        (LEASE, "apply --yes"),
+        (KEPT_SPEC, "destroy --yes"),
+        (WORLD, "status"),
+    ] {
+        session.lab = copy(&applied);
+        session.lab.write(file, "{ torn");
+        session.note(&format!("{file} is damaged"));
+        session.run(1, command);
+    }
+    insta::assert_snapshot!("damage", session.transcript());
+}
+
+#[test]
+fn a_state_that_may_not_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere.
+        return;
+    }
+    let lab = Lab::with_spec(SPEC);
+    std::fs::create_dir(lab.path(".keelson")).unwrap();
+    std::fs::set_permissions(lab.path(".keelson"), std::fs::Permissions::from_mode(0o500)).unwrap();
+    lab.expect(1, "apply --yes").says(&["permission denied", "help:"]);
+}

@@ -1,0 +1,100 @@
+//! What `--help` says, and what wrong usage ends with.
+
+use super::lab::{Lab, Session};
+
+const COMMANDS: &[&str] = &[
+    "init",
+    "validate",
+    "explain",
+    "schema",
+    "plan",
+    "apply",
+    "status",
+    "kubeconfig",
+    "destroy",
+    "completion",
+    "version",
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let lab = Lab::new();
+    let root = lab.expect(0, "--help");
+    assert_eq!(root.stderr, "");
+    insta::assert_snapshot!("help", root.stdout);
+    let listed: Vec<&str> = root
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(listed, [COMMANDS, &["help"]].concat());
+    for command in COMMANDS {
+        let help = lab.expect(0, &format!("{command} --help"));
+        assert_eq!(help.stderr, "");
+        insta::assert_snapshot!(format!("help_{command}"), help.stdout);
+    }
+}
+
+#[test]
+fn help_texts_have_one_form() {
+    let lab = Lab::new();
+    for command in COMMANDS {
+        let help = lab.expect(0, &format!("{command} -h")).stdout;
+        let about = help.lines().next().unwrap();
+        assert!(about.starts_with(char::is_uppercase), "{command}: {about}");
+        assert!(!about.ends_with('.'), "{command}: {about}");
+        for line in help.lines() {
+            assert!(line.chars().count() <= 100, "{command}: too wide: {line}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let mut session = Session::new(Lab::new());
+    for arguments in [
+        "",
+        "aply",
+        "plan --colour",
+        "plan --output xml",
+        "plan --force",
+        "plan --graph svg --output json",
+        "plan --destroy --out x",
+        "apply --progress loud",
+        "status --timeout 5m",
+        "status --wait --timeout soon",
+        "init",
+        "explain spec.nodegroups",
+        "completion tcsh",
+    ] {
+        let ran = session.run(2, arguments);
+        assert_eq!(ran.stdout, "", "{arguments}");
+    }
+    insta::assert_snapshot!("usage", session.transcript());
+}
+
+#[test]
+fn small_commands() {
+    let mut session = Session::new(Lab::new());
+    for arguments in [
+        "version",
+        "version -o json",
+        "version -o yaml",
+        "--version",
+        "explain spec.etcd",
+    ] {
+        let ran = session.run(0, arguments);
+        assert_eq!(ran.stderr, "", "{arguments}");
+    }
+    insta::assert_snapshot!("small", session.transcript());
+    let lab = session.lab;
+    assert!(lab.expect(0, "schema").json()["properties"]["spec"].is_object());
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = lab.expect(0, &format!("completion {shell}")).stdout;
+        assert!(script.contains("kubeconfig"), "{shell}");
+    }
+}

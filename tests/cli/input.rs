@@ -1,0 +1,145 @@
+//! Files that are not specs, and streams that nobody reads.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use super::lab::{Lab, Ran, Running, Session};
+use super::plans::SPEC;
+
+#[test]
+fn files_that_are_no_specs() {
+    let mut session = Session::new(Lab::new());
+    session
+        .lab
+        .write("binary.yaml", b"\x7fELF\x02\x01\x01\x00\xff\xfe\xfd");
+    session.lab.write("empty.yaml", "");
+    session.lab.write("folder/x", "");
+    File::create(session.lab.path("huge.yaml"))
+        .unwrap()
+        .set_len(100 << 20)
+        .unwrap();
+    for (code, arguments) in [
+        (1, "plan"),
+        (1, "validate -f nowhere/cluster.yaml"),
+        (1, "validate -f folder"),
+        (1, "validate -f huge.yaml"),
+        (4, "validate -f binary.yaml"),
+        (4, "validate -f empty.yaml"),
+        (1, "apply --yes -f huge.yaml"),
+        (1, "status -f folder"),
+    ] {
+        session.run(code, arguments);
+    }
+    insta::assert_snapshot!("no_specs", session.transcript());
+}
+
+#[test]
+fn a_file_that_may_not_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    if rustix::process::geteuid().is_root() {
+        // Root may read everything.
+        return;
+    }
+    let lab = Lab::with_spec(SPEC);
+    let permissions = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(lab.path("cluster.yaml"), permissions).unwrap();
+    lab.expect(1, "plan").says(&["permission denied", "help:"]);
+}
+
+#[test]
+fn a_spec_on_stdin() {
+    let lab = Lab::new();
+    lab.run_with_input("validate -f -", SPEC.as_bytes())
+        .expect(0, "validate")
+        .says(&["stdin: cluster prod.example.com is valid"]);
+    lab.run_with_input("validate -f -", b"kind: Clustre\n")
+        .expect(4, "validate")
+        .says(&["stdin:1:"]);
+    lab.run_with_input("apply --yes -f - --progress none", SPEC.as_bytes())
+        .expect(0, "apply");
+    lab.run_with_input("plan -f -", SPEC.as_bytes()).expect(0, "plan");
+    let endless = vec![b'#'; 8 << 20];
+    lab.run_with_input("validate -f -", &endless)
+        .expect(1, "validate")
+        .says(&["stdin is larger than"]);
+    lab.run("validate -f -").expect(4, "validate");
+}
+
+#[test]
+fn what_is_wrong_with_a_spec_for_programs() {
+    let lab = Lab::with_spec(&SPEC.replace("replicas: 2", "replicas: two"));
+    let json = lab.expect(4, "validate -o json").json();
+    assert_eq!(json["valid"], false);
+    assert_eq!(json["errors"][0]["path"], "spec.nodeGroups[0].replicas");
+    lab.expect(4, "plan")
+        .says(&["spec.nodeGroups[0].replicas", "expected"]);
+    lab.write("cluster.yaml", SPEC);
+    assert_eq!(lab.expect(0, "validate -o json").json()["valid"], true);
+    let completed = lab.expect(0, "validate --completed").stdout;
+    lab.write("completed.yaml", completed);
+    lab.expect(0, "validate -f completed.yaml");
+}
+
+/// Commands that print data, and the code that they end with when all is well.
+const PRINTING: &[(i32, &str)] = &[
+    (0, "--help"),
+    (0, "plan --help"),
+    (0, "--version"),
+    (0, "version"),
+    (0, "schema"),
+    (0, "explain"),
+    (0, "completion bash"),
+    (0, "validate --completed"),
+    (0, "init other --out -"),
+    (2, "plan"),
+    (2, "plan -o json"),
+    (1, "status"),
+];
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let lab = Lab::with_spec(SPEC);
+    for (_, arguments) in PRINTING {
+        let mut command = lab.command(arguments.split_whitespace());
+        command.stdout(File::options().write(true).open("/dev/full").unwrap());
+        let ran: Ran = Running::start(command).end().expect(1, arguments);
+        assert!(
+            ran.stderr.contains("no space left on device"),
+            "{arguments}: {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let lab = Lab::with_spec(SPEC);
+    for &(code, arguments) in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = lab.command(arguments.split_whitespace());
+        command.stdout(writer);
+        drop(reader);
+        let ran = Running::start(command).end().expect(code, arguments);
+        assert!(!ran.stderr.contains("error"), "{arguments}: {ran:?}");
+    }
+    // Nobody reads what is said on the way: the work is done all the same.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = lab.command(["apply", "--yes"]);
+    command.stderr(writer).stdout(Stdio::null());
+    drop(reader);
+    Running::start(command).end().expect(0, "apply");
+    lab.expect(0, "plan");
+}
+
+#[test]
+fn advice_can_be_copied_whatever_the_file_is_called() {
+    let lab = Lab::with_spec(SPEC);
+    let name = "my cluster's.yaml";
+    lab.write(name, SPEC);
+    let command = lab.command(["apply", "--yes", "-f", name]);
+    let ran = Running::start(command).end().expect(0, "apply");
+    assert!(
+        ran.stderr.contains(r"keelson status -f 'my cluster'\''s.yaml'"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -1,0 +1,15 @@
+//! The program from outside: what it prints, how it ends, and what it leaves behind.
+//!
+//! `INSTA_UPDATE=always cargo nextest run --test main cli::` writes the snapshots anew; read the difference before
+//! committing it, because those texts are the product.
+
+mod damage;
+mod help;
+mod init;
+mod input;
+mod lab;
+mod locks;
+mod plans;
+mod sessions;
+mod signals;
+mod terminal;
