@@ -38,8 +38,8 @@
 //!    [`Session`](ops::Session) of them.
 //! 4. [`Session::apply`](ops::Session::apply) takes the [lease](execute::Lease): at most one keelson changes a cluster.
 //! 5. [`model::desired_state`] turns the spec into resources by key: a machine, its `node-bundle`, its etcd member…
-//! 6. [`execute::observe`] asks every provider what exists. What could not be looked at is `Unknown`, not absent.
-//! 7. [`plan::plan`] compares the two: a verdict for each resource, the steps that follow from it, the edges between
+//! 6. [`execute::observe()`] asks every provider what exists. What could not be looked at is `Unknown`, not absent.
+//! 7. [`plan::plan()`] compares the two: a verdict for each resource, the steps that follow from it, the edges between
 //!    them. The result is checked: no circle, no edge that points outside.
 //! 8. The user sees the plan ([`view::plan_text`]) and says yes.
 //! 9. [`execute::Execution`] starts each step the moment everything before it is done. A step that takes something

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`event`] | what is told while a plan is carried out, and to whom |
 //! | [`providers`] | which provider looks after which kind |
-//! | [`observe`] | looks at the world through all providers |
+//! | [`mod@observe`] | looks at the world through all providers |
 //! | [`lease`] | makes sure that one keelson at a time changes a cluster |
 //! | [`backoff`] | how long to wait before trying again |
 //! | `step` | carries one step out: permit, attempts, looking again |
