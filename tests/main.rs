@@ -9,6 +9,7 @@ mod cli;
 mod documents;
 mod examples;
 mod floors;
+mod operations;
 mod plan;
 mod simulation;
 mod spec;

@@ -69,8 +69,13 @@ impl Apply {
             .map_err(failed)?;
         drop(reporter);
         if !self.progress.is_quiet() {
-            let status = session.status(&Silent).await.map_err(failed)?;
-            terminal.text(&summary::applied(&applied, &status, &self.spec.word()));
+            match session.status(&Silent).await {
+                Ok(status) => terminal.text(&summary::applied(&applied, &status, &self.spec.word())),
+                // What was asked for is done, whether it can be looked at or not.
+                Err(error) => {
+                    terminal.note(&format!("Done, but the status cannot be read: {}", chain(&error)))
+                }
+            }
         }
         Ok(EXIT_DONE)
     }

@@ -66,7 +66,8 @@ impl Failure {
         if terminal.speaks_to_programs() {
             let event = json!({
                 "exitCode": self.code,
-                "message": self.message,
+                // A spec's errors speak for themselves where they are shown as text.
+                "message": if self.message.is_empty() { "the spec is not valid" } else { &self.message },
                 "help": self.help,
                 "details": self.facts,
             });
@@ -222,7 +223,7 @@ impl From<SpecErrors> for Failure {
         Self {
             details: format!("{}\n", errors.to_string().trim_end()),
             facts: Box::new(json!(errors)),
-            ..Self::new(EXIT_INVALID_SPEC, "")
+            ..Self::new(EXIT_INVALID_SPEC, String::new())
         }
     }
 }

@@ -68,7 +68,7 @@ impl Terminal {
 
     /// True when someone can be asked.
     pub(super) fn can_ask(&self) -> bool {
-        self.typed && self.watched
+        self.typed && self.watched && !self.speaks_to_programs()
     }
 
     /// Prints data to stdout.

@@ -254,10 +254,18 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
                 });
                 if error.class == ErrorClass::Fenced {
                     self.executed.fenced = true;
-                    self.stop("another run of keelson has taken over", 0);
+                    let in_flight = self.started - self.executed.done - self.executed.failures.len();
+                    self.stop("another run of keelson has taken over", in_flight);
                 }
             }
-            StepEnd::NotStarted => self.started -= 1,
+            StepEnd::Stopped => {
+                self.started -= 1;
+                self.execution.reporter.report(&Event::StepStopped {
+                    step: index,
+                    key,
+                    verb,
+                });
+            }
         }
     }
 

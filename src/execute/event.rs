@@ -92,6 +92,15 @@ pub enum Event {
     },
     /// The run was asked to stop, by a signal for example.
     StopRequested,
+    /// A step was given up because the run was asked to stop; the next run goes on with it.
+    StepStopped {
+        /// The step's position in the plan.
+        step: usize,
+        /// The resource.
+        key: ResourceKey,
+        /// `create`, `update` or `delete`.
+        verb: &'static str,
+    },
     /// No new step is started any more; those in flight are finished.
     Stopping {
         /// Why.

@@ -1,6 +1,6 @@
 //! Writes down what was done, for people and audits. Nothing ever reads it to decide.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,7 +26,8 @@ pub struct Journal {
 struct Pages {
     part: usize,
     lines: Vec<String>,
-    unsaved: bool,
+    /// So many lines of the part are in the store.
+    saved: usize,
 }
 
 #[derive(Serialize)]
@@ -64,29 +65,32 @@ impl Journal {
     /// When the store cannot be written.
     pub async fn save(&self) -> Result<(), StoreError> {
         loop {
-            let (path, content, full) = {
-                let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-                if !pages.unsaved {
+            let (path, content, count) = {
+                let pages = self.pages();
+                if pages.saved == pages.lines.len() {
                     return Ok(());
                 }
                 let count = pages.lines.len().min(LINES_IN_A_PART);
-                let full = pages.lines.len() >= LINES_IN_A_PART;
                 let path = format!("{}/{:04}.jsonl", self.prefix, pages.part);
-                let content: String = pages.lines[..count].concat();
-                pages.unsaved = full && pages.lines.len() > count;
-                if full {
-                    pages.lines.drain(..count);
-                    pages.part += 1;
-                }
-                (path, content, full)
+                (path, pages.lines[..count].concat(), count)
             };
             self.store
                 .write(&path, content.as_bytes(), Precondition::None)
                 .await?;
-            if !full {
-                return Ok(());
+            // Only what was written is let go of.
+            let mut pages = self.pages();
+            if count == LINES_IN_A_PART {
+                pages.lines.drain(..count);
+                pages.part += 1;
+                pages.saved = 0;
+            } else {
+                pages.saved = count;
             }
         }
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,8 +103,6 @@ impl Reporter for Journal {
             return;
         };
         line.push('\n');
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.lines.push(line);
-        pages.unsaved = true;
+        self.pages().lines.push(line);
     }
 }

@@ -26,8 +26,8 @@ pub(super) enum StepEnd {
         took: Duration,
     },
     Failed(ProviderError),
-    /// The stop was asked for before the step had begun to change anything.
-    NotStarted,
+    /// It was given up because the run was asked to stop; the next run goes on with it.
+    Stopped,
 }
 
 /// Carries step `index` out: with a permit where it takes something down, again where that may help, and by looking
@@ -56,8 +56,11 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             Err(error) => error,
         };
         let may_pass = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
-        if !may_pass || attempt == STEP_ATTEMPTS || execution.interrupt.is_stopped() {
+        if !may_pass || attempt == STEP_ATTEMPTS {
             return StepEnd::Failed(error);
+        }
+        if execution.interrupt.is_stopped() {
+            return StepEnd::Stopped;
         }
         let wait = backoff.next(error.class);
         execution.reporter.report(&Event::StepRetried {
@@ -126,7 +129,7 @@ async fn authorise(execution: &Execution<'_>, index: usize, step: &Step) -> Resu
             Err(refusal) => refusal,
         };
         if execution.interrupt.is_stopped() {
-            return Err(StepEnd::NotStarted);
+            return Err(StepEnd::Stopped);
         }
         if waited >= PERMIT_PATIENCE {
             let message = format!("it is not safe to take it down: {refusal}");
@@ -170,7 +173,12 @@ async fn look_again(execution: &Execution<'_>, provider: &dyn Provider, change: 
 }
 
 fn settle_present(change: &Change, existing: &Existing) -> Settled {
+    let deletes = matches!(change.action, Action::Delete { .. });
     if let Owner::Other(owner) = &existing.owner {
+        // What was to be deleted is gone, and someone else has taken its name.
+        if deletes {
+            return Settled::Done;
+        }
         return Settled::Changed(format!("it exists by now and belongs to {owner}"));
     }
     match &change.action {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use keelson_provider_api::{Action, Change, ClusterIdentity, Precondition, ResourceKey};
 
 use super::error::OperationError;
-use super::identity;
+use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
 use super::session::Session;
 use crate::execute::event::Both;
@@ -89,7 +89,8 @@ impl Session {
         interrupt: &Interrupt,
     ) -> Result<Applied, OperationError> {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
-            let identity = self.begin(&lease).await?;
+            let record = self.record(&lease).await?;
+            let identity = identity::identity(self.spec().name(), Some(&record));
             let desired = self.desired_state();
             let saved = options.saved_plan.as_ref();
             let first = self
@@ -99,6 +100,7 @@ impl Session {
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
+            identity::begin(self.store(), &record).await?;
             self.keep_spec().await?;
             let rounds = Rounds {
                 session: self,
@@ -113,11 +115,10 @@ impl Session {
         self.drive(work).await
     }
 
-    async fn begin(&self, lease: &Lease) -> Result<ClusterIdentity, OperationError> {
+    async fn record(&self, lease: &Lease) -> Result<ClusterRecord, OperationError> {
         let name = self.spec().name();
         let mark = format!("{}\n{}", self.parts.holder, lease.generation());
-        let record = identity::read_or_begin(self.store(), name, self.clock().now(), &mark).await?;
-        Ok(identity::identity(name, Some(&record)))
+        Ok(identity::read_or_new(self.store(), name, self.clock().now(), &mark).await?)
     }
 
     async fn keep_spec(&self) -> Result<(), OperationError> {

@@ -44,9 +44,9 @@ pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option
     Ok(Some(record))
 }
 
-/// Reads the record of a cluster, or begins a new life. `mark` makes the uid differ from that of any other life:
-/// it names who began it.
-pub(super) async fn read_or_begin(
+/// Reads the record of a cluster, or thinks of a new life, which begins when it is [written](begin). `mark` makes the
+/// uid differ from that of any other life: it names who began it.
+pub(super) async fn read_or_new(
     store: &dyn Store,
     name: &ClusterName,
     now: Timestamp,
@@ -61,9 +61,19 @@ pub(super) async fn read_or_begin(
         uid: ClusterUid::new(uid),
         created_at: now,
     };
-    let content = serde_json::to_vec_pretty(&record).unwrap_or_default();
-    store.write(&path(name), &content, Precondition::Absent).await?;
     Ok(record)
+}
+
+/// Begins a life, or finds it begun.
+pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(), StoreError> {
+    if read(store, &record.name).await?.as_ref() == Some(record) {
+        return Ok(());
+    }
+    let content = serde_json::to_vec_pretty(record).unwrap_or_default();
+    store
+        .write(&path(&record.name), &content, Precondition::Absent)
+        .await?;
+    Ok(())
 }
 
 /// Ends a life: removes the record and the spec. The lease and the journal stay: fencing generations never go

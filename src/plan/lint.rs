@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::MemberStart;
-use keelson_provider_api::{Action, Disruption, Kind, Observation, Owner, Resource, ResourceKey};
+use keelson_provider_api::{Action, Disruption, Observation, Owner, Resource};
 
 use super::graph::Plan;
 
@@ -104,22 +104,4 @@ fn unordered_pairs(plan: &Plan, reach: &BTreeMap<usize, BTreeSet<usize>>) -> Vec
         }
     }
     pairs
-}
-
-impl Plan {
-    /// The key and verb of every step, in order: the shape of the plan, for tests and logs.
-    pub fn outline(&self) -> Vec<(ResourceKey, &'static str)> {
-        self.steps()
-            .iter()
-            .map(|step| (step.change().key.clone(), step.change().action.verb()))
-            .collect()
-    }
-
-    /// How many steps there are of each kind.
-    pub fn count_by_kind(&self) -> BTreeMap<Kind, usize> {
-        self.steps().iter().fold(BTreeMap::new(), |mut counts, step| {
-            *counts.entry(step.change().key.kind()).or_default() += 1;
-            counts
-        })
-    }
 }

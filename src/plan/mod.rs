@@ -23,6 +23,7 @@ mod rolling;
 pub mod safety;
 mod saved;
 mod skew;
+mod unseen;
 mod verdict;
 
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ use keelson_provider_api::{ClusterIdentity, Observation};
 pub use desired::{Desired, DesiredState, Rolling};
 pub use graph::{Path, Plan, PlanDefect, Step};
 pub use lint::{Finding, lint};
-pub use report::{Blocked, Held, PlanReport};
+pub use report::{Blocked, Held, PlanReport, UnseenKind};
 pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 
 /// Plans the way from what was observed to what is desired.
@@ -76,6 +77,8 @@ pub fn plan(
     let mut verdicts = verdict::decide_all(desired, observation);
     skew::review(&mut verdicts, desired, observation);
     etcd::review(&mut verdicts, desired, observation);
+    unseen::review(&mut verdicts, observation);
+    report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);
     ordering::connect(&mut drafts, desired, observation);
     drafts.hold_back(&verdicts, desired, &mut report);

@@ -1,6 +1,6 @@
 //! What a plan does not do, and why.
 
-use keelson_provider_api::ResourceKey;
+use keelson_provider_api::{Kind, ResourceKey};
 use serde::Serialize;
 
 /// What the planner found besides the plan: what it may not touch, what waits for that, and what is fine.
@@ -13,6 +13,8 @@ pub struct PlanReport {
     pub held: Vec<Held>,
     /// How many resources are as they should be.
     pub unchanged: usize,
+    /// Kinds that could not be looked at; what there is of them is not part of the plan.
+    pub unseen_kinds: Vec<UnseenKind>,
     /// Resources that go with what they live on, without a step of their own.
     pub goes_along: Vec<ResourceKey>,
 }
@@ -29,6 +31,16 @@ pub struct Blocked {
     pub help: Option<String>,
 }
 
+/// A kind that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnseenKind {
+    /// The kind.
+    pub kind: Kind,
+    /// Why: the provider's words.
+    pub reason: String,
+}
+
 /// A change that waits for something that is blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,8 +54,8 @@ pub struct Held {
 }
 
 impl PlanReport {
-    /// True when something is blocked.
+    /// True when something is blocked, or could not be looked at.
     pub fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty()
+        !self.blocked.is_empty() || !self.unseen_kinds.is_empty()
     }
 }

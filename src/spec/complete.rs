@@ -20,6 +20,17 @@ pub(crate) fn complete(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
     spec.control_plane
         .taints
         .get_or_insert_with(|| vec![ControlPlane::default_taint()]);
+    // Two files that mean the same are the same, in whatever order their fields stand.
+    for free_form in [
+        &mut spec.kubelet.config,
+        &mut spec.kube_proxy.config,
+        &mut spec.containerd.config,
+    ] {
+        free_form.sort_keys();
+        free_form
+            .values_mut()
+            .for_each(serde_json::Value::sort_all_objects);
+    }
     if spec.provider.family() == Family::Ssh {
         complete_from_hosts(spec, given);
     }

@@ -156,7 +156,9 @@ impl Reporter for BarProgress {
                     line.set_message(format!("{key}: waiting: {reason}"));
                 }
             }
-            Event::StepDone { step, .. } | Event::StepFailed { step, .. } => state.end_step(*step),
+            Event::StepDone { step, .. }
+            | Event::StepFailed { step, .. }
+            | Event::StepStopped { step, .. } => state.end_step(*step),
             Event::Finished { .. } => state.end(),
             _ => {}
         }

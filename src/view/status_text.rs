@@ -66,6 +66,7 @@ fn write_machines(text: &mut String, status: &ClusterStatus) {
         .iter()
         .map(|machine| machine.group.as_str())
         .collect();
+    groups.sort_unstable();
     groups.dedup();
     for group in groups {
         let members: Vec<_> = status

@@ -61,15 +61,47 @@ fn the_unknown_blocks_itself_and_what_needs_it_and_nothing_else() {
 }
 
 #[test]
-fn nothing_is_created_or_removed_of_a_kind_that_could_not_be_looked_at() {
+fn what_could_not_be_looked_at_is_not_planned_for() {
     let desired = desired(THREE_AND_FOUR);
     let (plan, report) = World::empty().unknown_kind(Kind::Network).plan(&desired);
+    assert!(report.is_blocked());
     assert!(
-        plan.is_empty() || !outline(&plan).iter().any(|step| step.contains("network")),
-        "{:?}",
+        plan.is_empty(),
+        "everything stands on the network: {:?}",
         outline(&plan)
     );
+}
+
+#[test]
+fn nothing_is_removed_that_something_unseen_may_stand_on() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired).unknown_kind(Kind::Machine);
+    let (plan, report) = world.plan(&DesiredState::nothing());
+    assert!(plan.is_empty(), "{:?}", outline(&plan));
     assert!(report.is_blocked());
+    let everything = World::empty()
+        .unknown_kind(Kind::Machine)
+        .plan(&DesiredState::nothing());
+    assert!(
+        everything.1.is_blocked(),
+        "to see nothing is not to know that nothing is there"
+    );
+}
+
+#[test]
+fn no_version_changes_without_the_snapshot_that_comes_first() {
+    let after = desired(&THREE_AND_FOUR.replace("1.36.2", "1.37.0"));
+    for kind in [Kind::EtcdSnapshot, Kind::EtcdMember] {
+        let (plan, report) = World::as_desired(&desired(THREE_AND_FOUR))
+            .unknown_kind(kind)
+            .plan(&after);
+        assert!(
+            !outline(&plan).iter().any(|step| step.contains("node-bundle")),
+            "{kind}: {:?}",
+            outline(&plan)
+        );
+        assert!(report.is_blocked(), "{kind}");
+    }
 }
 
 #[test]

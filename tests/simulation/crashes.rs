@@ -51,7 +51,10 @@ async fn crashed_at(
     point: CrashPoint,
 ) -> Result<(), String> {
     life.world.crash_at(Some(point));
-    life.converge(operation, |_, _| {}).await?;
+    let runs = life.converge(operation, |_, _| {}).await?;
+    if runs < 2 {
+        return Err("the crash never came".to_owned());
+    }
     life.check(operation).await?;
     if matches!(operation, Operation::Destroy(_)) {
         return life.check_gone();

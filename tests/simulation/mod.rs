@@ -28,6 +28,7 @@ fn seeds(shard: u64, shards: u64) -> impl Iterator<Item = u64> {
         Some(text) => parse(&text).unwrap_or_else(|| panic!("KEELSON_SEEDS={text} is not FROM..TO")),
         None => 0..USUAL_SEEDS,
     };
+    assert!(!range.is_empty(), "KEELSON_SEEDS names no seeds");
     range.filter(move |seed| seed % shards == shard)
 }
 

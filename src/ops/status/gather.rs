@@ -209,7 +209,7 @@ fn condition(status: &ClusterStatus) -> Condition {
         .any(|control_plane| control_plane.problem.is_none());
     if !status.exists {
         Condition::Absent
-    } else if !status.control_planes.is_empty() && !api_answers {
+    } else if !api_answers {
         Condition::Down
     } else if status.problems.is_empty() && status.pending_changes == 0 && status.blocked == 0 {
         Condition::Healthy

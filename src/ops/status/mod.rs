@@ -173,14 +173,14 @@ impl Session {
     /// Looks again and again until the cluster is healthy and as the spec says.
     ///
     /// # Errors
-    /// [`OperationError::TimedOut`] when it is not by `deadline`; [`OperationError::Interrupted`] when asked to stop.
+    /// [`OperationError::TimedOut`] when `patience`, in the providers' time, ends before; [`OperationError::Interrupted`] when asked to stop.
     pub async fn wait_until_healthy(
         &self,
         patience: std::time::Duration,
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
     ) -> Result<ClusterStatus, OperationError> {
-        let clock = self.parts.lease_clock.clone();
+        let clock = self.clock();
         let deadline = clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
         loop {
             let status = self.status(reporter).await?;
@@ -191,7 +191,7 @@ impl Session {
                 return Err(OperationError::TimedOut(deadline));
             }
             tokio::select! {
-                () = clock.sleep(POLL) => {}
+                () = clock.drive(clock.sleep(POLL)) => {}
                 () = interrupt.stopped() => return Err(OperationError::Interrupted(None)),
             }
         }

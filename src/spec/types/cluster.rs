@@ -101,7 +101,7 @@ pub struct ClusterSpec {
     /// Mirrors of downloads, for networks without a way out.
     #[serde(default)]
     pub assets: Assets,
-    /// For throwaway clusters: how long after its creation `keelson reap` may destroy the cluster. Without it, never.
+    /// For throwaway clusters: how long after its creation the cluster has outlived its purpose. Without it, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Span>,
     /// Refuses to destroy the cluster while true.

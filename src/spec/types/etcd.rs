@@ -112,8 +112,7 @@ pub enum EventsPlacement {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Snapshots {
-    /// When they are taken, as a systemd calendar expression. Without it, only `keelson etcd snapshot save` and
-    /// operations that need one take them.
+    /// When they are taken, as a systemd calendar expression. Without it, only operations that need one take one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<OnCalendar>,
     /// Which ones are kept. The newest one always is.

@@ -1,0 +1,118 @@
+//! Operations of the library, as a program that embeds keelson calls them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use keelson::execute::{Event, Interrupt, Journal, Reporter, Silent};
+use keelson::ops::{
+    ApplyOptions, Approval, Approve, AutoApprove, Condition, OperationError, Planned, Session,
+};
+use keelson::{registry, spec};
+use keelson_provider_api::Store;
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_simulated::{MemoryStore, SimulatedWorld};
+
+fn session() -> (Session, SimulatedWorld) {
+    let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
+                provider: { simulated: {} }\n";
+    let spec = spec::load(text.as_bytes(), "test").unwrap();
+    registry::connect_in_memory(spec, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+struct Declines;
+
+#[async_trait]
+impl Approve for Declines {
+    async fn approve(&self, _planned: &Planned) -> Approval {
+        Approval::No
+    }
+}
+
+#[test]
+fn a_declined_apply_begins_no_cluster() {
+    let (session, _) = session();
+    block_on(async {
+        let declined = session
+            .apply(&ApplyOptions::default(), &Declines, &Silent, &Interrupt::new())
+            .await;
+        assert!(matches!(declined, Err(OperationError::Declined)), "{declined:?}");
+        let status = session.status(&Silent).await.unwrap();
+        assert!(
+            !status.exists && status.condition == Condition::Absent,
+            "{status:?}"
+        );
+    });
+}
+
+#[test]
+fn waiting_for_health_ends_in_the_providers_time() {
+    let (session, world) = session();
+    block_on(async {
+        session
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+            .await
+            .unwrap();
+        let hour = Duration::from_secs(3600);
+        let status = session
+            .wait_until_healthy(hour, &Silent, &Interrupt::new())
+            .await
+            .unwrap();
+        assert_eq!(status.condition, Condition::Healthy);
+        let identity = session.plan(&Silent).await.unwrap().plan.cluster().clone();
+        world.kill_machine(&identity, "control-plane-1", hour).unwrap();
+        let timed_out = session.wait_until_healthy(hour, &Silent, &Interrupt::new()).await;
+        assert!(
+            matches!(timed_out, Err(OperationError::TimedOut(_))),
+            "{timed_out:?}"
+        );
+    });
+}
+
+#[test]
+fn a_journal_loses_no_line_to_a_store_that_fails() {
+    let store = Arc::new(MemoryStore::with_faults(3, 50));
+    let name = "prod".parse().unwrap();
+    let journal = Journal::new(store.clone(), Arc::new(SystemClock), &name, 1);
+    block_on(async {
+        let mut written = 0;
+        for part in [300, 700, 1, 523] {
+            (0..part).for_each(|_| journal.report(&Event::Observing));
+            written += part;
+            let mut attempts = 0;
+            while journal.save().await.is_err() {
+                attempts += 1;
+                assert!(attempts < 100);
+            }
+        }
+        let mut lines = 0;
+        for part in 0..4 {
+            let path_ends = format!("-1/{part:04}.jsonl");
+            let paths = patient(|| store.list("prod/journal/")).await;
+            let Some(path) = paths.iter().find(|path| path.ends_with(&path_ends)) else {
+                continue;
+            };
+            let object = patient(|| store.read(path)).await.unwrap();
+            lines += object.content.iter().filter(|&&byte| byte == b'\n').count();
+        }
+        assert_eq!(lines, written);
+    });
+}
+
+/// Tries again where the store fails; it never does more than twice in a row.
+async fn patient<T, E, F: Future<Output = Result<T, E>>>(mut attempt: impl FnMut() -> F) -> T {
+    loop {
+        if let Ok(value) = attempt().await {
+            return value;
+        }
+    }
+}
