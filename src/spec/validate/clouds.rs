@@ -9,12 +9,22 @@ use crate::spec::types::{
     ClusterSpec, EtcdPlacement, Family, Machine, Provider, SimulatedProvider, SshAccess,
 };
 
+/// Each zone has a private and a public subnet, and the machine network is cut into 16.
+const ZONE_LIMIT: usize = 8;
+
 pub(super) fn regions_and_zones(spec: &ClusterSpec, found: &mut Found) {
     let provider = path_of!("spec", "provider", spec.provider.field());
     for_each_repetition(spec.provider.zones(), |later, first| {
         let problem = format!("the zone is repeated; the first is zones[{first}]");
         found.error(Finding::new(provider.then("zones").then(later), problem).help("remove one of the two"));
     });
+    let zones = spec.provider.zones().len();
+    if zones > ZONE_LIMIT {
+        let problem = format!("{zones} zones are more than the machine network has subnets for");
+        found.error(
+            Finding::new(provider.then("zones"), problem).expected(format!("at most {ZONE_LIMIT} zones")),
+        );
+    }
     match &spec.provider {
         Provider::Aws(aws) => {
             if let Some(region) = region_of_zone(&aws.region) {
