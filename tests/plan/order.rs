@@ -30,6 +30,27 @@ fn an_upgrade_takes_a_snapshot_then_control_planes_one_by_one_then_workers_one_b
 }
 
 #[test]
+fn an_upgrade_by_replacement_is_an_upgrade_too() {
+    let with = |version: &str, machine: &str| {
+        desired(&format!(
+            "  kubernetesVersion: {version}\n  controlPlane: {{ replicas: 3, machine: {{ type: {machine} }} }}\n  \
+             nodeGroups: [{{ name: workers, replicas: 2, machine: {{ type: {machine} }} }}]"
+        ))
+    };
+    let (plan, _) = World::as_desired(&with("1.36.2", "s-2vcpu-4gb")).plan(&with("1.37.0", "s-4vcpu-8gb"));
+    assert!(comes_before(
+        &plan,
+        "create etcd-snapshot/main:20261101T120000Z",
+        "delete machine/control-plane-1"
+    ));
+    assert!(comes_before(
+        &plan,
+        "create node/control-plane-3",
+        "create node-bundle/workers-1"
+    ));
+}
+
+#[test]
 fn an_interrupted_upgrade_does_not_take_its_snapshot_again() {
     let before = desired(THREE_AND_FOUR);
     let (first, _) = World::as_desired(&before).plan(&upgraded());

@@ -1,6 +1,7 @@
 //! What happens to one machine, as far as others have to wait for it.
 
 use keelson_provider_api::kinds::MemberStart;
+use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
 
 use crate::plan::draft::Drafts;
@@ -22,7 +23,8 @@ pub(super) struct Link {
     pub serves_quorum: bool,
     /// True for a machine that has, or had, an etcd member.
     pub has_member: bool,
-    pub changes_version: bool,
+    /// The version that it is brought to, where a turn changes it.
+    pub upgrades_to: Option<Version>,
     /// These begin only when the link before is finished.
     pub gates: Vec<usize>,
     /// When these are done, the link is finished.
@@ -67,7 +69,11 @@ pub(super) fn link(
         group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,
         has_member,
-        changes_version: purpose == Purpose::Turn && !those(&changes_version).is_empty(),
+        upgrades_to: if purpose == Purpose::Turn {
+            upgrades_to(drafts, steps)
+        } else {
+            None
+        },
         gates,
         exits: exits(drafts, steps),
     })
@@ -114,15 +120,33 @@ fn is_unhealthy(change: &Change) -> bool {
     matches!(&change.action, Action::Delete { existing } if !existing.health.is_healthy())
 }
 
-pub(super) fn changes_version(change: &Change) -> bool {
-    match &change.action {
-        Action::Update { differences, .. } => {
-            change.key.kind() == Kind::NodeBundle
-                && differences
-                    .iter()
-                    .any(|difference| difference.field.ends_with("Version"))
-        }
-        _ => false,
+/// The version that a machine which serves now is brought to, in place or by being made anew.
+fn upgrades_to(drafts: &Drafts, steps: &[usize]) -> Option<Version> {
+    let changes = || {
+        steps
+            .iter()
+            .filter_map(|&index| drafts.get(index))
+            .map(|draft| &draft.change)
+    };
+    let bundle = |change: &Change| match change.resource() {
+        Resource::NodeBundle(bundle) => Some((bundle.kubernetes_version, bundle.etcd_version)),
+        _ => None,
+    };
+    let built = changes().find(|change| !is_delete(change) && bundle(change).is_some())?;
+    let wanted = bundle(built)?;
+    let changes_version = match &built.action {
+        Action::Update { differences, .. } => differences
+            .iter()
+            .any(|difference| difference.field.ends_with("Version")),
+        _ => changes()
+            .filter(|change| is_delete(change))
+            .filter_map(bundle)
+            .any(|removed| removed != wanted),
+    };
+    if changes_version {
+        wanted.0.or(wanted.1)
+    } else {
+        None
     }
 }
 

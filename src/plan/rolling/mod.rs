@@ -47,13 +47,15 @@ pub(super) fn connect(
             .iter()
             .for_each(|earlier| order_links(drafts, earlier, link));
     }
-    if let (Some(snapshot), Some(first_turn)) = (snapshot, chain.iter().find(|link| link.changes_version)) {
+    if let (Some(snapshot), Some(first_turn)) =
+        (snapshot, chain.iter().find(|link| link.upgrades_to.is_some()))
+    {
         first_turn
             .gates
             .iter()
             .for_each(|&gate| drafts.order(snapshot, gate));
     }
-    let last_upgraded = chain.iter().rfind(|link| link.changes_version);
+    let last_upgraded = chain.iter().rfind(|link| link.upgrades_to.is_some());
     for (group, links) in &lanes {
         connect_lanes(
             drafts,

@@ -4,7 +4,7 @@ use jiff::{Span, Timestamp};
 use keelson_provider_api::kinds::EtcdSnapshot;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Observed, Resource, ResourceKey};
 
-use super::link::{Link, changes_version};
+use super::link::Link;
 use crate::plan::desired::DesiredState;
 use crate::plan::draft::Drafts;
 use crate::plan::etcd;
@@ -21,10 +21,7 @@ pub(super) fn add_snapshot(
     observation: &Observation,
     now: Timestamp,
 ) -> Option<usize> {
-    let target = chain
-        .iter()
-        .find(|link| link.changes_version)
-        .and_then(|link| version_target(drafts, link))?;
+    let target = chain.iter().find_map(|link| link.upgrades_to)?;
     let mut last = None;
     let formed = etcd::clusters(observation)
         .into_iter()
@@ -60,24 +57,6 @@ pub(super) fn add_snapshot(
         }
     }
     last
-}
-
-fn version_target(drafts: &Drafts, link: &Link) -> Option<String> {
-    let changes = link
-        .exits
-        .iter()
-        .filter_map(|&index| drafts.get(index))
-        .map(|draft| &draft.change);
-    changes
-        .into_iter()
-        .find(|change| changes_version(change))
-        .and_then(|change| match change.resource() {
-            Resource::NodeBundle(bundle) => bundle
-                .kubernetes_version
-                .or(bundle.etcd_version)
-                .map(|version| version.to_string()),
-            _ => None,
-        })
 }
 
 fn has_young_snapshot(observation: &Observation, cluster: &str, purpose: &str, now: Timestamp) -> bool {
