@@ -55,9 +55,11 @@ fn show(help_or_error: &clap::Error) -> ExitCode {
 /// an end.
 async fn watch_signals(terminal: &Terminal, interrupt: &Interrupt, in_order: bool) -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupts), Ok(mut terminations)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupts), Ok(mut terminations), Ok(mut hangups)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
         // Without handlers the signals end the process, as they do by default.
         return std::future::pending().await;
     };
@@ -65,6 +67,8 @@ async fn watch_signals(terminal: &Terminal, interrupt: &Interrupt, in_order: boo
         tokio::select! {
             _ = interrupts.recv() => {}
             _ = terminations.recv() => {}
+            // The terminal is gone; what is in flight is worth finishing all the same.
+            _ = hangups.recv() => {}
         }
     };
     next().await;

@@ -73,7 +73,7 @@ impl Apply {
                 Ok(status) => terminal.text(&summary::applied(&applied, &status, &self.spec.word())),
                 // What was asked for is done, whether it can be looked at or not.
                 Err(error) => {
-                    terminal.note(&format!("Done, but the status cannot be read: {}", chain(&error)))
+                    terminal.note(&format!("Done, but the status cannot be read: {}", chain(&error)));
                 }
             }
         }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Provider, ProviderError, StepContext,
+    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Provider, ProviderError, Resource,
+    StepContext,
 };
 
 use super::backoff::{Backoff, STEP_ATTEMPTS};
@@ -45,15 +47,16 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             Ok(authority) => authority,
             Err(end) => return end,
         };
-        let error = match try_once(execution, provider, change, attempt, authority).await {
-            Ok(()) => {
+        let error = match try_unless_stopped(execution, provider, change, attempt, authority).await {
+            None => return StepEnd::Stopped,
+            Some(Ok(())) => {
                 let took = Duration::try_from(execution.clock.now().duration_since(started));
                 return StepEnd::Done {
                     attempts: attempt,
                     took: took.unwrap_or_default(),
                 };
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
         };
         let may_pass = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
         if !may_pass || attempt == STEP_ATTEMPTS {
@@ -81,6 +84,29 @@ enum Authority {
     Harmless,
     /// It takes something down and may.
     Permitted(safety::QuorumPermit),
+}
+
+/// One attempt; `None` when it was given up. After a stop only what waits for steps that will not be started any more
+/// is given up: a founder of an etcd cluster whose fellows stay away. That is no worse than a crash at that moment, and
+/// the next run goes on with it.
+async fn try_unless_stopped(
+    execution: &Execution<'_>,
+    provider: &dyn Provider,
+    change: &Change,
+    attempt: u32,
+    authority: Authority,
+) -> Option<Result<(), ProviderError>> {
+    let attempt = try_once(execution, provider, change, attempt, authority);
+    let waits_for_fellows = !matches!(change.action, Action::Delete { .. })
+        && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial);
+    if !waits_for_fellows {
+        return Some(attempt.await);
+    }
+    tokio::select! {
+        biased;
+        result = attempt => Some(result),
+        () = execution.interrupt.stopped() => None,
+    }
 }
 
 /// One attempt. It uses the authority up: the next one has to ask again, since the world may have changed.

@@ -28,13 +28,20 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
 
 /// Reads the record of a cluster.
 pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option<ClusterRecord>, StoreError> {
-    let Some(object) = store.read(&path(name)).await? else {
-        return Ok(None);
-    };
     let damaged = |problem: String| StoreError::Damaged {
         path: path(name),
         location: store.location(),
         problem,
+    };
+    let Some(object) = store.read(&path(name)).await? else {
+        // The record is written before the spec and deleted after it.
+        if store.read(&spec_path(name)).await?.is_some() {
+            return Err(damaged(format!(
+                "it is missing, although {} is there",
+                spec_path(name)
+            )));
+        }
+        return Ok(None);
     };
     let record: ClusterRecord =
         serde_json::from_slice(&object.content).map_err(|problem| damaged(problem.to_string()))?;

@@ -55,6 +55,33 @@ fn a_declined_apply_begins_no_cluster() {
 }
 
 #[test]
+fn a_lost_record_is_damage_and_no_new_beginning() {
+    let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
+                provider: { simulated: {} }\n";
+    let directory = tempfile::tempdir().unwrap();
+    let connect = || {
+        let options = registry::ConnectOptions {
+            base_directory: directory.path().to_owned(),
+            holder: "test".to_owned(),
+        };
+        registry::connect(spec::load(text.as_bytes(), "test").unwrap(), &options).unwrap()
+    };
+    block_on(async {
+        connect()
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+            .await
+            .unwrap();
+        std::fs::remove_file(directory.path().join(".keelson/prod/cluster.json")).unwrap();
+        let planned = connect().plan(&Silent).await;
+        assert!(matches!(planned, Err(OperationError::Store(_))), "{planned:?}");
+        let applied = connect()
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+            .await;
+        assert!(matches!(applied, Err(OperationError::Store(_))), "{applied:?}");
+    });
+}
+
+#[test]
 fn waiting_for_health_ends_in_the_providers_time() {
     let (session, world) = session();
     block_on(async {
@@ -102,7 +129,7 @@ fn a_journal_loses_no_line_to_a_store_that_fails() {
                 continue;
             };
             let object = patient(|| store.read(path)).await.unwrap();
-            lines += object.content.iter().filter(|&&byte| byte == b'\n').count();
+            lines += String::from_utf8(object.content).unwrap().lines().count();
         }
         assert_eq!(lines, written);
     });

@@ -5,6 +5,7 @@
 
 mod crashes;
 mod faults;
+mod interrupts;
 mod lease;
 mod life;
 mod specs;

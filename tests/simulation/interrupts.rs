@@ -1,0 +1,63 @@
+//! A stop at any moment of a create: what is in flight is finished, nothing fails, the lease is free at once, and the
+//! next run goes on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keelson::execute::{Event, Interrupt, Reporter, Silent};
+use keelson::ops::{ApplyOptions, AutoApprove, OperationError};
+
+use super::life::{Life, NAME, Operation, Run, block_on};
+use super::specs::Shape;
+
+/// Asks for the stop at the so-manieth event.
+struct StopAt {
+    interrupt: Interrupt,
+    event: usize,
+    seen: AtomicUsize,
+}
+
+impl Reporter for StopAt {
+    fn report(&self, _event: &Event) {
+        if self.seen.fetch_add(1, Ordering::Relaxed) == self.event {
+            self.interrupt.stop();
+        }
+    }
+}
+
+#[test]
+fn a_stop_at_any_event_leaves_the_lease_free_and_nothing_failed() {
+    let mut stopped = 0;
+    for seed in 0..6 {
+        let shape = Shape {
+            control_planes: 3,
+            separate_events: seed % 2 == 0,
+            ..Shape::of_seed(seed)
+        };
+        for event in (0..120).step_by(3) {
+            block_on(async {
+                let mut life = Life::new(seed, &shape);
+                let session = life.session(shape.spec(NAME, seed));
+                let interrupt = Interrupt::new();
+                let reporter = StopAt {
+                    interrupt: interrupt.clone(),
+                    event,
+                    seen: AtomicUsize::new(0),
+                };
+                let options = ApplyOptions::default();
+                match session.apply(&options, &AutoApprove, &reporter, &interrupt).await {
+                    Ok(_) => {}
+                    Err(OperationError::Interrupted(_)) => stopped += 1,
+                    Err(error) => panic!("seed {seed}, event {event}: {error:?}"),
+                }
+                let operation = Operation::Apply(shape.clone());
+                let again = life.run(&operation, &Silent).await;
+                assert!(
+                    matches!(again, Run::Done),
+                    "seed {seed}, event {event}: {again:?}"
+                );
+                life.check(&operation).await.unwrap();
+            });
+        }
+    }
+    assert!(stopped > 150, "{stopped} runs were stopped");
+}
