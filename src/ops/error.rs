@@ -24,7 +24,7 @@ pub enum OperationError {
     #[error("stopped before the end")]
     Interrupted(Option<Box<Executed>>),
     /// Something may not be touched; everything else has been done.
-    #[error("{} blocked", count(.0.blocked.len(), "resource is", "resources are"))]
+    #[error("{}", blocked(.0))]
     Blocked(Box<PlanReport>),
     /// The spec forbids it.
     #[error("cluster {0} is protected from deletion")]
@@ -68,4 +68,11 @@ pub enum OperationError {
 
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn blocked(report: &PlanReport) -> String {
+    match report.blocked.len() {
+        0 => "part of the world could not be looked at".to_owned(),
+        blocked => format!("{} blocked", count(blocked, "resource is", "resources are")),
+    }
 }

@@ -172,10 +172,7 @@ fn printable(character: char) -> Vec<char> {
 fn write_report(text: &mut String, report: &PlanReport) {
     if report.is_blocked() {
         let _ = writeln!(text, "{}", paint(STRONG, "Blocked"));
-        text.push_str(&trouble::blocked(
-            &report.blocked,
-            "`keelson plan -o json` has them all",
-        ));
+        text.push_str(&trouble::blocked(report, "`keelson plan -o json` has them all"));
         text.push('\n');
     }
     if !report.held.is_empty() {

@@ -17,7 +17,9 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
     let report = &planned.report;
     let plan = paint(STRONG, "Plan:");
     if groups.is_empty() {
-        let state = if report.is_blocked() {
+        let state = if report.is_blocked() && report.blocked.is_empty() {
+            "nothing can be done now: part of the world could not be looked at".to_owned()
+        } else if report.is_blocked() {
             format!(
                 "nothing can be done now, {} blocked",
                 plural(report.blocked.len(), "resource")

@@ -106,7 +106,7 @@ pub fn unfinished(executed: &Executed, again: &str) -> String {
 
 /// What nothing may be done to, at the end of a run that did everything else.
 pub fn blocked(report: &PlanReport) -> String {
-    trouble::blocked(&report.blocked, "`keelson plan -o json` has them all")
+    trouble::blocked(report, "`keelson plan -o json` has them all")
 }
 
 /// What a destroy could not take away.

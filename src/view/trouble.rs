@@ -8,7 +8,7 @@ use keelson_provider_api::{Kind, ResourceKey};
 use super::groups::fold_names;
 use super::humane::plural;
 use super::styles::{BAD, STRONG, paint};
-use crate::plan::{Blocked, Held};
+use crate::plan::{Held, PlanReport};
 
 /// So many different troubles are shown; the others are counted.
 const LIMIT: usize = 12;
@@ -52,8 +52,15 @@ pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
 }
 
 /// What nothing may be done to, and why.
-pub(super) fn blocked(blocked: &[Blocked], more: &str) -> String {
-    let troubles: Vec<Trouble<'_>> = blocked
+pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
+    let unseen = report.unseen_kinds.iter().fold(String::new(), |text, unseen| {
+        format!(
+            "{text}  ! each {} could not be looked at: {}\n",
+            unseen.kind, unseen.reason
+        )
+    });
+    let troubles: Vec<Trouble<'_>> = report
+        .blocked
         .iter()
         .map(|blocked| Trouble {
             key: Some(&blocked.key),
@@ -61,7 +68,7 @@ pub(super) fn blocked(blocked: &[Blocked], more: &str) -> String {
             help: blocked.help.as_deref(),
         })
         .collect();
-    lines(&troubles, more)
+    unseen + &lines(&troubles, more)
 }
 
 /// What waits for something that is blocked.
