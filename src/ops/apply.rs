@@ -123,6 +123,7 @@ impl Session {
 
     async fn keep_spec(&self) -> Result<(), OperationError> {
         let path = identity::spec_path(self.spec().name());
+        identity::check_kept_spec(self.store(), self.spec().name()).await?;
         let spec = self.spec().to_yaml();
         self.store()
             .write(&path, spec.as_bytes(), Precondition::None)

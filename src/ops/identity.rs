@@ -26,6 +26,28 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
     format!("{name}/spec.yaml")
 }
 
+/// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
+/// look at. Whether it is still valid does not matter: it may be of an older keelson.
+pub(super) async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+    let path = spec_path(name);
+    let Some(object) = store.read(&path).await? else {
+        return Ok(());
+    };
+    let kept: Option<serde_json::Value> = std::str::from_utf8(&object.content)
+        .ok()
+        .and_then(|text| serde_saphyr::from_str(text).ok());
+    let kept_name = kept.as_ref().and_then(|kept| kept["metadata"]["name"].as_str());
+    if kept_name == Some(name.as_str()) {
+        return Ok(());
+    }
+    let problem = format!("it is not a spec of cluster {name}");
+    Err(StoreError::Damaged {
+        path,
+        location: store.location(),
+        problem,
+    })
+}
+
 /// Reads the record of a cluster.
 pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option<ClusterRecord>, StoreError> {
     let damaged = |problem: String| StoreError::Damaged {

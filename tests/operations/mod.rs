@@ -10,8 +10,8 @@ use keelson::ops::{
     ApplyOptions, Approval, Approve, AutoApprove, Condition, OperationError, Planned, Session,
 };
 use keelson::{registry, spec};
-use keelson_provider_api::Store;
 use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::{Precondition, Store};
 use keelson_provider_simulated::{MemoryStore, SimulatedWorld};
 
 fn session() -> (Session, SimulatedWorld) {
@@ -78,6 +78,37 @@ fn a_lost_record_is_damage_and_no_new_beginning() {
             .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
             .await;
         assert!(matches!(applied, Err(OperationError::Store(_))), "{applied:?}");
+    });
+}
+
+#[test]
+fn a_damaged_spec_is_not_written_over() {
+    let (session, _) = session();
+    block_on(async {
+        let apply = || async {
+            session
+                .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+                .await
+        };
+        apply().await.unwrap();
+        apply().await.unwrap();
+        session
+            .store()
+            .write("prod/spec.yaml", b"rubbish", Precondition::None)
+            .await
+            .unwrap();
+        let refused = apply().await;
+        assert!(matches!(refused, Err(OperationError::Store(_))), "{refused:?}");
+        assert_eq!(
+            session
+                .store()
+                .read("prod/spec.yaml")
+                .await
+                .unwrap()
+                .unwrap()
+                .content,
+            b"rubbish"
+        );
     });
 }
 
