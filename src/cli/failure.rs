@@ -177,7 +177,8 @@ fn store_help(error: &StoreError) -> String {
              than any before"
         }
         Some("spec.yaml") => {
-            "`keelson apply` writes it anew; --override-deletion-protection goes on without it"
+            "it was left as it is; move it away and `keelson apply` writes it anew, or destroy with \
+             --override-deletion-protection"
         }
         _ => "it was left as it is; restore it from a backup",
     }

@@ -63,7 +63,7 @@ fn another_name(bytes: Vec<u8>) -> Vec<u8> {
 
 const NONE: &[(&str, i32)] = &[];
 const NEED_NO_LEASE: &[(&str, i32)] = &[("plan", 0), ("kubeconfig", 0)];
-const NEED_NO_SPEC: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0), ("apply", 0)];
+const NEED_NO_SPEC: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0)];
 const ALL_WELL: &[(&str, i32)] = &[
     ("plan", 0),
     ("status", 0),
