@@ -5,12 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use keelson_provider_api::kinds::NodeBundle;
+use keelson_provider_api::kinds::{Difference, NodeBundle};
 use keelson_provider_api::values::Version;
 use keelson_provider_api::{Kind, Observation, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::verdict::{Verdict, Verdicts};
+
+/// True when one of a node bundle's differences is in a version.
+pub(super) fn changes_version(differences: &[Difference]) -> bool {
+    differences
+        .iter()
+        .any(|difference| difference.field.ends_with("Version"))
+}
 
 /// Blocks updates of node bundles that would break the skew policy.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {

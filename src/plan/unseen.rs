@@ -1,10 +1,10 @@
 //! What could not be looked at keeps others safe as well: nothing is removed that it may stand on, and no version
 //! changes without the snapshot that has to come first.
 
-use keelson_provider_api::kinds::Difference;
 use keelson_provider_api::{Kind, Observation};
 
 use super::report::UnseenKind;
+use super::skew::changes_version;
 use super::verdict::{Verdict, Verdicts};
 
 /// Blocks removals while any kind is unknown, and changes of version while etcd or its snapshots are.
@@ -30,12 +30,6 @@ pub(super) fn review(verdicts: &mut Verdicts, observation: &Observation) {
             "run the command again when everything can be looked at",
         );
     }
-}
-
-fn changes_version(differences: &[Difference]) -> bool {
-    differences
-        .iter()
-        .any(|difference| difference.field.ends_with("Version"))
 }
 
 /// The kinds that could not be looked at, for the report.

@@ -5,6 +5,7 @@ use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
 
 use crate::plan::draft::Drafts;
+use crate::plan::skew::changes_version;
 
 /// Why a machine has a link in the chain; links stand in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,20 +135,14 @@ fn upgrades_to(drafts: &Drafts, steps: &[usize]) -> Option<Version> {
     };
     let built = changes().find(|change| !is_delete(change) && bundle(change).is_some())?;
     let wanted = bundle(built)?;
-    let changes_version = match &built.action {
-        Action::Update { differences, .. } => differences
-            .iter()
-            .any(|difference| difference.field.ends_with("Version")),
+    let is_upgrade = match &built.action {
+        Action::Update { differences, .. } => changes_version(differences),
         _ => changes()
             .filter(|change| is_delete(change))
             .filter_map(bundle)
             .any(|removed| removed != wanted),
     };
-    if changes_version {
-        wanted.0.or(wanted.1)
-    } else {
-        None
-    }
+    if is_upgrade { wanted.0.or(wanted.1) } else { None }
 }
 
 fn has_member(machine: &str, observation: &Observation) -> bool {
