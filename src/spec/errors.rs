@@ -69,6 +69,8 @@ pub(crate) struct Finding {
     pub(crate) expected: Option<String>,
     /// What to do.
     pub(crate) help: Option<String>,
+    /// Another place that the finding was concluded from: if something in it could not be read, it says nothing.
+    pub(crate) rests_on: Option<Path>,
 }
 
 impl Finding {
@@ -80,7 +82,14 @@ impl Finding {
             problem: problem.into(),
             expected: None,
             help: None,
+            rests_on: None,
         }
+    }
+
+    /// The same, concluded from what stands at `path` too.
+    pub(crate) fn rests_on(mut self, path: Path) -> Self {
+        self.rests_on = Some(path);
+        self
     }
 
     /// The same, at a known place.

@@ -3,7 +3,7 @@
 use super::check::check;
 use super::complete::complete;
 use super::errors::{Finding, SpecError, SpecErrors, clip_origin};
-use super::path::path_of;
+use super::path::{Path, path_of};
 use super::shape;
 use super::types::Cluster;
 use super::valid::{SpecWarnings, ValidSpec};
@@ -21,8 +21,8 @@ pub const fn read_limit_bytes() -> usize {
 /// `origin` is what messages call the spec, usually its file name.
 ///
 /// # Errors
-/// Everything that is wrong with the spec, in the order of the file. Errors of YAML itself stop the reading; errors of
-/// a field do not hide those of others.
+/// Everything that is wrong with the spec, in the order of the file. Errors of YAML itself stop the reading, and a spec
+/// that chooses no provider is not read further than its fields; no other error hides another.
 ///
 /// ```
 /// use keelson::spec::load;
@@ -53,9 +53,9 @@ pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
         yaml::read(source).map_err(|finding| SpecErrors::new(origin, vec![*finding], None, source))?;
     let (value, checked) = check(&tree, shape::root());
     findings.extend(checked.findings);
-    if checked.has_gaps {
+    let Some(value) = value else {
         return Err(SpecErrors::new(origin, findings, Some(&tree), source));
-    }
+    };
     let mut cluster: Cluster = serde_json::from_value(value).map_err(|problem| {
         // The check lets nothing pass that serde refuses; if it ever does, the user still gets an error.
         findings.push(Finding::new(path_of!(), problem.to_string()));
@@ -63,7 +63,7 @@ pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
     })?;
     complete(&mut cluster.spec, &|path| tree.has(path));
     let found = validate(&cluster);
-    findings.extend(unrelated(found.errors, &findings));
+    findings.extend(unrelated(found.errors, &findings, &checked.gaps));
     if !findings.is_empty() {
         return Err(SpecErrors::new(origin, findings, Some(&tree), source));
     }
@@ -80,19 +80,24 @@ pub fn load(bytes: &[u8], origin: &str) -> Result<ValidSpec, SpecErrors> {
 /// How many earlier findings are looked at: a bound on the work that a hostile file can cause.
 const LOOKED_AT: usize = 200;
 
-/// Leaves out findings about maps in which something is already wrong: they might only follow from it.
-fn unrelated(findings: Vec<Finding>, earlier: &[Finding]) -> Vec<Finding> {
+/// Leaves out what might only follow from an `earlier` finding: findings about a map in which something is already
+/// wrong, and findings that rest on a value for which a stand-in stands.
+fn unrelated(findings: Vec<Finding>, earlier: &[Finding], gaps: &[Path]) -> Vec<Finding> {
     let spec = path_of!("spec");
-    let follows = |finding: &Finding| {
-        earlier.iter().take(LOOKED_AT).any(|first| {
-            let parent = first.path.parent();
-            let cause = if parent.leads_to(&spec) {
-                &first.path
-            } else {
-                &parent
-            };
-            cause.leads_to(&finding.path)
-        })
+    let gaps: Vec<&Path> = gaps.iter().take(LOOKED_AT).collect();
+    let cause = |first: &Finding| {
+        let parent = first.path.parent();
+        let stands_alone = parent.leads_to(&spec) || gaps.contains(&&first.path);
+        if stands_alone { first.path.clone() } else { parent }
     };
-    findings.into_iter().filter(|finding| !follows(finding)).collect()
+    let causes: Vec<Path> = earlier.iter().take(LOOKED_AT).map(cause).collect();
+    let is_in_a_wrong_map = |finding: &Finding| causes.iter().any(|cause| cause.leads_to(&finding.path));
+    let rests_on_a_gap = |finding: &Finding| {
+        let mut grounds = finding.rests_on.iter().chain([&finding.path]);
+        grounds.any(|ground| gaps.iter().any(|gap| ground.leads_to(gap)))
+    };
+    findings
+        .into_iter()
+        .filter(|finding| !is_in_a_wrong_map(finding) && !rests_on_a_gap(finding))
+        .collect()
 }

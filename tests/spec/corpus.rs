@@ -81,6 +81,41 @@ fn every_error_has_a_place_a_path_and_a_problem() {
     }
 }
 
+/// A field that is missing, appended to a spec that has no add-ons.
+const GAP: &str = "\n  addons: [{ name: without-its-manifest }]\n";
+
+#[test]
+fn a_missing_field_hides_no_other_error() {
+    let mut compared = 0;
+    for case in cases() {
+        let Ok(text) = fs::read_to_string(&case) else {
+            continue;
+        };
+        let with_gap = format!("{}{GAP}", text.trim_end());
+        let said = |text: &str| load(text.as_bytes(), "spec.yaml").unwrap_err().errors;
+        let (before, after) = (said(&text), said(&with_gap));
+        let has_gap = after.iter().any(|error| error.path == "spec.addons[0].manifest");
+        let is_about_addons = |path: &str| path.starts_with("spec.addons");
+        if !has_gap || before.iter().any(|error| is_about_addons(&error.path)) {
+            // The gap did not become a field of the spec: the case is one of YAML itself, or of the whole document.
+            continue;
+        }
+        compared += 1;
+        for error in before {
+            let is_kept = |other: &keelson::spec::SpecError| {
+                (&other.path, &other.problem) == (&error.path, &error.problem)
+            };
+            assert!(
+                after.iter().any(is_kept),
+                "{}: {} is hidden",
+                case.display(),
+                error.problem
+            );
+        }
+    }
+    assert!(compared >= 200, "{compared} cases");
+}
+
 #[test]
 fn the_corpus_is_large_and_every_case_is_another() {
     let said: BTreeSet<Vec<u8>> = cases().iter().map(|case| fs::read(case).unwrap()).collect();

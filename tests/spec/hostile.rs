@@ -157,6 +157,11 @@ fn findings_about_many_items_stay_bounded() {
         );
     }
     refuse_saying("3,000 hosts of unknown groups", hosts, "there is no node group");
+    let mut gaps = format!("{BASE}  nodeGroups:\n");
+    for index in 0..12_000 {
+        let _ = writeln!(gaps, "  - {{ min: 9, max: {} }}", index % 9);
+    }
+    refuse_saying("12,000 groups without names", gaps, "is missing");
     let commas = format!("{BASE}  addons: [{}]\n", "x,".repeat(40_000));
     refuse_saying("40,000 unknown addons", commas, "unknown value");
 }

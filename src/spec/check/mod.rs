@@ -1,9 +1,13 @@
 //! The structural check: the tree against the shape of a spec. It finds every error in one pass and, on the way,
-//! turns the tree into JSON for serde.
+//! turns the tree into JSON for serde. Where something that is needed is missing or wrong, a stand-in takes its place,
+//! so that the rules about how fields go together still see all the rest.
 
+mod describe;
 mod nearest;
 mod scalars;
+mod stand_in;
 
+pub(crate) use describe::{counted, describe, inline};
 pub(crate) use nearest::nearest;
 
 use std::rc::Rc;
@@ -13,26 +17,25 @@ use serde_json::{Map, Value};
 
 use super::errors::Finding;
 use super::path::Path;
-use super::shape::{Field, Fields, Shape, Word};
+use super::shape::{Field, Fields, Shape};
 use super::yaml::{Content, Entry, Mark, Node, Plain, resolve};
+use describe::{advice, names, with_example};
 
 /// What the check found.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// The errors.
     pub(crate) findings: Vec<Finding>,
-    /// True when something is missing from the value that its meaning depends on: a required field, or a list's item.
-    pub(crate) has_gaps: bool,
+    /// Where a stand-in took the place of a value that is needed and cannot be read. Each has its error.
+    pub(crate) gaps: Vec<Path>,
 }
 
-/// Checks `node` against `shape`. The value holds what is right.
-pub(crate) fn check(node: &Node, shape: &Shape) -> (Value, Checked) {
+/// Checks `node` against `shape`. The value holds what is right, and stand-ins; it is `None` where something is
+/// missing that gives all the rest its meaning.
+pub(crate) fn check(node: &Node, shape: &Shape) -> (Option<Value>, Checked) {
     let mut checked = Checked::default();
     let value = checked.value(node, node.mark, shape, &Path::default());
-    if value.is_none() {
-        checked.has_gaps = true;
-    }
-    (value.unwrap_or_default(), checked)
+    (value, checked)
 }
 
 impl Checked {
@@ -52,7 +55,7 @@ impl Checked {
                     self.note(finding.expected(format!("at least {}", counted(*at_least, "item"))));
                     return None;
                 }
-                Some(found)
+                found
             }
             (Content::Scalar { text, plain }, _) => match scalars::read(text, *plain, shape) {
                 Ok(value) => Some(value),
@@ -104,24 +107,21 @@ impl Checked {
             if is_left_empty(&entry.value) && is_optional && is_container(&field.shape) {
                 continue;
             }
-            if is_left_empty(&entry.value) && field.required {
-                whole = false;
-                let finding = Finding::new(here, format!("the field `{}` has no value", field.name));
+            let found = if is_left_empty(&entry.value) && field.required {
+                let finding = Finding::new(here.clone(), format!("the field `{}` has no value", field.name));
                 self.note(with_example(finding.at(entry.mark), field));
-                continue;
-            }
-            let found = match &field.shape {
-                // `simulated:` alone chooses the alternative and leaves all its fields out.
-                Shape::Fields(below) if fields.exactly_one && is_left_empty(&entry.value) => {
-                    self.fields(&[], entry.mark, below, &here)
-                }
-                shape => self.value(&entry.value, anchor_of(entry), shape, &here),
+                None
+            } else {
+                self.value_of_field(entry, field, fields.exactly_one, &here)
             };
-            match found {
-                Some(found) => {
-                    value.insert(entry.name.clone(), found);
-                }
-                None => whole &= !(field.required || fields.exactly_one),
+            let is_needed = field.required || fields.exactly_one;
+            let found = match found {
+                None if is_needed => self.stand_in(&field.shape, here),
+                found => found,
+            };
+            whole &= found.is_some() || !is_needed;
+            if let Some(found) = found {
+                value.insert(entry.name.clone(), found);
             }
         }
         let known = |entry: &&Entry| fields.known.iter().any(|field| field.name == entry.name);
@@ -135,12 +135,41 @@ impl Checked {
             }
         }
         for field in fields.known.iter().filter(|field| field.required) {
-            if !entries.iter().any(|entry| entry.name == field.name) {
-                whole = false;
-                self.note(missing_field(entries, field, fields, anchor, path));
+            if entries.iter().any(|entry| entry.name == field.name) {
+                continue;
+            }
+            self.note(missing_field(entries, field, fields, anchor, path));
+            match self.stand_in(&field.shape, path.then(&field.name)) {
+                Some(found) => {
+                    value.insert(field.name.clone(), found);
+                }
+                None => whole = false,
             }
         }
         whole.then_some(Value::Object(value))
+    }
+
+    fn value_of_field(
+        &mut self,
+        entry: &Entry,
+        field: &Field,
+        is_alternative: bool,
+        path: &Path,
+    ) -> Option<Value> {
+        match &field.shape {
+            // `simulated:` alone chooses the alternative and leaves all its fields out.
+            Shape::Fields(below) if is_alternative && is_left_empty(&entry.value) => {
+                self.fields(&[], entry.mark, below, path)
+            }
+            shape => self.value(&entry.value, anchor_of(entry), shape, path),
+        }
+    }
+
+    /// A stand-in for the value at `path`, if one can be made.
+    fn stand_in(&mut self, shape: &Shape, path: Path) -> Option<Value> {
+        let value = stand_in::value(shape, self.gaps.len())?;
+        self.gaps.push(path);
+        Some(value)
     }
 
     fn exactly_one(
@@ -176,16 +205,18 @@ impl Checked {
         Value::Object(value)
     }
 
-    fn list(&mut self, items: &[Rc<Node>], shape: &Shape, path: &Path) -> Value {
+    fn list(&mut self, items: &[Rc<Node>], shape: &Shape, path: &Path) -> Option<Value> {
         let mut value = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match self.value(item, item.mark, shape, &path.then(index)) {
+            let here = path.then(index);
+            let found = self.value(item, item.mark, shape, &here);
+            // Without this item the later ones would be known by the wrong index.
+            match found.or_else(|| self.stand_in(shape, here)) {
                 Some(found) => value.push(found),
-                // Without this item the later ones would be known by the wrong index.
-                None => self.has_gaps = true,
+                None => return None,
             }
         }
-        Value::Array(value)
+        Some(Value::Array(value))
     }
 
     fn free_map(&mut self, entries: &[Entry], path: &Path) -> Value {
@@ -243,11 +274,6 @@ fn is_container(shape: &Shape) -> bool {
     )
 }
 
-fn names(fields: &Fields) -> String {
-    let names: Vec<&str> = fields.known.iter().map(|field| field.name.as_str()).collect();
-    names.join(", ")
-}
-
 /// How many findings look for what was meant: more than anyone reads, and a bound on the work.
 const DETAILED_FINDINGS: usize = 1000;
 
@@ -278,103 +304,5 @@ fn missing_field(entries: &[Entry], field: &Field, fields: &Fields, anchor: Mark
     match nearest(&field.name, unknown) {
         Some(name) => finding.help(format!("is `{}` meant to be it?", clip(name))),
         None => with_example(finding, field),
-    }
-}
-
-/// The finding with what may stand in the field, and an example when there is one.
-fn with_example(finding: Finding, field: &Field) -> Finding {
-    let finding = finding.expected(describe(&field.shape));
-    match &field.example {
-        Some(example) => finding.help(format!("for example `{}: {}`", field.name, inline(example))),
-        None => finding,
-    }
-}
-
-/// A JSON value as YAML on one line.
-pub(crate) fn inline(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.starts_with(['*', '&', '!', '%', '@', '`']) => format!("\"{text}\""),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(inline).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, value)| format!("{name}: {}", inline(value)))
-                .collect();
-            format!("{{ {} }}", fields.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// `1 item`, `2 items`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
-}
-
-fn one_of(words: &[Word]) -> String {
-    if let [only] = words {
-        return format!("`{}`", only.text);
-    }
-    let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-    format!("one of: {}", words.join(", "))
-}
-
-/// The longest example that fits into a sentence.
-const EXAMPLE_CHARS: usize = 60;
-
-/// What should stand there: a fragment that goes on from "expected".
-pub(crate) fn describe(shape: &Shape) -> String {
-    match shape {
-        Shape::Text(Some(format), example) => match example.as_deref().unwrap_or(format.example) {
-            example if example.len() <= EXAMPLE_CHARS => format!("{}, such as {example}", format.expected),
-            _ => format.expected.to_owned(),
-        },
-        Shape::Text(None, _) => "a text".to_owned(),
-        Shape::Words(words) => one_of(words),
-        Shape::Integer(least, most) if *most >= u64::from(u32::MAX) => {
-            format!("a whole number of at least {least}")
-        }
-        Shape::Integer(least, most) => format!("a whole number between {least} and {most}"),
-        Shape::Boolean => "true or false".to_owned(),
-        Shape::List(item, _) => match item.as_ref() {
-            Shape::Text(Some(format), _) => format!("a list, each item {}", format.expected),
-            Shape::Words(words) => format!("a list, each item {}", one_of(words)),
-            Shape::Fields(fields) => format!("a list, each item a map with: {}", names(fields)),
-            _ => "a list".to_owned(),
-        },
-        Shape::Fields(fields) if fields.exactly_one => {
-            format!("a map with exactly one of: {}", names(fields))
-        }
-        Shape::Fields(fields) => format!("a map with: {}", names(fields)),
-        Shape::WordsOrFields(words, fields) => {
-            let quantity = if fields.exactly_one { "exactly one of" } else { "" };
-            let with = format!("a map with {quantity}: {}", names(fields)).replace(" : ", ": ");
-            format!("{}, or {with}", one_of(words))
-        }
-        Shape::Table(_) => "a map from names to values".to_owned(),
-        Shape::FreeForm => "a map".to_owned(),
-    }
-}
-
-/// Advice for a map or list that stands in the wrong place.
-fn advice(content: &Content, shape: &Shape) -> Option<String> {
-    match (content, shape) {
-        (Content::Map(_), Shape::List(..)) => Some("begin each item with `- `".to_owned()),
-        (Content::List(_), Shape::Fields(_) | Shape::Table(_) | Shape::FreeForm) => {
-            Some("write the fields without `- ` in front".to_owned())
-        }
-        (Content::List(_), Shape::Text(..) | Shape::Words(_) | Shape::Integer(..)) => {
-            Some("write one value without brackets".to_owned())
-        }
-        _ => None,
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn regions_and_zones(spec: &ClusterSpec, found: &mut Found) {
                     let problem = format!("`{zone}` is not a zone of the region {}", aws.region);
                     found.error(
                         Finding::new(provider.then("zones").then(index), problem)
-                            .expected(format!("a zone such as {}a", aws.region)),
+                            .expected(format!("a zone such as {}a", aws.region))
+                            .rests_on(provider.then("region")),
                     );
                 }
             }

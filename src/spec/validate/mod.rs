@@ -10,6 +10,7 @@ mod clouds;
 mod counts;
 mod etcd;
 mod groups;
+mod host_groups;
 mod hosts;
 mod labels;
 mod network;
@@ -54,8 +55,9 @@ const CHECKS: &[Check] = &[
     hosts::identities,
     hosts::addresses,
     hosts::roles,
-    hosts::groups,
-    hosts::counts_agree,
+    host_groups::of_known_groups,
+    host_groups::of_each_group,
+    host_groups::of_each_role,
     hosts::api_address,
     counts::control_planes,
     counts::dedicated_etcd,
