@@ -80,7 +80,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let status = session.status(&narrator).await?;
-    println!("{name} is {:?}, its API at {}", status.condition, status.endpoint);
+    let endpoint = status.endpoint.as_deref().unwrap_or("no address yet");
+    println!("{name} is {:?}, its API at {endpoint}", status.condition);
     for node in &status.nodes {
         println!("  node {}, ready: {}", node.name, node.ready);
     }

@@ -10,7 +10,7 @@ use crate::execute::LeaseError;
 use crate::ops::OperationError;
 use crate::registry::ConnectError;
 use crate::spec::SpecErrors;
-use crate::view::summary;
+use crate::view::{printable, summary};
 
 /// It failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -148,6 +148,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
              and the directory you are in"
                 .to_owned()
         }
+        OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
         OperationError::Interrupted(None) => "nothing was changed".to_owned(),
         OperationError::NotConverged(_) => {
             format!("`{again}` tries again; `keelson plan` shows what is left")
@@ -192,7 +193,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     while let Some(error) = cause {
         let message = error.to_string();
         // Wrappers that are transparent say what their cause says.
-        let message = message.split(" (os error").next().unwrap_or_default().to_owned();
+        let message = printable(message.split(" (os error").next().unwrap_or_default());
         if !text.ends_with(&message) {
             text = format!("{text}\n  because {message}");
         }

@@ -42,7 +42,7 @@ pub(super) struct Plan {
 enum PlanFormat {
     /// For reading
     Text,
-    /// For programs; can be applied like a saved plan
+    /// For programs; without --destroy, it can be applied like a saved plan
     Json,
     /// A page with the plan and its timeline
     Html,

@@ -1,6 +1,7 @@
 //! What every builder reads: the spec, and the machines that it comes to.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::{ClusterName, Labels, Taint};
@@ -13,10 +14,41 @@ use crate::spec::{
 /// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
 pub const API_PORT: u16 = 6443;
 
+/// The name of what stands before the API: its load balancer or virtual address.
+pub(super) const API_NAME: &str = "api";
+
 /// The group of the control planes' machines.
 const CONTROL_PLANE_GROUP: &str = "control-plane";
 /// The group of machines that only run etcd.
 const ETCD_GROUP: &str = "etcd";
+
+/// Where clients reach the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// At a name or address that the spec decides.
+    Fixed {
+        /// The name or address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// At the address of a load balancer, which only the cloud knows.
+    LoadBalancer {
+        /// The load balancer.
+        key: ResourceKey,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed { host, port } => write!(formatter, "{host}:{port}"),
+            Self::LoadBalancer { key, port } => write!(formatter, "{key}:{port}"),
+        }
+    }
+}
 
 /// A spec and the machines that it comes to.
 pub struct Blueprint<'a> {
@@ -110,9 +142,8 @@ impl<'a> Blueprint<'a> {
         })
     }
 
-    /// Host and port of the API, as clients reach it. Where only the load balancer knows its own address, the load
-    /// balancer stands for it.
-    pub fn endpoint(&self) -> String {
+    /// Where clients reach the API.
+    pub fn endpoint(&self) -> Endpoint {
         let first_host = || {
             self.with_role(MachineRole::ControlPlane)
                 .next()
@@ -121,9 +152,14 @@ impl<'a> Blueprint<'a> {
         let host = self
             .api_host_name()
             .or_else(|| self.spec.provider.api_address().map(str::to_owned))
-            .or_else(first_host)
-            .unwrap_or_else(|| "load-balancer/api".to_owned());
-        format!("{host}:{API_PORT}")
+            .or_else(first_host);
+        match host {
+            Some(host) => Endpoint::Fixed { host, port: API_PORT },
+            None => Endpoint::LoadBalancer {
+                key: ResourceKey::new(Kind::LoadBalancer, API_NAME),
+                port: API_PORT,
+            },
+        }
     }
 
     /// True when the API is reached through a virtual IP that the control planes hold in turn.

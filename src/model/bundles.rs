@@ -57,7 +57,7 @@ impl Settings {
             }),
             control_plane: json!({
                 "api": spec.api,
-                "endpoint": blueprint.endpoint(),
+                "endpoint": blueprint.endpoint().to_string(),
                 "podCIDR": spec.network.pod_cidr,
                 "serviceCIDR": spec.network.service_cidr,
                 "dnsDomain": spec.network.dns_domain,

@@ -3,11 +3,10 @@
 use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget, MachineRole, VirtualAddress};
 use keelson_provider_api::{Kind, ResourceKey};
 
-use super::blueprint::{API_PORT, Blueprint};
+use super::blueprint::{API_NAME, API_PORT, Blueprint};
 use super::network::NETWORK;
 use crate::plan::DesiredState;
 
-const NAME: &str = "api";
 const TTL_SECONDS: u32 = 60;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
@@ -19,7 +18,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
 }
 
 fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let key = ResourceKey::new(Kind::LoadBalancer, NAME);
+    let key = ResourceKey::new(Kind::LoadBalancer, API_NAME);
     let load_balancer = LoadBalancer {
         network: NETWORK.to_owned(),
         port: API_PORT,
@@ -37,7 +36,7 @@ fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     }
     for machine in blueprint.with_role(MachineRole::ControlPlane) {
         let target = LoadBalancerTarget {
-            load_balancer: NAME.to_owned(),
+            load_balancer: API_NAME.to_owned(),
             machine: machine.name.clone(),
         };
         desired.add(ResourceKey::new(Kind::LoadBalancerTarget, &*machine.name), target);
@@ -53,7 +52,7 @@ fn virtual_address(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         .map(|machine| machine.name.clone())
         .collect();
     desired.add_after(
-        ResourceKey::new(Kind::VirtualAddress, NAME),
+        ResourceKey::new(Kind::VirtualAddress, API_NAME),
         VirtualAddress {
             address: address.to_owned(),
             machines,
@@ -74,7 +73,7 @@ pub(super) fn reachable(blueprint: &Blueprint<'_>) -> (Vec<ResourceKey>, Vec<Res
             blueprint.control_plane_keys(Kind::LoadBalancerTarget),
         )
     } else if blueprint.has_virtual_address() {
-        (vec![ResourceKey::new(Kind::VirtualAddress, NAME)], Vec::new())
+        (vec![ResourceKey::new(Kind::VirtualAddress, API_NAME)], Vec::new())
     } else {
         (Vec::new(), blueprint.control_plane_keys(Kind::ControlPlane))
     }

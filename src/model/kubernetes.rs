@@ -9,7 +9,7 @@ use crate::plan::DesiredState;
 use crate::spec::EtcdPlacement;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let endpoint = blueprint.endpoint();
+    let endpoint = blueprint.endpoint().to_string();
     let members = etcd::member_keys(blueprint);
     let stacked = matches!(blueprint.spec.etcd.placement, EtcdPlacement::Stacked);
     for machine in blueprint.with_role(MachineRole::ControlPlane) {

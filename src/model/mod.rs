@@ -25,7 +25,7 @@ mod network;
 use crate::plan::{DesiredState, Rolling};
 use crate::spec::ValidSpec;
 
-pub use blueprint::{API_PORT, Blueprint, MachineBlueprint};
+pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint};
 
 /// Everything that `spec` asks for.
 pub fn desired_state(spec: &ValidSpec) -> DesiredState {

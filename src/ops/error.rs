@@ -49,6 +49,9 @@ pub enum OperationError {
         /// The state store.
         location: String,
     },
+    /// The cluster is there, but not yet the load balancer that gives its API an address.
+    #[error("the API of cluster {0} has no address yet: its load balancer is not there")]
+    NoEndpoint(ClusterName),
     /// After a destroy something was left.
     #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::endpoint::endpoint;
 use super::error::OperationError;
 use super::session::Session;
-use super::status::endpoint;
 use crate::execute::Silent;
 use crate::spec::Provider;
 
@@ -24,7 +24,8 @@ impl Session {
     /// right endpoint, and says that nothing answers there.
     ///
     /// # Errors
-    /// [`OperationError::NoCluster`] when the cluster has not been applied.
+    /// [`OperationError::NoCluster`] when the cluster has not been applied, [`OperationError::NoEndpoint`] when its API
+    /// has no address yet.
     pub async fn kubeconfig(&self) -> Result<Kubeconfig, OperationError> {
         let name = self.spec().name();
         if self.identity().await?.uid.is_none() {
@@ -34,7 +35,8 @@ impl Session {
             });
         }
         let seen = self.plan(&Silent).await?;
-        let endpoint = endpoint(self.spec(), &seen.observation);
+        let endpoint = endpoint(self.spec(), &seen.observation)
+            .ok_or_else(|| OperationError::NoEndpoint(name.clone()))?;
         let caveat = match self.spec().spec().provider {
             Provider::Simulated(_) => "this cluster is simulated: no API server answers at its endpoint",
             _ => "this version of keelson has no certificate authority yet: the file holds no credentials",

@@ -6,6 +6,7 @@
 
 mod apply;
 mod destroy;
+mod endpoint;
 mod error;
 mod identity;
 mod kubeconfig;

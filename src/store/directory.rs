@@ -1,9 +1,11 @@
 //! State in a directory.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_provider_api::store::ObjectVersion;
@@ -25,6 +27,10 @@ const TEMPORARY_SUFFIX: &str = ".keelson-new";
 /// No object of keelson comes near this; what is larger is not ours to load.
 const OBJECT_LIMIT_BYTES: u64 = 64 << 20;
 const DEPTH_LIMIT: usize = 16;
+/// How often to look whether another process has let go of the lock, which it needs for one write, and after how long to
+/// look again.
+const LOCK_POLLS: u32 = 2000;
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -97,8 +103,15 @@ impl DirectoryStore {
                 .append(true)
                 .mode(0o600)
                 .open(self.root.join(LOCK_FILE))?;
-            file.lock()?;
-            Ok(file)
+            for _ in 0..LOCK_POLLS {
+                match file.try_lock() {
+                    Ok(()) => return Ok(file),
+                    Err(TryLockError::WouldBlock) => sleep(LOCK_POLL_INTERVAL),
+                    Err(TryLockError::Error(problem)) => return Err(problem),
+                }
+            }
+            let problem = "another process holds the store's lock and does not let go";
+            Err(std::io::Error::new(ErrorKind::TimedOut, problem))
         };
         open().map_err(|error| self.unavailable(verb, path, error))
     }

@@ -46,6 +46,19 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
+/// Someone else's words, such as a provider's, on one line and without what would move the cursor or change colours.
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.trim_end().chars() {
+        match character {
+            '\n' | '\t' => printable.push(' '),
+            control if control.is_control() => printable.extend(control.escape_default()),
+            other => printable.push(other),
+        }
+    }
+    printable
+}
+
 /// A number of bytes in the largest unit that divides it: `1 MiB`.
 pub fn size(bytes: usize) -> String {
     const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -61,6 +74,18 @@ pub fn size(bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_others_cannot_steer_the_terminal() {
+        let table = [
+            ("quota exceeded", "quota exceeded"),
+            ("two\nlines\n", "two lines"),
+            ("\x1b[2Jgone \u{9b}2J\r", "\\u{1b}[2Jgone \\u{9b}2J"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(printable(text), expected);
+        }
+    }
 
     #[test]
     fn durations_read_well() {

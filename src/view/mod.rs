@@ -25,4 +25,4 @@ pub mod summary;
 mod table;
 mod trouble;
 
-pub use humane::{duration, plural, size};
+pub use humane::{duration, plural, printable, size};

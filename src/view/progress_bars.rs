@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::humane::duration;
+use super::humane::{duration, printable};
 use super::progress_lines::Counter;
 use crate::execute::{Event, Reporter};
 
@@ -153,7 +153,7 @@ impl Reporter for BarProgress {
             }
             Event::StepWaits { step, key, reason } => {
                 if let Some(line) = state.lines.get(step) {
-                    line.set_message(format!("{key}: waiting: {reason}"));
+                    line.set_message(format!("{key}: waiting: {}", printable(reason)));
                 }
             }
             Event::StepDone { step, .. }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::humane::{duration, plural};
+use super::humane::{duration, plural, printable};
 use super::styles::{BAD, CHANGE, FAINT, GOOD, paint};
 use crate::execute::{Event, Reporter};
 
@@ -54,9 +54,10 @@ impl Counter {
             } => {
                 self.ended += 1;
                 Some(format!(
-                    "{} {} {key}: {problem}",
+                    "{} {} {key}: {}",
                     self.position(),
-                    paint(BAD, format!("failed to {verb}"))
+                    paint(BAD, format!("failed to {verb}")),
+                    printable(problem)
                 ))
             }
             Event::StepRetried {
@@ -68,12 +69,14 @@ impl Counter {
             } => {
                 let wait = duration(Duration::from_millis(*wait_ms));
                 Some(format!(
-                    "{} {key}: {problem}; attempt {} in {wait}",
+                    "{} {key}: {}; attempt {} in {wait}",
                     paint(CHANGE, "again"),
+                    printable(problem),
                     attempt + 1
                 ))
             }
             Event::StepWaits { key, reason, .. } => {
+                let reason = printable(reason);
                 Some(format!("{} {key}: {reason}", paint(CHANGE, "waiting")))
             }
             Event::StopRequested => Some(format!(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::groups::fold_names;
-use super::humane::plural;
+use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
 use super::table::table;
 use super::trouble::{self, Trouble};
@@ -22,7 +22,8 @@ pub fn render(status: &ClusterStatus) -> String {
     if !status.exists {
         return text + "  it has not been applied yet, or has been destroyed\n";
     }
-    let _ = writeln!(text, "  API  {}", status.endpoint);
+    let endpoint = status.endpoint.as_deref().unwrap_or("no address yet");
+    let _ = writeln!(text, "  API  {endpoint}");
     text.push_str(&problems(status));
     text.push('\n');
     write_machines(&mut text, status);
@@ -56,7 +57,7 @@ fn condition(condition: Condition) -> String {
 }
 
 fn state(problem: Option<&String>) -> String {
-    problem.cloned().unwrap_or_else(|| "ok".to_owned())
+    problem.map_or_else(|| "ok".to_owned(), |problem| printable(problem))
 }
 
 fn write_machines(text: &mut String, status: &ClusterStatus) {

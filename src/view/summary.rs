@@ -33,13 +33,17 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> St
             duration(applied.took())
         );
     }
+    let api = status
+        .endpoint
+        .iter()
+        .map(|endpoint| format!("; API at {endpoint}"));
+    let api: String = api.collect();
     let ready = status.nodes.iter().filter(|node| node.ready).count();
     let _ = writeln!(
         text,
-        "      {}, {ready} of {} Ready; API at {}",
+        "      {}, {ready} of {} Ready{api}",
         plural(status.control_planes.len(), "control plane"),
         plural(status.nodes.len(), "node"),
-        status.endpoint
     );
     if status.condition != Condition::Healthy {
         text.push_str(&status_text::problems(status));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::groups::fold_names;
-use super::humane::plural;
+use super::humane::{plural, printable};
 use super::styles::{BAD, STRONG, paint};
 use crate::plan::{Held, PlanReport};
 
@@ -40,7 +40,7 @@ pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
             [] => String::new(),
             keys => format!("{}: ", paint(STRONG, label(keys))),
         };
-        let _ = writeln!(text, "{} {label}{reason}", paint(BAD, "  !"));
+        let _ = writeln!(text, "{} {label}{}", paint(BAD, "  !"), printable(reason));
         if let Some(help) = trouble.first.help {
             let _ = writeln!(text, "      {help}");
         }
@@ -56,7 +56,8 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
     let unseen = report.unseen_kinds.iter().fold(String::new(), |text, unseen| {
         format!(
             "{text}  ! each {} could not be looked at: {}\n",
-            unseen.kind, unseen.reason
+            unseen.kind,
+            printable(&unseen.reason)
         )
     });
     let troubles: Vec<Trouble<'_>> = report

@@ -53,7 +53,13 @@ fn torn_tail(mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn another_format(bytes: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(bytes).unwrap();
-    text.replacen("\"format\":1", "\"format\":9", 1).into_bytes()
+    text.replacen("\"format\":2", "\"format\":9", 1).into_bytes()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "one shape for all damages")]
+fn line_cut_out(bytes: Vec<u8>) -> Vec<u8> {
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    [&lines[..3], &lines[4..]].concat().concat()
 }
 
 fn another_name(bytes: Vec<u8>) -> Vec<u8> {
@@ -88,6 +94,7 @@ const DAMAGES: &[Damage] = &[
     Damage { file: WORLD, how: broken_head, unharmed: NONE },
     Damage { file: WORLD, how: broken_middle, unharmed: NONE },
     Damage { file: WORLD, how: another_format, unharmed: NONE },
+    Damage { file: WORLD, how: line_cut_out, unharmed: NONE },
     Damage { file: WORLD, how: torn_tail, unharmed: ALL_WELL },
 ];
 
@@ -200,6 +207,17 @@ fn the_words_for_damage() {
         session.run(1, command);
     }
     insta::assert_snapshot!("damage", session.transcript());
+}
+
+#[test]
+fn an_api_that_has_no_address_yet() {
+    let lab = applied();
+    assert!(lab.expect(0, "kubeconfig").stdout.contains("server: https://"));
+    std::fs::remove_dir_all(lab.path(".keelson/simulated_world")).unwrap();
+    lab.expect(1, "kubeconfig")
+        .says(&["has no address yet", "`keelson apply` builds what is missing"]);
+    let status = lab.expect(1, "status -o json").json();
+    assert_eq!(status["endpoint"], serde_json::Value::Null);
 }
 
 #[test]

@@ -53,7 +53,8 @@ pub(super) fn check_whole(lab: &Lab) {
     assert_eq!(status["etcd"]["main"]["members"].as_array().unwrap().len(), 3);
     let mut serials: BTreeMap<String, BTreeSet<u64>> = BTreeMap::default();
     for line in lab.read(WORLD).lines().skip(1) {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (_check, body) = line.split_once(' ').unwrap();
+        let line: serde_json::Value = serde_json::from_str(body).unwrap();
         for effect in line["do"].as_array().unwrap() {
             if let (Some(key), Some(serial)) =
                 (effect["put"]["key"].as_str(), effect["put"]["serial"].as_u64())

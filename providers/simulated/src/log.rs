@@ -3,20 +3,31 @@
 //! `world.log` holds one JSON line for the header and one for each transaction, with all its effects. Who writes
 //! holds the lock on `world.lock`, reads what others wrote first, and appends. A line without its newline was torn
 //! by a crash and never counted; a whole line that cannot be read is damage, which is reported and left as it is.
+//! So is a line that is missing, twice there or changed: each begins with a check over its text and all lines before.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use keelson_provider_api::values::Digest;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::options::Like;
 use crate::world::{Effect, World};
 
 /// The format of the log that this version reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The length of a line's check, in hexadecimal digits.
+const CHECK_DIGITS: usize = 16;
+
+/// How often to look whether another process has let go of the lock, and after how long to look again.
+const LOCK_POLLS: u32 = 2000;
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A log shorter than this is never rewritten.
 const LEAST_LINES: usize = 1000;
@@ -86,6 +97,8 @@ pub(crate) struct WorldLog {
     /// How many bytes and lines have been read and applied.
     offset: u64,
     lines: usize,
+    /// The check of the last of those lines.
+    check: String,
 }
 
 /// Holds the lock on a log until it is dropped.
@@ -108,6 +121,7 @@ impl WorldLog {
             epoch: 0,
             offset: 0,
             lines: 0,
+            check: String::new(),
         };
         let locked = log.lock()?;
         if !locked.log.path.exists() {
@@ -117,10 +131,20 @@ impl WorldLog {
         Ok(log)
     }
 
-    /// Waits for the lock.
+    /// Waits for the lock, which others hold for the moment of one transaction.
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>, WorldLogError> {
-        self.lock.lock().map_err(unavailable("lock", &self.path))?;
-        Ok(Locked { log: self })
+        for _ in 0..LOCK_POLLS {
+            match self.lock.try_lock() {
+                Ok(()) => return Ok(Locked { log: self }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL_INTERVAL),
+                Err(TryLockError::Error(problem)) => return Err(unavailable("lock", &self.path)(problem)),
+            }
+        }
+        let problem = io::Error::new(
+            io::ErrorKind::TimedOut,
+            "another process holds it and does not let go",
+        );
+        Err(unavailable("lock", &self.path)(problem))
     }
 
     /// Brings `world` up to date with what was written, also by others. `fresh` makes the empty world to begin
@@ -136,7 +160,7 @@ impl WorldLog {
         let length = reader
             .read_line(&mut first)
             .map_err(|problem| self.unreadable(problem, 1))?;
-        let header: Header = serde_json::from_str(&first).map_err(|problem| self.damaged(1, problem))?;
+        let (header, check): (Header, String) = self.parsed(first.as_bytes(), "", 1)?;
         if header.format != FORMAT {
             let problem = format!("its format is {}, and this version reads {FORMAT}", header.format);
             return Err(self.damaged(1, problem));
@@ -153,6 +177,7 @@ impl WorldLog {
             self.epoch = header.epoch;
             self.offset = u64::try_from(length).unwrap_or(u64::MAX);
             self.lines = 1;
+            self.check = check;
         }
         reader
             .seek(SeekFrom::Start(self.offset))
@@ -165,8 +190,8 @@ impl WorldLog {
             if !text.ends_with(b"\n") {
                 break;
             }
-            let line: Line =
-                serde_json::from_slice(text).map_err(|problem| self.damaged(self.lines + 1, problem))?;
+            let (line, check): (Line, String) = self.parsed(text, &self.check, self.lines + 1)?;
+            self.check = check;
             world.apply(line.at, line.effects);
             self.offset += u64::try_from(text.len()).unwrap_or(0);
             self.lines += 1;
@@ -174,8 +199,29 @@ impl WorldLog {
         Ok(())
     }
 
-    /// Writes a new log with `lines` in place of the old one, in one step.
-    fn replace(&self, epoch: u64, lines: &[Line]) -> Result<(), WorldLogError> {
+    /// What the line `text`, number `line`, says, and its check; the line before it has the check `before`.
+    fn parsed<T: DeserializeOwned>(
+        &self,
+        text: &[u8],
+        before: &str,
+        line: usize,
+    ) -> Result<(T, String), WorldLogError> {
+        let (check, body) = text.split_at_checked(CHECK_DIGITS).unwrap_or_default();
+        let body = body.trim_ascii();
+        if let Err(problem) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+            return Err(self.damaged(line, problem));
+        }
+        let expected = check_of(before, body);
+        if check != expected.as_bytes() {
+            let problem = "it, or a line before it, was changed, removed or repeated";
+            return Err(self.damaged(line, problem));
+        }
+        let value = serde_json::from_slice(body).map_err(|problem| self.damaged(line, problem))?;
+        Ok((value, expected))
+    }
+
+    /// Writes a new log with `lines` in place of the old one, in one step, and gives the last line's check.
+    fn replace(&self, epoch: u64, lines: &[Line]) -> Result<String, WorldLogError> {
         let draft = self.path.with_extension("log.new");
         let mut text = Vec::new();
         let header = Header {
@@ -183,9 +229,9 @@ impl WorldLog {
             like: self.like,
             epoch,
         };
-        push_line(&mut text, &header);
+        let mut check = push_line(&mut text, "", &header);
         for line in lines {
-            push_line(&mut text, line);
+            check = push_line(&mut text, &check, line);
         }
         let mut file = private(OpenOptions::new().create(true).write(true).truncate(true))
             .open(&draft)
@@ -193,7 +239,8 @@ impl WorldLog {
         file.write_all(&text)
             .and_then(|()| file.sync_all())
             .map_err(unavailable("write", &draft))?;
-        std::fs::rename(&draft, &self.path).map_err(unavailable("replace", &self.path))
+        std::fs::rename(&draft, &self.path).map_err(unavailable("replace", &self.path))?;
+        Ok(check)
     }
 
     fn damaged(&self, line: usize, problem: impl fmt::Display) -> WorldLogError {
@@ -227,13 +274,11 @@ impl Locked<'_> {
     pub(crate) fn append(&mut self, at: Timestamp, effects: &[Effect]) -> Result<(), WorldLogError> {
         let log = &mut *self.log;
         let mut text = Vec::new();
-        push_line(
-            &mut text,
-            &Line {
-                at,
-                effects: effects.to_vec(),
-            },
-        );
+        let line = Line {
+            at,
+            effects: effects.to_vec(),
+        };
+        let check = push_line(&mut text, &log.check, &line);
         let mut file = OpenOptions::new()
             .write(true)
             .open(&log.path)
@@ -245,6 +290,7 @@ impl Locked<'_> {
             .map_err(unavailable("append to", &log.path))?;
         log.offset += u64::try_from(text.len()).unwrap_or(0);
         log.lines += 1;
+        log.check = check;
         Ok(())
     }
 
@@ -264,7 +310,7 @@ impl Locked<'_> {
                 effects: vec![effect],
             })
             .collect();
-        log.replace(log.epoch + 1, &lines)?;
+        log.check = log.replace(log.epoch + 1, &lines)?;
         let metadata = std::fs::metadata(&log.path).map_err(unavailable("read", &log.path))?;
         log.epoch += 1;
         log.lines = lines.len() + 1;
@@ -280,10 +326,20 @@ impl Drop for Locked<'_> {
     }
 }
 
-fn push_line<T: Serialize>(text: &mut Vec<u8>, line: &T) {
+/// Appends `line` and gives its check; the line before it has the check `before`.
+fn push_line<T: Serialize>(text: &mut Vec<u8>, before: &str, line: &T) -> String {
     // Writing to memory cannot fail, and no map in a line has keys that are no strings.
-    let _ = serde_json::to_writer(&mut *text, line);
+    let body = serde_json::to_vec(line).unwrap_or_default();
+    let check = check_of(before, &body);
+    text.extend_from_slice(check.as_bytes());
+    text.push(b' ');
+    text.extend_from_slice(&body);
     text.push(b'\n');
+    check
+}
+
+fn check_of(before: &str, body: &[u8]) -> String {
+    Digest::of_bytes(&[before.as_bytes(), b"\n", body].concat()).short(CHECK_DIGITS)
 }
 
 fn unavailable(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldLogError {

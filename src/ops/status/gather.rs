@@ -10,10 +10,9 @@ use super::{
     Problem, SnapshotStatus,
 };
 use crate::execute::LeaseRecord;
-use crate::model::Blueprint;
+use crate::ops::endpoint::endpoint;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::spec::ValidSpec;
 
 impl Session {
     pub(super) fn summarise(
@@ -148,18 +147,6 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
             }),
             _ => None,
         })
-}
-
-/// Host and port of the API. A cloud gives its load balancers their names, so those are known only once seen.
-pub(in crate::ops) fn endpoint(spec: &ValidSpec, observation: &Observation) -> String {
-    let planned = Blueprint::of(spec).endpoint();
-    let seen = planned.rsplit_once(':').and_then(|(key, port)| {
-        let key: ResourceKey = key.parse().ok()?;
-        let facts = &observation.present(&key)?.facts;
-        let host = facts.get("hostname").or_else(|| facts.get("address"))?;
-        Some(format!("{host}:{port}"))
-    });
-    seen.unwrap_or(planned)
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<Problem> {

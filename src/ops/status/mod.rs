@@ -14,8 +14,6 @@ use super::error::OperationError;
 use super::session::Session;
 use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
 
-pub(super) use gather::endpoint;
-
 /// How often [`Session::wait_until_healthy`] looks.
 const POLL: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -33,8 +31,8 @@ pub struct ClusterStatus {
     pub condition: Condition,
     /// What is wrong, the worst first.
     pub problems: Vec<Problem>,
-    /// Host and port of the API.
-    pub endpoint: String,
+    /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
+    pub endpoint: Option<String>,
     /// The machines.
     pub machines: Vec<MachineStatus>,
     /// The etcd clusters, by name.

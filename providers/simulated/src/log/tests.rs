@@ -87,6 +87,27 @@ async fn damage_is_reported_by_line_and_left_as_it_is() {
     assert_eq!(fs::read_to_string(path(&directory)).unwrap(), damaged);
 }
 
+#[tokio::test]
+async fn lines_that_are_missing_repeated_or_changed_are_noticed() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    for name in ["a", "b", "c"] {
+        fixture.done(Fixture::machine(name)).await;
+    }
+    let text = fs::read_to_string(path(&directory)).unwrap();
+    let lines: Vec<String> = text.lines().map(|line| format!("{line}\n")).collect();
+    let missing = [&lines[..1], &lines[2..]].concat().concat();
+    let repeated = [&lines[..2], &lines[1..]].concat().concat();
+    let changed = text.replacen("machine/a", "machine/z", 1);
+    for (what, damaged) in [("missing", missing), ("repeated", repeated), ("changed", changed)] {
+        assert_ne!(damaged, text, "{what}");
+        fs::write(path(&directory), &damaged).unwrap();
+        let error = SimulatedWorld::open(&directory.path().join("world"), options()).unwrap_err();
+        assert!(error.to_string().contains("is damaged"), "{what}: {error}");
+        assert_eq!(fs::read_to_string(path(&directory)).unwrap(), damaged, "{what}");
+    }
+}
+
 #[test]
 fn a_world_keeps_its_platform() {
     let directory = TempDir::new().unwrap();
