@@ -53,7 +53,7 @@ impl Provider for Instant {
         Ok(KindObservation::default())
     }
 
-    async fn carry_out(&self, _context: &StepContext, _change: &Change) -> Outcome {
+    async fn carry_out(&self, _context: &StepContext<'_>, _change: &Change) -> Outcome {
         Outcome::Done
     }
 }

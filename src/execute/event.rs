@@ -55,6 +55,15 @@ pub enum Event {
         /// What went wrong.
         problem: String,
     },
+    /// A step tells what it is doing.
+    StepProgress {
+        /// The step's position in the plan.
+        step: usize,
+        /// The resource.
+        key: ResourceKey,
+        /// What is being done: `start etcd.service`.
+        action: String,
+    },
     /// A disruptive step waits until the others are well.
     StepWaits {
         /// The step's position in the plan.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Provider, ProviderError, Resource,
-    StepContext,
+    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Progress, Provider, ProviderError,
+    Resource, StepContext,
 };
 
 use super::backoff::{Backoff, STEP_ATTEMPTS};
@@ -47,7 +47,7 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             Ok(authority) => authority,
             Err(end) => return end,
         };
-        let error = match try_unless_stopped(execution, provider, change, attempt, authority).await {
+        let error = match try_unless_stopped(execution, provider, index, change, attempt, authority).await {
             None => return StepEnd::Stopped,
             Some(Ok(())) => {
                 let took = Duration::try_from(execution.clock.now().duration_since(started));
@@ -92,11 +92,12 @@ enum Authority {
 async fn try_unless_stopped(
     execution: &Execution<'_>,
     provider: &dyn Provider,
+    index: usize,
     change: &Change,
     attempt: u32,
     authority: Authority,
 ) -> Option<Result<(), ProviderError>> {
-    let attempt = try_once(execution, provider, change, attempt, authority);
+    let attempt = try_once(execution, provider, index, change, attempt, authority);
     let waits_for_fellows = !matches!(change.action, Action::Delete { .. })
         && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial);
     if !waits_for_fellows {
@@ -113,6 +114,7 @@ async fn try_unless_stopped(
 async fn try_once(
     execution: &Execution<'_>,
     provider: &dyn Provider,
+    index: usize,
     change: &Change,
     attempt: u32,
     authority: Authority,
@@ -123,10 +125,18 @@ async fn try_once(
         let message = format!("the permit is for {}", permit.key());
         return Err(ProviderError::new(ErrorClass::Permanent, message));
     }
+    let tell = |action: &str| {
+        execution.reporter.report(&Event::StepProgress {
+            step: index,
+            key: change.key.clone(),
+            action: action.to_owned(),
+        });
+    };
     let context = StepContext {
         cluster: execution.plan.cluster().clone(),
         fencing_generation: execution.fencing_generation,
         attempt: attempt - 1,
+        progress: Progress::to(&tell),
     };
     match provider.carry_out(&context, change).await {
         Outcome::Done => Ok(()),

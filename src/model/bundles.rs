@@ -23,6 +23,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
                 None
             },
             settings: settings.digest(machine),
+            certificates: None,
         };
         desired.add(ResourceKey::new(Kind::NodeBundle, &*machine.name), bundle);
     }

@@ -156,6 +156,11 @@ impl Reporter for BarProgress {
                     line.set_message(format!("{key}: waiting: {}", printable(reason)));
                 }
             }
+            Event::StepProgress { step, key, action } => {
+                if let Some(line) = state.lines.get(step) {
+                    line.set_message(format!("{key}: {}", printable(action)));
+                }
+            }
             Event::StepDone { step, .. }
             | Event::StepFailed { step, .. }
             | Event::StepStopped { step, .. } => state.end_step(*step),

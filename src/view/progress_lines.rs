@@ -137,7 +137,14 @@ impl<W: Write + Send> LineProgress<W> {
 impl<W: Write + Send> Reporter for LineProgress<W> {
     fn report(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = state.counter.line(event) {
+        let line = match event {
+            // Bars show it in passing; in lines it stays, since nobody watches.
+            Event::StepProgress { key, action, .. } => {
+                Some(format!("{} {key}: {}", paint(FAINT, "  ·"), printable(action)))
+            }
+            event => state.counter.line(event),
+        };
+        if let Some(line) = line {
             // Nobody reads any more: the work goes on all the same.
             let _ = writeln!(state.out, "{line}").and_then(|()| state.out.flush());
         }

@@ -25,7 +25,7 @@ struct Twice {
 
 impl Twice {
     /// What is under the change's key, as far as a change could change it.
-    async fn see(&self, context: &StepContext, change: &Change) -> Option<(Existing, ())> {
+    async fn see(&self, context: &StepContext<'_>, change: &Change) -> Option<(Existing, ())> {
         let wanted = BTreeSet::from([change.key.clone()]);
         let seen = self
             .inner
@@ -71,7 +71,7 @@ impl Provider for Twice {
         self.inner.observe(cluster, kind, wanted).await
     }
 
-    async fn carry_out(&self, context: &StepContext, change: &Change) -> Outcome {
+    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
         let first = self.inner.carry_out(context, change).await;
         if first != Outcome::Done {
             return first;

@@ -9,10 +9,12 @@
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`change`] | one thing to do to the world |
+//! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
 //! | [`provider`] | who carries changes out, and how a change can end |
 //! | [`store`] | where state is kept, with compare-and-swap |
 //! | [`clock`] | time and waiting, real or virtual |
 
+pub mod bundle;
 pub mod change;
 pub mod clock;
 pub mod identity;
@@ -23,11 +25,12 @@ pub mod provider;
 pub mod store;
 pub mod values;
 
+pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};
-pub use provider::{ErrorClass, Outcome, Provider, ProviderError, StepContext};
+pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, StepContext};
 pub use store::{Precondition, Store, StoreError, Versioned};

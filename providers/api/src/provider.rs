@@ -1,9 +1,11 @@
 //! Who carries changes out, and how a change can end.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::identity::ClusterIdentity;
@@ -37,19 +39,67 @@ pub trait Provider: Send + Sync {
         wanted: &BTreeSet<ResourceKey>,
     ) -> Result<KindObservation, ProviderError>;
 
+    /// Looks, before anything is touched, for what would keep `changes` from succeeding or what they would harm. What
+    /// it finds is all shown at once, and nothing is carried out unless the user ignores each finding by its name.
+    async fn preflight(&self, _cluster: &ClusterIdentity, _changes: &[&Change]) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// Carries `change` out. Doing it twice has the effect of doing it once.
-    async fn carry_out(&self, context: &StepContext, change: &Change) -> Outcome;
+    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome;
+}
+
+/// Something about a machine that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The machine.
+    pub machine: String,
+    /// The finding's name, by which `spec.preflight.ignore` lets it pass: `swap`, `port-2379`.
+    pub name: String,
+    /// What is wrong: a lower-case fragment.
+    pub problem: String,
+    /// What a person can do about it.
+    pub help: Option<String>,
+    /// False for what nobody may ignore, such as a machine that belongs to another cluster.
+    pub can_be_ignored: bool,
+}
+
+/// Tells what a step is doing, while it does it.
+#[derive(Clone, Default)]
+pub struct Progress<'a>(Option<&'a (dyn Fn(&str) + Send + Sync)>);
+
+impl<'a> Progress<'a> {
+    /// Progress that goes to `listener`, which is quick and does not fail.
+    pub fn to(listener: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+        Self(Some(listener))
+    }
+
+    /// Tells of one action: a lower-case fragment such as `start etcd.service`.
+    pub fn tell(&self, action: &str) {
+        if let Some(listener) = self.0 {
+            listener(action);
+        }
+    }
+}
+
+impl fmt::Debug for Progress<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Progress")
+    }
 }
 
 /// In whose name a change is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepContext {
+#[derive(Debug, Clone)]
+pub struct StepContext<'a> {
     /// The cluster.
     pub cluster: ClusterIdentity,
     /// The lease's fencing generation; a host that has seen a higher one refuses.
     pub fencing_generation: u64,
     /// How often this step was tried before in this run.
     pub attempt: u32,
+    /// Where to tell what is being done.
+    pub progress: Progress<'a>,
 }
 
 /// How a change ended.

@@ -84,7 +84,7 @@ impl SimulatedProvider {
         self.world.alive().await;
     }
 
-    async fn attempt(&self, context: &StepContext, change: &Change) -> Result<(), Outcome> {
+    async fn attempt(&self, context: &StepContext<'_>, change: &Change) -> Result<(), Outcome> {
         self.world.alive().await;
         let begun = self.world.begin(context, change).map_err(Outcome::Rejected)?;
         if let Some(fault @ (Fault::Before | Fault::Throttled)) = begun.fault {
@@ -118,7 +118,7 @@ impl SimulatedProvider {
     /// Waits for what the change stands on. Nothing has been done yet.
     async fn wait_for_ground(
         &self,
-        context: &StepContext,
+        context: &StepContext<'_>,
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
@@ -147,7 +147,7 @@ impl SimulatedProvider {
     /// the caller has to look what became of it.
     async fn wait_for_result(
         &self,
-        context: &StepContext,
+        context: &StepContext<'_>,
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
@@ -179,7 +179,7 @@ impl SimulatedProvider {
 
     fn settle(
         &self,
-        context: &StepContext,
+        context: &StepContext<'_>,
         change: &Change,
         begun_at: Timestamp,
     ) -> Result<(Settled, Timestamp), ProviderError> {
@@ -245,7 +245,7 @@ impl Provider for SimulatedProvider {
         }
     }
 
-    async fn carry_out(&self, context: &StepContext, change: &Change) -> Outcome {
+    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
         match self.attempt(context, change).await {
             Ok(()) => Outcome::Done,
             Err(outcome) => outcome,

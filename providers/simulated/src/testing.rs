@@ -10,7 +10,7 @@ use keelson_provider_api::kinds::{
 use keelson_provider_api::values::{Digest, Version};
 use keelson_provider_api::{
     Action, BoxFuture, Change, Clock, ClusterIdentity, ClusterUid, Disruption, ErrorClass, Existing, Kind,
-    Observed, Outcome, Provider, Resource, ResourceKey, StepContext,
+    Observed, Outcome, Progress, Provider, Resource, ResourceKey, StepContext,
 };
 
 use crate::{Like, SimulatedOptions, SimulatedProvider, SimulatedWorld};
@@ -18,7 +18,7 @@ use crate::{Like, SimulatedOptions, SimulatedProvider, SimulatedWorld};
 /// A world with a cluster called `prod` in it.
 pub(crate) struct Fixture {
     pub(crate) world: SimulatedWorld,
-    pub(crate) context: StepContext,
+    pub(crate) context: StepContext<'static>,
 }
 
 pub(crate) fn identity(name: &str, uid: &str) -> ClusterIdentity {
@@ -61,6 +61,7 @@ impl Fixture {
                 cluster: identity("prod", "one"),
                 fencing_generation: 1,
                 attempt: 0,
+                progress: Progress::default(),
             },
         }
     }
@@ -112,6 +113,7 @@ impl Fixture {
             kubernetes_version: Some(Version::new(1, minor, 2)),
             etcd_version: Some(Version::new(3, 6, 8)),
             settings: Digest::of_bytes(b""),
+            certificates: None,
         };
         (ResourceKey::new(Kind::NodeBundle, name), bundle.into())
     }
@@ -185,7 +187,7 @@ impl Fixture {
         self.carry_out_as(&self.context, change).await
     }
 
-    pub(crate) async fn carry_out_as(&self, context: &StepContext, change: &Change) -> Outcome {
+    pub(crate) async fn carry_out_as(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
         let mut outcome = None;
         let clock = self.world.clock();
         clock

@@ -21,6 +21,11 @@ pub struct NodeBundle {
 
     /// A digest of everything else in the bundle.
     pub settings: Digest,
+
+    /// A digest of what the machine's certificates are to be; `None` where there are none. It is seen to differ as
+    /// soon as one of them is missing, signed by someone else or about to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Digest>,
 }
 
 impl Catalogued for NodeBundle {
@@ -32,6 +37,8 @@ impl Catalogued for NodeBundle {
         Field::new("kubernetesVersion", Effect::Drain),
         Field::new("etcdVersion", Effect::Restart),
         Field::new("settings", Effect::Restart),
+        // Who serves with a certificate reads it anew by itself.
+        Field::new("certificates", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -51,6 +58,7 @@ impl NodeBundle {
             kubernetes_version: Some(Version::new(1, 36, 2)),
             etcd_version: None,
             settings: Digest::of_bytes(b""),
+            certificates: Some(Digest::of_bytes(b"")),
         }
     }
 }

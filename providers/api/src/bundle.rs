@@ -1,0 +1,109 @@
+//! What a machine is given to run, and where a provider gets it from.
+//!
+//! There is one way to configure a machine: a bundle of files with one apply script that installs them. A provider
+//! carries the bundle to the machine, by whatever way it has, and runs the script; it does not look inside.
+//!
+//! On the machine everything lives below [`ROOT`]:
+//!
+//! | path | holds |
+//! |---|---|
+//! | `bundles/<digest>/` | the files of a bundle: `apply`, and what it installs; the running one and the one before |
+//! | `current`, `previous` | symbolic links to those two |
+//! | `assets/<sha256>` | downloads and uploads, each verified, named by its digest |
+//! | `incoming/` | secrets on their way in: the script moves each to its place; empty afterwards |
+//! | `installed` | what was put on the machine, a line each, so that exactly that is removed again |
+//! | `bundle.json` | the bundle that is in force, as [`BundleRecord`], written last |
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::ClusterIdentity;
+use crate::kinds::NodeBundle;
+use crate::provider::ProviderError;
+use crate::values::{Digest, Secret};
+
+/// The folder on a machine that is keelson's own.
+pub const ROOT: &str = "/var/lib/keelson";
+
+/// The name of the script in a bundle. It is run as root with the bundle's folder as its working directory and one
+/// argument, `apply`; it prints one line an action, [`PROGRESS_MARK`] in front, and can be run any number of times.
+pub const APPLY_SCRIPT: &str = "apply";
+
+/// What a line of an apply script's output begins with when it tells of an action.
+pub const PROGRESS_MARK: &str = "keelson: ";
+
+/// Everything that one machine needs to run what it is to run.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The bundle's name: the digest of its files and assets. Secrets are no part of it.
+    pub digest: Digest,
+    /// The files, by their path in the bundle's folder.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What the script takes from `assets/`, or downloads.
+    pub assets: Vec<Asset>,
+    /// Private keys and what else nobody may see, by their name in `incoming/`: only those that the machine lacks.
+    pub secrets: BTreeMap<String, Secret<Vec<u8>>>,
+}
+
+/// A file of a release that a machine needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asset {
+    /// What it is, for people: `etcd 3.6.8`.
+    pub name: String,
+    /// Its SHA-256, by which it is verified and found in `assets/`.
+    pub sha256: Digest,
+    /// From where it comes.
+    pub source: AssetSource,
+}
+
+/// From where an asset comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AssetSource {
+    /// The machine downloads it from this URL.
+    Url(String),
+    /// It lies on the machine that runs keelson and is carried to `assets/` where it is missing.
+    File(PathBuf),
+}
+
+/// The bundle that is in force on a machine, as its apply script wrote it down when it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BundleRecord {
+    /// What was asked for.
+    pub bundle: NodeBundle,
+    /// The paths of the certificates that belong to it, without their keys.
+    pub certificates: Vec<String>,
+}
+
+/// Where a provider gets bundles from.
+#[async_trait]
+pub trait BundleSource: Send + Sync {
+    /// The bundle that `wanted` stands for. `certificates` are those found on the machine, by path, PEM; those that
+    /// are good are kept, the others are issued anew and come among the secrets.
+    ///
+    /// # Errors
+    /// When `wanted` is not what the spec asks for any more, or a certificate cannot be issued.
+    async fn bundle(
+        &self,
+        cluster: &ClusterIdentity,
+        wanted: &NodeBundle,
+        certificates: &BTreeMap<String, String>,
+    ) -> Result<Bundle, ProviderError>;
+
+    /// What to report as the `certificates` of the bundle that `record` tells of, when `certificates` are those found
+    /// on its machine, by path, PEM: the recorded digest while each is good, another one as soon as one is missing,
+    /// signed by someone else or about to end.
+    ///
+    /// # Errors
+    /// When the authorities cannot be read.
+    async fn judge_certificates(
+        &self,
+        record: &BundleRecord,
+        certificates: &BTreeMap<String, String>,
+    ) -> Result<Option<Digest>, ProviderError>;
+}
