@@ -65,6 +65,7 @@
 //! | [`ops`] | apply, destroy, plan, status, kubeconfig: each reads from top to bottom | |
 //! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
 //! | [`model`] | spec to desired resources, one builder a topic | |
+//! | [`node`] | what machines run: bundles rendered from `templates/` | sees the spec |
 //! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
@@ -127,6 +128,7 @@
 pub mod cli;
 pub mod execute;
 pub mod model;
+pub mod node;
 pub mod ops;
 pub mod plan;
 pub mod registry;

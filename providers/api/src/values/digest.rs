@@ -52,7 +52,8 @@ impl Digest {
             .fold(0, |seed, &byte| (seed << 8) | u64::from(byte))
     }
 
-    fn hexadecimal(self) -> String {
+    /// The 64 hexadecimal digits, as `sha256sum` prints them.
+    pub fn hexadecimal(self) -> String {
         use fmt::Write as _;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

@@ -1,0 +1,226 @@
+//! What an apply script does: one line an action in the file `actions` of a bundle.
+
+use std::fmt::Write as _;
+
+use keelson_provider_api::values::Digest;
+use serde::{Deserialize, Serialize};
+
+/// Mode, owner and group of a file or directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The mode's permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub owner: &'static str,
+    /// The group.
+    pub group: &'static str,
+}
+
+impl Access {
+    /// For everyone to read and root to change.
+    pub const PUBLIC: Self = Self::of_root(0o644);
+
+    /// Root's, with `mode`.
+    pub const fn of_root(mode: u32) -> Self {
+        Self {
+            mode,
+            owner: "root",
+            group: "root",
+        }
+    }
+}
+
+/// A machine's architecture, by Go's name for it, as upstream's releases have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// `x86_64`.
+    Amd64,
+    /// `aarch64`.
+    Arm64,
+}
+
+impl Architecture {
+    /// Every architecture that keelson builds clusters on.
+    pub const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
+
+    /// Its name in the paths of releases.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+/// One thing that the apply script does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Downloads go through this proxy.
+    Proxy(String),
+    /// A system user.
+    User {
+        /// Its name.
+        name: &'static str,
+        /// Its home, which is not made.
+        home: &'static str,
+    },
+    /// A directory.
+    Directory {
+        /// Its path.
+        path: String,
+        /// Who may do what with it.
+        access: Access,
+    },
+    /// A release file, downloaded or carried to the machine.
+    Asset {
+        /// Its SHA-256.
+        sha256: Digest,
+        /// Where it is downloaded from; `None` when keelson carries it there.
+        url: Option<String>,
+        /// What it is, for people.
+        name: String,
+        /// The machines that need it.
+        architecture: Architecture,
+    },
+    /// A file of the bundle.
+    File {
+        /// Where it goes.
+        path: String,
+        /// Who may do what with it.
+        access: Access,
+        /// Its path in the bundle.
+        source: String,
+        /// The units that read it when they start.
+        units: Vec<&'static str>,
+    },
+    /// A member of an asset that is a `.tar.gz`.
+    Unpack {
+        /// Where it goes.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+        /// The asset.
+        sha256: Digest,
+        /// Its path in the archive.
+        member: String,
+        /// The units that run it.
+        units: Vec<&'static str>,
+        /// The machines that it is for.
+        architecture: Architecture,
+    },
+    /// A certificate or private key, which is no part of the bundle and comes beside it.
+    Secret {
+        /// Where it goes.
+        path: String,
+        /// Who may do what with it.
+        access: Access,
+        /// Its name on the way.
+        name: String,
+    },
+    /// A systemd unit. Who makes what it serves starts it; the script restarts it when what it uses has changed.
+    Unit {
+        /// Its name.
+        name: &'static str,
+        /// Its path in the bundle.
+        source: String,
+    },
+}
+
+/// A value that cannot stand in a line of actions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` holds a control character, which no action can", .0.escape_debug())]
+pub struct InvalidAction(pub String);
+
+impl Action {
+    /// What stands in the action's line: its verb, and what the script takes after it.
+    fn fields(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        match self {
+            Self::Proxy(url) => words(&["proxy", url]),
+            Self::User { name, home } => words(&["user", name, home]),
+            Self::Directory { path, access } => [words(&["directory", path]), access.fields()].concat(),
+            Self::Asset {
+                sha256,
+                url,
+                name,
+                architecture,
+            } => words(&[
+                "asset",
+                &sha256.hexadecimal(),
+                url.as_deref().unwrap_or("-"),
+                name,
+                architecture.name(),
+            ]),
+            Self::File {
+                path,
+                access,
+                source,
+                units,
+            } => [
+                words(&["file", path]),
+                access.fields(),
+                words(&[source, &list(units)]),
+            ]
+            .concat(),
+            Self::Unpack {
+                path,
+                mode,
+                sha256,
+                member,
+                units,
+                architecture,
+            } => words(&[
+                "unpack",
+                path,
+                &format!("{mode:o}"),
+                &sha256.hexadecimal(),
+                member,
+                &list(units),
+                architecture.name(),
+            ]),
+            Self::Secret { path, access, name } => {
+                [words(&["secret", path]), access.fields(), words(&[name])].concat()
+            }
+            Self::Unit { name, source } => words(&["unit", name, source]),
+        }
+    }
+}
+
+impl Access {
+    fn fields(self) -> Vec<String> {
+        vec![
+            format!("{:o}", self.mode),
+            self.owner.to_owned(),
+            self.group.to_owned(),
+        ]
+    }
+}
+
+fn list(units: &[&str]) -> String {
+    if units.is_empty() {
+        "-".to_owned()
+    } else {
+        units.join(",")
+    }
+}
+
+/// The file `actions` of a bundle.
+///
+/// # Errors
+/// [`InvalidAction`] when a value would end its field or its line.
+pub(super) fn lines(actions: &[Action]) -> Result<String, InvalidAction> {
+    let mut lines = String::new();
+    for action in actions {
+        let fields = action.fields();
+        if let Some(field) = fields.iter().find(|field| field.contains(char::is_control)) {
+            return Err(InvalidAction(field.clone()));
+        }
+        // An empty field would be taken for none, and the next one for it.
+        let fields = fields
+            .iter()
+            .map(|field| if field.is_empty() { "-" } else { field.as_str() });
+        let _ = writeln!(lines, "{}", fields.collect::<Vec<_>>().join("\t"));
+    }
+    Ok(lines)
+}

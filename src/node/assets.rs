@@ -1,0 +1,99 @@
+//! The release files that machines need: where upstream has them, and how their digests are found.
+//!
+//! Nothing here reads a network. What a release needs is asked for as [`ReleaseFile`]s; who can read them answers with
+//! a [`ResolvedRelease`].
+
+use keelson_provider_api::values::{Digest, Version};
+use keelson_provider_api::{Asset, AssetSource};
+use serde::{Deserialize, Serialize};
+
+use super::action::Architecture;
+
+/// A file of an upstream release, for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseFile {
+    /// What it is, for people: `etcd 3.6.8 for amd64`.
+    pub name: String,
+    /// The architecture.
+    pub architecture: Architecture,
+    /// Where upstream has it, without `https://`. A mirror has it at the same path below its own root.
+    pub path: String,
+    /// Where upstream has its SHA-256, without `https://`: a file of lines `DIGEST  NAME`, or of the digest alone.
+    pub checksums: String,
+}
+
+impl ReleaseFile {
+    /// The last part of its path.
+    pub fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// The files of an etcd release, one an architecture (<https://github.com/etcd-io/etcd/releases>).
+pub fn etcd(version: Version) -> Vec<ReleaseFile> {
+    let folder = format!("github.com/etcd-io/etcd/releases/download/v{version}");
+    let file = |architecture: Architecture| ReleaseFile {
+        name: format!("etcd {version} for {}", architecture.name()),
+        architecture,
+        path: format!("{folder}/etcd-v{version}-linux-{}.tar.gz", architecture.name()),
+        checksums: format!("{folder}/SHA256SUMS"),
+    };
+    Architecture::ALL.map(file).to_vec()
+}
+
+/// A file of a release whose digest and source are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolvedFile {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The file.
+    pub asset: Asset,
+    /// The folder at the top of the archive, where it is one.
+    pub top_folder: String,
+}
+
+/// A release whose files are known, one an architecture. An architecture for which there is none is left out.
+pub type ResolvedRelease = Vec<ResolvedFile>;
+
+impl ResolvedFile {
+    /// The URL that machines download it from; `None` when keelson carries it to them.
+    pub fn url(&self) -> Option<&str> {
+        match &self.asset.source {
+            AssetSource::Url(url) => Some(url),
+            AssetSource::File(_) => None,
+        }
+    }
+}
+
+/// A program in an archive.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    /// Its name in the archive's top folder.
+    pub(super) name: &'static str,
+    /// Where it goes.
+    pub(super) folder: &'static str,
+    /// The units that run it.
+    pub(super) units: Vec<&'static str>,
+}
+
+/// A release as it stands in a plan before anyone has looked for it, and in the simulated world, where nobody does.
+pub fn unresolved(files: &[ReleaseFile]) -> ResolvedRelease {
+    files
+        .iter()
+        .map(|file| ResolvedFile {
+            architecture: file.architecture,
+            asset: Asset {
+                name: file.name.clone(),
+                sha256: Digest::of_bytes(file.path.as_bytes()),
+                source: AssetSource::Url(format!("https://{}", file.path)),
+            },
+            top_folder: top_folder(file.file_name()),
+        })
+        .collect()
+}
+
+/// The folder at the top of upstream's archives: their name without its ending.
+pub fn top_folder(file_name: &str) -> String {
+    file_name.strip_suffix(".tar.gz").unwrap_or(file_name).to_owned()
+}

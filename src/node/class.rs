@@ -1,0 +1,146 @@
+//! Machines of one class run the same but for their name and address: what they share is rendered once, however many
+//! they are.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use keelson_provider_api::Asset;
+use keelson_provider_api::values::Digest;
+use serde_json::json;
+
+use super::action::{Access, Action};
+use super::contents::{Contents, RenderError, digest_of};
+use super::etcd::{self, EtcdSettings};
+use super::templates;
+
+/// keelson's folder for configuration on a machine.
+const CONFIGURATION_FOLDER: &str = "/etc/keelson";
+/// The file with what is a machine's own.
+const HOST_FILE: &str = "/etc/keelson/host.env";
+const HOST_SOURCE: &str = "files/etc/keelson/host.env";
+
+/// A certificate or key and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedSecret {
+    /// The file.
+    pub path: String,
+    /// Who may do what with it.
+    pub access: Access,
+}
+
+impl PlacedSecret {
+    /// Its name on the way to the machine.
+    pub fn name(&self) -> String {
+        self.path.trim_start_matches('/').replace('/', "_")
+    }
+}
+
+/// What the machines of a class run.
+#[derive(Debug, Clone, Default)]
+pub struct NodeClass {
+    /// The proxy that downloads go through.
+    pub proxy: Option<String>,
+    /// etcd, where they run it.
+    pub etcd: Option<EtcdSettings>,
+    /// Certificates and keys.
+    pub secrets: Vec<PlacedSecret>,
+}
+
+/// What is a single machine's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIdentity {
+    /// Its name.
+    pub name: String,
+    /// The address that other machines reach it at.
+    pub address: IpAddr,
+}
+
+/// The files of a class, rendered.
+#[derive(Debug, Clone)]
+pub struct NodeFiles {
+    files: BTreeMap<String, Vec<u8>>,
+    assets: Vec<Asset>,
+    digest: Digest,
+}
+
+impl NodeClass {
+    /// Renders what the machines of the class share.
+    ///
+    /// # Errors
+    /// When a value cannot stand where a template puts it.
+    pub fn render(&self) -> Result<NodeFiles, RenderError> {
+        let mut contents = Contents::default();
+        if let Some(proxy) = &self.proxy {
+            contents.act(Action::Proxy(proxy.clone()));
+        }
+        contents.act(Action::Directory {
+            path: CONFIGURATION_FOLDER.to_owned(),
+            access: Access::of_root(0o755),
+        });
+        let units = self.etcd.iter().flat_map(|etcd| &etcd.instances);
+        contents.act(Action::File {
+            path: HOST_FILE.to_owned(),
+            access: Access::PUBLIC,
+            source: HOST_SOURCE.to_owned(),
+            units: units.map(|instance| instance.unit).collect(),
+        });
+        if let Some(etcd) = &self.etcd {
+            etcd::add(etcd, &mut contents)?;
+        }
+        let mut folders: Vec<&str> = self.secrets.iter().filter_map(folder).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in folders {
+            contents.act(Action::Directory {
+                path: folder.to_owned(),
+                access: Access::of_root(0o755),
+            });
+        }
+        for secret in &self.secrets {
+            contents.act(Action::Secret {
+                path: secret.path.clone(),
+                access: secret.access,
+                name: secret.name(),
+            });
+        }
+        let (files, assets) = contents.finish()?;
+        let digest = digest_of(&files);
+        Ok(NodeFiles {
+            files,
+            assets,
+            digest,
+        })
+    }
+}
+
+fn folder(secret: &PlacedSecret) -> Option<&str> {
+    secret.path.rsplit_once('/').map(|(folder, _)| folder)
+}
+
+impl NodeFiles {
+    /// The digest of everything that `host` runs.
+    pub fn digest(&self, host: &HostIdentity) -> Digest {
+        Digest::of_json(&json!([self.digest, host.name, host.address]))
+    }
+
+    /// Every file of the bundle of `host`, by its path in the bundle.
+    ///
+    /// # Errors
+    /// When the host's name cannot stand in a file.
+    pub fn of_host(&self, host: &HostIdentity) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
+        let url_address = match host.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let values = json!({ "name": host.name, "address": host.address, "url_address": url_address });
+        let own = templates::render(templates::HOST_ENVIRONMENT, &values)?;
+        let mut files = self.files.clone();
+        files.insert(HOST_SOURCE.to_owned(), own.into_bytes());
+        Ok(files)
+    }
+
+    /// What the machines download.
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+}

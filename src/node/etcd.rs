@@ -1,0 +1,187 @@
+//! etcd on a machine: a systemd unit under its own user, not a pod, so that it can be operated while kubelet or
+//! containerd are broken.
+//!
+//! Ports, paths and flags are kubeadm's where it has them (`reference/kubeadm.md` §4). What comes and goes with a
+//! member's life, how it joins and who its fellows are, is no part of the bundle: it stands in the file
+//! [`EtcdInstance::member_file`], which is written when the member is made.
+
+use keelson_provider_api::values::Version;
+use serde_json::json;
+
+use super::action::{Access, Action};
+use super::assets::{Program, ResolvedRelease};
+use super::contents::{Contents, RenderError};
+use super::templates;
+
+/// Where etcd's programs are.
+pub(super) const PROGRAM_FOLDER: &str = "/opt/keelson/bin";
+
+/// etcd's folder for configuration.
+pub(super) const CONFIGURATION_FOLDER: &str = "/etc/etcd";
+
+/// The user and group that etcd runs as.
+pub const USER: &str = "etcd";
+
+/// The first release whose experimental flags have become feature gates and plain flags.
+const FEATURE_GATES_SINCE: Version = Version::new(3, 6, 0);
+
+/// An etcd on a machine; a machine has one or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EtcdInstance {
+    /// The etcd cluster that it is a member of.
+    pub cluster: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Where its data lies.
+    pub data_folder: &'static str,
+    /// The port for clients.
+    pub client_port: u16,
+    /// The port for other members.
+    pub peer_port: u16,
+    /// The port for metrics and health, plain HTTP on loopback.
+    pub metrics_port: u16,
+}
+
+/// The etcd of everything but events, on the ports that IANA gave etcd.
+pub const MAIN: EtcdInstance = EtcdInstance {
+    cluster: "main",
+    unit: "etcd.service",
+    data_folder: "/var/lib/etcd",
+    client_port: 2379,
+    peer_port: 2380,
+    metrics_port: 2381,
+};
+
+/// The etcd of events, where they have their own.
+pub const EVENTS: EtcdInstance = EtcdInstance {
+    cluster: "events",
+    unit: "etcd-events.service",
+    data_folder: "/var/lib/etcd-events",
+    client_port: 2382,
+    peer_port: 2383,
+    metrics_port: 2384,
+};
+
+impl EtcdInstance {
+    /// The instance that is a member of `cluster`.
+    pub fn of_cluster(cluster: &str) -> Option<&'static Self> {
+        [&MAIN, &EVENTS]
+            .into_iter()
+            .find(|instance| instance.cluster == cluster)
+    }
+
+    /// The file with how this member comes into its cluster.
+    pub fn member_file(&self) -> String {
+        format!("{CONFIGURATION_FOLDER}/{}.member.env", self.cluster)
+    }
+}
+
+/// What the etcds of a cluster have in common.
+#[derive(Debug, Clone)]
+pub struct EtcdSettings {
+    /// The release.
+    pub version: Version,
+    /// Its files.
+    pub release: ResolvedRelease,
+    /// The instances on each machine.
+    pub instances: Vec<&'static EtcdInstance>,
+    /// How often the leader reports, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// How long a member waits for it, in milliseconds.
+    pub election_timeout_ms: u64,
+    /// How large a database may grow.
+    pub quota_bytes: u64,
+    /// The files that a member shows and trusts.
+    pub certificates: EtcdCertificates,
+}
+
+/// Paths of an etcd member's certificates.
+#[derive(Debug, Clone)]
+pub struct EtcdCertificates {
+    /// The authority's certificate.
+    pub authority: String,
+    /// What clients are shown.
+    pub server: String,
+    /// Its key.
+    pub server_key: String,
+    /// What other members are shown.
+    pub peer: String,
+    /// Its key.
+    pub peer_key: String,
+}
+
+/// Adds etcd to what a machine runs.
+pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<(), RenderError> {
+    let units: Vec<&'static str> = settings.instances.iter().map(|instance| instance.unit).collect();
+    contents.act(Action::User {
+        name: USER,
+        home: MAIN.data_folder,
+    });
+    contents.act(Action::Directory {
+        path: PROGRAM_FOLDER.to_owned(),
+        access: Access::of_root(0o755),
+    });
+    contents.act(Action::Directory {
+        path: CONFIGURATION_FOLDER.to_owned(),
+        access: Access::of_root(0o755),
+    });
+    let programs = ["etcd", "etcdctl", "etcdutl"].map(|name| Program {
+        name,
+        folder: PROGRAM_FOLDER,
+        // Clients of etcd are no reason to restart it.
+        units: if name == "etcd" { units.clone() } else { Vec::new() },
+    });
+    contents.unpack(&settings.release, &programs);
+    for instance in &settings.instances {
+        add_instance(settings, instance, contents)?;
+    }
+    Ok(())
+}
+
+fn add_instance(
+    settings: &EtcdSettings,
+    instance: &EtcdInstance,
+    contents: &mut Contents,
+) -> Result<(), RenderError> {
+    let EtcdInstance { cluster, unit, .. } = *instance;
+    contents.act(Action::Directory {
+        path: instance.data_folder.to_owned(),
+        access: Access {
+            mode: 0o700,
+            owner: USER,
+            group: USER,
+        },
+    });
+    let certificates = &settings.certificates;
+    let environment = templates::render(
+        templates::ETCD_ENVIRONMENT,
+        &json!({
+            "authority": certificates.authority,
+            "certificate": certificates.server,
+            "key": certificates.server_key,
+            "peer_certificate": certificates.peer,
+            "peer_key": certificates.peer_key,
+            "heartbeat_ms": settings.heartbeat_ms,
+            "election_timeout_ms": settings.election_timeout_ms,
+            "quota_bytes": settings.quota_bytes,
+            "has_feature_gates": settings.version >= FEATURE_GATES_SINCE,
+        }),
+    )?;
+    let environment_file = format!("{CONFIGURATION_FOLDER}/{cluster}.env");
+    contents.file(&environment_file, Access::PUBLIC, environment, &[unit]);
+    let text = templates::render(
+        templates::ETCD_UNIT,
+        &json!({
+            "cluster": cluster,
+            "program": format!("{PROGRAM_FOLDER}/etcd"),
+            "environment": environment_file,
+            "member": instance.member_file(),
+            "data_folder": instance.data_folder,
+            "client_port": instance.client_port,
+            "peer_port": instance.peer_port,
+            "metrics_port": instance.metrics_port,
+        }),
+    )?;
+    contents.unit(unit, text);
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! What machines run: rendered by pure code from templates into bundles (see [`keelson_provider_api::bundle`]).
+//!
+//! | module | holds |
+//! |---|---|
+//! | `class` | what machines of one class run, and what is a single machine's own |
+//! | `etcd` | etcd: unit, settings, ports, paths |
+//! | `assets` | release files and where upstream has them |
+//! | `action` | what an apply script does, a line an action |
+//! | `contents` | a bundle while it is put together |
+//! | `templates` | the templates, and the helpers that quote |
+//! | `quote` | values in shell, environment files, units and YAML |
+
+mod action;
+mod assets;
+mod class;
+mod contents;
+mod etcd;
+mod quote;
+mod templates;
+
+pub use action::{Access, Architecture, InvalidAction};
+pub use assets::{ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release, top_folder, unresolved};
+pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
+pub use contents::RenderError;
+pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};

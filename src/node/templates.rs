@@ -1,0 +1,99 @@
+//! The templates of what machines run, and how values come into them.
+
+use std::sync::LazyLock;
+
+use handlebars::{
+    Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError, RenderErrorReason,
+};
+use serde::Serialize;
+
+use super::quote::{self, Unquotable};
+
+/// A template, by its path below `templates/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Template {
+    /// Its path below `templates/`.
+    pub(super) path: &'static str,
+    /// Its text.
+    pub(super) text: &'static str,
+}
+
+macro_rules! template {
+    ($path:literal) => {
+        Template {
+            path: $path,
+            text: include_str!(concat!("../../templates/", $path)),
+        }
+    };
+}
+
+/// What is a machine's own, for the units on it.
+pub(super) const HOST_ENVIRONMENT: Template = template!("node/host.env.hbs");
+/// The settings that the members of an etcd cluster share.
+pub(super) const ETCD_ENVIRONMENT: Template = template!("etcd/etcd.env.hbs");
+/// The unit of an etcd member.
+pub(super) const ETCD_UNIT: Template = template!("etcd/etcd.service.hbs");
+
+/// The script of every bundle. It has no variables.
+pub(super) const APPLY_SCRIPT: &str = include_str!("../../templates/node/apply.sh");
+
+/// Every template of what machines run.
+pub(super) const TEMPLATES: &[Template] = &[HOST_ENVIRONMENT, ETCD_ENVIRONMENT, ETCD_UNIT];
+
+static REGISTRY: LazyLock<Result<Handlebars<'static>, Box<handlebars::TemplateError>>> =
+    LazyLock::new(registry);
+
+fn registry() -> Result<Handlebars<'static>, Box<handlebars::TemplateError>> {
+    let mut handlebars = Handlebars::new();
+    // A name that a template does not get is an error, not an empty text.
+    handlebars.set_strict_mode(true);
+    // Nothing is quoted by itself, because every language quotes in its own way: a test sees that each value goes
+    // through a helper.
+    handlebars.register_escape_fn(handlebars::no_escape);
+    handlebars.register_helper("sh", Box::new(Quoting(quote::shell)));
+    handlebars.register_helper("env", Box::new(Quoting(quote::environment)));
+    handlebars.register_helper("unit", Box::new(Quoting(quote::unit)));
+    handlebars.register_helper("yaml", Box::new(Quoting(|text| Ok(quote::yaml(text)))));
+    for template in TEMPLATES {
+        handlebars
+            .register_template_string(template.path, template.text)
+            .map_err(Box::new)?;
+    }
+    Ok(handlebars)
+}
+
+/// A helper that writes its one argument quoted for a language.
+struct Quoting(fn(&str) -> Result<String, Unquotable>);
+
+impl handlebars::HelperDef for Quoting {
+    fn call<'registry: 'render, 'render>(
+        &self,
+        helper: &Helper<'render>,
+        _: &'registry Handlebars<'registry>,
+        _: &'render Context,
+        _: &mut RenderContext<'registry, 'render>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let value = helper
+            .param(0)
+            .ok_or(RenderErrorReason::ParamNotFoundForIndex("quoting", 0))?;
+        let text = match value.value() {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let quoted = (self.0)(&text).map_err(|refused| RenderErrorReason::NestedError(Box::new(refused)))?;
+        out.write(&quoted)?;
+        Ok(())
+    }
+}
+
+/// Fills a template in.
+///
+/// # Errors
+/// When a value cannot stand where the template puts it, or the template asks for one that `values` does not have.
+pub(super) fn render(template: Template, values: &impl Serialize) -> Result<String, RenderError> {
+    match &*REGISTRY {
+        Ok(registry) => registry.render(template.path, values),
+        Err(problem) => Err(RenderErrorReason::Other(problem.to_string()).into()),
+    }
+}

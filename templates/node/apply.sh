@@ -1,0 +1,335 @@
+#!/bin/sh
+# Variables: none. This script is the same in every bundle; what it does stands beside it in the file `actions`.
+#
+# Usage, as root:
+#   apply           install the bundle that the script lies in, in place of the one in force
+#   apply remove    take away everything that the bundle in force installed
+#
+# It can be run any number of times. It changes only what differs, replaces each file in one step, restarts only what
+# uses a file that changed, and prints a line an action. When it fails on the way, the bundle that was in force is put
+# back. A file of someone else that stands in the way is kept, and comes back when keelson's goes.
+#
+# Actions, a line each, fields separated by tabs, `-` for none:
+#   proxy      URL                                      for downloads
+#   user       NAME HOME
+#   directory  PATH MODE OWNER GROUP
+#   asset      SHA256 URL NAME ARCHITECTURE             `-` where keelson carries it here
+#   file       PATH MODE OWNER GROUP SOURCE UNITS
+#   unpack     PATH MODE SHA256 MEMBER UNITS ARCHITECTURE  one member of a .tar.gz asset
+#   secret     PATH MODE OWNER GROUP NAME               comes in incoming/NAME when it is new
+#   unit       NAME SOURCE                              who makes what it serves starts it
+set -eu
+umask 077
+export LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+root=/var/lib/keelson
+units=/etc/systemd/system
+tab=$(printf '\t')
+case $(uname -m) in
+x86_64) architecture=amd64 ;;
+aarch64 | arm64) architecture=arm64 ;;
+*) architecture=$(uname -m) ;;
+esac
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+work=
+
+say() { printf 'keelson: %s\n' "$*"; }
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# True when keelson put `$2` of the kind `$1` there.
+is_ours() { [ -f "$root/installed" ] && grep -Fqx -- "$1$tab$2" "$root/installed"; }
+
+note_installed() { printf '%s\t%s\n' "$1" "$2" >>"$work/installed"; }
+
+note_restarts() {
+    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$work/restarts"
+}
+
+# Keeps what someone else has at `$1`.
+set_aside() {
+    if [ -e "$1" ] && ! is_ours file "$1" && ! is_ours unit "${1##*/}" && [ ! -e "$root/aside$1" ]; then
+        say "set aside $1"
+        mkdir -p -- "$root/aside$(dirname -- "$1")"
+        cp -a -- "$1" "$root/aside$1"
+    fi
+}
+
+# Puts the file `$1` at `$2` with mode, owner and group; sets `placed` when anything was different. Never call it in a
+# condition: there the shell would go on after a command that failed.
+place() {
+    placed=
+    if [ -f "$2" ] && [ ! -L "$2" ] && cmp -s -- "$1" "$2"; then
+        [ "$(stat -c '%a %U %G' -- "$2")" != "$3 $4 $5" ] || return 0
+        chown -- "$4:$5" "$2"
+        chmod -- "$3" "$2"
+        say "set owner and mode of $2"
+        placed=yes
+        return 0
+    fi
+    [ ! -d "$2" ] || fail "$2 is a directory, and keelson needs a file there: move it away"
+    set_aside "$2"
+    cp -- "$1" "$2.keelson-new"
+    chown -- "$4:$5" "$2.keelson-new"
+    chmod -- "$3" "$2.keelson-new"
+    sync -- "$2.keelson-new"
+    mv -f -- "$2.keelson-new" "$2"
+    say "write $2"
+    placed=yes
+}
+
+has_digest() { [ "$(sha256sum -- "$1" | cut -d ' ' -f 1)" = "$2" ]; }
+
+download() {
+    if command -v curl >/dev/null; then
+        curl --fail --silent --show-error --location --retry 4 --retry-delay 1 --connect-timeout 15 \
+            --speed-limit 1000 --speed-time 30 --max-time 1200 --output "$2" -- "$1"
+    elif command -v wget >/dev/null; then
+        wget --quiet --tries=5 --timeout=30 --output-document="$2" -- "$1"
+    else
+        fail "neither curl nor wget is installed: install one, or name a directory in assets.files"
+    fi
+}
+
+do_proxy() {
+    export http_proxy="$1" https_proxy="$1"
+}
+
+do_user() {
+    made=
+    if ! getent passwd "$1" >/dev/null; then
+        say "add user $1"
+        useradd --system --user-group --no-create-home --home-dir "$2" --shell /usr/sbin/nologin "$1"
+        made=yes
+    fi
+    if [ -n "$made" ] || is_ours user "$1"; then
+        note_installed user "$1"
+    fi
+}
+
+do_directory() {
+    if [ ! -d "$1" ]; then
+        say "make $1"
+        mkdir -p -- "$1"
+        note_installed directory "$1"
+    elif is_ours directory "$1"; then
+        note_installed directory "$1"
+    fi
+    if [ "$(stat -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+        chown -- "$3:$4" "$1"
+        chmod -- "$2" "$1"
+    fi
+}
+
+do_asset() {
+    file=$root/assets/$1
+    if [ -f "$file" ]; then
+        if has_digest "$file" "$1"; then return 0; fi
+        say "remove damaged $3"
+        rm -f -- "$file"
+    fi
+    [ "$2" != - ] || fail "$3 is not in $root/assets: keelson carries it there, so run keelson again"
+    say "download $3"
+    rm -f -- "$file.part"
+    download "$2" "$file.part" || fail "cannot download $3 from $2"
+    if ! has_digest "$file.part" "$1"; then
+        rm -f -- "$file.part"
+        fail "$2 is not the $3 that was planned: its SHA-256 is not $1"
+    fi
+    mv -f -- "$file.part" "$file"
+}
+
+do_file() {
+    place "$here/$5" "$1" "$2" "$3" "$4"
+    [ -z "$placed" ] || note_restarts "$6"
+    note_installed file "$1"
+}
+
+do_unpack() {
+    tar -xzOf "$root/assets/$3" -- "$4" >"$work/member" || fail "$4 is not in the asset $3"
+    place "$work/member" "$1" "$2" root root
+    [ -z "$placed" ] || note_restarts "$5"
+    rm -f -- "$work/member"
+    note_installed file "$1"
+}
+
+# A program that this machine cannot run must not be missed in silence.
+check_architecture() {
+    grep -q "^unpack$tab" "$here/actions" || return 0
+    grep "^unpack$tab" "$here/actions" | cut -f 7 | grep -Fqx -- "$architecture" ||
+        fail "the bundle has no programs for $architecture"
+}
+
+do_secret() {
+    if [ -f "$root/incoming/$5" ]; then
+        place "$root/incoming/$5" "$1" "$2" "$3" "$4"
+        rm -f -- "$root/incoming/$5"
+    elif [ ! -f "$1" ]; then
+        fail "$1 is missing and did not come: run keelson again"
+    fi
+    note_installed file "$1"
+}
+
+do_unit() {
+    place "$here/$2" "$units/$1" 644 root root
+    if [ -n "$placed" ]; then
+        reload=yes
+        note_restarts "$1"
+    fi
+    note_installed unit "$1"
+}
+
+each_action() {
+    while IFS="$tab" read -r verb a b c d e f; do
+        case $verb in
+        proxy) do_proxy "$a" ;;
+        user) do_user "$a" "$b" ;;
+        directory) do_directory "$a" "$b" "$c" "$d" ;;
+        asset) if [ "$d" = "$architecture" ]; then do_asset "$a" "$b" "$c"; fi ;;
+        file) do_file "$a" "$b" "$c" "$d" "$e" "$f" ;;
+        unpack) if [ "$f" = "$architecture" ]; then do_unpack "$a" "$b" "$c" "$d" "$e"; fi ;;
+        secret) do_secret "$a" "$b" "$c" "$d" "$e" ;;
+        unit) do_unit "$a" "$b" ;;
+        '' | '#'*) ;;
+        *) fail "this bundle asks for \`$verb\`, which its script does not know" ;;
+        esac
+    done <"$here/actions"
+}
+
+# Takes away what was installed before and is not in the new list: the last first.
+prune() {
+    [ -f "$root/installed" ] || return 0
+    grep -Fvx -f "$work/installed" -- "$root/installed" >"$work/gone" || :
+    sed '1!G;h;$!d' "$work/gone" >"$work/gone-last-first"
+    while IFS="$tab" read -r kind what; do
+        path=$what
+        case $kind in
+        unit)
+            path=$units/$what
+            say "stop $what"
+            systemctl disable --now -- "$what" >/dev/null 2>&1 || :
+            systemctl reset-failed -- "$what" >/dev/null 2>&1 || :
+            reload=yes
+            ;;
+        user)
+            say "remove user $what"
+            userdel -- "$what" 2>/dev/null || :
+            continue
+            ;;
+        directory)
+            rmdir -- "$what" 2>/dev/null || :
+            continue
+            ;;
+        esac
+        say "remove $path"
+        rm -f -- "$path"
+        if [ -e "$root/aside$path" ]; then
+            say "put back $path"
+            mv -f -- "$root/aside$path" "$path"
+        fi
+    done <"$work/gone-last-first"
+}
+
+restart_what_changed() {
+    [ -z "$reload" ] || systemctl daemon-reload
+    sort -u "$work/restarts" >"$work/restarts-once"
+    while read -r unit; do
+        case $(systemctl is-active -- "$unit" || :) in
+        inactive | unknown | '') ;;
+        *)
+            say "restart $unit"
+            systemctl restart -- "$unit" || fail "$unit does not start: $(last_words "$unit")"
+            ;;
+        esac
+    done <"$work/restarts-once"
+}
+
+last_words() {
+    journalctl --unit "$1" --lines 3 --no-pager --output cat 2>/dev/null | tr '\n' ' ' || :
+}
+
+link() {
+    ln -sfn -- "$1" "$root/$2.new"
+    mv -fT -- "$root/$2.new" "$root/$2"
+}
+
+# Writes down what is in force, and lets go of bundles and assets that neither it nor the one before uses.
+record() {
+    digest=${here##*/}
+    running=$(readlink -- "$root/current" || :)
+    if [ "$running" != "bundles/$digest" ]; then
+        [ -z "$running" ] || link "$running" previous
+        link "bundles/$digest" current
+    fi
+    mv -f -- "$work/installed" "$root/installed"
+    cp -- "$here/record.json" "$root/bundle.json.new"
+    mv -f -- "$root/bundle.json.new" "$root/bundle.json"
+    before=$(readlink -- "$root/previous" || :)
+    for bundle in "$root"/bundles/*; do
+        case bundles/${bundle##*/} in
+        "bundles/$digest" | "$before") ;;
+        *) rm -rf -- "$bundle" ;;
+        esac
+    done
+    for asset in "$root"/assets/*; do
+        [ -e "$asset" ] || continue
+        grep -qF -- "${asset##*/}" "$root"/bundles/*/actions || rm -f -- "$asset"
+    done
+}
+
+# What was in force is in force again when this bundle could not be.
+put_back() {
+    status=$?
+    trap - EXIT
+    [ "$status" -ne 0 ] || [ -z "$work" ] || rm -rf -- "$work"
+    if [ "$status" -ne 0 ] && [ -n "$work" ]; then
+        # What was made on the way is known to the next run, and to this one's undoing.
+        if [ -f "$work/installed" ]; then
+            cat "$root/installed" "$work/installed" 2>/dev/null | awk '!seen[$0]++' >"$root/installed.new"
+            mv -f -- "$root/installed.new" "$root/installed"
+        fi
+        rm -rf -- "$work"
+        running=$(readlink -- "$root/current" || :)
+        if [ -z "${KEELSON_PUTS_BACK:-}" ] && [ -n "$running" ] && [ "$running" != "bundles/${here##*/}" ]; then
+            say "put back the bundle that was in force"
+            KEELSON_PUTS_BACK=yes "$root/$running/apply" || :
+        fi
+    fi
+    exit "$status"
+}
+
+mkdir -p -- "$root/assets" "$root/incoming"
+if [ -z "${KEELSON_PUTS_BACK:-}" ]; then
+    exec 9>"$root/lock"
+    flock --wait 60 9 || fail "another apply script runs on this machine"
+fi
+rm -rf -- "$root"/work.*
+work=$(mktemp -d "$root/work.XXXXXX")
+trap put_back EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+: >"$work/installed"
+: >"$work/restarts"
+reload=
+
+case ${1:-apply} in
+apply)
+    check_architecture
+    each_action
+    prune
+    restart_what_changed
+    record
+    ;;
+remove)
+    prune
+    [ -z "$reload" ] || systemctl daemon-reload
+    rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous"
+    rm -rf -- "$root/bundles" "$root/assets" "$root/incoming"
+    ;;
+*) fail "usage: apply [remove]" ;;
+esac
