@@ -6,16 +6,20 @@
 
 mod cidr;
 mod digest;
+mod key_algorithm;
 mod name;
 mod quantity;
+mod secret;
 mod span;
 mod taint;
 mod version;
 
 pub use cidr::{Cidr, clip};
 pub use digest::Digest;
+pub use key_algorithm::KeyAlgorithm;
 pub use name::{ClusterName, Name};
 pub use quantity::Quantity;
+pub use secret::Secret;
 pub use span::Span;
 pub use taint::{Labels, Taint, TaintEffect};
 pub use version::Version;
