@@ -66,6 +66,7 @@
 //! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
 //! | [`model`] | spec to desired resources, one builder a topic | |
 //! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
+//! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
 //! | `providers/api` | the vocabulary | knows an SDK |
@@ -128,6 +129,7 @@ pub mod cli;
 pub mod execute;
 pub mod model;
 pub mod ops;
+pub mod pki;
 pub mod plan;
 pub mod registry;
 pub mod spec;
