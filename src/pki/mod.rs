@@ -16,12 +16,14 @@
 
 mod authority;
 mod certificate;
+mod check;
 mod der;
 mod error;
 mod facts;
 mod issue;
 mod kept;
 mod keys;
+mod kubeconfig;
 mod requirement;
 mod seal;
 pub mod table;
@@ -29,11 +31,13 @@ mod verdict;
 
 pub use authority::Authority;
 pub use certificate::Certificate;
+pub use check::{CertificateRecord, LookedFor, Renewals, check_certificates};
 pub use error::PkiError;
 pub use facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 pub use issue::{IssuedCertificate, check_can_issue, issue};
 pub use kept::ClusterPki;
 pub use keys::ServiceAccountKey;
+pub use kubeconfig::{ClientCertificate, Kubeconfig, client_certificate};
 pub use requirement::{Place, Requirement};
 pub use seal::Seal;
 pub use table::{AuthorityName, Usage};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::values::Span;
+use keelson_provider_api::values::{Digest, Span};
 use serde::Serialize;
 
 use super::authority::Authority;
@@ -21,6 +21,11 @@ pub enum Verdict {
     Good,
     /// There is none.
     Missing,
+    /// It could not be looked at.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
     /// It cannot be read.
     Unreadable {
         /// What is wrong with it.
@@ -30,6 +35,11 @@ pub enum Verdict {
     WrongSigner {
         /// Whom it names as its issuer.
         issuer: String,
+    },
+    /// It is the certificate of an authority that is not the cluster's.
+    OtherAuthority {
+        /// The digest of its key.
+        fingerprint: Digest,
     },
     /// Its time is over.
     Expired {
@@ -82,6 +92,10 @@ impl fmt::Display for Verdict {
         match self {
             Self::Good => formatter.write_str("good"),
             Self::Missing => formatter.write_str("there is no certificate"),
+            Self::Unknown { reason } => write!(formatter, "could not be looked at: {reason}"),
+            Self::OtherAuthority { fingerprint } => {
+                write!(formatter, "belongs to another authority, {fingerprint}")
+            }
             Self::Unreadable { problem } => write!(formatter, "cannot be read: {problem}"),
             Self::WrongSigner { issuer } => {
                 write!(
@@ -155,6 +169,7 @@ impl Renewal {
     /// Of authorities: the life of a certificate. From then on what they issue is shorter than it should be.
     pub const AUTHORITY: Self = Self::TimeLeft(Terms::CERTIFICATE.validity);
 
+    /// True when it is to be replaced.
     pub(super) fn is_due(self, not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
         let left = not_after.duration_since(now);
         match self {

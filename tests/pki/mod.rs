@@ -1,8 +1,10 @@
 //! Certificates: against openssl, against damage, and against each other.
 
 mod authorities;
+mod check;
 mod hostile;
 mod kept;
+mod kubeconfigs;
 mod openssl;
 mod rows;
 mod verdicts;
