@@ -9,6 +9,7 @@
 
 mod execute;
 mod generated;
+mod pki;
 mod plan;
 mod spec;
 

@@ -10,6 +10,7 @@ mod documents;
 mod examples;
 mod floors;
 mod operations;
+mod pki;
 mod plan;
 mod simulation;
 mod spec;

@@ -25,13 +25,13 @@ const FLOORS: &[Floor] = &[
     // `main` only parses arguments, so it is the commands that connect: they use the registry.
     Floor {
         module: "cli",
-        may_use: &["view", "registry", "ops", "execute", "plan", "spec"],
+        may_use: &["view", "registry", "ops", "execute", "plan", "pki", "spec"],
         crates: &[API],
     },
     // Views name the values that they show and the events that they hear.
     Floor {
         module: "view",
-        may_use: &["ops", "execute", "plan", "spec"],
+        may_use: &["ops", "execute", "plan", "pki", "spec"],
         crates: &[API],
     },
     // The only place that names concrete providers and stores.
@@ -42,7 +42,7 @@ const FLOORS: &[Floor] = &[
     },
     Floor {
         module: "ops",
-        may_use: &["execute", "model", "plan", "spec"],
+        may_use: &["execute", "model", "plan", "pki", "spec"],
         crates: &[API],
     },
     // Never the spec: what is carried out is a plan, whoever made it.
@@ -54,11 +54,16 @@ const FLOORS: &[Floor] = &[
     // The model builds what the planner takes, `plan::DesiredState`, so it stands above the planner.
     Floor {
         module: "model",
-        may_use: &["plan", "spec"],
+        may_use: &["plan", "pki", "spec"],
         crates: &[API],
     },
     Floor {
         module: "plan",
+        may_use: &[],
+        crates: &[API],
+    },
+    Floor {
+        module: "pki",
         may_use: &[],
         crates: &[API],
     },

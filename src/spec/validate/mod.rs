@@ -15,6 +15,7 @@ mod hosts;
 mod labels;
 mod network;
 mod node;
+mod pki;
 mod releases;
 
 use std::collections::HashMap;
@@ -78,6 +79,9 @@ const CHECKS: &[Check] = &[
     api::ports,
     api::arguments,
     api::lists,
+    pki::validity,
+    pki::authorities,
+    pki::recipients,
     node::feature_gates,
     node::free_form_fields,
     addons::names,

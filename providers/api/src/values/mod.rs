@@ -6,6 +6,7 @@
 
 mod cidr;
 mod digest;
+mod key_algorithm;
 mod name;
 mod quantity;
 mod secret;
@@ -15,6 +16,7 @@ mod version;
 
 pub use cidr::{Cidr, clip};
 pub use digest::Digest;
+pub use key_algorithm::KeyAlgorithm;
 pub use name::{ClusterName, Name};
 pub use quantity::Quantity;
 pub use secret::Secret;

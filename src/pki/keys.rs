@@ -1,0 +1,120 @@
+//! Private keys.
+
+use std::fmt;
+
+use keelson_provider_api::values::{KeyAlgorithm, Secret};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize};
+
+use super::error::PkiError;
+
+/// A private key: as the library signs with it, and as its owner wrote it.
+pub(super) struct PrivateKey {
+    pair: Secret<KeyPair>,
+    pem: Secret<String>,
+}
+
+impl PrivateKey {
+    /// Makes a key.
+    pub(super) fn generate(algorithm: KeyAlgorithm, what: &str) -> Result<Self, PkiError> {
+        let made = match algorithm {
+            KeyAlgorithm::EcdsaP256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+            KeyAlgorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
+            KeyAlgorithm::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
+        };
+        let pair = made.map_err(|source| PkiError::Make {
+            what: format!("the private key of {what}"),
+            source,
+        })?;
+        Ok(Self {
+            pem: Secret::new(pair.serialize_pem()),
+            pair: Secret::new(pair),
+        })
+    }
+
+    /// Reads a key as kubeadm and openssl write them: PKCS#8, PKCS#1 or SEC 1, in PEM, not encrypted. What stands
+    /// beside it, such as the `EC PARAMETERS` of `openssl ecparam`, is passed over.
+    pub(super) fn from_pem(pem: &Secret<String>, what: &str) -> Result<Self, PkiError> {
+        let unreadable = |problem: &str| PkiError::Key {
+            what: what.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let text = pem.expose();
+        if text.contains("BEGIN ENCRYPTED") || text.contains("4,ENCRYPTED") {
+            return Err(unreadable("it is encrypted; decrypt it first"));
+        }
+        let blocks = pem::parse_many(text).map_err(|problem| unreadable(&problem.to_string()))?;
+        let block = blocks
+            .into_iter()
+            .find(|block| block.tag().ends_with("PRIVATE KEY"));
+        let block = block.ok_or_else(|| unreadable("there is no `PRIVATE KEY` in PEM"))?;
+        let contents = Secret::new(block.into_contents());
+        let pair = KeyPair::try_from(contents.expose().as_slice())
+            .map_err(|_| unreadable("it is no key of ECDSA, RSA or Ed25519"))?;
+        Ok(Self {
+            pair: Secret::new(pair),
+            pem: pem.clone(),
+        })
+    }
+
+    /// The key as the library knows it.
+    pub(super) fn pair(&self) -> &KeyPair {
+        self.pair.expose()
+    }
+
+    /// The key, PEM.
+    pub(super) fn pem(&self) -> &Secret<String> {
+        &self.pem
+    }
+
+    /// The public half as it stands in certificates.
+    pub(super) fn public_bits(&self) -> &[u8] {
+        self.pair().der_bytes()
+    }
+
+    /// The public half, PEM.
+    pub(super) fn public_pem(&self) -> String {
+        self.pair().public_key_pem()
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("PrivateKey").field(&self.pem).finish()
+    }
+}
+
+/// The key pair that service-account tokens are signed and checked with.
+#[derive(Debug)]
+pub struct ServiceAccountKey {
+    private: PrivateKey,
+}
+
+impl ServiceAccountKey {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn create(algorithm: KeyAlgorithm) -> Result<Self, PkiError> {
+        let private = PrivateKey::generate(algorithm, "service accounts")?;
+        Ok(Self { private })
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When there is no private key in `pem`.
+    pub fn from_pem(pem: &Secret<String>) -> Result<Self, PkiError> {
+        let private = PrivateKey::from_pem(pem, "service accounts")?;
+        Ok(Self { private })
+    }
+
+    /// `sa.key`.
+    pub fn private_pem(&self) -> &Secret<String> {
+        self.private.pem()
+    }
+
+    /// `sa.pub`.
+    pub fn public_pem(&self) -> String {
+        self.private.public_pem()
+    }
+}

@@ -1,0 +1,215 @@
+//! How what is kept is encrypted, and opened: files of age, <https://age-encryption.org/v1>, which the program `age`
+//! opens too.
+
+use std::fmt;
+use std::io::{Read, Write};
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::secrecy::SecretString;
+use age::{DecryptError, Decryptor, Encryptor, scrypt, x25519};
+use keelson_provider_api::StoreError;
+use keelson_provider_api::values::Secret;
+
+use super::error::PkiError;
+
+/// How what is kept is encrypted, and what opens it.
+pub struct Seal {
+    close: Close,
+    identities: Vec<x25519::Identity>,
+}
+
+enum Close {
+    Not,
+    ToRecipients(Vec<x25519::Recipient>),
+    WithPassphrase(Option<Secret<String>>),
+}
+
+/// The work to try one passphrase: 2^17 blocks of scrypt, 128 MiB, as OWASP's cheat sheet for passwords has it. `age`
+/// takes as much as a second allows, but keelson opens four objects at a time.
+const WORK_LOG2: u8 = 17;
+/// The most work that is done to open something: a gigabyte. More is no file of keelson's or of `age -p`.
+const WORK_LIMIT_LOG2: u8 = 20;
+
+const BEGINNINGS: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"];
+
+/// An object in the store, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'a> {
+    pub(super) path: &'a str,
+    pub(super) location: &'a str,
+}
+
+impl Object<'_> {
+    pub(super) fn damaged(&self, problem: impl Into<String>) -> PkiError {
+        PkiError::Store(StoreError::Damaged {
+            path: self.path.to_owned(),
+            location: self.location.to_owned(),
+            problem: problem.into(),
+        })
+    }
+}
+
+impl Seal {
+    /// No encryption.
+    pub fn none() -> Self {
+        Self {
+            close: Close::Not,
+            identities: Vec::new(),
+        }
+    }
+
+    /// Encryption to recipients, `age1…`. To open it, give [identities](Self::with_identities).
+    ///
+    /// # Errors
+    /// When there is none, or one is no recipient of age.
+    pub fn to_recipients(recipients: &[String]) -> Result<Self, PkiError> {
+        let read = |text: &String| {
+            text.parse().map_err(|problem: &str| PkiError::Encrypt {
+                problem: format!("`{text}` is not a recipient of age: {problem}"),
+            })
+        };
+        let recipients: Vec<_> = recipients.iter().map(read).collect::<Result<_, _>>()?;
+        if recipients.is_empty() {
+            return Err(PkiError::Encrypt {
+                problem: "there is no recipient".to_owned(),
+            });
+        }
+        Ok(Self {
+            close: Close::ToRecipients(recipients),
+            identities: Vec::new(),
+        })
+    }
+
+    /// Encryption with a passphrase. Without one, whatever needs it says so.
+    pub fn with_passphrase(passphrase: Option<Secret<String>>) -> Self {
+        Self {
+            close: Close::WithPassphrase(passphrase.filter(|passphrase| !passphrase.expose().is_empty())),
+            identities: Vec::new(),
+        }
+    }
+
+    /// The same, with the identities in the text of an identity file: a line each, `AGE-SECRET-KEY-1…`, with empty
+    /// lines and comments between.
+    ///
+    /// # Errors
+    /// When a line is neither.
+    pub fn with_identities(mut self, file: &Secret<String>) -> Result<Self, PkiError> {
+        let lines = file.expose().lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let identity = line.parse().map_err(|problem| PkiError::Identity { problem })?;
+            self.identities.push(identity);
+        }
+        Ok(self)
+    }
+
+    /// True when nothing may be kept that is not encrypted.
+    pub(super) fn is_encrypting(&self) -> bool {
+        !matches!(self.close, Close::Not)
+    }
+
+    /// What is to be kept for `content`.
+    pub(super) fn close(&self, content: &[u8]) -> Result<Vec<u8>, PkiError> {
+        let failed = |problem: String| PkiError::Encrypt { problem };
+        let encryptor = match &self.close {
+            Close::Not => return Ok(content.to_vec()),
+            Close::ToRecipients(recipients) => {
+                Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as _))
+            }
+            Close::WithPassphrase(None) => return Err(failed("no passphrase was given".to_owned())),
+            Close::WithPassphrase(Some(passphrase)) => {
+                let mut recipient = scrypt::Recipient::new(for_age(passphrase));
+                recipient.set_work_factor(WORK_LOG2);
+                Encryptor::with_recipients(std::iter::once(&recipient as _))
+            }
+        };
+        let encryptor = encryptor.map_err(|problem| failed(problem.to_string()))?;
+        let write = || {
+            let armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
+            let mut writer = encryptor.wrap_output(armored)?;
+            writer.write_all(content)?;
+            writer.finish()?.finish()
+        };
+        write().map_err(|problem: std::io::Error| failed(problem.to_string()))
+    }
+
+    /// What was kept. `None` stands for content that is not encrypted.
+    pub(super) fn open(
+        &self,
+        content: &[u8],
+        object: Object<'_>,
+    ) -> Result<Option<Secret<Vec<u8>>>, PkiError> {
+        if !BEGINNINGS.iter().any(|beginning| content.starts_with(beginning)) {
+            return Ok(None);
+        }
+        let decryptor = Decryptor::new_buffered(ArmoredReader::new(content))
+            .map_err(|problem| object.damaged(problem.to_string()))?;
+        let by_passphrase = decryptor.is_scrypt();
+        let refused = |problem| refusal(&problem, by_passphrase, object);
+        let mut reader = if by_passphrase {
+            let Close::WithPassphrase(Some(passphrase)) = &self.close else {
+                return Err(locked(object, "the passphrase that it was encrypted with"));
+            };
+            let mut identity = scrypt::Identity::new(for_age(passphrase));
+            identity.set_max_work_factor(WORK_LIMIT_LOG2);
+            decryptor
+                .decrypt(std::iter::once(&identity as _))
+                .map_err(refused)?
+        } else {
+            if self.identities.is_empty() {
+                return Err(locked(object, "an age identity of one of its recipients"));
+            }
+            decryptor
+                .decrypt(self.identities.iter().map(|identity| identity as _))
+                .map_err(refused)?
+        };
+        let mut opened = Vec::with_capacity(content.len());
+        let read = reader.read_to_end(&mut opened);
+        let opened = Secret::new(opened);
+        read.map_err(|problem| object.damaged(problem.to_string()))?;
+        Ok(Some(opened))
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let close = match &self.close {
+            Close::Not => "none",
+            Close::ToRecipients(_) => "to recipients",
+            Close::WithPassphrase(_) => "with a passphrase",
+        };
+        write!(formatter, "Seal({close}, {} identities)", self.identities.len())
+    }
+}
+
+fn for_age(passphrase: &Secret<String>) -> SecretString {
+    SecretString::from(passphrase.expose().clone())
+}
+
+fn locked(object: Object<'_>, needed: &'static str) -> PkiError {
+    PkiError::Locked {
+        path: object.path.to_owned(),
+        location: object.location.to_owned(),
+        needed,
+    }
+}
+
+/// A file that was damaged where it holds the wrapped key looks like one for somebody else; both leave it alone.
+fn refusal(problem: &DecryptError, by_passphrase: bool, object: Object<'_>) -> PkiError {
+    let is_wrong_key = match problem {
+        DecryptError::NoMatchingKeys => true,
+        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => by_passphrase,
+        _ => false,
+    };
+    if !is_wrong_key {
+        return object.damaged(problem.to_string());
+    }
+    PkiError::WrongKey {
+        path: object.path.to_owned(),
+        location: object.location.to_owned(),
+        given: if by_passphrase {
+            "the given passphrase"
+        } else {
+            "any of the given age identities"
+        },
+    }
+}

@@ -1,0 +1,97 @@
+//! kubeconfigs.
+
+use keelson::pki::{
+    AuthorityName, Certificate, ClientCertificate, Kubeconfig, Renewal, Requirement, Verdict,
+    client_certificate, issue, judge,
+};
+
+use super::{NOW, authority, requirement, secret};
+
+#[test]
+fn a_kubeconfig_has_the_form_that_kubectl_reads() {
+    let authority = authority(AuthorityName::Kubernetes);
+    let wanted = requirement("controller-manager.conf");
+    let credentials = issue(&wanted, &authority, NOW).unwrap();
+    let kubeconfig = Kubeconfig {
+        cluster: "prod.example.com",
+        server: "https://10.0.0.11:6443",
+        authority: &authority,
+        user: &wanted.common_name,
+        credentials: &credentials,
+    };
+    let yaml = kubeconfig.to_yaml().unwrap();
+    let data = regex::Regex::new("-data: [A-Za-z0-9+/=]{200,}\n").unwrap();
+    insta::assert_snapshot!("kubeconfig", data.replace_all(yaml.expose(), "-data: BASE64\n"));
+
+    let found = client_certificate(&yaml).unwrap();
+    let ClientCertificate::Embedded(pem) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(pem, credentials.certificate_pem);
+    let verdict = judge(Some(&pem), &wanted, &authority, Renewal::CERTIFICATE, NOW);
+    assert_eq!(verdict, Verdict::Good);
+    assert!(!format!("{kubeconfig:?} {yaml:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn names_that_mean_something_to_yaml_stay_names() {
+    let authority = authority(AuthorityName::Kubernetes);
+    for user in ["yes", "1.10", "a: b", "- x", "# y", "ü\n", "o'neill", "null"] {
+        let credentials = issue(
+            &Requirement::user(user, &[], super::Terms::ADMINISTRATOR),
+            &authority,
+            NOW,
+        )
+        .unwrap();
+        let kubeconfig = Kubeconfig {
+            cluster: "1e3",
+            server: "https://[fd00::1]:6443",
+            authority: &authority,
+            user,
+            credentials: &credentials,
+        };
+        let yaml = kubeconfig.to_yaml().unwrap();
+        let read: serde_json::Value = serde_saphyr::from_str(yaml.expose()).unwrap();
+        assert_eq!(read["users"][0]["name"], user);
+        assert_eq!(read["current-context"], format!("{user}@1e3"));
+        assert_eq!(read["clusters"][0]["cluster"]["server"], "https://[fd00::1]:6443");
+        assert!(client_certificate(&yaml).is_ok(), "{user}");
+    }
+}
+
+#[test]
+fn administrators_are_in_a_group_of_their_own_and_not_for_long() {
+    let authority = authority(AuthorityName::Kubernetes);
+    for (wanted, group, hours) in [
+        (Requirement::administrator("ann"), "keelson:cluster-admins", 8),
+        (Requirement::break_glass("ann"), "system:masters", 1),
+    ] {
+        let issued = issue(&wanted, &authority, NOW).unwrap();
+        let certificate = Certificate::from_pem(&issued.certificate_pem, "ann").unwrap();
+        assert_eq!(certificate.subject, format!("O={group}, CN=ann"));
+        assert_eq!(issued.not_after.duration_since(NOW).as_hours(), hours);
+    }
+}
+
+#[test]
+fn a_kubeconfig_that_is_none_is_an_error_that_repeats_nothing_of_it() {
+    let renewed = "apiVersion: v1\ncurrent-context: a\ncontexts: [{ name: a, context: { cluster: c, user: u } }]\n\
+                   users: [{ name: u, user: { client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem } }]\n";
+    let file = "/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned();
+    assert_eq!(
+        client_certificate(&secret(renewed)).unwrap(),
+        ClientCertificate::File(file)
+    );
+    for wrong in [
+        "",
+        "hunter2",
+        "hunter2: [",
+        "current-context: hunter2\ncontexts: []\nusers: []",
+        "current-context: a\ncontexts: [{ name: a, context: { user: hunter2 } }]\nusers: []",
+        "current-context: a\ncontexts: [{ name: a, context: { user: u } }]\nusers: [{ name: u, user: { token: hunter2 } }]",
+        "current-context: a\ncontexts: [{ name: a, context: { user: u } }]\nusers: [{ name: u, user: { client-certificate-data: hunter2- } }]",
+    ] {
+        let problem = client_certificate(&secret(wrong)).unwrap_err().to_string();
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+}
