@@ -2,7 +2,7 @@
 # Builds the root file system that every test host stands on: Debian bookworm with systemd, sshd and what a Kubernetes
 # node needs. This file is the recipe: a change of it makes another root file system, beside the old one.
 #
-#   rootfs.sh FOLDER     FOLDER must not exist
+#   rootfs.sh FOLDER     FOLDER must not exist; apt.sh stands before this
 #
 # bookworm, because its systemd (252) still accepts cgroup v1; systemd 256 and later do not.
 set -euo pipefail
@@ -34,37 +34,26 @@ masked=(
 # Installed to be at hand, not to run: whoever wants one enables it.
 disabled=(haproxy.service keepalived.service containerd.service nftables.service)
 
-# The archive of Debian that this machine uses, so that a mirror or a proxy set up once serves here too.
 sources() {
-    local targets main security
-    targets=$(apt-get indextargets --format "\$(LABEL)|\$(ORIGIN)|\$(REPO_URI)" 'Created-By: Packages' | sort -u)
-    main=$(sed -n 's/^Debian|Debian|//p' <<<"$targets" | head -n 1)
-    security=$(sed -n 's/^Debian-Security|Debian|//p' <<<"$targets" | head -n 1)
-    if [[ -z $main ]]; then
-        echo "rootfs.sh: apt of this machine knows no archive of Debian: add one to /etc/apt/sources.list.d and run \`apt-get update\`" >&2
-        return 1
-    fi
+    local main security
+    main=$(archive Debian)
+    security=$(archive Debian-Security || true)
     echo "deb $main $suite main"
     echo "deb $main $suite-updates main"
     [[ -z $security ]] || echo "deb $security $suite-security main"
 }
 
-# Settings of apt that decide whether the archive can be reached and believed.
-settings() {
-    apt-config dump | grep -E '^Acquire::(Check-Valid-Until|Check-Date|https?::(Proxy|CaInfo|Timeout))' || true
-}
-
 build() {
-    local options=() line listed
+    local options=() line listed lines
     while read -r line; do
         options+=(--aptopt="$line")
     done < <(settings)
     listed=$(IFS=, && echo "${packages[*]}")
-    sources | mmdebstrap --quiet --variant=minbase --mode=root --include="$listed" \
-        --aptopt='Acquire::Retries "3"' \
+    lines=$(sources)
+    mmdebstrap --quiet --variant=minbase --mode=root --include="$listed" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' "${options[@]}" \
-        "$suite" "$folder" -
+        "$suite" "$folder" - <<<"$lines"
 }
 
 add_users() {

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Makes real Linux hosts with systemd and sshd on this machine, to test keelson on. Needs root.
 ///
-/// A lab is some hosts on a network of their own, 10.90.<number>.0/24. Its key logs in as root, as `operator` (sudo
+/// A lab is some hosts on a network of their own, 10.90.x.0/24. Its key logs in as root, as `operator` (sudo
 /// without a password), as `limited` (no sudo) and as `careful` (sudo with the password `careful-password`).
 #[derive(Debug, Parser)]
 #[command(name = "test-hosts", version, after_help = EXAMPLES)]
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Clean,
     /// Builds the root file system of hosts, if it is not there yet, and prints where it is
     Rootfs,
+    /// Makes a mirror of etcd's releases, if it is not there yet, and prints where it is
+    Assets,
 }
 
 #[derive(Debug, Args)]

@@ -29,16 +29,20 @@ const LOCK_LIMIT: Duration = Duration::from_secs(60);
 pub fn clean() -> Result<Vec<String>, LabError> {
     machine::check_machine()?;
     let mut removed = Vec::new();
+    let mut failure = Ok(());
     for name in record_names()? {
         let root = Path::new(places::RECORDS).join(&name);
         if is_looked_after(&root) {
             continue;
         }
-        take_down(&root)?;
-        removed.push(name);
+        // One that cannot be taken down does not keep the others.
+        match take_down(&root) {
+            Ok(()) => removed.push(name),
+            Err(error) => failure = Err(error),
+        }
     }
     removed.extend(remove_stray_disks()?);
-    Ok(removed)
+    failure.map(|()| removed)
 }
 
 /// Takes down one lab, with all that its record knows of.
@@ -49,14 +53,7 @@ pub(crate) fn take_down(root: &Path) -> Result<(), LabError> {
         .arg(root)
         .run()
         .map(drop)
-        .map_err(|error| match error {
-            LabError::Command { status, stderr, .. } => LabError::Command {
-                command: format!("down.sh {}", root.display()),
-                status,
-                stderr,
-            },
-            other => other,
-        })
+        .map_err(|error| error.of_command(&format!("down.sh {}", root.display())))
 }
 
 fn is_looked_after(root: &Path) -> bool {

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use keelson_test_hosts::{Host, Lab, LabError, LabOptions, clean, root_filesystem};
+use keelson_test_hosts::{Host, Lab, LabError, LabOptions, assets, clean, root_filesystem};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Cable, Command, Up};
@@ -40,6 +40,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
                 println!("removed {removed}");
             }
         }
+        Command::Assets => {
+            let assets = assets()?;
+            eprintln!("etcd {}", assets.etcd_versions.join(", "));
+            println!("{}", assets.folder.display());
+        }
         Command::Rootfs => println!("{}", root_filesystem()?.display()),
     }
     Ok(ExitCode::SUCCESS)
@@ -72,12 +77,12 @@ fn up(up: Up) -> Result<(), LabError> {
         return Ok(());
     }
     eprintln!("Ctrl-C takes it down.");
-    wait_for_signal()?;
+    wait_for_end(options.lifetime)?;
     lab.down()
 }
 
 /// Ctrl-C, or whoever else wants this program to end, or the end of the lab's time.
-fn wait_for_signal() -> Result<(), LabError> {
+fn wait_for_end(lifetime: Duration) -> Result<(), LabError> {
     let failed = |source| LabError::File {
         what: "failed to listen for signals on",
         path: "this process".into(),
@@ -95,6 +100,7 @@ fn wait_for_signal() -> Result<(), LabError> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
+            () = tokio::time::sleep(lifetime) => {}
         }
         Ok(())
     })

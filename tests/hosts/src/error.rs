@@ -71,6 +71,18 @@ impl LabError {
         matches!(self, Self::NeedsRoot)
     }
 
+    /// The same failure of a command, under a name that is shorter than the whole command.
+    pub(crate) fn of_command(self, name: &str) -> Self {
+        match self {
+            Self::Command { status, stderr, .. } => Self::Command {
+                command: name.to_owned(),
+                status,
+                stderr,
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Refused {
             what: what.into(),
