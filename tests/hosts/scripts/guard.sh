@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Takes a lab down when its owner is gone, however the owner went, or when its time is up.
 #
-#   guard.sh RECORD SECONDS [detached]
+#   guard.sh RECORD SECONDS
 #
 # Standard input is a pipe whose other end only the owner holds: end of file says that the owner closed it, or died.
-# A detached lab has no owner and only its time.
+# The word `detached` says that from then on there is no owner, and only the lab's time counts.
 set -uo pipefail
 trap '' HUP INT TERM
 record=$1
@@ -20,14 +20,13 @@ still_mine() {
     [[ -e $record/guard && $(<"$record/guard") == "$self" ]]
 }
 
-if [[ ${3:-} == detached ]]; then
+word=
+read -r -t "$seconds" word
+if [[ $word == detached ]]; then
     # In slices, so that no sleep is left for half an hour when the lab went before.
-    for ((waited = 0; waited < seconds; waited++)); do
-        still_mine || exit 0
+    while still_mine && ((SECONDS < seconds)); do
         sleep 1
     done
-else
-    read -r -t "$seconds" _
 fi
 still_mine || exit 0
 exec bash "$record/down.sh" "$record"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,23 +65,17 @@ impl Lab {
             root_filesystem,
             modules,
         };
-        let record = Arc::new(claim(options, places)?);
+        let record = claim(options, places)?;
         let guard = spawn_guard(&record).inspect_err(|_| {
             clean::take_down(&record.root()).ok();
         })?;
-        let hosts = (0..record.hosts.len()).map(|index| Host::new(Arc::clone(&record), index));
-        let mut lab = Self {
-            hosts: hosts.collect(),
-            record,
-            leash: Some(Leash { guard }),
-        };
+        let mut lab = Self::with_leash(record, Some(Leash { guard }));
         // From here on dropping the lab takes down what there is of it.
         lab.make()?;
         if options.detached
-            && let Some(leash) = &mut lab.leash
+            && let Some(leash) = lab.leash.take()
         {
-            drop(leash.guard.stdin.take());
-            lab.leash = None;
+            leash.detach(&lab.record)?;
         }
         Ok(lab)
     }
@@ -91,13 +86,7 @@ impl Lab {
     ///
     /// When there is none of this name.
     pub fn open(name: &str) -> Result<Self, LabError> {
-        let record = Arc::new(Record::load(name)?);
-        let hosts = (0..record.hosts.len()).map(|index| Host::new(Arc::clone(&record), index));
-        Ok(Self {
-            hosts: hosts.collect(),
-            record,
-            leash: None,
-        })
+        Ok(Self::with_leash(Record::load(name)?, None))
     }
 
     /// Every lab that stands on this machine, by name.
@@ -106,8 +95,8 @@ impl Lab {
     ///
     /// When the records cannot be listed.
     pub fn all() -> Result<Vec<Self>, LabError> {
-        let records = Record::all()?;
-        records.iter().map(|record| Self::open(&record.name)).collect()
+        let records = Record::all()?.into_iter();
+        Ok(records.map(|record| Self::with_leash(record, None)).collect())
     }
 
     /// Its name.
@@ -181,7 +170,17 @@ impl Lab {
         Ok(())
     }
 
-    fn make(&mut self) -> Result<(), LabError> {
+    fn with_leash(record: Record, leash: Option<Leash>) -> Self {
+        let record = Arc::new(record);
+        let hosts = (0..record.hosts.len()).map(|index| Host::new(Arc::clone(&record), index));
+        Self {
+            hosts: hosts.collect(),
+            record,
+            leash,
+        }
+    }
+
+    fn make(&self) -> Result<(), LabError> {
         let folder = &self.record.folder;
         fs::create_dir_all(folder).about("failed to make", folder)?;
         keys::generate(&self.key(), &self.record.name)?;
@@ -213,6 +212,18 @@ impl Drop for Lab {
 }
 
 impl Leash {
+    /// Tells the guard that the lab has no owner from now on. When that fails, the guard takes the lab down.
+    fn detach(mut self, record: &Record) -> Result<(), LabError> {
+        let told = self
+            .guard
+            .stdin
+            .as_mut()
+            .map(|stdin| stdin.write_all(b"detached\n"));
+        told.transpose().about("failed to tell", Path::new("guard.sh"))?;
+        let owner = record.path("owner");
+        fs::remove_file(&owner).about("failed to remove", &owner)
+    }
+
     /// Lets go, and waits until the guard is done.
     fn release(mut self, record: &Record) -> Result<(), LabError> {
         drop(self.guard.stdin.take());
@@ -258,9 +269,7 @@ fn claim(options: &LabOptions, places: Places) -> Result<Record, LabError> {
         }
         made => made.about("failed to make", &root)?,
     }
-    if !options.detached
-        && let Some(own) = Identity::own()
-    {
+    if let Some(own) = Identity::own() {
         record.write("owner", &own.line())?;
     }
     record.write("folder", &format!("{}\n", record.folder.display()))?;
@@ -301,17 +310,12 @@ fn spawn_guard(record: &Record) -> Result<Child, LabError> {
     let path = record.path("guard.log");
     let log = File::create(&path).about("failed to make", &path)?;
     let errors = log.try_clone().about("failed to open", &path)?;
-    let mut command = Command::new("setsid");
-    command
+    // The end of the pipe that stays here is closed when this process runs anything else.
+    let guard = Command::new("setsid")
         .arg("bash")
         .arg(record.path("guard.sh"))
         .arg(record.root())
-        .arg(record.lifetime_seconds.to_string());
-    if record.detached {
-        command.arg("detached");
-    }
-    // The end of the pipe that stays here is closed when this process runs anything else.
-    let guard = command
+        .arg(record.lifetime_seconds.to_string())
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(log)

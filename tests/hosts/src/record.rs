@@ -30,7 +30,6 @@ pub(crate) struct Record {
     pub(crate) root_filesystem: PathBuf,
     pub(crate) modules: PathBuf,
     pub(crate) lifetime_seconds: u64,
-    pub(crate) detached: bool,
     pub(crate) hosts: Vec<HostRecord>,
 }
 
@@ -57,7 +56,6 @@ impl Record {
             root_filesystem: places.root_filesystem,
             modules: places.modules,
             lifetime_seconds: options.lifetime.as_secs(),
-            detached: options.detached,
             hosts: hosts
                 .map(|(host, number)| HostRecord::new(host, address(subnet, number)))
                 .collect(),
