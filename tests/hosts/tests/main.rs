@@ -1,11 +1,16 @@
-//! Labs on this machine. Without root every test here is skipped, and says so.
+//! Labs on this machine. Without root every test here that needs one is skipped, and says so.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "real hosts live in real time; a test says what is wrong by failing"
 )]
 
+mod disk;
+mod network;
 mod power;
+mod scripts;
+mod servers;
+mod traces;
 
 use keelson_test_hosts::{Lab, LabOptions, skip_without_root};
 
