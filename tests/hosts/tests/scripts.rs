@@ -1,0 +1,29 @@
+//! The scripts that hosts are made with.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn scripts_pass_shellcheck() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut command = Command::new("shellcheck");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        command.arg(entry.unwrap().path());
+    }
+    match command.output() {
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        ),
+        Err(error) => {
+            #[expect(
+                clippy::print_stderr,
+                reason = "whoever reads the output of tests learns what was not tested"
+            )]
+            {
+                eprintln!("skipped: scripts_pass_shellcheck: shellcheck: {error}");
+            }
+        }
+    }
+}
