@@ -40,13 +40,20 @@ delegate() {
     done 2>/dev/null
 }
 
-# Moves this shell into folder $1 of the lab, in every hierarchy.
-enter_cgroup() {
+# Makes folder $1 of the lab in every hierarchy.
+make_cgroups() {
     local mount_point
     while read -r _ mount_point _; do
         make_cgroup "$mount_point" "keelson-$LAB_NAME/$1"
         delegate "$mount_point"
-        echo $BASHPID >"$mount_point/keelson-$LAB_NAME/$1/cgroup.procs" || return 1
+    done <"$LAB_RECORD/hierarchies"
+}
+
+# Moves this shell beside the hosts.
+enter_supervisors() {
+    local mount_point
+    while read -r _ mount_point _; do
+        echo $$ >"$mount_point/keelson-$LAB_NAME/supervisors/cgroup.procs" || return 1
     done <"$LAB_RECORD/hierarchies"
 }
 
@@ -68,14 +75,15 @@ remove_cgroups() {
     done <"$LAB_RECORD/hierarchies"
 }
 
-boot() (
-    enter_cgroup "$HOST_NAME" || exit 1
-    limit_memory || exit 1
-    exec unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child bash "$LAB_RECORD/init.sh"
-)
+# unshare itself stays out of the host's cgroups: with version 2, systemd must be alone in them.
+boot() {
+    make_cgroups "$HOST_NAME" && limit_memory || return 1
+    unshare --mount --uts --ipc --net --pid --fork --kill-child bash "$LAB_RECORD/init.sh"
+}
 
 trap 'date +%s >"$HOST_RECORD/ended"' EXIT
-enter_cgroup supervisors || exit 1
+make_cgroups supervisors
+enter_supervisors || exit 1
 for ((count = 0; count < BOOTS_LIMIT; count++)); do
     remove_cgroups
     boot

@@ -2,7 +2,7 @@
 # The first process of a test host, in namespaces of its own: puts its file systems, devices and network together and
 # becomes systemd. Nothing that is mounted here is seen outside, and all of it goes when the host dies.
 # Expects in the environment:
-#   LAB_RECORD     folder of the lab's record
+#   LAB_RECORD     folder of the lab's record; LAB_NAME its name
 #   LAB_ROOT       the root file system that all hosts share, never written to
 #   LAB_MODULES    folder that stands for /lib/modules/<release of the kernel>
 #   HOST_NAME      name of the host; HOST_RECORD is its folder below the lab's record
@@ -117,6 +117,15 @@ mount_kernel() {
     put_over sys/class/dmi/id/product_uuid "$(<"$HOST_FOLDER/machine-uuid")"
 }
 
+# Into the host's folder of each hierarchy, which the namespace that comes next makes the root of what the host sees.
+enter_cgroups() {
+    local mount_point
+    while read -r _ mount_point _; do
+        # 0 is whoever writes it, by whatever number it is known.
+        echo 0 >"$mount_point/keelson-$LAB_NAME/$HOST_NAME/cgroup.procs"
+    done <"$LAB_RECORD/hierarchies"
+}
+
 # This process is in a folder of its own in each hierarchy, and that folder is the root of what is mounted here.
 mount_cgroups() {
     local version mount_point options target
@@ -151,6 +160,10 @@ connect() {
     [[ -e $HOST_RECORD/cut ]] || nsenter --net="$switch" ip link set "$HOST_PORT" up
 }
 
+if [[ ${1:-} != entered ]]; then
+    enter_cgroups
+    exec unshare --cgroup bash "$0" entered
+fi
 announce
 hostname "$HOST_HOSTNAME"
 mount_disk
