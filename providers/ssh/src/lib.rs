@@ -1,0 +1,9 @@
+//! Bare machines that answer to SSH, and the machine that keelson itself runs on.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`shell`] | running something as root on a host, however it is reached |
+//! | [`target`] | the hosts, and how each is reached |
+
+pub mod shell;
+pub mod target;

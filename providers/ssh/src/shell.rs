@@ -1,0 +1,91 @@
+//! Running something as root on a host, however it is reached.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keelson_provider_api::{ErrorClass, ProviderError};
+
+/// The exit status of a script that found a higher fencing generation on the host than its own.
+pub const FENCED_STATUS: i32 = 75;
+
+/// Something to run as root on a host.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// What it does, for messages: `read facts`.
+    pub name: &'static str,
+    /// A POSIX shell script. It is the same for every host: what differs comes as arguments.
+    pub script: &'a str,
+    /// Its arguments, `$1` and on.
+    pub arguments: Vec<String>,
+    /// What it reads from stdin.
+    pub input: Vec<u8>,
+    /// After how long it is given up.
+    pub timeout: Duration,
+}
+
+/// What a script said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status.
+    pub status: i32,
+    /// What it wrote to stdout; the end of it where it wrote more than a bound.
+    pub stdout: String,
+    /// What it wrote to stderr; the end of it where it wrote more than a bound.
+    pub stderr: String,
+}
+
+/// Why nothing, or nothing whole, is known of what a script did.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{host} ({address}): {problem}")]
+pub struct HostError {
+    /// The host's name in the spec.
+    pub host: String,
+    /// The address that was tried.
+    pub address: String,
+    /// What kind of trouble it is.
+    pub kind: HostErrorKind,
+    /// What happened, in ssh's own words where there are any.
+    pub problem: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// What kind of trouble a host makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostErrorKind {
+    /// It does not answer. Surely nothing was done.
+    Unreachable,
+    /// Its key is not known, or another one than before. Surely nothing was done.
+    HostKey,
+    /// It does not let this user in, or does not let this user become root. Surely nothing was done.
+    Denied,
+    /// The connection ended, or the time ran out, while the script ran: it may have done anything.
+    Lost,
+}
+
+/// A way to run scripts on one host.
+#[async_trait]
+pub trait Shell: Send + Sync {
+    /// The host's name in the spec.
+    fn host(&self) -> &str;
+
+    /// Runs `job` and gives what it said. Each line that it writes to stdout is told to `on_line` as it comes.
+    ///
+    /// # Errors
+    /// [`HostError`]; a script that ran and failed is no error but an [`Output`] with its status.
+    async fn run(&self, job: &Job<'_>, on_line: &(dyn Fn(&str) + Send + Sync)) -> Result<Output, HostError>;
+}
+
+impl From<HostError> for ProviderError {
+    fn from(error: HostError) -> Self {
+        let class = match error.kind {
+            HostErrorKind::Unreachable | HostErrorKind::Lost => ErrorClass::Transient,
+            HostErrorKind::HostKey | HostErrorKind::Denied => ErrorClass::Permanent,
+        };
+        let help = error.help.clone();
+        Self {
+            help,
+            ..Self::new(class, error.to_string())
+        }
+    }
+}
