@@ -44,6 +44,8 @@ fn explanations_read_well() {
     insta::assert_snapshot!("replicas", explain("nodeGroups[0].replicas").unwrap().to_string());
     insta::assert_snapshot!("provider", explain("provider").unwrap().to_string());
     insta::assert_snapshot!("placement", explain("etcd.placement").unwrap().to_string());
+    insta::assert_snapshot!("pki", explain("pki").unwrap().to_string());
+    insta::assert_snapshot!("encryption", explain("pki.encryption").unwrap().to_string());
     insta::assert_snapshot!("document", explain("").unwrap().to_string());
 }
 

@@ -125,6 +125,31 @@ fn defaults_are_filled_in() {
 }
 
 #[test]
+fn keys_and_certificates_may_be_left_to_keelson_or_not() {
+    use keelson::spec::KeyEncryption;
+
+    let left = spec("  provider: { simulated: {} }\n");
+    assert_eq!(left.pki.certificate_validity.to_string(), "8760h");
+    assert_eq!(left.pki.encryption, KeyEncryption::None);
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let words = [
+        "none".to_owned(),
+        "passphrase".to_owned(),
+        format!("{{ recipients: [{recipient}] }}"),
+    ];
+    for encryption in words {
+        let chosen = spec(&format!(
+            "  provider: {{ simulated: {{}} }}\n  pki:\n    keyAlgorithm: rsa-4096\n    certificateValidity: 720h\n    \
+             encryption: {encryption}\n    authorities:\n      kubernetes: {{ certificate: ./ca.crt, key: ./ca.key }}\n      \
+             etcd: {{ certificate: ./etcd-ca.crt }}\n"
+        ));
+        assert_eq!(chosen.pki.key_algorithm.to_string(), "rsa-4096");
+        assert!(chosen.pki.authorities.etcd.as_ref().unwrap().key.is_none());
+        assert_survives_writing(&chosen);
+    }
+}
+
+#[test]
 fn numbers_and_groups_follow_from_hosts() {
     let hosts = "  provider:\n    simulated:\n      like: ssh\n      apiAddress: 10.0.0.100\n      hosts:\n\
         \x20       - { name: a, address: 10.0.0.1, roles: [control-plane] }\n\

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Addon, Api, Assets, Containerd, ControlPlane, Etcd, EtcdPlacement, Host, HostRole, KubeProxy, Kubelet,
-    Network, NodeGroup, Preflight, Provider, SshAccess,
+    Network, NodeGroup, Pki, Preflight, Provider, SshAccess,
 };
 use crate::spec::text::StateStore;
 use crate::spec::versions;
@@ -79,6 +79,9 @@ pub struct ClusterSpec {
     /// The Kubernetes API server.
     #[serde(default)]
     pub api: Api,
+    /// Keys and certificates.
+    #[serde(default)]
+    pub pki: Pki,
     /// The agent on every node.
     #[serde(default)]
     pub kubelet: Kubelet,

@@ -11,6 +11,7 @@ mod etcd;
 mod machines;
 mod network;
 mod node;
+mod pki;
 mod provider;
 mod word_or_map;
 
@@ -22,6 +23,7 @@ pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};
 pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};
+pub use pki::{Authorities, AuthorityFiles, KeyEncryption, Pki};
 pub use provider::{
     AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, Provider, SimulatedProvider,
     SshProvider,

@@ -14,6 +14,7 @@ mod hosts;
 mod labels;
 mod network;
 mod node;
+mod pki;
 mod releases;
 
 use std::collections::HashMap;
@@ -76,6 +77,9 @@ const CHECKS: &[Check] = &[
     api::ports,
     api::arguments,
     api::lists,
+    pki::validity,
+    pki::authorities,
+    pki::recipients,
     node::feature_gates,
     node::free_form_fields,
     addons::names,
