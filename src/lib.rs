@@ -93,6 +93,9 @@
 //!   stderr, and only because a command asked for them.
 //! - Only [`spec::load`] makes a [`ValidSpec`](spec::ValidSpec); only the planner and the reader of saved plans make a
 //!   [`Plan`](plan::Plan), and both check it.
+//! - A private key, a passphrase, a token is a [`Secret`](keelson_provider_api::values::Secret): it does not print and
+//!   has no serialised form, so no log, plan or journal holds one by accident.
+//! - An authority is written to the state store once, where there is none, and never over.
 //! - No `unsafe`; no lint is allowed silently (`#[expect(…, reason = "…")]` instead).
 //!
 //! # Where to add things
@@ -108,6 +111,9 @@
 //! **A command**: its file in `src/cli/`, one line in `cli::Command`; what it does in [`ops`], what it shows in
 //! [`view`].
 //!
+//! **A certificate**: its row in [`pki::table`]. Which machines get it, what it is to be there, whether what is found is
+//! the wanted one, and its row in a check all follow from that.
+//!
 //! **An event**: its variant in [`execute::Event`], its section in `docs/events.md` (a test compares them).
 //!
 //! # Where the code departs from the first design, and why
@@ -122,6 +128,8 @@
 //! - **The permit for a disruptive step is asked for before every attempt**, not once a plan: between two attempts
 //!   another member may have failed.
 //! - **Concrete providers and stores are named in [`registry`] alone**, which the commands use.
+//! - **etcd's certificates are in `/etc/etcd/pki`**, not below `/etc/kubernetes/pki`:
+//!   [`Layout::etcd`](pki::Layout::etcd) says why.
 //! - **Providers `aws`, `digitalocean` and `ssh` are not in this build.** Specs for them are read and checked in
 //!   full; [`registry::connect`] says that it cannot act on them.
 
