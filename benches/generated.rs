@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use keelson::model::desired_state;
+use keelson::node::AssetIndex;
 use keelson::plan::{DesiredState, plan};
 use keelson::spec::{self, ValidSpec};
 use keelson_provider_api::{
@@ -45,7 +46,7 @@ pub(crate) fn load(text: &str) -> ValidSpec {
 }
 
 pub(crate) fn desired(workers: u32) -> DesiredState {
-    desired_state(&load(&cluster_of(workers)))
+    desired_state(&load(&cluster_of(workers)), &AssetIndex::Imagined).unwrap()
 }
 
 pub(crate) fn identity() -> ClusterIdentity {
@@ -93,5 +94,9 @@ pub(crate) fn fulfilled(desired: &DesiredState) -> Observation {
 
 /// The same cluster, one minor version newer.
 pub(crate) fn upgraded(workers: u32) -> DesiredState {
-    desired_state(&load(&cluster_of(workers).replace("1.36.2", "1.37.0")))
+    desired_state(
+        &load(&cluster_of(workers).replace("1.36.2", "1.37.0")),
+        &AssetIndex::Imagined,
+    )
+    .unwrap()
 }

@@ -3,6 +3,7 @@
 use divan::Bencher;
 use divan::counter::BytesCount;
 use keelson::model::desired_state;
+use keelson::node::AssetIndex;
 
 use super::generated::{SIZES, cluster_of, hosts, load};
 
@@ -24,5 +25,5 @@ fn load_hosts(bencher: Bencher<'_, '_>, count: u32) {
 #[divan::bench(args = SIZES)]
 fn desired(bencher: Bencher<'_, '_>, workers: u32) {
     let spec = load(&cluster_of(workers));
-    bencher.bench(|| desired_state(&spec));
+    bencher.bench(|| desired_state(&spec, &AssetIndex::Imagined));
 }

@@ -65,6 +65,7 @@
 //! | [`ops`] | apply, destroy, plan, status, kubeconfig: each reads from top to bottom | |
 //! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
 //! | [`model`] | spec to desired resources, one builder a topic | |
+//! | [`assets`] | release files: finds their digests upstream, in a mirror or in a folder, and copies them | |
 //! | [`node`] | what machines run: bundles rendered from `templates/` | sees the spec |
 //! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
@@ -134,6 +135,7 @@
 //! - **Providers `aws`, `digitalocean` and `ssh` are not in this build.** Specs for them are read and checked in
 //!   full; [`registry::connect`] says that it cannot act on them.
 
+pub mod assets;
 pub mod cli;
 pub mod execute;
 pub mod model;

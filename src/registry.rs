@@ -10,6 +10,7 @@ use keelson_provider_api::{Clock, ProviderError, Store};
 use keelson_provider_simulated::{Like, SimulatedOptions, SimulatedWorld, WorldLogError, providers};
 
 use crate::execute::{ProviderSet, ProviderSetError};
+use crate::node::AssetIndex;
 use crate::ops::{Session, SessionParts};
 use crate::spec::{Family, Provider, SimulatedProvider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
@@ -73,6 +74,7 @@ pub fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, Con
         spec,
         providers: ProviderSet::new(providers(&world))?,
         clock: world.clock(),
+        assets: AssetIndex::Imagined,
         store,
         lease_clock: Arc::new(SystemClock),
         holder: options.holder.clone(),
@@ -146,6 +148,7 @@ pub fn connect_in_memory(
         spec,
         providers: ProviderSet::new(providers(&world))?,
         clock: world.clock(),
+        assets: AssetIndex::Imagined,
         store: Arc::new(keelson_provider_simulated::MemoryStore::new()),
         lease_clock: world.clock(),
         holder: "in memory".to_owned(),

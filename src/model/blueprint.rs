@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::{ClusterName, Labels, Taint};
@@ -78,6 +79,8 @@ pub struct MachineBlueprint<'a> {
     pub zone: Option<String>,
     /// The address it answers to, where keelson does not make it.
     pub address: Option<String>,
+    /// The address that the other machines reach it at, where keelson does not make it.
+    pub internal_address: Option<IpAddr>,
     /// Labels of its node.
     pub labels: Labels,
     /// Taints of its node.
@@ -164,7 +167,7 @@ impl<'a> Blueprint<'a> {
 
     /// True when the API is reached through a virtual IP that the control planes hold in turn.
     pub fn has_virtual_address(&self) -> bool {
-        let is_ip = |address: &str| address.parse::<std::net::IpAddr>().is_ok();
+        let is_ip = |address: &str| address.parse::<IpAddr>().is_ok();
         !self.is_cloud() && self.spec.provider.api_address().is_some_and(is_ip)
     }
 }
@@ -189,6 +192,7 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
         spot: false,
         zone: zones.get((number as usize - 1) % zones.len().max(1)).cloned(),
         address: None,
+        internal_address: None,
         labels: Labels::new(),
         taints: Vec::new(),
     };
@@ -273,6 +277,7 @@ fn claimed_host<'a>(spec: &'a ClusterSpec, host: &Host) -> MachineBlueprint<'a> 
         spot: false,
         zone: None,
         address: Some(host.address.clone()),
+        internal_address: host.internal_address(),
         labels,
         taints,
     }

@@ -16,25 +16,32 @@
 mod addons;
 mod blueprint;
 mod bundles;
+mod certificates;
 mod endpoint;
 mod etcd;
 mod kubernetes;
 mod machines;
 mod network;
 
+use crate::node::{AssetIndex, RenderError};
 use crate::plan::{DesiredState, Rolling};
 use crate::spec::ValidSpec;
 
 pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint};
+pub use bundles::{Classes, host_identity, release_files};
+pub use certificates::{MachineCertificates, terms};
 
-/// Everything that `spec` asks for.
-pub fn desired_state(spec: &ValidSpec) -> DesiredState {
+/// Everything that `spec` asks for. `assets` has the release files that its machines need.
+///
+/// # Errors
+/// When a value of the spec cannot stand where a template puts it.
+pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredState, RenderError> {
     let blueprint = Blueprint::of(spec);
     let mut desired = DesiredState::default();
     network::build(&blueprint, &mut desired);
     endpoint::build(&blueprint, &mut desired);
     machines::build(&blueprint, &mut desired);
-    bundles::build(&blueprint, &mut desired);
+    bundles::build(&blueprint, assets, &mut desired)?;
     etcd::build(&blueprint, &mut desired);
     kubernetes::build(&blueprint, &mut desired);
     addons::build(&blueprint, &mut desired);
@@ -44,5 +51,5 @@ pub fn desired_state(spec: &ValidSpec) -> DesiredState {
         };
         desired.rolling.insert(group.name.to_string(), rolling);
     }
-    desired
+    Ok(desired)
 }

@@ -3,6 +3,8 @@
 //! Nothing here reads a network. What a release needs is asked for as [`ReleaseFile`]s; who can read them answers with
 //! a [`ResolvedRelease`].
 
+use std::collections::BTreeMap;
+
 use keelson_provider_api::values::{Digest, Version};
 use keelson_provider_api::{Asset, AssetSource};
 use serde::{Deserialize, Serialize};
@@ -77,23 +79,48 @@ pub(super) struct Program {
     pub(super) units: Vec<&'static str>,
 }
 
-/// A release as it stands in a plan before anyone has looked for it, and in the simulated world, where nobody does.
-pub fn unresolved(files: &[ReleaseFile]) -> ResolvedRelease {
-    files
-        .iter()
-        .map(|file| ResolvedFile {
-            architecture: file.architecture,
-            asset: Asset {
-                name: file.name.clone(),
-                sha256: Digest::of_bytes(file.path.as_bytes()),
-                source: AssetSource::Url(format!("https://{}", file.path)),
-            },
-            top_folder: top_folder(file.file_name()),
-        })
-        .collect()
+/// The release files whose digests and sources are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssetIndex {
+    /// None is: each stands in plans under a digest of its path. For the simulated world, where nobody downloads, and
+    /// for plans that nobody carries out.
+    Imagined,
+    /// These are, by [`ReleaseFile::path`].
+    Resolved(BTreeMap<String, ResolvedFile>),
 }
 
-/// The folder at the top of upstream's archives: their name without its ending.
-pub fn top_folder(file_name: &str) -> String {
-    file_name.strip_suffix(".tar.gz").unwrap_or(file_name).to_owned()
+impl AssetIndex {
+    /// Those of `files` that are known.
+    pub fn release(&self, files: &[ReleaseFile]) -> ResolvedRelease {
+        match self {
+            Self::Imagined => files.iter().map(imagined).collect(),
+            Self::Resolved(known) => files
+                .iter()
+                .filter_map(|file| known.get(&file.path))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+fn imagined(file: &ReleaseFile) -> ResolvedFile {
+    let source = AssetSource::Url(format!("https://{}", file.path));
+    file.resolved(Digest::of_bytes(file.path.as_bytes()), source)
+}
+
+impl ReleaseFile {
+    /// The file with its digest and from where it comes.
+    pub fn resolved(&self, sha256: Digest, source: AssetSource) -> ResolvedFile {
+        let name = self.file_name();
+        ResolvedFile {
+            architecture: self.architecture,
+            asset: Asset {
+                name: self.name.clone(),
+                sha256,
+                source,
+            },
+            // Upstream's archives hold one folder, of their own name without its ending.
+            top_folder: name.strip_suffix(".tar.gz").unwrap_or(name).to_owned(),
+        }
+    }
 }

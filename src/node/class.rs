@@ -118,9 +118,10 @@ fn folder(secret: &PlacedSecret) -> Option<&str> {
 }
 
 impl NodeFiles {
-    /// The digest of everything that `host` runs.
-    pub fn digest(&self, host: &HostIdentity) -> Digest {
-        Digest::of_json(&json!([self.digest, host.name, host.address]))
+    /// The digest of everything that `host` runs; without one, of what all machines of the class run.
+    pub fn digest(&self, host: Option<&HostIdentity>) -> Digest {
+        let own = host.map(|host| (&host.name, host.address));
+        Digest::of_json(&(self.digest, own))
     }
 
     /// Every file of the bundle of `host`, by its path in the bundle.

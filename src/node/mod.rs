@@ -19,7 +19,7 @@ mod quote;
 mod templates;
 
 pub use action::{Access, Architecture, InvalidAction};
-pub use assets::{ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release, top_folder, unresolved};
+pub use assets::{AssetIndex, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};

@@ -91,7 +91,7 @@ impl Session {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
             let record = self.record(&lease).await?;
             let identity = identity::identity(self.spec().name(), Some(&record));
-            let desired = self.desired_state();
+            let desired = self.desired_state()?;
             let saved = options.saved_plan.as_ref();
             let first = self
                 .look_and_plan_as_of(saved.map(Plan::made_at), &identity, desired.clone(), reporter)

@@ -5,6 +5,7 @@ use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{ResourceKey, StoreError};
 
 use crate::execute::{Executed, LeaseError};
+use crate::node::RenderError;
 use crate::plan::{PlanDefect, PlanReport};
 
 /// Why an operation did not do what was asked.
@@ -61,6 +62,9 @@ pub enum OperationError {
     /// The cluster was not well in time.
     #[error("the cluster was not healthy by {0:.0}")]
     TimedOut(Timestamp),
+    /// What machines run could not be rendered.
+    #[error("cannot render what machines run")]
+    Render(#[from] RenderError),
     /// A defect of keelson.
     #[error("defect in keelson")]
     Defect(#[from] PlanDefect),

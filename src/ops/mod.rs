@@ -5,6 +5,8 @@
 //! [`Session`]: a spec, its providers, its state store.
 
 mod apply;
+mod authorities;
+mod bundles;
 mod destroy;
 mod endpoint;
 mod error;
@@ -15,6 +17,8 @@ mod session;
 mod status;
 
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
+pub use authorities::Authorities;
+pub use bundles::SpecBundles;
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
 pub use identity::ClusterRecord;

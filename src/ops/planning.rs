@@ -43,7 +43,7 @@ impl Session {
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
             let identity = self.identity().await?;
-            self.look_and_plan(&identity, self.desired_state(), reporter)
+            self.look_and_plan(&identity, self.desired_state()?, reporter)
                 .await
         })
         .await

@@ -8,6 +8,7 @@ use keelson_provider_api::{Clock, ClusterIdentity, Store};
 use super::error::OperationError;
 use super::identity;
 use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
+use crate::node::AssetIndex;
 use crate::plan::DesiredState;
 use crate::spec::ValidSpec;
 
@@ -20,6 +21,8 @@ pub struct SessionParts {
     pub providers: ProviderSet,
     /// The time in which the providers live: virtual for the simulated world.
     pub clock: Arc<dyn Clock>,
+    /// The release files that machines need.
+    pub assets: AssetIndex,
     /// Where the cluster's state is kept.
     pub store: Arc<dyn Store>,
     /// The time in which leases run out: that of the machines that keelson itself runs on.
@@ -87,8 +90,11 @@ impl Session {
     }
 
     /// What the spec asks for, in the catalogue's terms.
-    pub fn desired_state(&self) -> DesiredState {
-        crate::model::desired_state(&self.parts.spec)
+    ///
+    /// # Errors
+    /// [`OperationError::Render`] when a value of the spec cannot stand in what machines run.
+    pub fn desired_state(&self) -> Result<DesiredState, OperationError> {
+        Ok(crate::model::desired_state(&self.parts.spec, &self.parts.assets)?)
     }
 
     /// The cluster's name, and its uid if it has one by now.

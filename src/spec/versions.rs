@@ -31,6 +31,9 @@ pub const KUBERNETES_RELEASES: &[KubernetesRelease] = &[
     release(37, 0, ETCD_3_6_12),
 ];
 
+/// The oldest etcd that keelson runs where no Kubernetes asks for a newer one: the last minor release but one.
+pub const ETCD_OLDEST: Version = Version::new(3, 5, 0);
+
 /// The first etcd major release that keelson does not know how to run.
 pub const ETCD_FIRST_UNKNOWN_MAJOR: u32 = 4;
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use keelson::node::AssetIndex;
 use keelson::ops::{Forecast, Planned};
 use keelson::plan;
 use keelson::spec::{self, ValidSpec};
@@ -31,7 +32,7 @@ fn plan(spec: &ValidSpec) -> Planned {
         name: spec.name().clone(),
         uid: None,
     };
-    let desired = keelson::model::desired_state(spec);
+    let desired = keelson::model::desired_state(spec, &AssetIndex::Imagined).unwrap();
     let observation = Observation::of_nothing(Timestamp::UNIX_EPOCH);
     let (plan, report) = plan::plan(&identity, &desired, &observation, Timestamp::UNIX_EPOCH).unwrap();
     let forecast = Forecast {
@@ -95,8 +96,12 @@ fn every_example_survives_being_completed() {
             spec::load(spec.to_yaml().as_bytes(), "completed").unwrap_or_else(|errors| panic!("{errors}"));
         assert!(spec == again, "{}", example.display());
         assert_eq!(
-            keelson::model::desired_state(&spec).digest(),
-            keelson::model::desired_state(&again).digest(),
+            keelson::model::desired_state(&spec, &AssetIndex::Imagined)
+                .unwrap()
+                .digest(),
+            keelson::model::desired_state(&again, &AssetIndex::Imagined)
+                .unwrap()
+                .digest(),
             "{}",
             example.display()
         );

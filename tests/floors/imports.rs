@@ -37,12 +37,12 @@ const FLOORS: &[Floor] = &[
     // The only place that names concrete providers and stores.
     Floor {
         module: "registry",
-        may_use: &["ops", "execute", "spec", "store"],
-        crates: &[API, "keelson_provider_simulated"],
+        may_use: &["assets", "ops", "execute", "node", "spec", "store"],
+        crates: &[API, "keelson_provider_simulated", "keelson_provider_ssh"],
     },
     Floor {
         module: "ops",
-        may_use: &["execute", "model", "plan", "pki", "spec"],
+        may_use: &["assets", "execute", "model", "plan", "node", "pki", "spec"],
         crates: &[API],
     },
     // Never the spec: what is carried out is a plan, whoever made it.
@@ -54,11 +54,22 @@ const FLOORS: &[Floor] = &[
     // The model builds what the planner takes, `plan::DesiredState`, so it stands above the planner.
     Floor {
         module: "model",
-        may_use: &["plan", "pki", "spec"],
+        may_use: &["plan", "node", "pki", "spec"],
         crates: &[API],
     },
     Floor {
         module: "plan",
+        may_use: &[],
+        crates: &[API],
+    },
+    // What a release is comes from `node`; this is who reads networks and disks for it.
+    Floor {
+        module: "assets",
+        may_use: &["node"],
+        crates: &[API],
+    },
+    Floor {
+        module: "node",
         may_use: &[],
         crates: &[API],
     },

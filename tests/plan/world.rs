@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keelson::model::desired_state;
+use keelson::node::AssetIndex;
 use keelson::plan::{self, DesiredState, Plan, PlanReport};
 use keelson::spec;
 use keelson_provider_api::{
@@ -15,7 +16,10 @@ pub(super) fn desired(fields: &str) -> DesiredState {
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \
          provider: {{ simulated: {{ like: digitalocean }} }}\n{fields}\n"
     );
-    desired_state(&spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}")))
+    {
+        let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+        desired_state(&spec, &AssetIndex::Imagined).unwrap()
+    }
 }
 
 pub(super) const THREE_AND_FOUR: &str = "  kubernetesVersion: 1.36.2\n  controlPlane: { replicas: 3 }\n  nodeGroups: [{ name: workers, replicas: 4 }]";

@@ -26,6 +26,7 @@ pub(crate) const SPEC_FORMATS: &[TextFormat] = &[
     HOST_ADDRESS,
     HOST_NAME,
     IDENTIFIER,
+    IP_ADDRESS,
     LINE,
     PLUGIN_NAME,
     PUBLIC_KEY,
@@ -80,6 +81,7 @@ const IDENTIFIER: TextFormat = row(
     "m6i.large",
     check_identifier,
 );
+const IP_ADDRESS: TextFormat = row("ip-address", "an IP address", "10.0.0.11", check_ip_address);
 const LINE: TextFormat = row("line", "one line of printable text", "1h", check_line);
 const PLUGIN_NAME: TextFormat = row(
     "plugin-name",
@@ -185,6 +187,13 @@ pub(crate) fn check_host_name(text: &str) -> Result<(), InvalidText> {
         ));
     }
     Ok(())
+}
+
+fn check_ip_address(text: &str) -> Result<(), InvalidText> {
+    if text.parse::<IpAddr>().is_err() {
+        return Err(InvalidText::new(format!("`{}` is not an IP address", clip(text))));
+    }
+    check_address(text)
 }
 
 fn check_address(text: &str) -> Result<(), InvalidText> {
@@ -354,6 +363,7 @@ markers!(
     ArgumentName = ARGUMENT_NAME,
     FilePath = FILE_PATH,
     HostAddress = HOST_ADDRESS,
+    IpAddress = IP_ADDRESS,
     HostName = HOST_NAME,
     Identifier = IDENTIFIER,
     Line = LINE,

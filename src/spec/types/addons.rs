@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::word_or_map::word_or_map;
-use crate::spec::text::Location;
 use crate::spec::text::formats::Registry;
+use crate::spec::text::{HttpUrl, Location};
 
 /// The addons that keelson brings with it.
 pub const BUILT_IN_ADDONS: &[&str] = &["metrics-server"];
@@ -64,6 +64,10 @@ pub struct Assets {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"https://mirror.example.com/keelson")]
     pub files: Option<Location>,
+    /// The proxy that machines download through, `http://HOST:PORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"http://proxy.example.com:3128")]
+    pub proxy: Option<HttpUrl>,
     /// A registry that takes the place of registry.k8s.io for every image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Registry>")]

@@ -167,12 +167,11 @@ impl ClusterSpec {
             .collect()
     }
 
-    /// The number of etcd members that keelson runs: none for an external etcd.
-    pub fn etcd_members(&self) -> u32 {
-        match &self.etcd.placement {
-            EtcdPlacement::Stacked => self.control_plane.replicas,
-            EtcdPlacement::Dedicated(dedicated) => dedicated.replicas,
-            EtcdPlacement::External(_) => 0,
-        }
+    /// True when every machine is a bare host that runs etcd alone: a cluster of etcd without Kubernetes, for example
+    /// as the external etcd of another one.
+    pub fn is_etcd_alone(&self) -> bool {
+        let hosts = self.provider.hosts();
+        let is_dedicated = matches!(self.etcd.placement, EtcdPlacement::Dedicated(_));
+        is_dedicated && !hosts.is_empty() && hosts.iter().all(|host| host.roles == [HostRole::Etcd])
     }
 }

@@ -25,6 +25,6 @@ pub use network::{CustomPlugin, Network, Plugin};
 pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};
 pub use pki::{Authorities, AuthorityFiles, KeyEncryption, Pki};
 pub use provider::{
-    AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, Provider, SimulatedProvider,
-    SshProvider,
+    AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, LOCAL_ADDRESS, Provider,
+    SimulatedProvider, SshProvider,
 };

@@ -1,10 +1,12 @@
 //! Where machines come from.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use keelson_provider_api::values::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::text::formats::{Address, HostAddress, HostName, Identifier, UserName};
+use crate::spec::text::formats::{Address, HostAddress, HostName, Identifier, IpAddress, UserName};
 
 /// Where the machines come from: exactly one of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +176,11 @@ pub struct Host {
     /// The IP address or DNS name to reach it by, or `local` for the machine that runs keelson.
     #[schemars(with = "HostAddress")]
     pub address: String,
+    /// The IP address under which the other machines reach it, where that is another than `address`, or `address` is a
+    /// DNS name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<IpAddress>")]
+    pub private_address: Option<IpAddr>,
     /// What the machine does, at least one of control-plane, worker and etcd. One that is both control-plane and
     /// worker takes workloads.
     #[schemars(length(min = 1))]
@@ -184,11 +191,23 @@ pub struct Host {
 }
 
 impl Host {
+    /// The IP address under which the other machines reach it, if the spec tells: `privateAddress`, or `address` where
+    /// that is one. A machine that is `local` is alone and reaches itself.
+    pub fn internal_address(&self) -> Option<IpAddr> {
+        if self.private_address.is_none() && self.address == LOCAL_ADDRESS {
+            return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        self.private_address.or_else(|| self.address.parse().ok())
+    }
+
     /// True when the host has `role`.
     pub fn is(&self, role: HostRole) -> bool {
         self.roles.contains(&role)
     }
 }
+
+/// The address that stands for the machine that keelson runs on.
+pub const LOCAL_ADDRESS: &str = "local";
 
 /// What a host does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

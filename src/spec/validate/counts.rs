@@ -95,6 +95,9 @@ pub(super) fn scaling(spec: &ClusterSpec, found: &mut Found) {
 }
 
 pub(super) fn workloads_have_a_place(spec: &ClusterSpec, found: &mut Found) {
+    if spec.is_etcd_alone() {
+        return;
+    }
     let own = ControlPlane::default_taint();
     let keeps_away = |effect: TaintEffect| effect != TaintEffect::PreferNoSchedule;
     let control_planes_take_none = spec

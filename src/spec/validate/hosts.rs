@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::{Path, path_of};
-use crate::spec::types::{ClusterSpec, EtcdPlacement, Family, Host, HostRole};
-
-/// The address that stands for the machine that runs keelson.
-const LOCAL: &str = "local";
+use crate::spec::types::{ClusterSpec, EtcdPlacement, Family, Host, HostRole, LOCAL_ADDRESS, Provider};
 
 pub(super) fn base(spec: &ClusterSpec) -> Path {
     path_of!("spec", "provider", spec.provider.field(), "hosts")
@@ -52,7 +49,7 @@ pub(super) fn addresses(spec: &ClusterSpec, found: &mut Found) {
     ];
     for (index, host) in hosts.iter().enumerate() {
         let path = base(spec).then(index).then("address");
-        if host.address == LOCAL && hosts.len() > 1 {
+        if host.address == LOCAL_ADDRESS && hosts.len() > 1 {
             found.error(
                 Finding::new(
                     path.clone(),
@@ -81,6 +78,55 @@ pub(super) fn addresses(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
+/// What other machines connect to listens on an IP address.
+pub(super) fn internal_addresses(spec: &ClusterSpec, found: &mut Found) {
+    let hosts = spec.provider.hosts();
+    let base = base(spec);
+    let addresses: Vec<String> = hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let internal = host.internal_address().map(|address| address.to_string());
+            internal.unwrap_or_else(|| format!("unknown {index}"))
+        })
+        .collect();
+    for_each_repetition(&addresses, |later, first| {
+        let is_given = |index: usize| {
+            hosts
+                .get(index)
+                .is_some_and(|host| host.private_address.is_some())
+        };
+        // Equal `address`es are reported already.
+        if is_given(later) || is_given(first) {
+            let problem = format!("the other machines reach hosts[{first}] under it too");
+            let field = if is_given(later) {
+                "privateAddress"
+            } else {
+                "address"
+            };
+            found.error(
+                Finding::new(base.then(later).then(field), problem)
+                    .help("give each machine an address of its own"),
+            );
+        }
+    });
+    if !matches!(spec.provider, Provider::Ssh(_)) {
+        return;
+    }
+    for (index, host) in hosts.iter().enumerate() {
+        let is_reached_by_others = host.is(HostRole::ControlPlane) || host.is(HostRole::Etcd);
+        if is_reached_by_others && host.internal_address().is_none() {
+            let problem = format!(
+                "`{}` is a name, and etcd and the API listen on IP addresses",
+                host.address
+            );
+            found.error(Finding::new(base.then(index).then("address"), problem).help(
+                "add the IP address under which the other machines reach it: `privateAddress: 10.0.0.11`",
+            ));
+        }
+    }
+}
+
 pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
     if !has_hosts(spec) {
         return;
@@ -104,10 +150,13 @@ pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
             );
         }
     }
-    if spec.hosts_with(HostRole::ControlPlane).next().is_none() {
+    if spec.hosts_with(HostRole::ControlPlane).next().is_none() && !spec.is_etcd_alone() {
         found.error(
             Finding::new(base(spec), "no host has the role control-plane")
-                .help("give it to one host, or to three to survive the loss of one"),
+                .help(
+                    "give it to one host, or to three to survive the loss of one; for etcd without Kubernetes, write \
+                     `roles: [etcd]` at each host and `etcd: { placement: { dedicated: {} } }`",
+                ),
         );
     }
     if is_dedicated && spec.hosts_with(HostRole::Etcd).next().is_none() {
@@ -140,7 +189,7 @@ pub(super) fn api_address(spec: &ClusterSpec, found: &mut Found) {
         }
         return;
     };
-    if address == LOCAL {
+    if address == LOCAL_ADDRESS {
         found.error(
             Finding::new(path, "`local` is no address under which others reach the API")
                 .help("write an IP address or a DNS name, or leave the field out"),

@@ -55,6 +55,7 @@ const CHECKS: &[Check] = &[
     clouds::life_and_death,
     hosts::identities,
     hosts::addresses,
+    hosts::internal_addresses,
     hosts::roles,
     host_groups::of_known_groups,
     host_groups::of_each_group,

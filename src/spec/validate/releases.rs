@@ -4,7 +4,7 @@ use super::Found;
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
 use crate::spec::types::{ClusterSpec, EtcdPlacement};
-use crate::spec::versions::{self, ETCD_FIRST_UNKNOWN_MAJOR, KUBERNETES_RELEASES};
+use crate::spec::versions::{self, ETCD_FIRST_UNKNOWN_MAJOR, ETCD_OLDEST, KUBERNETES_RELEASES};
 
 pub(super) fn kubernetes_is_supported(spec: &ClusterSpec, found: &mut Found) {
     let version = spec.kubernetes_version;
@@ -47,12 +47,14 @@ pub(super) fn etcd_is_supported(spec: &ClusterSpec, found: &mut Found) {
     let Some(release) = versions::release_of(spec.kubernetes_version) else {
         return;
     };
-    let (minimum, default) = (release.etcd_minimum, release.etcd_default);
+    let (mut minimum, default) = (release.etcd_minimum, release.etcd_default);
+    let mut user = format!("Kubernetes {}", spec.kubernetes_version);
+    if spec.is_etcd_alone() {
+        minimum = ETCD_OLDEST;
+        "keelson".clone_into(&mut user);
+    }
     let problem = if version < minimum {
-        format!(
-            "etcd {version} is too old for Kubernetes {}",
-            spec.kubernetes_version
-        )
+        format!("etcd {version} is too old for {user}")
     } else if version.major >= ETCD_FIRST_UNKNOWN_MAJOR {
         format!("etcd {version} is newer than this keelson knows")
     } else {

@@ -13,6 +13,11 @@ use super::{InvalidText, TextValue, text_value};
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// A digest that was computed elsewhere.
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The digest of `bytes`.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())

@@ -1,0 +1,151 @@
+//! Reading files over HTTP: bounded in time and size, again when that may help.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use keelson_provider_api::Clock;
+use reqwest::{Client, Response, StatusCode};
+
+/// Checksum files are small.
+const TEXT_LIMIT_BYTES: usize = 1 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a server may be silent.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPTS: u32 = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// Why a release file is not to be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssetError {
+    /// Nothing could be read over the network.
+    #[error("cannot read {url}: {problem}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {verb} {}", path.display())]
+    File {
+        /// `read` or `write`.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// There is a list of digests, and what is needed is not in it.
+    #[error("{place} has no digest of {}", names.join(" or "))]
+    NotListed {
+        /// The list.
+        place: String,
+        /// The files that it might have had.
+        names: Vec<String>,
+    },
+    /// A file is not what its digest says.
+    #[error("{place} is damaged: its SHA-256 is not {expected}")]
+    Damaged {
+        /// The file.
+        place: String,
+        /// What it should be, in hexadecimal digits.
+        expected: String,
+    },
+    /// There is no client for HTTP: a defect, or a system without trusted authorities.
+    #[error("cannot use HTTP: {0}")]
+    Client(String),
+}
+
+/// Reads files over HTTP.
+#[derive(Clone)]
+pub struct Fetcher {
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Fetcher {
+    /// A fetcher that goes through `proxy`, and through no other.
+    ///
+    /// # Errors
+    /// [`AssetError::Client`] when `proxy` is no URL, or the system has no trusted authorities.
+    pub fn new(proxy: Option<&str>, clock: Arc<dyn Clock>) -> Result<Self, AssetError> {
+        let mut builder = Client::builder()
+            // The environment is the command's to read, not the library's.
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .user_agent(concat!("keelson/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = proxy {
+            let proxy = reqwest::Proxy::all(proxy).map_err(|problem| AssetError::Client(reason(&problem)))?;
+            builder = builder.proxy(proxy);
+        }
+        let client = builder
+            .build()
+            .map_err(|problem| AssetError::Client(reason(&problem)))?;
+        Ok(Self { client, clock })
+    }
+
+    /// The text at `url`; `None` when the server says that there is none.
+    ///
+    /// # Errors
+    /// [`AssetError::Unreachable`], also for a text of more than a mebibyte.
+    pub async fn text(&self, url: &str) -> Result<Option<String>, AssetError> {
+        let Some(response) = self.get(url).await? else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|problem| unreachable(url, reason(&problem)))?;
+            if text.len() + chunk.len() > TEXT_LIMIT_BYTES {
+                return Err(unreachable(url, "it is too large for a list of digests"));
+            }
+            text.extend_from_slice(&chunk);
+        }
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// The answer for `url`; `None` when the server says that there is none.
+    pub(super) async fn get(&self, url: &str) -> Result<Option<Response>, AssetError> {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let problem = match self.client.get(url).send().await {
+                Ok(response) => match response.status() {
+                    status if status.is_success() => return Ok(Some(response)),
+                    StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+                    status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                        format!("the server answers {status}")
+                    }
+                    status => return Err(unreachable(url, format!("the server answers {status}"))),
+                },
+                Err(problem) => reason(&problem),
+            };
+            if attempt == ATTEMPTS {
+                return Err(unreachable(url, problem));
+            }
+            attempt += 1;
+            self.clock.sleep(wait).await;
+            wait *= 2;
+        }
+    }
+}
+
+pub(super) fn unreachable(url: &str, problem: impl Into<String>) -> AssetError {
+    AssetError::Unreachable {
+        url: url.to_owned(),
+        problem: problem.into(),
+    }
+}
+
+/// The innermost cause: what reqwest says around it names the URL once more.
+pub(super) fn reason(problem: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = problem;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,73 @@
+//! The cluster's certificate authorities: those that keelson made and keeps in the state store, and those that the
+//! user brought.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{Clock, Store};
+
+use crate::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, Terms};
+
+/// The authorities of one cluster.
+#[derive(Clone)]
+pub struct Authorities {
+    store: Arc<dyn Store>,
+    cluster: ClusterName,
+    seal: Arc<Seal>,
+    clock: Arc<dyn Clock>,
+    terms: Terms,
+    brought: BTreeMap<AuthorityName, Authority>,
+}
+
+impl Authorities {
+    /// The authorities of `cluster` in `store`, encrypted and opened as `seal` says. Those that are missing are made
+    /// by `terms` when they are first needed; `brought` ones come from the user. `clock` is that of the world.
+    pub fn new(
+        store: Arc<dyn Store>,
+        cluster: ClusterName,
+        seal: Seal,
+        clock: Arc<dyn Clock>,
+        terms: Terms,
+        brought: Vec<Authority>,
+    ) -> Self {
+        let brought = brought.into_iter().map(|authority| (authority.name(), authority));
+        Self {
+            store,
+            cluster,
+            seal: Arc::new(seal),
+            clock,
+            terms,
+            brought: brought.collect(),
+        }
+    }
+
+    /// The authority, made or adopted when the cluster has none yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read, opened, made or kept.
+    pub async fn establish(&self, name: AuthorityName) -> Result<Authority, PkiError> {
+        let now = self.clock.now();
+        match self.brought.get(&name) {
+            Some(brought) => self.pki().adopt(brought.clone(), now).await,
+            None => self.pki().establish(name, self.terms, now).await,
+        }
+    }
+
+    /// The authority, if the cluster has one yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read or opened.
+    pub async fn find(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
+        self.pki().authority(name).await
+    }
+
+    /// The clock that certificates run on.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    fn pki(&self) -> ClusterPki<'_> {
+        ClusterPki::new(self.store.as_ref(), &self.cluster, &self.seal)
+    }
+}

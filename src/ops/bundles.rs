@@ -1,0 +1,196 @@
+//! The bundles that machines are given: rendered from the spec, with the certificates that they lack.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource};
+use keelson_provider_api::kinds::NodeBundle;
+use keelson_provider_api::values::{Digest, Secret};
+use keelson_provider_api::{ClusterIdentity, ErrorClass, Kind, ProviderError, Resource, ResourceKey};
+
+use super::authorities::Authorities;
+use crate::model::{Blueprint, Classes, MachineBlueprint, MachineCertificates, desired_state, host_identity};
+use crate::node::{Access, AssetIndex, PlacedSecret};
+use crate::pki::{Authority, AuthorityName, Renewal, Verdict, issue, judge};
+use crate::spec::ValidSpec;
+
+/// The bundles of the machines that a spec asks for.
+pub struct SpecBundles {
+    spec: ValidSpec,
+    assets: AssetIndex,
+    authorities: Authorities,
+}
+
+/// Private keys and certificates on their way to a machine, by their name on the way.
+type Secrets = BTreeMap<String, Secret<Vec<u8>>>;
+
+impl SpecBundles {
+    /// The bundles of `spec`, with release files from `assets` and certificates from `authorities`.
+    pub fn new(spec: ValidSpec, assets: AssetIndex, authorities: Authorities) -> Self {
+        Self {
+            spec,
+            assets,
+            authorities,
+        }
+    }
+
+    /// Refuses a bundle that this spec does not ask for: a plan that was made from another one.
+    fn check_wanted(&self, wanted: &NodeBundle) -> Result<(), ProviderError> {
+        let desired = desired_state(&self.spec, &self.assets).map_err(|error| permanent(&error))?;
+        let key = ResourceKey::new(Kind::NodeBundle, &*wanted.machine);
+        let asked = desired.resources.get(&key).map(|asked| &asked.resource);
+        if asked == Some(&Resource::from(wanted.clone())) {
+            return Ok(());
+        }
+        let message = format!("{key} is not what the spec asks for any more");
+        Err(ProviderError::new(ErrorClass::Permanent, message)
+            .with_help("plan again: the spec or a release file has changed since"))
+    }
+
+    /// Certificates and keys for those of `found` that are not good, and the authorities' certificates that differ.
+    async fn secrets(
+        &self,
+        certificates: &MachineCertificates,
+        found: &BTreeMap<String, String>,
+    ) -> Result<Secrets, ProviderError> {
+        let mut secrets = Secrets::new();
+        let mut put = |path: &str, content: &str| {
+            let secret = PlacedSecret {
+                path: path.to_owned(),
+                access: Access::PUBLIC,
+            };
+            secrets.insert(secret.name(), Secret::new(content.as_bytes().to_vec()));
+        };
+        for (name, path, _) in &certificates.authorities {
+            let authority = self.establish(*name).await?;
+            let trusted = authority.trust_pem();
+            if found.get(path).map(|found| found.trim()) != Some(trusted.trim()) {
+                put(path, &trusted);
+            }
+        }
+        let now = self.authorities.clock().now();
+        for (requirement, _) in &certificates.requirements {
+            let Some(place) = &requirement.place else {
+                continue;
+            };
+            let authority = self.establish(requirement.signer).await?;
+            let found = found.get(&place.certificate_file).map(String::as_str);
+            if judge(found, requirement, &authority, Renewal::CERTIFICATE, now) == Verdict::Good {
+                continue;
+            }
+            let issued = issue(requirement, &authority, now).map_err(|error| permanent(&error))?;
+            put(&place.certificate_file, &issued.certificate_pem);
+            put(&place.key_file, issued.key_pem.expose());
+        }
+        Ok(secrets)
+    }
+
+    async fn establish(&self, name: AuthorityName) -> Result<Authority, ProviderError> {
+        let authority = self.authorities.establish(name).await;
+        authority.map_err(|error| permanent(&error))
+    }
+}
+
+#[async_trait]
+impl BundleSource for SpecBundles {
+    async fn bundle(
+        &self,
+        _cluster: &ClusterIdentity,
+        wanted: &NodeBundle,
+        certificates: &BTreeMap<String, String>,
+    ) -> Result<Bundle, ProviderError> {
+        self.check_wanted(wanted)?;
+        let blueprint = Blueprint::of(&self.spec);
+        let (mut files, digest, assets, machine_certificates) = {
+            let machine = machine(&blueprint, &wanted.machine)?;
+            let host = host_identity(machine).ok_or_else(|| {
+                let message = format!("the address of {} among the others is not known", wanted.machine);
+                ProviderError::new(ErrorClass::Permanent, message)
+            })?;
+            let mut classes = Classes::new(&blueprint, &self.assets);
+            let class = classes.of(machine).map_err(|error| permanent(&error))?;
+            let files = class.of_host(&host).map_err(|error| permanent(&error))?;
+            let machine_certificates = MachineCertificates::of(&blueprint, machine);
+            (
+                files,
+                class.digest(Some(&host)),
+                class.assets().to_vec(),
+                machine_certificates,
+            )
+        };
+        let secrets = self.secrets(&machine_certificates, certificates).await?;
+        let record = BundleRecord {
+            bundle: wanted.clone(),
+            certificates: machine_certificates.certificate_paths(),
+        };
+        let record = serde_json::to_vec_pretty(&record).map_err(|error| permanent(&error))?;
+        files.insert("record.json".to_owned(), record);
+        Ok(Bundle {
+            digest,
+            files,
+            assets,
+            secrets,
+        })
+    }
+
+    async fn judge_certificates(
+        &self,
+        record: &BundleRecord,
+        certificates: &BTreeMap<String, String>,
+    ) -> Result<Option<Digest>, ProviderError> {
+        let Some(recorded) = record.bundle.certificates else {
+            return Ok(None);
+        };
+        let blueprint = Blueprint::of(&self.spec);
+        // The certificates of a machine that is to go need no renewal.
+        let Ok(machine) = machine(&blueprint, &record.bundle.machine) else {
+            return Ok(Some(recorded));
+        };
+        let now = self.authorities.clock().now();
+        let mut troubles = Vec::new();
+        for (requirement, _) in MachineCertificates::of(&blueprint, machine).requirements {
+            let Some(place) = &requirement.place else {
+                continue;
+            };
+            let found = certificates.get(&place.certificate_file).map(String::as_str);
+            let authority = self.authorities.find(requirement.signer).await;
+            let Some(authority) = authority.map_err(|error| permanent(&error))? else {
+                troubles.push(format!("{}: its authority is not kept", requirement.certificate));
+                continue;
+            };
+            let verdict = judge(found, &requirement, &authority, Renewal::CERTIFICATE, now);
+            if verdict != Verdict::Good {
+                troubles.push(format!("{}: {verdict}", requirement.certificate));
+            }
+        }
+        if troubles.is_empty() {
+            Ok(Some(recorded))
+        } else {
+            Ok(Some(Digest::of_json(&troubles)))
+        }
+    }
+}
+
+fn machine<'a, 'b>(
+    blueprint: &'b Blueprint<'a>,
+    name: &str,
+) -> Result<&'b MachineBlueprint<'a>, ProviderError> {
+    let found = blueprint.machines.iter().find(|machine| machine.name == name);
+    found.ok_or_else(|| {
+        ProviderError::new(
+            ErrorClass::Permanent,
+            format!("the spec has no machine {name} any more"),
+        )
+    })
+}
+
+/// An error with all its causes, which trying again does not mend.
+fn permanent(error: &dyn std::error::Error) -> ProviderError {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        message = format!("{message}: {source}");
+        cause = source.source();
+    }
+    ProviderError::new(ErrorClass::Permanent, message)
+}
