@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
-use super::arguments::{ProgressArgument, SpecArgument};
+use super::arguments::{ClusterArgument, ProgressArgument};
 use super::ask::{Answer, AskUser};
 use super::failure::{Failure, chain};
 use super::terminal::Terminal;
@@ -22,7 +22,7 @@ const PLAN_LIMIT_BYTES: usize = 256 << 20;
 #[derive(Debug, Args)]
 pub(super) struct Apply {
     #[command(flatten)]
-    spec: SpecArgument,
+    spec: ClusterArgument,
     /// Carry out this saved plan, if the world and the spec are still as they were
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl Apply {
 
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let saved_plan = self.plan.as_deref().map(read_plan).transpose()?;
-        let session = self.spec.connect(terminal)?;
+        let session = self.spec.connect(terminal).await?;
         let answer = match (self.yes, &saved_plan) {
             (true, _) => Answer::Yes,
             (false, Some(_)) => Answer::YesToSavedPlan,

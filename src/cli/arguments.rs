@@ -1,12 +1,13 @@
 //! Arguments that several commands share.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use super::files;
 use super::terminal::Terminal;
+use super::{files, secrets};
 use crate::execute::Reporter;
 use crate::ops::Session;
 use crate::registry::{self, ConnectOptions};
@@ -23,6 +24,37 @@ pub(super) struct SpecArgument {
     pub file: PathBuf,
 }
 
+/// Which cluster, and how its hosts are reached.
+#[derive(Debug, Args)]
+pub(super) struct ClusterArgument {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// Believe the key that a bare host shows when nobody knows it yet, and remember it
+    #[arg(long)]
+    accept_new_host_keys: bool,
+}
+
+impl Deref for ClusterArgument {
+    type Target = SpecArgument;
+
+    fn deref(&self) -> &SpecArgument {
+        &self.spec
+    }
+}
+
+impl ClusterArgument {
+    /// Reads the spec and connects to what it names.
+    pub(super) async fn connect(&self, terminal: &Terminal) -> Result<Session, Failure> {
+        let options = ConnectOptions {
+            base_directory: self.directory(),
+            holder: files::holder(),
+            accept_new_host_keys: self.accept_new_host_keys,
+            ..secrets::from_environment()?
+        };
+        Ok(registry::connect(self.load(terminal)?, &options).await?)
+    }
+}
+
 impl SpecArgument {
     /// Reads and checks the spec. Warnings are shown, errors are the failure.
     pub(super) fn load(&self, terminal: &Terminal) -> Result<ValidSpec, Failure> {
@@ -37,21 +69,13 @@ impl SpecArgument {
         files::read_bounded(&self.file, spec::read_limit_bytes(), advice)
     }
 
-    /// Reads the spec and connects to what it names.
-    pub(super) fn connect(&self, terminal: &Terminal) -> Result<Session, Failure> {
-        let spec = self.load(terminal)?;
-        let base_directory = match self.file.parent() {
+    /// The directory that relative paths in the spec are relative to.
+    pub(super) fn directory(&self) -> PathBuf {
+        match self.file.parent() {
             _ if self.is_stdin() => PathBuf::from("."),
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
-        };
-        Ok(registry::connect(
-            spec,
-            &ConnectOptions {
-                base_directory,
-                holder: files::holder(),
-            },
-        )?)
+        }
     }
 
     fn is_stdin(&self) -> bool {

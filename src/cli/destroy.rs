@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
-use super::arguments::{ProgressArgument, SpecArgument};
+use super::arguments::{ClusterArgument, ProgressArgument};
 use super::ask::{Answer, AskUser};
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -17,7 +17,7 @@ use crate::view::summary;
 #[derive(Debug, Args)]
 pub(super) struct Destroy {
     #[command(flatten)]
-    spec: SpecArgument,
+    spec: ClusterArgument,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -34,7 +34,7 @@ impl Destroy {
     }
 
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
-        let session = self.spec.connect(terminal)?;
+        let session = self.spec.connect(terminal).await?;
         let answer = if self.yes {
             Answer::Yes
         } else {

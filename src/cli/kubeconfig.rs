@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::arguments::SpecArgument;
+use super::arguments::ClusterArgument;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
@@ -13,7 +13,7 @@ use super::{CommandResult, EXIT_DONE, files};
 #[derive(Debug, Args)]
 pub(super) struct Kubeconfig {
     #[command(flatten)]
-    spec: SpecArgument,
+    spec: ClusterArgument,
     /// Write them to a file, readable by you alone, instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(super) struct Kubeconfig {
 
 impl Kubeconfig {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
-        let session = self.spec.connect(terminal)?;
+        let session = self.spec.connect(terminal).await?;
         let kubeconfig = session
             .kubeconfig()
             .await

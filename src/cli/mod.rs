@@ -4,6 +4,7 @@
 mod apply;
 mod arguments;
 mod ask;
+mod assets;
 mod completion;
 mod destroy;
 mod explain;
@@ -13,6 +14,7 @@ mod init;
 mod kubeconfig;
 mod plan;
 mod schema;
+mod secrets;
 mod status;
 mod stopping;
 mod terminal;
@@ -64,6 +66,7 @@ enum Command {
     Apply(apply::Apply),
     Status(status::Status),
     Kubeconfig(kubeconfig::Kubeconfig),
+    Assets(assets::Assets),
     Destroy(destroy::Destroy),
     Completion(completion::Completion),
     Version(version::Version),
@@ -95,6 +98,7 @@ impl Cli {
             Command::Apply(command) => command.run(terminal, interrupt).await,
             Command::Status(command) => command.run(terminal, interrupt).await,
             Command::Kubeconfig(command) => command.run(terminal).await,
+            Command::Assets(command) => command.run(terminal).await,
             Command::Destroy(command) => command.run(terminal, interrupt).await,
             Command::Completion(command) => command.run(terminal),
             Command::Version(command) => command.run(terminal),

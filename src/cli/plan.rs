@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{SpecArgument, shell_word};
+use super::arguments::{ClusterArgument, shell_word};
 use super::failure::{EXIT_BLOCKED, EXIT_CHANGES, Failure};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
@@ -17,7 +17,7 @@ use crate::view::{plan_json, plan_picture, plan_text};
 #[command(after_help = "Exit codes: 0 no changes, 2 changes pending, 3 something is blocked.")]
 pub(super) struct Plan {
     #[command(flatten)]
-    spec: SpecArgument,
+    spec: ClusterArgument,
     /// How the plan is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: PlanFormat,
@@ -58,7 +58,7 @@ enum GraphFormat {
 
 impl Plan {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
-        let session = self.spec.connect(terminal)?;
+        let session = self.spec.connect(terminal).await?;
         let planned = if self.destroy {
             session.plan_destruction(&Silent).await
         } else {

@@ -3,7 +3,7 @@
 use clap::Args;
 use keelson_provider_api::values::Span;
 
-use super::arguments::{Format, SpecArgument};
+use super::arguments::{ClusterArgument, Format};
 use super::failure::{EXIT_FAILED, Failure};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE};
@@ -16,7 +16,7 @@ use crate::view::status_text;
 #[command(after_help = "Exit codes: 0 healthy, 1 degraded, down or absent.")]
 pub(super) struct Status {
     #[command(flatten)]
-    spec: SpecArgument,
+    spec: ClusterArgument,
     /// How the status is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -30,7 +30,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
-        let session = self.spec.connect(terminal)?;
+        let session = self.spec.connect(terminal).await?;
         let status = if self.wait {
             session
                 .wait_until_healthy(self.timeout.as_duration(), &Silent, interrupt)

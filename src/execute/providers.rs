@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_provider_api::{Change, Kind, Provider};
+use futures_util::future::join_all;
+use keelson_provider_api::{Change, ClusterIdentity, Finding, Kind, Provider};
 
 /// The providers of one cluster, by the kinds that they look after.
 #[derive(Clone)]
@@ -61,6 +62,21 @@ impl ProviderSet {
             .iter()
             .map(|provider| provider.concurrency_limit().max(1))
             .collect()
+    }
+
+    /// What stands in the way of `changes`, as the providers of their kinds see it; in order of machines and names.
+    pub async fn preflight(&self, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
+        let of = |index: usize| {
+            let own: Vec<&Change> = changes
+                .iter()
+                .copied()
+                .filter(|change| self.by_kind.get(&change.key.kind()) == Some(&index))
+                .collect();
+            async move { self.providers[index].preflight(cluster, &own).await }
+        };
+        let mut findings = join_all((0..self.providers.len()).map(of)).await.concat();
+        findings.sort_by(|left, right| (&left.machine, &left.name).cmp(&(&right.machine, &right.name)));
+        findings
     }
 
     /// How long `change` typically takes.

@@ -93,15 +93,20 @@ impl Session {
             let identity = identity::identity(self.spec().name(), Some(&record));
             let desired = self.desired_state()?;
             let saved = options.saved_plan.as_ref();
-            let first = self
+            let mut first = self
                 .look_and_plan_as_of(saved.map(Plan::made_at), &identity, desired.clone(), reporter)
                 .await?;
             check_saved(saved, &first)?;
+            self.preflight(&mut first).await;
+            if !first.report.findings.is_empty() {
+                return Err(OperationError::Blocked(Box::new(first.report)));
+            }
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
             identity::begin(self.store(), &record).await?;
             self.keep_spec().await?;
+            self.pin_assets().await?;
             let rounds = Rounds {
                 session: self,
                 lease: &lease,

@@ -79,6 +79,10 @@ fn count(number: usize, one: &str, many: &str) -> String {
 
 fn blocked(report: &PlanReport) -> String {
     match report.blocked.len() {
+        0 if !report.findings.is_empty() => {
+            let findings = count(report.findings.len(), "thing stands", "things stand");
+            format!("{findings} in the way; nothing was touched")
+        }
         0 => "part of the world could not be looked at".to_owned(),
         blocked => format!("{} blocked", count(blocked, "resource is", "resources are")),
     }

@@ -5,6 +5,7 @@
 //! [`Session`]: a spec, its providers, its state store.
 
 mod apply;
+mod assets;
 mod authorities;
 mod bundles;
 mod destroy;
@@ -17,6 +18,7 @@ mod session;
 mod status;
 
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
+pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use bundles::SpecBundles;
 pub use destroy::{DestroyOptions, Destroyed};

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keelson_provider_api::{ClusterIdentity, Observation};
+use keelson_provider_api::{ClusterIdentity, Finding, Observation};
 
 use super::error::OperationError;
 use super::session::Session;
 use crate::execute::observe::observe_all;
 use crate::execute::{Event, Reporter};
-use crate::plan::{self, DesiredState, Path, Plan, PlanReport};
+use crate::plan::{self, DesiredState, Path, Plan, PlanReport, Step};
 
 /// A plan and everything that it was made from.
 #[derive(Debug, Clone)]
@@ -43,10 +43,24 @@ impl Session {
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
             let identity = self.identity().await?;
-            self.look_and_plan(&identity, self.desired_state()?, reporter)
-                .await
+            let mut planned = self
+                .look_and_plan(&identity, self.desired_state()?, reporter)
+                .await?;
+            self.preflight(&mut planned).await;
+            Ok(planned)
         })
         .await
+    }
+
+    /// Adds to the report what stands in the way of the plan.
+    pub(super) async fn preflight(&self, planned: &mut Planned) {
+        let changes: Vec<_> = planned.plan.steps().iter().map(Step::change).collect();
+        let findings = self.providers().preflight(planned.plan.cluster(), &changes).await;
+        let ignored = &self.spec().preflight.ignore;
+        let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);
+        let (ignored, findings) = findings.into_iter().partition(passes);
+        planned.report.findings = findings;
+        planned.report.ignored_findings = ignored;
     }
 
     /// Looks at the world and plans the way to nothing: what [`Session::destroy`] would do.

@@ -1,6 +1,6 @@
 //! What a plan does not do, and why.
 
-use keelson_provider_api::{Kind, ResourceKey};
+use keelson_provider_api::{Finding, Kind, ResourceKey};
 use serde::Serialize;
 
 /// What the planner found besides the plan: what it may not touch, what waits for that, and what is fine.
@@ -15,6 +15,10 @@ pub struct PlanReport {
     pub unchanged: usize,
     /// Kinds that could not be looked at; what there is of them is not part of the plan.
     pub unseen_kinds: Vec<UnseenKind>,
+    /// What stands in the way on machines that are about to be used; nothing is carried out while there is any.
+    pub findings: Vec<Finding>,
+    /// Findings that the spec lets pass (`spec.preflight.ignore`).
+    pub ignored_findings: Vec<Finding>,
     /// Resources that go with what they live on, without a step of their own.
     pub goes_along: Vec<ResourceKey>,
 }
@@ -54,8 +58,8 @@ pub struct Held {
 }
 
 impl PlanReport {
-    /// True when something is blocked, or could not be looked at.
+    /// True when something is blocked, could not be looked at, or stands in the way.
     pub fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty() || !self.unseen_kinds.is_empty()
+        !self.blocked.is_empty() || !self.unseen_kinds.is_empty() || !self.findings.is_empty()
     }
 }

@@ -8,7 +8,9 @@
 //! | [`progress_lines`], [`progress_bars`], [`progress_json`] | a run, while it goes on |
 //! | [`summary`] | what a run did, and what to do next |
 //! | [`status_text`] | how a cluster is doing |
+//! | [`assets_text`] | release files |
 
+pub mod assets_text;
 mod groups;
 mod humane;
 pub mod plan_json;

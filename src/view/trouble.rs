@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use keelson_provider_api::{Kind, ResourceKey};
+use keelson_provider_api::{Finding, Kind, ResourceKey};
 
 use super::groups::fold_names;
 use super::humane::{plural, printable};
@@ -69,7 +69,32 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
             help: blocked.help.as_deref(),
         })
         .collect();
-    unseen + &lines(&troubles, more)
+    unseen + &lines(&troubles, more) + &findings(&report.findings)
+}
+
+/// What stands in the way, machine by machine: all of it, because all of it has to be seen to.
+fn findings(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let machine = paint(STRONG, format!("machine/{}", finding.machine));
+        let problem = printable(&finding.problem);
+        let _ = writeln!(
+            text,
+            "{} {machine}: {}: {problem}",
+            paint(BAD, "  !"),
+            finding.name
+        );
+        if let Some(help) = &finding.help {
+            let _ = writeln!(text, "      {}", printable(help));
+        }
+    }
+    if findings.iter().any(|finding| finding.can_be_ignored) {
+        let _ = writeln!(
+            text,
+            "      what does not matter to you passes by its name: `preflight: {{ ignore: [NAME] }}`"
+        );
+    }
+    text
 }
 
 /// What waits for something that is blocked.

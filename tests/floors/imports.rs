@@ -25,24 +25,26 @@ const FLOORS: &[Floor] = &[
     // `main` only parses arguments, so it is the commands that connect: they use the registry.
     Floor {
         module: "cli",
-        may_use: &["view", "registry", "ops", "execute", "plan", "pki", "spec"],
+        may_use: &[
+            "view", "registry", "assets", "ops", "execute", "plan", "pki", "spec",
+        ],
         crates: &[API],
     },
     // Views name the values that they show and the events that they hear.
     Floor {
         module: "view",
-        may_use: &["ops", "execute", "plan", "pki", "spec"],
+        may_use: &["ops", "execute", "plan", "node", "pki", "spec"],
         crates: &[API],
     },
     // The only place that names concrete providers and stores.
     Floor {
         module: "registry",
-        may_use: &["assets", "ops", "execute", "node", "spec", "store"],
+        may_use: &["assets", "ops", "execute", "node", "pki", "spec", "store"],
         crates: &[API, "keelson_provider_simulated", "keelson_provider_ssh"],
     },
     Floor {
         module: "ops",
-        may_use: &["assets", "execute", "model", "plan", "node", "pki", "spec"],
+        may_use: &["execute", "model", "plan", "node", "pki", "spec"],
         crates: &[API],
     },
     // Never the spec: what is carried out is a plan, whoever made it.

@@ -59,22 +59,26 @@ fn a_lost_record_is_damage_and_no_new_beginning() {
     let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                 provider: { simulated: {} }\n";
     let directory = tempfile::tempdir().unwrap();
-    let connect = || {
-        let options = registry::ConnectOptions {
-            base_directory: directory.path().to_owned(),
-            holder: "test".to_owned(),
-        };
-        registry::connect(spec::load(text.as_bytes(), "test").unwrap(), &options).unwrap()
+    let options = registry::ConnectOptions {
+        base_directory: directory.path().to_owned(),
+        holder: "test".to_owned(),
+        ..registry::ConnectOptions::default()
+    };
+    let connect = async || {
+        let spec = spec::load(text.as_bytes(), "test").unwrap();
+        registry::connect(spec, &options).await.unwrap()
     };
     block_on(async {
         connect()
+            .await
             .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
             .await
             .unwrap();
         std::fs::remove_file(directory.path().join(".keelson/prod/cluster.json")).unwrap();
-        let planned = connect().plan(&Silent).await;
+        let planned = connect().await.plan(&Silent).await;
         assert!(matches!(planned, Err(OperationError::Store(_))), "{planned:?}");
         let applied = connect()
+            .await
             .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
             .await;
         assert!(matches!(applied, Err(OperationError::Store(_))), "{applied:?}");

@@ -111,6 +111,7 @@ impl Life {
             spec,
             providers: ProviderSet::new(providers(&self.world)).unwrap(),
             clock: self.world.clock(),
+            assets: keelson::node::AssetIndex::Imagined,
             store: self.store.clone(),
             lease_clock: self.world.clock(),
             holder: format!("run {}", self.runs),

@@ -109,6 +109,7 @@ fn live(seed: u64) -> u32 {
                 spec,
                 providers: ProviderSet::new(twice.collect()).unwrap(),
                 clock: life.world.clock(),
+                assets: keelson::node::AssetIndex::Imagined,
                 store: life.store.clone(),
                 lease_clock: life.world.clock(),
                 holder: "twice".to_owned(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use keelson::spec::{ValidSpec, load, read_limit_bytes};
+use keelson::spec::{EtcdPlacement, ValidSpec, load, read_limit_bytes};
 
 /// The sample of the design, word for word: every field there is.
 const DESIGN: &str = include_str!("design.yaml");

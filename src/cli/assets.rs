@@ -1,0 +1,96 @@
+//! `keelson assets`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{Format, SpecArgument, shell_word};
+use super::failure::{Failure, chain};
+use super::terminal::Terminal;
+use super::{CommandResult, EXIT_DONE};
+use crate::assets::{Copied, Known, copy};
+use crate::ops::release_files;
+use crate::registry;
+use crate::view::assets_text::{self, AssetRow};
+use crate::view::plural;
+
+/// Show or copy the release files that a cluster's machines install
+#[derive(Debug, Args)]
+pub(super) struct Assets {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(List),
+    Copy(Copy),
+}
+
+/// Show each file with its digest and where it comes from
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// How the list is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// Fill a folder with the files, for `assets.files` of clusters that cannot reach upstream
+#[derive(Debug, Args)]
+struct Copy {
+    #[command(flatten)]
+    spec: SpecArgument,
+    /// The folder; what is there and right is left alone
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
+impl Assets {
+    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+        match &self.command {
+            Command::List(list) => list.run(terminal).await,
+            Command::Copy(copy) => copy.run(terminal).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(&self, terminal: &Terminal) -> CommandResult {
+        let spec = self.spec.load(terminal)?;
+        let found = registry::find_assets(&spec, &self.spec.directory(), &Known::new()).await?;
+        let release = found.index.release(&release_files(&spec));
+        let rows: Vec<AssetRow> = release.iter().map(AssetRow::from).collect();
+        self.output
+            .print(terminal, &rows, |rows| assets_text::render(rows))?;
+        Ok(EXIT_DONE)
+    }
+}
+
+impl Copy {
+    async fn run(&self, terminal: &Terminal) -> CommandResult {
+        let spec = self.spec.load(terminal)?;
+        let found = registry::find_assets(&spec, &self.spec.directory(), &Known::new()).await?;
+        let mut written = 0;
+        for file in release_files(&spec) {
+            let Some(resolved) = found.index.release(std::slice::from_ref(&file)).pop() else {
+                continue;
+            };
+            let copied = copy(&file, &resolved, &self.folder, &found.fetcher).await;
+            match copied.map_err(|error| Failure::failed(chain(&error)))? {
+                Copied::Kept => terminal.note(&format!("kept {}", file.path)),
+                Copied::Written(bytes) => {
+                    written += 1;
+                    terminal.note(&format!("wrote {} ({bytes} bytes)", file.path));
+                }
+            }
+        }
+        terminal.note(&format!(
+            "{} copied; `assets: {{ files: {} }}` in a spec uses them",
+            plural(written, "file"),
+            shell_word(&self.folder)
+        ));
+        Ok(EXIT_DONE)
+    }
+}

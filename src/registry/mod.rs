@@ -1,0 +1,136 @@
+//! The only place that names concrete providers and stores: from a spec to a [`Session`] that can act on it.
+
+mod assets;
+mod simulated;
+#[cfg(feature = "ssh")]
+mod ssh;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::values::Secret;
+use keelson_provider_api::{Clock, ProviderError, Store, StoreError};
+use keelson_provider_simulated::WorldLogError;
+
+use crate::assets::AssetError;
+use crate::execute::{ProviderSet, ProviderSetError};
+use crate::node::AssetIndex;
+use crate::ops::{Session, SessionParts};
+use crate::pki::PkiError;
+use crate::spec::{Provider, StateStore, ValidSpec};
+use crate::store::DirectoryStore;
+
+pub use assets::{FoundAssets, find_assets};
+pub use simulated::connect_in_memory;
+
+/// How long a lease lasts without being renewed: after a crash the next run waits no longer than this.
+const LEASE_TIME_TO_LIVE: Duration = Duration::from_secs(30);
+
+/// Where and as whom to connect.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectOptions {
+    /// Relative directories in the spec are relative to this one.
+    pub base_directory: PathBuf,
+    /// In whose name leases are taken, for people: user, machine, process.
+    pub holder: String,
+    /// Believes the key that a host shows when nobody knows it yet, and remembers it.
+    pub accept_new_host_keys: bool,
+    /// What sudo asks for on hosts, where it asks.
+    pub sudo_password: Option<Secret<String>>,
+    /// What keys in the state store are encrypted with, where the spec asks for a passphrase.
+    pub pki_passphrase: Option<Secret<String>>,
+    /// The text of a file with age identities that open keys in the state store.
+    pub pki_identities: Option<Secret<String>>,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// This build has no such provider.
+    #[error("this build of keelson has no provider `{0}`")]
+    NoProvider(&'static str),
+    /// This build has no such state store.
+    #[error("this build of keelson cannot keep its state in `{0}`")]
+    NoStore(String),
+    /// The simulated world cannot be opened.
+    #[error("cannot open the simulated world in {directory}")]
+    World {
+        /// Its folder.
+        directory: PathBuf,
+        /// The cause.
+        source: Box<WorldLogError>,
+    },
+    /// The simulated world cannot be written.
+    #[error("cannot write the simulated world")]
+    WorldWrite(#[source] ProviderError),
+    /// This build cannot bring up what the spec asks for.
+    #[error("{0}")]
+    NotYet(&'static str),
+    /// The release files that machines need are not to be found.
+    #[error("cannot find what machines are to install")]
+    Assets(#[from] AssetError),
+    /// The cluster's keys cannot be used.
+    #[error("cannot use the cluster's keys")]
+    Pki(#[from] PkiError),
+    /// A file that the spec names cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The state store does not give what it keeps of hosts.
+    #[error("cannot read what is known of the hosts")]
+    Hosts(#[source] ProviderError),
+    /// What is kept in the state store cannot be used.
+    #[error("the state store failed")]
+    Store(#[from] StoreError),
+    /// Two providers want the same kind: a defect of keelson.
+    #[error("defect in keelson")]
+    Providers(#[from] ProviderSetError),
+}
+
+/// Connects to the providers and the state store that `spec` names.
+///
+/// # Errors
+/// [`ConnectError`] when this build lacks one of them, or one cannot be opened.
+pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
+    let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+    let reached = match &spec.spec().provider {
+        Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => ssh::reach(&spec, options, &store).await?,
+        other => return Err(ConnectError::NoProvider(other.field())),
+    };
+    Ok(Session::new(SessionParts {
+        spec,
+        providers: ProviderSet::new(reached.providers)?,
+        clock: reached.clock,
+        assets: reached.assets,
+        store,
+        lease_clock: Arc::new(SystemClock),
+        holder: options.holder.clone(),
+        lease_time_to_live: LEASE_TIME_TO_LIVE,
+    }))
+}
+
+/// A world that was reached.
+struct Reached {
+    providers: Vec<Arc<dyn keelson_provider_api::Provider>>,
+    clock: Arc<dyn Clock>,
+    assets: AssetIndex,
+}
+
+fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {
+    match store {
+        StateStore::Directory(directory) => {
+            let directory = base.join(directory);
+            Ok((directory.clone(), Arc::new(DirectoryStore::new(directory))))
+        }
+        other => Err(ConnectError::NoStore(other.to_string())),
+    }
+}

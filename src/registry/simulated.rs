@@ -1,0 +1,88 @@
+//! The simulated world: kept beside the clusters' state, or in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use keelson_provider_api::Clock;
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_simulated::{Like, SimulatedOptions, SimulatedWorld, providers};
+
+use super::{ConnectError, LEASE_TIME_TO_LIVE, Reached};
+use crate::execute::ProviderSet;
+use crate::node::AssetIndex;
+use crate::ops::{Session, SessionParts};
+use crate::spec::{Family, Provider, SimulatedProvider, ValidSpec};
+
+/// The simulated world's folder beside the clusters' in a state directory. Clusters' names hold no underscore.
+const WORLD_FOLDER: &str = "simulated_world";
+
+/// The world that is kept in the state directory; worlds of different platforms live side by side.
+pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<Reached, ConnectError> {
+    let folder = directory.join(WORLD_FOLDER).join(like(simulated.like).name());
+    let options = options(simulated, SystemClock.now());
+    let world = SimulatedWorld::open(&folder, options).map_err(|source| ConnectError::World {
+        directory: folder,
+        source: Box::new(source),
+    })?;
+    add_hosts(&world, simulated)?;
+    Ok(Reached {
+        providers: providers(&world),
+        clock: world.clock(),
+        assets: AssetIndex::Imagined,
+    })
+}
+
+/// A session in memory: a simulated world and a state store that nobody else sees and that end with it. For trying
+/// keelson out, and for tests of programs that embed it.
+///
+/// # Errors
+/// [`ConnectError::NoProvider`] when the spec's provider is not `simulated`.
+pub fn connect_in_memory(
+    spec: ValidSpec,
+    start: Timestamp,
+) -> Result<(Session, SimulatedWorld), ConnectError> {
+    let Provider::Simulated(simulated) = &spec.spec().provider else {
+        return Err(ConnectError::NoProvider(spec.spec().provider.field()));
+    };
+    let world = SimulatedWorld::in_memory(options(simulated, start));
+    add_hosts(&world, simulated)?;
+    let session = Session::new(SessionParts {
+        spec,
+        providers: ProviderSet::new(providers(&world))?,
+        clock: world.clock(),
+        assets: AssetIndex::Imagined,
+        store: Arc::new(keelson_provider_simulated::MemoryStore::new()),
+        lease_clock: world.clock(),
+        holder: "in memory".to_owned(),
+        lease_time_to_live: LEASE_TIME_TO_LIVE,
+    });
+    Ok((session, world))
+}
+
+fn options(simulated: &SimulatedProvider, start: Timestamp) -> SimulatedOptions {
+    SimulatedOptions {
+        like: like(simulated.like),
+        seed: simulated.seed,
+        fault_percent: simulated.faults,
+        speed: simulated.speed,
+        start,
+    }
+}
+
+fn add_hosts(world: &SimulatedWorld, simulated: &SimulatedProvider) -> Result<(), ConnectError> {
+    for host in &simulated.hosts {
+        world
+            .add_host(host.name.as_str(), &host.address)
+            .map_err(ConnectError::WorldWrite)?;
+    }
+    Ok(())
+}
+
+fn like(family: Family) -> Like {
+    match family {
+        Family::Aws => Like::Aws,
+        Family::Digitalocean => Like::Digitalocean,
+        Family::Ssh => Like::Ssh,
+    }
+}

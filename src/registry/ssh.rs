@@ -1,0 +1,120 @@
+//! Bare machines: the hosts, the bundles that they are given, and the release files in those.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::values::Secret;
+use keelson_provider_api::{Clock, Store};
+use keelson_provider_ssh::etcd::EtcdProvider;
+use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
+
+use super::{ConnectError, ConnectOptions, Reached, find_assets};
+use crate::ops::{Authorities, SpecBundles, pinned_assets};
+use crate::pki::{Authority, AuthorityName, Seal, Terms};
+use crate::spec::{AuthorityFiles, KeyEncryption, Provider, ValidSpec};
+
+/// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
+pub(super) async fn reach(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<Reached, ConnectError> {
+    if !spec.is_etcd_alone() {
+        return Err(ConnectError::NotYet(
+            "this build of keelson runs etcd on bare machines, and not yet Kubernetes",
+        ));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // Digests that an earlier apply found stay as they were.
+    let known = pinned_assets(store.as_ref(), spec.name()).await?;
+    let assets = find_assets(spec, &options.base_directory, &known).await?.index;
+    let authorities = authorities(spec, options, store, &clock)?;
+    let bundles = Arc::new(SpecBundles::new(spec.clone(), assets.clone(), authorities));
+    let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock.clone());
+    ssh.accept_new_host_keys = options.accept_new_host_keys;
+    ssh.sudo_password.clone_from(&options.sudo_password);
+    let hosts = Hosts::open(ssh).await.map_err(ConnectError::Hosts)?;
+    Ok(Reached {
+        providers: vec![
+            Arc::new(SshProvider::new(hosts.clone(), bundles)),
+            Arc::new(EtcdProvider::new(hosts, clock.clone())),
+        ],
+        clock,
+        assets,
+    })
+}
+
+fn targets(spec: &ValidSpec) -> Vec<Target> {
+    let (user, port) = match &spec.spec().provider {
+        Provider::Ssh(ssh) => (Some(ssh.user.clone()), Some(ssh.port)),
+        _ => (None, None),
+    };
+    let hosts = spec.spec().provider.hosts().iter();
+    hosts
+        .filter_map(|host| {
+            Some(Target {
+                name: host.name.to_string(),
+                address: host.address.clone(),
+                internal_address: host.internal_address()?,
+                user: user.clone(),
+                port,
+            })
+        })
+        .collect()
+}
+
+fn authorities(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Authorities, ConnectError> {
+    let pki = &spec.spec().pki;
+    let seal = match &pki.encryption {
+        KeyEncryption::None => Seal::none(),
+        KeyEncryption::Passphrase => Seal::with_passphrase(options.pki_passphrase.clone()),
+        KeyEncryption::Recipients(recipients) => Seal::to_recipients(recipients)?,
+    };
+    let seal = match &options.pki_identities {
+        Some(identities) => seal.with_identities(identities)?,
+        None => seal,
+    };
+    let brought = BTreeMap::from([
+        (AuthorityName::Kubernetes, &pki.authorities.kubernetes),
+        (AuthorityName::FrontProxy, &pki.authorities.front_proxy),
+        (AuthorityName::Etcd, &pki.authorities.etcd),
+    ]);
+    let brought = brought
+        .into_iter()
+        .filter_map(|(name, files)| Some((name, files.as_ref()?)))
+        .map(|(name, files)| read_authority(name, files, &options.base_directory))
+        .collect::<Result<Vec<Authority>, ConnectError>>()?;
+    let terms = Terms {
+        algorithm: pki.key_algorithm,
+        validity: pki.authority_validity,
+    };
+    Ok(Authorities::new(
+        store.clone(),
+        spec.name().clone(),
+        seal,
+        clock.clone(),
+        terms,
+        brought,
+    ))
+}
+
+fn read_authority(
+    name: AuthorityName,
+    files: &AuthorityFiles,
+    base: &Path,
+) -> Result<Authority, ConnectError> {
+    let read = |file: &str| {
+        let path = base.join(file);
+        std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
+    };
+    let certificate = read(&files.certificate)?;
+    let key = files.key.as_deref().map(read).transpose()?.map(Secret::new);
+    Ok(Authority::load(name, &certificate, key.as_ref())?)
+}
