@@ -2,8 +2,46 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`options`] | what it takes to reach hosts |
+//! | [`hosts`] | the hosts of the spec, and those that the state store remembers |
+//! | [`target`] | how a host is reached |
 //! | [`shell`] | running something as root on a host, however it is reached |
-//! | [`target`] | the hosts, and how each is reached |
+//! | [`fence`] | scripts that change something, and how they can end |
+//! | [`facts`] | what a host is like |
+//! | [`mark`] | the mark that a claimed host bears |
+//! | [`records`] | what the state store remembers of a host |
+//! | [`provider`] | the kinds machine and node-bundle |
+//!
+//! # How a host is reached
+//!
+//! Over one connection of the system's own ssh, which many commands share; the user's configuration, agent and jump hosts
+//! are in force. The key of a host must be known: to the user's known hosts, or pinned in the state store. Nothing ever
+//! asks for a password. Scripts are the same for every host and stand in `src/scripts/`; what differs comes as arguments
+//! or over stdin, and secrets over stdin alone. The host itself ends a script whose time is over.
+//!
+//! # What keeps two runs apart
+//!
+//! [`fence`]: every script that changes something first shows the fencing generation of its run, under a lock on the host.
+//! A claim is a hard link to `/var/lib/keelson/host.json`, which one of two can make.
 
+pub mod facts;
+pub mod fence;
+pub mod hosts;
+pub mod mark;
+pub mod options;
+pub mod provider;
+pub mod records;
 pub mod shell;
 pub mod target;
+
+mod duration;
+mod local;
+mod machine;
+mod session;
+
+pub use fence::{fence_arguments, fenced, run_fenced};
+pub use hosts::Hosts;
+pub use options::SshOptions;
+pub use provider::SshProvider;
+pub use shell::{FENCED_STATUS, HostError, HostErrorKind, Job, OnLine, Output, Shell};
+pub use target::Target;

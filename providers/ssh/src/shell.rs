@@ -63,6 +63,10 @@ pub enum HostErrorKind {
     Lost,
 }
 
+/// Who hears the lines that a script writes to stdout. (A name of its own, because `async_trait` would give the `&str` of a
+/// `Fn(&str)` in a signature one lifetime for all calls.)
+pub type OnLine<'a> = dyn Fn(&str) + Send + Sync + 'a;
+
 /// A way to run scripts on one host.
 #[async_trait]
 pub trait Shell: Send + Sync {
@@ -73,7 +77,7 @@ pub trait Shell: Send + Sync {
     ///
     /// # Errors
     /// [`HostError`]; a script that ran and failed is no error but an [`Output`] with its status.
-    async fn run(&self, job: &Job<'_>, on_line: &(dyn Fn(&str) + Send + Sync)) -> Result<Output, HostError>;
+    async fn run(&self, job: &Job<'_>, on_line: &OnLine<'_>) -> Result<Output, HostError>;
 }
 
 impl From<HostError> for ProviderError {

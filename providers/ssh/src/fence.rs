@@ -1,0 +1,175 @@
+//! Scripts that change something on a host, and how they can end.
+//!
+//! Every one of them begins with `scripts/fence.sh`: a host remembers the highest fencing generation that it has seen of
+//! its cluster, and refuses the scripts of a run that lost its lease meanwhile. It also refuses whoever speaks for another
+//! cluster than the one that has claimed it.
+
+use std::time::Duration;
+
+use keelson_provider_api::bundle::PROGRESS_MARK;
+use keelson_provider_api::{ClusterUid, ErrorClass, Outcome, ProviderError, StepContext};
+
+use crate::session::root::one_line;
+use crate::shell::{FENCED_STATUS, HostError, HostErrorKind, Job, Output, Shell};
+
+const PRELUDE: &str = include_str!("scripts/fence.sh");
+/// The exit status of a script that waited in vain for those of the runs before.
+pub const BUSY_STATUS: i32 = 76;
+/// The exit status of a script that found the mark of another cluster.
+pub const OTHER_CLUSTER_STATUS: i32 = 77;
+/// As long as the prelude waits for scripts of runs before; it may do so twice.
+const PRELUDE_LIMIT: Duration = Duration::from_secs(130);
+
+/// What a script or a program that it runs says when there is hope that it works later.
+const PASSING: &[&str] = &[
+    "another apply script runs on this machine",
+    "Temporary failure in name resolution",
+    "Could not resolve host",
+    "Could not resolve proxy",
+    "Connection refused",
+    "Connection reset",
+    "Connection timed out",
+    "Operation timed out",
+    "Operation too slow",
+    "transfer closed",
+    "The requested URL returned error: 429",
+    "The requested URL returned error: 5",
+];
+const DISK_FULL: &str = "No space left on device";
+
+/// `script` behind the prelude. Its first two arguments are those of [`fence_arguments`], and are gone when it begins.
+pub fn fenced(script: &str) -> String {
+    format!("{PRELUDE}{script}")
+}
+
+/// What comes before a fenced script's own arguments.
+///
+/// # Errors
+/// When the cluster has no uid yet, so that nothing can belong to it.
+pub fn fence_arguments(context: &StepContext<'_>) -> Result<[String; 2], ProviderError> {
+    let uid = context.cluster.uid.as_ref().map(ClusterUid::as_str);
+    // The uid stands in a file that a shell reads.
+    let fits = |uid: &&str| {
+        !uid.is_empty()
+            && uid
+                .chars()
+                .all(|character| character.is_ascii_graphic() && character != '"')
+    };
+    let Some(uid) = uid.filter(fits) else {
+        return Err(ProviderError::new(
+            ErrorClass::Permanent,
+            format!(
+                "cluster {} has no uid that hosts could be marked with",
+                context.cluster.name
+            ),
+        ));
+    };
+    Ok([context.fencing_generation.to_string(), uid.to_owned()])
+}
+
+/// Runs `job`, whose script is without the prelude, behind it. Lines that begin with [`PROGRESS_MARK`] are told as
+/// progress.
+///
+/// # Errors
+/// How the change ends, unless the script ended with 0.
+pub async fn run_fenced(
+    shell: &dyn Shell,
+    context: &StepContext<'_>,
+    mut job: Job<'_>,
+) -> Result<Output, Outcome> {
+    let arguments = fence_arguments(context).map_err(Outcome::Rejected)?;
+    job.arguments.splice(0..0, arguments);
+    let script = fenced(job.script);
+    let job = Job {
+        script: &script,
+        timeout: job.timeout.saturating_add(PRELUDE_LIMIT),
+        ..job
+    };
+    let tell = |line: &str| {
+        if let Some(action) = line.strip_prefix(PROGRESS_MARK) {
+            context.progress.tell(&one_line(action));
+        }
+    };
+    let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
+    if output.status == 0 {
+        return Ok(output);
+    }
+    Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
+}
+
+/// How a change ends whose script could not be run, or not be heard out.
+pub fn outcome_of(error: HostError) -> Outcome {
+    match error.kind {
+        HostErrorKind::Unreachable | HostErrorKind::HostKey | HostErrorKind::Denied => {
+            Outcome::Rejected(error.into())
+        }
+        HostErrorKind::Lost => Outcome::Indeterminate(error.into()),
+    }
+}
+
+/// What a script that ended with another status than 0 means.
+pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
+    let words = own_words(output);
+    match output.status {
+        FENCED_STATUS => ProviderError::new(ErrorClass::Fenced, format!("{host}: {words}"))
+            .with_help("another run of keelson works on this cluster; see its plan before you begin again"),
+        BUSY_STATUS => ProviderError::new(ErrorClass::Transient, format!("{host}: {words}"))
+            .with_help(format!("see what runs there: ssh {host} ps axf")),
+        OTHER_CLUSTER_STATUS => ProviderError::new(ErrorClass::Permanent, format!("{host}: {words}"))
+            .with_help(format!(
+                "see /var/lib/keelson/host.json on {host}: destroy that cluster first, or take another host"
+            )),
+        status => {
+            let message = format!("{host}: failed to {job} (status {status}): {words}");
+            if words.contains(DISK_FULL) {
+                return ProviderError::new(ErrorClass::Permanent, message).with_help(format!(
+                    "make room on {host} (df -h; journalctl --vacuum-size=200M) and run keelson again"
+                ));
+            }
+            let passes = PASSING.iter().any(|passing| words.contains(passing));
+            let class = if passes {
+                ErrorClass::Transient
+            } else {
+                ErrorClass::Permanent
+            };
+            ProviderError::new(class, message)
+        }
+    }
+}
+
+/// The script's own words: what it wrote to stderr, or the end of its output when that is nothing.
+fn own_words(output: &Output) -> String {
+    let mut texts = [&output.stderr, &output.stdout]
+        .into_iter()
+        .filter(|text| !text.trim().is_empty());
+    one_line(texts.next().map_or("it said nothing", |text| text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(status: i32, stderr: &str) -> ProviderError {
+        let output = Output {
+            status,
+            stdout: "keelson: write x\n".to_owned(),
+            stderr: stderr.to_owned(),
+        };
+        failure("a", "apply the bundle", &output)
+    }
+
+    #[test]
+    fn statuses_and_words_tell_what_to_expect() {
+        assert_eq!(of(75, "later").class, ErrorClass::Fenced);
+        assert_eq!(of(76, "busy").class, ErrorClass::Transient);
+        assert_eq!(of(77, "other").class, ErrorClass::Permanent);
+        assert_eq!(of(1, "curl: (7) Connection refused").class, ErrorClass::Transient);
+        let full = of(1, "cp: x: No space left on device");
+        assert_eq!(full.class, ErrorClass::Permanent);
+        assert!(full.help.unwrap().contains("make room on a"));
+        assert_eq!(
+            of(1, "").message,
+            "a: failed to apply the bundle (status 1): keelson: write x"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Bare machines as a provider.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::{
+    BundleSource, Change, ClusterIdentity, ErrorClass, KindObservation, Outcome, Provider, ProviderError,
+    ResourceKey, StepContext,
+};
+
+use crate::hosts::{HOSTS_AT_ONCE, Hosts};
+use crate::{duration, machine};
+
+/// Claims hosts, and carries bundles to them.
+pub struct SshProvider {
+    hosts: Arc<Hosts>,
+    bundles: Arc<dyn BundleSource>,
+}
+
+impl SshProvider {
+    /// The provider of `hosts`, which others may share, with bundles from `bundles`.
+    pub fn new(hosts: Arc<Hosts>, bundles: Arc<dyn BundleSource>) -> Self {
+        Self { hosts, bundles }
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
+    }
+}
+
+fn not_ours(kind: Kind) -> ProviderError {
+    ProviderError::new(ErrorClass::Permanent, format!("bare machines have no {kind}"))
+}
+
+#[async_trait]
+impl Provider for SshProvider {
+    fn name(&self) -> &'static str {
+        "ssh"
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &[Kind::Machine, Kind::NodeBundle]
+    }
+
+    fn concurrency_limit(&self) -> usize {
+        HOSTS_AT_ONCE
+    }
+
+    fn typical_duration(&self, change: &Change) -> Duration {
+        duration::typical(change)
+    }
+
+    async fn observe(
+        &self,
+        cluster: &ClusterIdentity,
+        kind: Kind,
+        wanted: &BTreeSet<ResourceKey>,
+    ) -> Result<KindObservation, ProviderError> {
+        match kind {
+            Kind::Machine => Ok(machine::observe(&self.hosts, cluster, wanted).await),
+            other => Err(not_ours(other)),
+        }
+    }
+
+    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
+        let done = match change.key.kind() {
+            Kind::Machine => machine::carry_out(&self.hosts, context, change).await,
+            other => Err(Outcome::Rejected(not_ours(other))),
+        };
+        done.map_or_else(|outcome| outcome, |()| Outcome::Done)
+    }
+}

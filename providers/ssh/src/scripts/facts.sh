@@ -1,0 +1,118 @@
+# shellcheck shell=sh
+# Says what a host is like, as lines of a key, a tab and a value. Changes nothing, and goes on where something cannot be
+# read: what is missing is missing.
+#   $1  `all`, or `marks` for what keelson wrote and what it takes to know the host again
+#   $2  words for programs that must be there, separated by blanks; `|` between those of which one is enough
+set -u
+scope=$1
+programs=$2
+root=/var/lib/keelson
+
+fact() { printf '%s\t%s\n' "$1" "$2"; }
+first_line() { head -c 4096 -- "$1" 2>/dev/null | head -n 1 | tr -d '\t'; }
+blob() { [ ! -f "$2" ] || fact "$1" "$(head -c 262144 -- "$2" | base64 | tr -d '\n')"; }
+kib_of() { awk -v key="$1:" '$1 == key { print $2; exit }' /proc/meminfo 2>/dev/null; }
+free_kib() { df -Pk -- "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
+unit_is_active() { [ "$(systemctl is-active -- "$1" 2>/dev/null)" = active ]; }
+
+identity() {
+    fact clock "$(date +%s.%N)"
+    fact machine-id "$(first_line /etc/machine-id)"
+    fact boot-id "$(first_line /proc/sys/kernel/random/boot_id)"
+    fact boot-time "$(awk '$1 == "btime" { print $2 }' /proc/stat 2>/dev/null)"
+    fact hostname "$(uname -n)"
+    fact kernel "$(uname -r)"
+    fact architecture "$(uname -m)"
+    if [ -r /etc/os-release ]; then
+        # In a shell of its own: the file sets variables.
+        (
+            # shellcheck disable=SC1091 # is on the host
+            . /etc/os-release
+            fact os-id "${ID:-}"
+            fact os-like "${ID_LIKE:-}"
+            fact os-version "${VERSION_ID:-}"
+            fact os-name "${PRETTY_NAME:-}"
+        )
+    fi
+    fact init "$(first_line /proc/1/comm)"
+}
+
+# The paths of certificates in the record are plain, so no reader of JSON is needed to find them.
+marks() {
+    blob mark "$root/host.json"
+    blob bundle "$root/bundle.json"
+    [ ! -f "$root/bundle.json" ] || fact bundle-time "$(stat -c %Y -- "$root/bundle.json")"
+    running=$(readlink -- "$root/current" 2>/dev/null) && fact bundle-digest "${running##*/}"
+    [ ! -e "$root/installed" ] || fact installed yes
+    fact fence "$(first_line "$root/fence")"
+    [ -f "$root/bundle.json" ] || return 0
+    tr -d '\n' <"$root/bundle.json" | sed -n 's/.*"certificates":[[:space:]]*\[\([^]]*\)\].*/\1/p' | tr ',' '\n' |
+        sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64 | while IFS= read -r path || [ -n "$path" ]; do
+        case $path in
+        /*) [ ! -f "$path" ] || fact certificate "$path $(head -c 65536 -- "$path" |
+            sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p' | base64 | tr -d '\n')" ;;
+        esac
+    done
+}
+
+resources() {
+    fact cpus "$(nproc 2>/dev/null)"
+    fact memory-kib "$(kib_of MemTotal)"
+    fact swap-kib "$(kib_of SwapTotal)"
+    [ ! -f /sys/fs/cgroup/cgroup.controllers ] || fact cgroup 2
+    fact disk-kib "$(free_kib /var/lib)"
+    fact disk-root-kib "$(free_kib /)"
+}
+
+listeners() {
+    if command -v ss >/dev/null 2>&1; then
+        ss -Hltnp 2>/dev/null | head -n 512 | while IFS= read -r line; do fact listener "$line"; done
+    else
+        cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { print $2 }' | head -n 512 |
+            while IFS= read -r line; do fact socket "$line"; done
+    fi
+}
+
+missing_programs() {
+    for choice in $programs; do
+        found=
+        for program in $(printf '%s' "$choice" | tr '|' ' '); do
+            if command -v "$program" >/dev/null 2>&1; then found=yes; fi
+        done
+        [ -n "$found" ] || fact missing "$choice"
+    done
+}
+
+# What someone else has put there: Kubernetes, etcd, and what brings a runtime of its own.
+software() {
+    for unit in kubelet etcd docker k3s k3s-agent rke2-server rke2-agent k0scontroller k0sworker microk8s snap.microk8s.daemon-kubelite; do
+        if unit_is_active "$unit.service"; then
+            fact running "$unit"
+        fi
+    done
+    for process in kubelet etcd kube-apiserver; do
+        if pgrep -x "$process" >/dev/null 2>&1; then fact process "$process"; fi
+    done
+    [ -z "$(ls -A /etc/kubernetes 2>/dev/null)" ] || fact folder /etc/kubernetes
+    [ -z "$(ls -A /var/lib/etcd 2>/dev/null)" ] || fact etcd-data /var/lib/etcd
+}
+
+synchronised() {
+    if command -v timedatectl >/dev/null 2>&1; then
+        fact synchronised "$(timeout 5 timedatectl show --property NTPSynchronized --value 2>/dev/null)"
+    fi
+    for unit in chronyd chrony systemd-timesyncd ntpd ntp ntpsec; do
+        if unit_is_active "$unit.service"; then fact time-service "$unit"; fi
+    done
+}
+
+identity
+marks
+if [ "$scope" = all ]; then
+    resources
+    listeners
+    missing_programs
+    software
+    synchronised
+fi
+fact end end

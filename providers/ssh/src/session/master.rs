@@ -1,0 +1,326 @@
+//! One connection: an ssh of the system that others share.
+//!
+//! ssh is started as its manual page says under `ControlMaster`, so the user's own configuration, agent, keys and jump
+//! hosts are in force. It goes to the background once the user is let in, and ends by itself after [`IDLE_SECONDS`]
+//! without a command, also when keelson was killed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use openssh::Session;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::root::{Root, error, no_root, one_line, user};
+use super::{pump, trouble};
+use crate::options::Access;
+use crate::records::Records;
+use crate::shell::{HostError, HostErrorKind};
+use crate::target::Target;
+
+const PROBE: &str = include_str!("../scripts/probe.sh");
+const IDLE_SECONDS: u32 = 120;
+/// A control socket's path may have about 80 characters, so it is in no folder of the user's choice.
+const SOCKETS: &str = "/tmp";
+/// ssh's own defaults for a user's known hosts (`UserKnownHostsFile` in ssh_config(5)).
+const KNOWN_HOSTS: &str = "~/.ssh/known_hosts ~/.ssh/known_hosts2";
+
+/// A connection that stands, or stood.
+pub(super) struct Master {
+    pub(super) session: Session,
+    pub(super) root: Root,
+    log: PathBuf,
+}
+
+/// What ssh makes of its configuration for one host: the output of `ssh -G`.
+struct Effective {
+    user: Option<String>,
+    known_hosts: String,
+}
+
+impl Master {
+    /// Connects to `target` and finds out how to become root there.
+    pub(super) async fn open(target: &Target, access: &Access, records: &Records) -> Result<Self, HostError> {
+        tokio::select! {
+            opened = connect(target, access, records) => opened,
+            () = access.clock.sleep(access.connect_limit.saturating_mul(2)) => {
+                Err(trouble::too_late(target, access.connect_limit.saturating_mul(2)))
+            }
+        }
+    }
+
+    /// Why the connection ended, as ssh wrote it down.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let last = log.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        last.map(one_line)
+    }
+}
+
+async fn connect(target: &Target, access: &Access, records: &Records) -> Result<Master, HostError> {
+    let here = |cause: std::io::Error| {
+        error(
+            target,
+            HostErrorKind::Unreachable,
+            format!("cannot prepare a connection in {SOCKETS}: {cause}"),
+        )
+    };
+    let pinned = pinned_keys(target, records).await?;
+    let effective = effective(target, access).await?;
+    let folder = tempfile::Builder::new()
+        .prefix("keelson-")
+        .tempdir_in(SOCKETS)
+        .map_err(here)?;
+    let pins = folder.path().join("known_hosts");
+    // The file is read for this host alone, whatever it is called on the way.
+    let lines: Vec<_> = pinned.iter().map(|key| format!("* {key}\n")).collect();
+    fs::write(&pins, lines.concat()).map_err(here)?;
+    launch(target, access, &folder, &effective, !pinned.is_empty()).await?;
+    let log = folder.path().join("log");
+    let seen = fs::read_to_string(&pins).map_err(here)?;
+    let session = Session::new_native_mux(folder);
+    if access.accept_new_host_keys {
+        pin(target, records, &seen).await?;
+    }
+    let root = match effective.user.as_deref() {
+        Some("root") => Root::Already,
+        user => find_root(&session, target, access, user).await?,
+    };
+    Ok(Master { session, root, log })
+}
+
+async fn pinned_keys(target: &Target, records: &Records) -> Result<Vec<String>, HostError> {
+    let record = records.read(&target.name).await;
+    let record = record.map_err(|cause| {
+        error(
+            target,
+            HostErrorKind::HostKey,
+            format!("its pinned host keys cannot be read: {cause}"),
+        )
+    })?;
+    Ok(record.map(|record| record.host_keys).unwrap_or_default())
+}
+
+/// Remembers the keys that ssh wrote down, which it does for a host that was not known.
+async fn pin(target: &Target, records: &Records, known_hosts: &str) -> Result<(), HostError> {
+    let keys = keys(known_hosts);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let pinned = records.change(target, |record| {
+        for key in &keys {
+            if !record.host_keys.contains(key) {
+                record.host_keys.push(key.clone());
+            }
+        }
+    });
+    pinned.await.map_err(|cause| {
+        error(
+            target,
+            HostErrorKind::HostKey,
+            format!("its host key cannot be pinned: {cause}"),
+        )
+    })
+}
+
+/// The keys in a `known_hosts` file, without the names that they stand for.
+fn keys(known_hosts: &str) -> Vec<String> {
+    let lines = known_hosts.lines().filter(|line| !line.starts_with(['#', '@']));
+    let key = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        Some(format!("{} {}", words.next()?, words.next()?))
+    };
+    lines.filter_map(key).collect()
+}
+
+/// The arguments that say which host is meant.
+fn destination(command: &mut Command, target: &Target, access: &Access) {
+    if let Some(file) = &access.config_file {
+        command.arg("-F").arg(file);
+    }
+    if let Some(user) = &target.user {
+        command.args(["-l", user]);
+    }
+    if let Some(port) = target.port {
+        command.args(["-p", &port.to_string()]);
+    }
+    command.args(["--", &target.address]);
+}
+
+async fn effective(target: &Target, access: &Access) -> Result<Effective, HostError> {
+    let mut command = Command::new("ssh");
+    command.arg("-G").stdin(Stdio::null()).kill_on_drop(true);
+    destination(&mut command, target, access);
+    let output = command
+        .output()
+        .await
+        .map_err(|cause| trouble::no_ssh(target, &cause))?;
+    if !output.status.success() {
+        return Err(trouble::interpret(
+            target,
+            &String::from_utf8_lossy(&output.stderr),
+            false,
+        ));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+    };
+    Ok(Effective {
+        user: value("user"),
+        known_hosts: value("userknownhostsfile").unwrap_or_else(|| KNOWN_HOSTS.to_owned()),
+    })
+}
+
+/// Starts ssh, which returns as soon as the host has let it in.
+async fn launch(
+    target: &Target,
+    access: &Access,
+    folder: &TempDir,
+    effective: &Effective,
+    pinned: bool,
+) -> Result<(), HostError> {
+    let file = |name: &str| folder.path().join(name);
+    // What a jump host's ssh says does not go to the log.
+    let errors = File::create(file("errors")).map_err(|cause| trouble::no_ssh(target, &cause))?;
+    let mut command = Command::new("ssh");
+    command.arg("-E").arg(file("log")).arg("-S").arg(file("master"));
+    command.args(["-M", "-f", "-N", "-T", "-x", "-a"]);
+    for option in options(access, &file("known_hosts"), effective) {
+        command.args(["-o", &option]);
+    }
+    if let Some(identity) = &access.identity {
+        command.args(["-o", "IdentitiesOnly=yes"]).arg("-i").arg(identity);
+    }
+    destination(&mut command, target, access);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors)
+        .kill_on_drop(true);
+    let status = command
+        .status()
+        .await
+        .map_err(|cause| trouble::no_ssh(target, &cause))?;
+    if status.success() {
+        return Ok(());
+    }
+    let read = |name: &str| {
+        let bytes = fs::read(file(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Err(trouble::interpret(
+        target,
+        &format!("{}\n{}", read("errors"), read("log")),
+        pinned,
+    ))
+}
+
+fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
+    let checking = if access.accept_new_host_keys {
+        "accept-new"
+    } else {
+        "yes"
+    };
+    vec![
+        "BatchMode=yes".to_owned(),
+        format!("ConnectTimeout={}", access.connect_limit.as_secs().max(1)),
+        "ConnectionAttempts=1".to_owned(),
+        format!("ControlPersist={IDLE_SECONDS}s"),
+        // A host that is gone is noticed after 15 seconds.
+        "ServerAliveInterval=5".to_owned(),
+        "ServerAliveCountMax=3".to_owned(),
+        format!("StrictHostKeyChecking={checking}"),
+        // The first file is the one that a new key is written to.
+        format!(
+            "UserKnownHostsFile=\"{}\" {}",
+            pins.display(),
+            effective.known_hosts
+        ),
+        "UpdateHostKeys=no".to_owned(),
+        "LogLevel=INFO".to_owned(),
+        // Commands of the user's configuration that belong to a session of its own.
+        "RemoteCommand=none".to_owned(),
+        "ForkAfterAuthentication=yes".to_owned(),
+        "ClearAllForwardings=yes".to_owned(),
+        "PermitLocalCommand=no".to_owned(),
+    ]
+}
+
+/// Finds out how the user becomes root, once a connection.
+async fn find_root(
+    session: &Session,
+    target: &Target,
+    access: &Access,
+    name: Option<&str>,
+) -> Result<Root, HostError> {
+    let name = name.unwrap_or_else(|| user(target));
+    let said = ask(session, target, &["sh", "-c", PROBE], &[]).await?;
+    if said.stdout.contains("keelson-root") {
+        return Ok(Root::Already);
+    }
+    if said.stdout.contains("keelson-sudo") {
+        return Ok(Root::Sudo);
+    }
+    let Some(password) = &access.sudo_password else {
+        return Err(no_root(target, name, false, &said.stderr));
+    };
+    let words = [
+        "sudo",
+        "-k",
+        "-S",
+        "-p",
+        "",
+        "--",
+        "sh",
+        "-c",
+        "echo keelson-sudo",
+    ];
+    let said = ask(session, target, &words, &[password.expose().as_bytes(), b"\n"]).await?;
+    if said.stdout.contains("keelson-sudo") {
+        return Ok(Root::SudoWithPassword);
+    }
+    Err(no_root(target, name, true, &said.stderr))
+}
+
+async fn ask(
+    session: &Session,
+    target: &Target,
+    words: &[&str],
+    input: &[&[u8]],
+) -> Result<pump::Said, HostError> {
+    let failed = |cause: openssh::Error| {
+        error(
+            target,
+            HostErrorKind::Unreachable,
+            format!("the connection ended at once: {cause}"),
+        )
+    };
+    let (program, arguments) = words
+        .split_first()
+        .map_or(("true", &[][..]), |(first, rest)| (*first, rest));
+    let mut command = session.command(program);
+    command.args(arguments).stdin(openssh::Stdio::piped());
+    command
+        .stdout(openssh::Stdio::piped())
+        .stderr(openssh::Stdio::piped());
+    let mut child = command.spawn().await.map_err(failed)?;
+    let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    Ok(pump::converse(input, stdin, stdout, stderr, &|_| {}).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_from_known_hosts() {
+        let text =
+            "# comment\n* ssh-ed25519 AAAA\n|1|x=|y= ssh-rsa BBBB comment\n@revoked * ssh-rsa C\nrubbish\n\n";
+        assert_eq!(keys(text), ["ssh-ed25519 AAAA", "ssh-rsa BBBB"]);
+    }
+}

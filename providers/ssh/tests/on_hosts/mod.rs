@@ -1,0 +1,5 @@
+//! On hosts of a lab.
+
+mod keys;
+mod loss;
+mod users;
