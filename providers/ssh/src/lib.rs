@@ -5,6 +5,7 @@
 //! | [`options`] | what it takes to reach hosts |
 //! | [`hosts`] | the hosts of the spec, and those that the state store remembers |
 //! | [`target`] | how a host is reached |
+//! | [`etcd`] | the kinds etcd-member and etcd-snapshot |
 //! | [`shell`] | running something as root on a host, however it is reached |
 //! | [`fence`] | scripts that change something, and how they can end |
 //! | [`facts`] | what a host is like |
@@ -24,6 +25,7 @@
 //! [`fence`]: every script that changes something first shows the fencing generation of its run, under a lock on the host.
 //! A claim is a hard link to `/var/lib/keelson/host.json`, which one of two can make.
 
+pub mod etcd;
 pub mod facts;
 pub mod fence;
 pub mod hosts;

@@ -1,0 +1,36 @@
+//! etcd on bare machines: the kinds `etcd-member` and `etcd-snapshot`.
+//!
+//! Everything is asked of etcd by `etcdctl` on the machines themselves, over loopback and with the certificate for
+//! health checks, so no port of etcd's needs to be reachable from where keelson runs. Facts about etcd are from its
+//! documentation (<https://etcd.io/docs/v3.6/op-guide/>) and, where a file is named, from its source.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`instance`] | the etcd clusters that a machine can have a member of: units, folders, ports |
+//! | [`reach`] | what is needed of the machines |
+//! | `mark` | the file on a machine that says whose its member is |
+//! | `look`, `survey` | what one machine shows, and what all show together |
+//! | `observe` | what the planner is told of that, and what counts as what |
+//! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
+//! | `snapshot` | snapshots on the machines |
+//! | [`wipe`] | what is left when a machine is given back: nothing |
+
+pub mod instance;
+pub mod reach;
+pub mod wipe;
+
+mod answers;
+mod begin;
+mod found;
+mod join;
+mod look;
+mod mark;
+mod observe;
+mod provider;
+mod refusal;
+mod remove;
+mod step;
+mod survey;
+
+pub use provider::EtcdProvider;
+pub use reach::Reach;

@@ -1,0 +1,164 @@
+use super::*;
+use crate::etcd::survey::tests::picture;
+
+/// One line a machine: what it is to the planner.
+fn told(text: &str, wanted: &str) -> Vec<String> {
+    let key = |machine: &str| ResourceKey::new(Kind::EtcdMember, EtcdMember::name("main", machine));
+    let wanted = wanted.split_whitespace().map(key).collect();
+    let seen = observe(&picture(text), &wanted, Timestamp::UNIX_EPOCH);
+    let line = |(key, observed): (&ResourceKey, &Observed<Existing>)| match observed {
+        Observed::Absent => format!("{} absent", key.name()),
+        Observed::Unknown(why) => format!("{} unknown: {why}", key.name()),
+        Observed::Present(existing) => {
+            let keelson_provider_api::Resource::EtcdMember(member) = &existing.resource else {
+                panic!("{key} is no member")
+            };
+            let owner = match &existing.owner {
+                Owner::ThisCluster => String::new(),
+                Owner::Other(owner) => format!(" of {owner}"),
+            };
+            let health = match &existing.health {
+                Health::Healthy => "healthy",
+                Health::Unhealthy(reason) => reason,
+            };
+            format!("{} {:?}{owner}: {health}", key.name(), member.phase)
+        }
+    };
+    seen.found.iter().map(line).collect()
+}
+
+#[test]
+fn a_well_cluster_is_well() {
+    assert_eq!(
+        told("a:v b:v c:v d:n", "a b c d"),
+        [
+            "main:a Voter: healthy",
+            "main:b Voter: healthy",
+            "main:c Voter: healthy"
+        ]
+    );
+}
+
+#[test]
+fn founders_wait_until_there_is_a_quorum() {
+    let waits = "Waiting: it waits for the other initial members";
+    assert_eq!(
+        told("a:w b:w c:n", "a b c"),
+        [format!("main:a {waits}"), format!("main:b {waits}")]
+    );
+}
+
+#[test]
+fn a_voter_on_a_machine_that_does_not_answer_still_counts() {
+    assert_eq!(
+        told("a:v b:v c:?", "a b c")[2],
+        "main:c Voter: c does not answer: connection timed out"
+    );
+}
+
+#[test]
+fn a_machine_that_does_not_answer_may_have_anything() {
+    let unknown = "unknown: c does not answer: connection timed out";
+    assert_eq!(told("a:v b:v c:!", "a b c")[2], format!("main:c {unknown}"));
+    assert_eq!(
+        told("a:d b:d c:!", "")[2],
+        format!("main:c {unknown}"),
+        "a founder, and no list"
+    );
+    assert_eq!(
+        told("a:v b:v c:!", "").len(),
+        2,
+        "nobody asked, and it is no member"
+    );
+}
+
+#[test]
+fn what_is_left_of_a_member_that_was_removed_waits() {
+    assert!(told("a:v b:v c:x", "")[2].starts_with("main:c Waiting: etcd main does not list it any more"));
+}
+
+#[test]
+fn a_member_that_never_started_is_to_be_made() {
+    assert_eq!(told("a:v b:v c:u", "a b c").len(), 2, "wanted: it is absent");
+    assert_eq!(
+        told("a:v b:v c:u", "a b")[2],
+        "main:c Voter: its machine has nothing of it",
+        "not wanted: it is to be removed"
+    );
+}
+
+#[test]
+fn what_is_someone_elses_is_shown_only_where_it_is_in_the_way() {
+    assert_eq!(
+        told("a:f b:o", "a b"),
+        [
+            "main:a Waiting of the cluster other: it is not this cluster's",
+            "main:b Waiting of whoever left data in /var/lib/etcd on b: it is not this cluster's",
+        ]
+    );
+    assert!(told("a:f b:o", "").is_empty());
+}
+
+#[test]
+fn without_a_quorum_voters_stay_voters() {
+    let lines = told("a:d b:d c:!", "a b c");
+    assert!(
+        lines[0].starts_with("main:a Voter: etcd.service is activating on a"),
+        "{lines:?}"
+    );
+    assert!(lines[2].starts_with("main:c unknown"), "{lines:?}");
+}
+
+#[test]
+fn a_learner_is_not_well_and_says_how_far_it_is() {
+    assert_eq!(told("a:v b:l", "")[1], "main:b Learner: it is a learner");
+}
+
+#[test]
+fn a_member_whose_machine_was_made_anew_lives_on_none() {
+    let mut survey = picture("a:v b:v c:?");
+    survey
+        .machines
+        .insert("c".to_owned(), Ok(crate::etcd::look::tests::nothing()));
+    let seen = observe(&survey, &BTreeSet::new(), Timestamp::UNIX_EPOCH);
+    let key = ResourceKey::new(Kind::EtcdMember, "main:c");
+    let Some(Observed::Present(existing)) = seen.found.get(&key) else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(existing.host_id.as_deref(), Some(NO_MACHINE));
+}
+
+#[test]
+fn an_alarm_is_named_at_the_member_that_raised_it() {
+    let mut survey = picture("a:v b:v");
+    for seen in survey.machines.values_mut().flatten() {
+        seen.status.as_mut().unwrap().errors = vec!["memberID:2 alarm:NOSPACE ".to_owned()];
+    }
+    let health = |machine: &str| {
+        troubles(
+            &survey,
+            machine,
+            survey.seen(machine).unwrap(),
+            survey.entry(machine),
+        )
+    };
+    assert_eq!(health("a"), None);
+    assert!(
+        health("b")
+            .unwrap()
+            .starts_with("alarm NOSPACE: its database has reached its quota")
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_in_words() {
+    let mut survey = picture("a:v b:d");
+    let seen = survey.machines.get_mut("b").unwrap().as_mut().unwrap();
+    seen.free_kib = Some(0);
+    seen.words = Some("write: no space left on device".to_owned());
+    let told = troubles(&survey, "b", survey.seen("b").unwrap(), survey.entry("b")).unwrap();
+    assert_eq!(
+        told,
+        "no space is left on the disk of /var/lib/etcd on b; its last words: write: no space left on device"
+    );
+}

@@ -1,0 +1,46 @@
+//! What this module needs of the machines.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::hosts::Hosts;
+use crate::shell::Shell;
+
+/// The machines of a cluster, and the way to each.
+pub trait Reach: Send + Sync {
+    /// The names of all machines.
+    fn machines(&self) -> Vec<String>;
+
+    /// The way to the machine of that name.
+    fn shell(&self, machine: &str) -> Option<Arc<dyn Shell>>;
+
+    /// The address under which the other machines reach the machine of that name.
+    fn internal_address(&self, machine: &str) -> Option<IpAddr>;
+
+    /// `script` behind a prelude that takes two arguments off the front, the fencing generation and the cluster's uid,
+    /// and ends with [`FENCED_STATUS`](crate::shell::FENCED_STATUS) where the host has seen a higher generation.
+    fn fenced(&self, script: &str) -> String;
+
+    /// The id of the machine of that name, as its own kind observes it, where it is known.
+    fn host_id(&self, _machine: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Reach for Hosts {
+    fn machines(&self) -> Vec<String> {
+        self.names().map(str::to_owned).collect()
+    }
+
+    fn shell(&self, machine: &str) -> Option<Arc<dyn Shell>> {
+        Self::shell(self, machine)
+    }
+
+    fn internal_address(&self, machine: &str) -> Option<IpAddr> {
+        self.target(machine).map(|target| target.internal_address)
+    }
+
+    fn fenced(&self, script: &str) -> String {
+        crate::fence::fenced(script)
+    }
+}

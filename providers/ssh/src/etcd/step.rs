@@ -1,0 +1,303 @@
+//! One change while it is carried out: what is done on machines, and what is known to have had an effect.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, ProviderError, StepContext};
+
+use super::answers::{self, MemberList};
+use super::instance::Instance;
+use super::mark::{Mark, fragment};
+use super::reach::Reach;
+use super::refusal::Refusal;
+use super::survey::{Survey, survey};
+use crate::shell::{FENCED_STATUS, HostErrorKind, Job, Output};
+
+/// How long a script may take that does not wait for etcd's work.
+const QUICK: Duration = Duration::from_secs(60);
+
+/// What the scripts of this module end with when they have done nothing, and the first one past it.
+const NOTHING_DONE: std::ops::Range<i32> = 20..30;
+
+/// One change while it is carried out.
+pub(super) struct Step<'a> {
+    pub reach: &'a dyn Reach,
+    pub clock: &'a dyn Clock,
+    pub context: &'a StepContext<'a>,
+    pub uid: ClusterUid,
+    pub instance: &'static Instance,
+    /// True once something may have been changed.
+    touched: AtomicBool,
+}
+
+/// Something to run that changes something.
+pub(super) struct Deed<'a> {
+    pub name: &'static str,
+    pub script: &'static str,
+    pub arguments: Vec<String>,
+    pub machine: &'a str,
+    pub timeout: Duration,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        reach: &'a dyn Reach,
+        clock: &'a dyn Clock,
+        context: &'a StepContext<'a>,
+        instance: &'static Instance,
+    ) -> Result<Self, ProviderError> {
+        let Some(uid) = context.cluster.uid.clone() else {
+            let message = format!(
+                "cluster {} has no uid yet, so nothing can be its own",
+                context.cluster.name
+            );
+            return Err(permanent(message));
+        };
+        Ok(Self {
+            reach,
+            clock,
+            context,
+            uid,
+            instance,
+            touched: AtomicBool::new(false),
+        })
+    }
+
+    /// What the change came to.
+    pub(super) fn outcome(&self, result: Result<(), ProviderError>) -> Outcome {
+        match result {
+            Ok(()) => Outcome::Done,
+            Err(error) if self.touched.load(Ordering::Relaxed) => Outcome::Indeterminate(error),
+            Err(error) => Outcome::Rejected(error),
+        }
+    }
+
+    pub(super) fn tell(&self, action: &str) {
+        self.context.progress.tell(action);
+    }
+
+    /// What stands in every mark of this cluster.
+    pub(super) fn ours(&self) -> String {
+        fragment(&self.uid)
+    }
+
+    /// How all machines are.
+    pub(super) async fn survey(&self) -> Result<Survey, ProviderError> {
+        self.survey_of(self.reach.machines()).await
+    }
+
+    /// How `machines` are.
+    pub(super) async fn survey_of(
+        &self,
+        machines: impl IntoIterator<Item = String>,
+    ) -> Result<Survey, ProviderError> {
+        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines).await;
+        let survey = surveys.into_iter().next();
+        let survey = survey.ok_or_else(|| transient("no machine was looked at"))?;
+        match &survey.split {
+            Some(why) => Err(permanent(why.clone()).with_help(
+                "stop the members that do not belong together, and keep those whose data is the right one",
+            )),
+            None => Ok(survey),
+        }
+    }
+
+    /// Runs what changes something on a machine.
+    pub(super) async fn run(&self, deed: Deed<'_>) -> Result<Output, ProviderError> {
+        let machine = deed.machine;
+        let Some(shell) = self.reach.shell(machine) else {
+            return Err(permanent(format!(
+                "{machine} is not among the cluster's machines"
+            )));
+        };
+        let script = self.reach.fenced(deed.script);
+        let mut arguments = vec![self.context.fencing_generation.to_string(), self.uid.to_string()];
+        arguments.extend(deed.arguments);
+        let job = Job {
+            name: deed.name,
+            script: &script,
+            arguments,
+            input: Vec::new(),
+            timeout: deed.timeout,
+        };
+        let output = match shell.run(&job, &|_| ()).await {
+            Ok(output) => output,
+            Err(error) => {
+                if error.kind == HostErrorKind::Lost {
+                    self.touched.store(true, Ordering::Relaxed);
+                }
+                return Err(error.into());
+            }
+        };
+        if output.status == FENCED_STATUS {
+            let message = format!("{machine} obeys a later run of keelson by now");
+            return Err(ProviderError::new(ErrorClass::Fenced, message));
+        }
+        if !NOTHING_DONE.contains(&output.status) {
+            self.touched.store(true, Ordering::Relaxed);
+        }
+        Ok(output)
+    }
+
+    /// Runs a script of this module on `machine`, with what stands in our marks and the etcd cluster before its
+    /// other arguments.
+    pub(super) async fn script(
+        &self,
+        name: &'static str,
+        script: &'static str,
+        machine: &str,
+        arguments: Vec<String>,
+    ) -> Result<(), ProviderError> {
+        let mut all = vec![self.ours(), self.instance.cluster.to_owned()];
+        all.extend(arguments);
+        let deed = Deed {
+            name,
+            script,
+            arguments: all,
+            machine,
+            timeout: QUICK,
+        };
+        let output = self.run(deed).await?;
+        let cluster = self.instance.cluster;
+        match output.status {
+            0 => Ok(()),
+            20 => Err(permanent(format!(
+                "{machine} carries the mark of another cluster's etcd {cluster}, or none"
+            ))
+            .with_help(format!("see /var/lib/keelson/etcd-{cluster}.json on {machine}"))),
+            21 => Err(data_of_nobody(self.instance, machine)),
+            22 => Err(transient(format!(
+                "another incarnation of etcd {cluster} has come to {machine} meanwhile"
+            ))),
+            23 => Err(permanent(format!(
+                "{machine} has no etcd or no {}: its bundle has not come",
+                self.instance.unit
+            ))
+            .with_help(format!("node-bundle/{machine} has to be there before the member"))),
+            status => Err(transient(format!(
+                "failed to {name} of etcd {cluster} on {machine} (status {status}): {}",
+                output.stderr.trim()
+            ))),
+        }
+    }
+
+    /// Has the member on `machine` do something to its cluster, and gives the list of members that this leaves.
+    pub(super) async fn etcdctl(
+        &self,
+        machine: &str,
+        name: &'static str,
+        words: &[&str],
+    ) -> Result<Option<MemberList>, Refusal> {
+        let mut arguments = vec![self.instance.client_port.to_string()];
+        arguments.extend(words.iter().map(|&word| word.to_owned()));
+        let script = include_str!("../scripts/etcd_ctl.sh");
+        let deed = Deed {
+            name,
+            script,
+            arguments,
+            machine,
+            timeout: QUICK,
+        };
+        let output = self.run(deed).await.map_err(Refusal::of_machine)?;
+        if output.status == 0 {
+            return Ok(answers::member_list(&output.stdout));
+        }
+        let place = format!("etcd {} through {machine}", self.instance.cluster);
+        Err(Refusal::read(
+            &format!("failed to {name} of {place}"),
+            &output.stderr,
+        ))
+    }
+
+    /// Starts the member that was begun on `machine`, without waiting for it.
+    pub(super) async fn start(&self, machine: &str) -> Result<(), ProviderError> {
+        let unit = self.instance.unit;
+        self.tell(&format!("start {unit}"));
+        let script = include_str!("../scripts/etcd_start.sh");
+        self.script("start the member", script, machine, vec![unit.to_owned()])
+            .await
+    }
+
+    /// Writes what became of the member into its mark, when that says something else.
+    pub(super) async fn note(&self, old: &Mark, new: &Mark) -> Result<(), ProviderError> {
+        if old == new {
+            return Ok(());
+        }
+        let script = include_str!("../scripts/etcd_mark.sh");
+        self.script("note the state", script, &new.machine, vec![new.as_json()])
+            .await
+    }
+
+    /// Says that the member behind `survey`, which votes, has voted.
+    pub(super) async fn note_vote(&self, survey: &Survey, machine: &str) -> Result<(), ProviderError> {
+        let (Some(mark), Some(entry)) = (survey.mark(machine), survey.entry(machine)) else {
+            return Ok(());
+        };
+        let voted = Mark {
+            voted: true,
+            member_id: Some(entry.id.to_string()),
+            ..mark.clone()
+        };
+        self.note(mark, &voted).await
+    }
+
+    /// Ends the member on `machine` and moves its data aside.
+    pub(super) async fn end(&self, machine: &str) -> Result<(), ProviderError> {
+        let Instance {
+            unit, data_folder, ..
+        } = *self.instance;
+        self.tell(&format!("stop {unit} and move {data_folder} aside"));
+        let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let script = include_str!("../scripts/etcd_end.sh");
+        let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp];
+        self.script("end the member", script, machine, arguments).await
+    }
+
+    /// Until when something may take that is given `limit`.
+    pub(super) fn patience(&self, limit: Duration) -> Patience<'_> {
+        let now = self.clock.now();
+        Patience {
+            clock: self.clock,
+            until: now.checked_add(limit).unwrap_or(now),
+        }
+    }
+}
+
+/// Waiting that ends.
+pub(super) struct Patience<'a> {
+    clock: &'a dyn Clock,
+    until: Timestamp,
+}
+
+impl Patience<'_> {
+    /// Waits for `pause`; false when there is no patience left.
+    pub(super) async fn wait(&self, pause: Duration) -> bool {
+        let left = self.clock.now() < self.until;
+        if left {
+            self.clock.sleep(pause).await;
+        }
+        left
+    }
+}
+
+/// An error that passes by itself.
+pub(super) fn transient(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Transient, message)
+}
+
+/// An error that stays until someone does something.
+pub(super) fn permanent(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Permanent, message)
+}
+
+/// There is data and no mark.
+pub(super) fn data_of_nobody(instance: &Instance, machine: &str) -> ProviderError {
+    let folder = instance.data_folder;
+    permanent(format!(
+        "{folder} on {machine} has data that no mark of keelson's explains"
+    ))
+    .with_help(format!(
+        "move {folder}/member on {machine} away if nobody needs it; keelson never touches it"
+    ))
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Ends the etcd member on this host: stops it, and moves its data aside. The last two that were moved aside are kept.
+#
+# Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, what to call the data.
+# Nothing has been done when it ends with 20: the mark is someone else's. Without a mark there is nothing to do.
+set -eu
+umask 077
+export LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+ours=$1 cluster=$2 unit=$3 data=$4 stamp=$5
+mark=/var/lib/keelson/etcd-$cluster.json
+
+[ -f "$mark" ] || exit 0
+grep -Fq -- "$ours" "$mark" || exit 20
+
+systemctl disable --quiet --now -- "$unit" 2>/dev/null || systemctl stop -- "$unit"
+systemctl reset-failed -- "$unit" 2>/dev/null || :
+
+# Inside of the folder where that is a disk of its own: data is renamed and never copied.
+place=$(dirname -- "$data") name=$(basename -- "$data").removed-
+if mountpoint -q -- "$data"; then
+    place=$data name=removed-
+fi
+if [ -e "$data/member" ]; then
+    aside=$place/$name$stamp
+    mkdir -p -- "$aside"
+    cp -- "$mark" "$aside/mark.json"
+    mv -- "$data/member" "$aside/member"
+fi
+find "$place" -mindepth 1 -maxdepth 1 -name "$name*" | sort -r | tail -n +3 | while IFS= read -r old; do
+    if grep -Fqs -- "$ours" "$old/mark.json"; then
+        rm -rf -- "$old"
+    fi
+done
+rm -f -- "/etc/etcd/$cluster.member.env"
+# The mark goes last: whoever comes back to finish this needs it.
+rm -f -- "$mark"

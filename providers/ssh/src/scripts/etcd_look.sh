@@ -1,0 +1,84 @@
+#!/bin/sh
+# Says what there is of etcd members on this host, and how they are. It changes nothing.
+#
+# Arguments:
+#   $1  for how many fifths of a second to wait while a member is starting
+#   then, for each etcd cluster: its name, its unit, the folder of its data, its port for clients
+# A line an answer: the etcd cluster, what it is about, and the answer up to the end of the line. `end` ends it, so that
+# an answer that was cut short is never taken for one that says `nothing`.
+set -u
+export LC_ALL=C ETCDCTL_API=3
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+programs=/opt/keelson/bin
+pki=/etc/etcd/pki
+# Always in memory: a full disk must not keep anyone from seeing that it is full.
+work=$(mktemp -d /run/keelson-look.XXXXXX) || exit 1
+trap 'rm -rf -- "$work"' EXIT
+
+say() { printf '%s %s %s\n' "$cluster" "$1" "$2"; }
+
+one_line() { tr '\n' ' ' | cut -c 1-"$1"; }
+
+ctl() {
+    "$programs/etcdctl" --endpoints="https://127.0.0.1:$port" --cacert="$pki/ca.crt" \
+        --cert="$pki/healthcheck-client.crt" --key="$pki/healthcheck-client.key" \
+        --dial-timeout=2s --command-timeout=3s --write-out=json "$@"
+}
+
+# Asks the member on this host, and says why when it does not answer.
+ask() {
+    about=$1
+    shift
+    if ctl "$@" >"$work/answer" 2>"$work/errors"; then
+        say "$about" "$(one_line 100000 <"$work/answer")"
+        return 0
+    fi
+    say problem "$(grep -v '^{' <"$work/errors" | one_line 400)"
+    return 1
+}
+
+unit_state() { systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null; }
+
+look() {
+    if [ -f "/var/lib/keelson/etcd-$cluster.json" ]; then
+        say mark "$(one_line 100000 <"/var/lib/keelson/etcd-$cluster.json")"
+    fi
+    if [ -e "$data/member" ]; then
+        say data present
+    elif [ -e "$data" ] && [ ! -r "$data" ]; then
+        say data unreadable
+    else
+        say data none
+    fi
+    state=$(unit_state)
+    while [ "$state" = activating ] && [ "$patience" -gt 0 ]; do
+        sleep 0.2
+        patience=$((patience - 1))
+        state=$(unit_state)
+    done
+    say unit "${state:-unknown}"
+    [ -f "/var/lib/keelson/etcd-$cluster.json" ] || return 0
+    say free "$(df -Pk -- "$data" 2>/dev/null | awk 'END { print $4 }')"
+    if [ "$state" != active ]; then
+        journalctl --unit="$unit" --lines=40 --no-pager --output=cat >"$work/journal" 2>/dev/null
+        grep -E '"level":"(fatal|panic)"|^panic:|no space left' <"$work/journal" | tail -n 1 >"$work/last"
+        say words "$(one_line 600 <"$work/last")"
+        return 0
+    fi
+    ask status endpoint status || return 0
+    # Without a leader the list would only be waited for.
+    grep -q '"leader":[1-9]' <"$work/answer" || return 0
+    # A learner does not give it.
+    grep -q '"isLearner":true' <"$work/answer" || ask members member list
+}
+
+patience=$1
+shift
+while [ $# -ge 4 ]; do
+    cluster=$1 unit=$2 data=$3 port=$4
+    shift 4
+    look
+done
+echo end

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Takes everything away that the etcd members of one cluster have on this host, data and snapshots too. What belongs to
+# someone else, or to nobody knows whom, stays.
+#
+# Arguments: what a mark of ours has in it, then for each etcd cluster: its name, its unit, the folder of its data.
+set -eu
+export LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+ours=$1
+shift
+
+wipe_member() {
+    mark=/var/lib/keelson/etcd-$cluster.json
+    if [ -f "$mark" ] && grep -Fq -- "$ours" "$mark"; then
+        systemctl disable --quiet --now -- "$unit" 2>/dev/null || systemctl stop -- "$unit" 2>/dev/null || :
+        systemctl reset-failed -- "$unit" 2>/dev/null || :
+        rm -rf -- "$data/member" "/etc/etcd/$cluster.member.env"
+        rm -f -- "$mark"
+    fi
+    for old in "$data".removed-* "$data"/removed-*; do
+        if grep -Fqs -- "$ours" "$old/mark.json"; then
+            rm -rf -- "$old"
+        fi
+    done
+}
+
+while [ $# -ge 3 ]; do
+    cluster=$1 unit=$2 data=$3
+    shift 3
+    wipe_member
+done
+for manifest in /var/lib/keelson/snapshots/*.json; do
+    if grep -Fqs -- "$ours" "$manifest"; then
+        rm -f -- "${manifest%.json}.db" "$manifest"
+    fi
+done
+rmdir -- /var/lib/keelson/snapshots 2>/dev/null || :
