@@ -117,14 +117,12 @@ pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<()
         name: USER,
         home: MAIN.data_folder,
     });
-    contents.act(Action::Directory {
-        path: PROGRAM_FOLDER.to_owned(),
-        access: Access::of_root(0o755),
-    });
-    contents.act(Action::Directory {
-        path: CONFIGURATION_FOLDER.to_owned(),
-        access: Access::of_root(0o755),
-    });
+    for folder in ["/opt/keelson", PROGRAM_FOLDER, CONFIGURATION_FOLDER] {
+        contents.act(Action::Directory {
+            path: folder.to_owned(),
+            access: Access::of_root(0o755),
+        });
+    }
     let programs = ["etcd", "etcdctl", "etcdutl"].map(|name| Program {
         name,
         folder: PROGRAM_FOLDER,

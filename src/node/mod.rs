@@ -23,3 +23,6 @@ pub use assets::{AssetIndex, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};
+
+#[cfg(test)]
+mod tests;

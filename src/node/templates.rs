@@ -77,6 +77,11 @@ impl handlebars::HelperDef for Quoting {
         let value = helper
             .param(0)
             .ok_or(RenderErrorReason::ParamNotFoundForIndex("quoting", 0))?;
+        // In a helper's argument, strict mode lets a missing name pass as nothing.
+        if value.is_value_missing() || value.value().is_null() {
+            let name = value.relative_path().cloned().unwrap_or_default();
+            return Err(RenderErrorReason::MissingVariable(Some(name)).into());
+        }
         let text = match value.value() {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),

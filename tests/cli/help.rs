@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "apply",
     "status",
     "kubeconfig",
+    "assets",
     "destroy",
     "completion",
     "version",

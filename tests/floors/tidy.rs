@@ -25,6 +25,7 @@ const SOURCES: &[&str] = &[
     "tests/hosts/tests",
     "providers/api/src",
     "providers/simulated/src",
+    "providers/ssh/src",
 ];
 
 #[test]

@@ -110,16 +110,12 @@ pub(super) fn internal_addresses(spec: &ClusterSpec, found: &mut Found) {
             );
         }
     });
-    if !matches!(spec.provider, Provider::Ssh(_)) {
+    if !matches!(spec.provider, Provider::Ssh(_)) || !spec.is_etcd_alone() {
         return;
     }
     for (index, host) in hosts.iter().enumerate() {
-        let is_reached_by_others = host.is(HostRole::ControlPlane) || host.is(HostRole::Etcd);
-        if is_reached_by_others && host.internal_address().is_none() {
-            let problem = format!(
-                "`{}` is a name, and etcd and the API listen on IP addresses",
-                host.address
-            );
+        if host.internal_address().is_none() {
+            let problem = format!("`{}` is a name, and etcd listens on IP addresses", host.address);
             found.error(Finding::new(base.then(index).then("address"), problem).help(
                 "add the IP address under which the other machines reach it: `privateAddress: 10.0.0.11`",
             ));

@@ -1,0 +1,271 @@
+//! Templates, and what hostile values do in them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use keelson_provider_api::values::Version;
+use serde_json::{Map, Value, json};
+
+use super::templates::{TEMPLATES, Template, render};
+use super::{
+    AssetIndex, EVENTS, EtcdCertificates, EtcdSettings, HostIdentity, MAIN, NodeClass, PlacedSecret,
+    etcd_release,
+};
+use crate::node::Access;
+
+/// Texts that mean something in one language or another.
+const HOSTILE: &[&str] = &[
+    "$(touch /tmp/keelson-was-here)",
+    "`touch /tmp/keelson-was-here`",
+    "a; touch /tmp/keelson-was-here",
+    "' ; touch /tmp/keelson-was-here ; '",
+    "\" ; touch /tmp/keelson-was-here ; \"",
+    "a\nExecStart=/bin/touch /tmp/keelson-was-here",
+    "a\n[Service]\nUser=root",
+    "%n %H $HOME ${HOME}",
+    "\\",
+    "a\\",
+    "a b  c",
+    "#",
+    ": - {a: b} [c] & * ! | >",
+    "é ü 漢",
+    "a\u{0}b",
+    "\u{1b}[2J",
+    "~root",
+    "*",
+    "",
+];
+
+/// The names that a template's first comment declares: those before the column of types.
+fn declared(template: Template) -> BTreeSet<String> {
+    let comment = template.text.split("--}}").next().unwrap();
+    let rows = comment
+        .lines()
+        .filter(|line| line.starts_with("  ") && line.contains("  "));
+    let names = rows.flat_map(|row| {
+        let row = row.trim_start();
+        let names = row.split("  ").next().unwrap();
+        names.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    });
+    names
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        .collect()
+}
+
+/// The expressions of a template, without its comment.
+fn expressions(template: Template) -> Vec<&'static str> {
+    let body = template.text.split_once("--}}").unwrap().1;
+    body.split("{{")
+        .skip(1)
+        .map(|rest| rest.split("}}").next().unwrap().trim())
+        .collect()
+}
+
+#[test]
+fn templates_declare_what_they_use_and_quote_it() {
+    for template in TEMPLATES {
+        assert!(template.text.starts_with("{{!--"), "{}", template.path);
+        let mut used = BTreeSet::new();
+        for expression in expressions(*template) {
+            let words: Vec<&str> = expression.split_whitespace().collect();
+            match words.as_slice() {
+                ["#if", name] | ["sh" | "env" | "unit" | "yaml", name] => {
+                    used.insert((*name).to_owned());
+                }
+                ["else" | "/if"] => {}
+                _ => panic!("{}: `{expression}` goes through no helper", template.path),
+            }
+        }
+        assert_eq!(declared(*template), used, "{}", template.path);
+    }
+}
+
+#[test]
+fn a_template_that_lacks_a_value_fails() {
+    for template in TEMPLATES {
+        assert!(render(*template, &json!({})).is_err(), "{}", template.path);
+    }
+}
+
+fn filled(template: Template, hostile: &str) -> Map<String, Value> {
+    declared(template)
+        .into_iter()
+        .map(|name| (name, Value::from(hostile)))
+        .collect()
+}
+
+/// The lines of a text that set something, each with what it sets.
+fn settings(text: &str) -> Vec<&str> {
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.starts_with(' '));
+    lines
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name))
+        .collect()
+}
+
+#[test]
+fn no_hostile_value_adds_a_line_or_a_setting() {
+    for template in TEMPLATES {
+        let tame = render(*template, &filled(*template, "tame")).unwrap();
+        for hostile in HOSTILE {
+            let Ok(text) = render(*template, &filled(*template, hostile)) else {
+                assert!(
+                    hostile.contains(char::is_control),
+                    "{}: {hostile:?}",
+                    template.path
+                );
+                continue;
+            };
+            // An empty text is false, and chooses the other half of a condition.
+            if hostile.is_empty() {
+                continue;
+            }
+            assert_eq!(
+                text.lines().count(),
+                tame.lines().count(),
+                "{}: {hostile:?}",
+                template.path
+            );
+            assert_eq!(settings(&text), settings(&tame), "{}: {hostile:?}", template.path);
+        }
+    }
+}
+
+#[test]
+fn what_a_shell_reads_of_a_quoted_value_is_the_value() {
+    for hostile in HOSTILE.iter().filter(|hostile| !hostile.contains('\0')) {
+        let quoted = super::quote::shell(hostile).unwrap();
+        let script = format!("printf %s {quoted}");
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), *hostile);
+    }
+    assert!(!std::path::Path::new("/tmp/keelson-was-here").exists());
+}
+
+fn class() -> NodeClass {
+    let version = Version::new(3, 6, 8);
+    let file = |name: &str| format!("/etc/etcd/pki/{name}");
+    NodeClass {
+        proxy: Some("http://proxy.example.com:3128".to_owned()),
+        etcd: Some(EtcdSettings {
+            version,
+            release: AssetIndex::Imagined.release(&etcd_release(version)),
+            instances: vec![&MAIN, &EVENTS],
+            heartbeat_ms: 100,
+            election_timeout_ms: 1000,
+            quota_bytes: 8 << 30,
+            certificates: EtcdCertificates {
+                authority: file("ca.crt"),
+                server: file("server.crt"),
+                server_key: file("server.key"),
+                peer: file("peer.crt"),
+                peer_key: file("peer.key"),
+            },
+        }),
+        secrets: vec![PlacedSecret {
+            path: file("server.key"),
+            access: Access {
+                mode: 0o600,
+                owner: super::ETCD_USER,
+                group: super::ETCD_USER,
+            },
+        }],
+    }
+}
+
+fn host() -> HostIdentity {
+    HostIdentity {
+        name: "a".to_owned(),
+        address: "fd00::11".parse().unwrap(),
+    }
+}
+
+#[test]
+fn the_bundle_of_an_etcd_host() {
+    let files = class().render().unwrap().of_host(&host()).unwrap();
+    let mut text = String::new();
+    for (path, content) in files.iter().filter(|(path, _)| *path != "apply") {
+        text += &format!("==> {path}\n{}\n", String::from_utf8_lossy(content));
+    }
+    insta::assert_snapshot!("etcd_host", text);
+}
+
+#[test]
+fn a_bundles_digest_tells_every_difference() {
+    let base = class().render().unwrap();
+    let mut digests = BTreeSet::from([base.digest(Some(&host())), base.digest(None)]);
+    let another_address = HostIdentity {
+        address: "10.0.0.1".parse().unwrap(),
+        ..host()
+    };
+    digests.insert(base.digest(Some(&another_address)));
+    let mut slower = class();
+    slower.etcd.as_mut().unwrap().heartbeat_ms = 200;
+    digests.insert(slower.render().unwrap().digest(Some(&host())));
+    let mut direct = class();
+    direct.proxy = None;
+    digests.insert(direct.render().unwrap().digest(Some(&host())));
+    assert_eq!(digests.len(), 5);
+    assert_eq!(
+        class().render().unwrap().digest(None),
+        base.digest(None),
+        "the same again"
+    );
+}
+
+#[test]
+fn no_action_holds_what_would_end_its_line() {
+    let mut class = class();
+    class.proxy = Some("http://a\tb".to_owned());
+    assert!(class.render().is_err());
+}
+
+/// Runs a tool over files, if the machine has it.
+fn check_with(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(tool);
+    command.args(arguments);
+    for (name, content) in files {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        command.arg(path);
+    }
+    match command.output() {
+        Err(_) => println!("skipped: {tool} is not installed"),
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_apply_script() {
+    check_with(
+        "shellcheck",
+        &[],
+        &[("apply", super::templates::APPLY_SCRIPT.as_bytes())],
+    );
+}
+
+#[test]
+fn systemd_verifies_the_units() {
+    let files = class().render().unwrap().of_host(&host()).unwrap();
+    let units: Vec<(&str, Vec<u8>)> = files
+        .iter()
+        .filter_map(|(path, content)| {
+            let name = path
+                .strip_prefix("files/")
+                .filter(|name| name.ends_with(".service"))?;
+            // What the unit runs is not on this machine.
+            let text = String::from_utf8_lossy(content).replace("/opt/keelson/bin/etcd", "/bin/true");
+            Some((name, text.into_bytes()))
+        })
+        .collect();
+    assert_eq!(units.len(), 2);
+    let units: Vec<(&str, &[u8])> = units.iter().map(|(name, text)| (*name, &**text)).collect();
+    check_with("systemd-analyze", &["verify", "--man=no"], &units);
+}
