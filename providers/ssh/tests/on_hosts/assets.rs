@@ -91,15 +91,7 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
     std::fs::write(&path, &bytes).unwrap();
     let sha256 = Digest::of_bytes(&bytes);
     let digits = sha256.hexadecimal();
-    let wanted = scene.bundles.offer(Recipe {
-        content: "one".to_owned(),
-        actions: vec![format!("asset {digits} - program amd64")],
-        assets: vec![Asset {
-            name: "program 1.0".to_owned(),
-            sha256,
-            source: AssetSource::File(path.clone()),
-        }],
-    });
+    let wanted = scene.bundles.offer(carried(sha256, &path));
     let told = std::sync::Mutex::new(Vec::new());
     let listen = |line: &str| told.lock().unwrap().push(line.to_owned());
     let mut context = Scene::context("u1", 1);
@@ -153,4 +145,17 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
         provider.carry_out(&context, &update("a", wanted)).await,
         Outcome::Done
     );
+}
+
+/// A bundle with an asset that keelson carries.
+fn carried(sha256: Digest, path: &std::path::Path) -> Recipe {
+    Recipe {
+        content: "one".to_owned(),
+        actions: vec![format!("asset {} - program amd64", sha256.hexadecimal())],
+        assets: vec![Asset {
+            name: "program 1.0".to_owned(),
+            sha256,
+            source: AssetSource::File(path.to_owned()),
+        }],
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Instant;
 use keelson_provider_api::kinds::{Kind, MachineRole};
 use keelson_provider_api::{ErrorClass, Observed, Outcome, Owner, Provider, Resource};
 
+use keelson_provider_ssh::SshProvider;
+
 use crate::support::{Scene, create, delete, look, machine, update};
 
 const RECORD: &str = "prod.example.com/hosts/a.json";
@@ -42,30 +44,7 @@ async fn a_host_is_claimed_updated_and_released() {
     assert_eq!(seen.facts["os"], "Debian GNU/Linux 12 (bookworm)");
     assert!(scene.store.text(RECORD).unwrap().contains(machine_id.trim()));
 
-    // Seen by others, and by this cluster's next life.
-    for uid in ["u2", "u1-next"] {
-        let Observed::Present(seen) = look(&provider, uid, Kind::Machine, "a").await else {
-            panic!("the claimed host is not seen");
-        };
-        assert_eq!(
-            seen.owner,
-            Owner::Other("cluster prod.example.com (uid u1)".to_owned())
-        );
-    }
-    let Outcome::Rejected(error) = provider
-        .carry_out(&Scene::context("u2", 9), &create("a", claimed.clone()))
-        .await
-    else {
-        panic!("a host of another cluster was claimed");
-    };
-    assert!(
-        error.class == ErrorClass::Permanent && error.message.contains("another cluster, uid u1"),
-        "{error:?}"
-    );
-    for change in [delete("a", claimed.clone()), update("a", claimed.clone())] {
-        let outcome = provider.carry_out(&Scene::context("u2", 9), &change).await;
-        assert!(matches!(outcome, Outcome::Rejected(_)), "{change}: {outcome:?}");
-    }
+    others_see_it_and_leave_it(&provider).await;
 
     let worker = machine(&[MachineRole::Worker]);
     assert_eq!(
@@ -78,6 +57,11 @@ async fn a_host_is_claimed_updated_and_released() {
     assert_eq!(seen.resource, Resource::Machine(worker.clone()));
     assert_eq!(seen.generation, 2);
 
+    it_is_released_when_the_spec_forgets_it(&scene).await;
+}
+
+async fn it_is_released_when_the_spec_forgets_it(scene: &Scene) {
+    let (context, worker) = (Scene::context("u1", 1), machine(&[MachineRole::Worker]));
     // The spec does not name it any more.
     let later = scene.provider(vec![scene.target(1, "root")]).await;
     assert!(
@@ -112,6 +96,34 @@ async fn a_host_is_claimed_updated_and_released() {
     );
     assert_eq!(scene.store.text(RECORD), None);
     assert_eq!(scene.look("u1", Kind::Machine, "a").await, Observed::Absent);
+}
+
+async fn others_see_it_and_leave_it(provider: &SshProvider) {
+    let claimed = machine(&[MachineRole::Etcd]);
+    // Seen by others, and by this cluster's next life.
+    for uid in ["u2", "u1-next"] {
+        let Observed::Present(seen) = look(provider, uid, Kind::Machine, "a").await else {
+            panic!("the claimed host is not seen");
+        };
+        assert_eq!(
+            seen.owner,
+            Owner::Other("cluster prod.example.com (uid u1)".to_owned())
+        );
+    }
+    let Outcome::Rejected(error) = provider
+        .carry_out(&Scene::context("u2", 9), &create("a", claimed.clone()))
+        .await
+    else {
+        panic!("a host of another cluster was claimed");
+    };
+    assert!(
+        error.class == ErrorClass::Permanent && error.message.contains("another cluster, uid u1"),
+        "{error:?}"
+    );
+    for change in [delete("a", claimed.clone()), update("a", claimed.clone())] {
+        let outcome = provider.carry_out(&Scene::context("u2", 9), &change).await;
+        assert!(matches!(outcome, Outcome::Rejected(_)), "{change}: {outcome:?}");
+    }
 }
 
 #[tokio::test]
