@@ -35,7 +35,8 @@ esac
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 work=
 
-say() { printf 'keelson: %s\n' "$*"; }
+# Whoever listens may hang up, and the work goes on.
+say() { printf 'keelson: %s\n' "$*" || :; }
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
@@ -46,6 +47,14 @@ is_ours() { [ -f "$root/installed" ] && grep -Fqx -- "$1$tab$2" "$root/installed
 
 note_installed() { printf '%s\t%s\n' "$1" "$2" >>"$work/installed"; }
 
+# Writes down that `$2` of the kind `$1` is keelson's before it is there: should the power go between the two, it is not
+# taken for someone else's afterwards.
+claim() {
+    is_ours "$1" "$2" && return 0
+    printf '%s\t%s\n' "$1" "$2" >>"$root/installed"
+    sync -- "$root/installed"
+}
+
 note_restarts() {
     [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$work/restarts"
 }
@@ -55,14 +64,20 @@ set_aside() {
     if [ -e "$1" ] && ! is_ours file "$1" && ! is_ours unit "${1##*/}" && [ ! -e "$root/aside$1" ]; then
         say "set aside $1"
         mkdir -p -- "$root/aside$(dirname -- "$1")"
-        cp -a -- "$1" "$root/aside$1"
+        cp -a -- "$1" "$root/aside$1.keelson-new"
+        sync -- "$root/aside$1.keelson-new"
+        mv -fT -- "$root/aside$1.keelson-new" "$root/aside$1"
     fi
 }
 
-# Puts the file `$1` at `$2` with mode, owner and group; sets `placed` when anything was different. Never call it in a
-# condition: there the shell would go on after a command that failed.
+# Puts the file `$1` at `$2` with mode, owner and group; sets `placed` when anything was different. It is noted as `$6` of
+# the kind `$7`, which is a file unless something else is said. Never call it in a condition: there the shell would go on
+# after a command that failed.
 place() {
     placed=
+    [ ! -d "$2" ] || fail "$2 is a directory, and keelson needs a file there: move it away"
+    set_aside "$2"
+    claim "${7:-file}" "${6:-$2}"
     if [ -f "$2" ] && [ ! -L "$2" ] && cmp -s -- "$1" "$2"; then
         [ "$(stat -c '%a %U %G' -- "$2")" != "$3 $4 $5" ] || return 0
         chown -- "$4:$5" "$2"
@@ -71,8 +86,6 @@ place() {
         placed=yes
         return 0
     fi
-    [ ! -d "$2" ] || fail "$2 is a directory, and keelson needs a file there: move it away"
-    set_aside "$2"
     cp -- "$1" "$2.keelson-new"
     chown -- "$4:$5" "$2.keelson-new"
     chmod -- "$3" "$2.keelson-new"
@@ -103,6 +116,7 @@ do_user() {
     made=
     if ! getent passwd "$1" >/dev/null; then
         say "add user $1"
+        claim user "$1"
         useradd --system --user-group --no-create-home --home-dir "$2" --shell /usr/sbin/nologin "$1"
         made=yes
     fi
@@ -114,6 +128,7 @@ do_user() {
 do_directory() {
     if [ ! -d "$1" ]; then
         say "make $1"
+        claim directory "$1"
         mkdir -p -- "$1"
         note_installed directory "$1"
     elif is_ours directory "$1"; then
@@ -175,7 +190,7 @@ do_secret() {
 }
 
 do_unit() {
-    place "$here/$2" "$units/$1" 644 root root
+    place "$here/$2" "$units/$1" 644 root root "$1" unit
     if [ -n "$placed" ]; then
         reload=yes
         note_restarts "$1"
@@ -310,6 +325,7 @@ fi
 rm -rf -- "$root"/work.*
 work=$(mktemp -d "$root/work.XXXXXX")
 trap put_back EXIT
+trap '' PIPE
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM

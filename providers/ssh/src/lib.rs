@@ -11,6 +11,7 @@
 //! | [`facts`] | what a host is like |
 //! | [`mark`] | the mark that a claimed host bears |
 //! | [`records`] | what the state store remembers of a host |
+//! | [`preflight`] | what stands in the way of a claim |
 //! | [`provider`] | the kinds machine and node-bundle |
 //!
 //! # How a host is reached
@@ -31,11 +32,13 @@ pub mod fence;
 pub mod hosts;
 pub mod mark;
 pub mod options;
+pub mod preflight;
 pub mod provider;
 pub mod records;
 pub mod shell;
 pub mod target;
 
+mod bundle;
 mod duration;
 mod local;
 mod machine;

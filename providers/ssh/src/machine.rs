@@ -16,7 +16,10 @@ use crate::mark::Mark;
 use crate::shell::Job;
 
 const MARK: &str = include_str!("scripts/mark.sh");
-const RELEASE: &str = include_str!("scripts/release.sh");
+const RELEASE: &str = concat!(
+    include_str!("scripts/bundle-remove.sh"),
+    include_str!("scripts/release.sh")
+);
 const MARK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Units are stopped before a host is let go.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(600);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keelson_provider_api::kinds::Kind;
 use keelson_provider_api::{
-    BundleSource, Change, ClusterIdentity, ErrorClass, KindObservation, Outcome, Provider, ProviderError,
-    ResourceKey, StepContext,
+    BundleSource, Change, ClusterIdentity, ErrorClass, Finding, KindObservation, Outcome, Provider,
+    ProviderError, ResourceKey, StepContext,
 };
 
 use crate::hosts::{HOSTS_AT_ONCE, Hosts};
-use crate::{duration, machine};
+use crate::{bundle, duration, machine, preflight};
 
 /// Claims hosts, and carries bundles to them.
 pub struct SshProvider {
@@ -62,13 +62,19 @@ impl Provider for SshProvider {
     ) -> Result<KindObservation, ProviderError> {
         match kind {
             Kind::Machine => Ok(machine::observe(&self.hosts, cluster, wanted).await),
+            Kind::NodeBundle => Ok(bundle::observe(&self.hosts, &*self.bundles, cluster, wanted).await),
             other => Err(not_ours(other)),
         }
+    }
+
+    async fn preflight(&self, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
+        preflight::findings(&self.hosts, cluster, changes).await
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
         let done = match change.key.kind() {
             Kind::Machine => machine::carry_out(&self.hosts, context, change).await,
+            Kind::NodeBundle => bundle::carry_out(&self.hosts, &*self.bundles, context, change).await,
             other => Err(Outcome::Rejected(not_ours(other))),
         };
         done.map_or_else(|outcome| outcome, |()| Outcome::Done)

@@ -1,5 +1,6 @@
 //! Running something as root on a host, however it is reached.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use keelson_provider_api::{ErrorClass, ProviderError};
 pub const FENCED_STATUS: i32 = 75;
 
 /// Something to run as root on a host.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Job<'a> {
     /// What it does, for messages: `read facts`.
     pub name: &'static str,
@@ -21,6 +22,19 @@ pub struct Job<'a> {
     pub input: Vec<u8>,
     /// After how long it is given up.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for Job<'_> {
+    /// Without the input, which may be secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Job")
+            .field("name", &self.name)
+            .field("arguments", &self.arguments)
+            .field("input_bytes", &self.input.len())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a script said.

@@ -1,9 +1,10 @@
 //! Bare machines over SSH. Without root every test here is skipped, and says so.
 #![expect(
     clippy::disallowed_methods,
-    clippy::unwrap_used,
     clippy::panic,
-    reason = "real hosts live in real time; a test says what is wrong by failing"
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "real hosts live in real time; a test says what is wrong by failing, and how long things take"
 )]
 
 mod on_hosts;

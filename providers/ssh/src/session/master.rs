@@ -23,7 +23,7 @@ const PROBE: &str = include_str!("../scripts/probe.sh");
 const IDLE_SECONDS: u32 = 120;
 /// A control socket's path may have about 80 characters, so it is in no folder of the user's choice.
 const SOCKETS: &str = "/tmp";
-/// ssh's own defaults for a user's known hosts (`UserKnownHostsFile` in ssh_config(5)).
+/// ssh's own defaults for a user's known hosts (`UserKnownHostsFile` in `ssh_config(5)`).
 const KNOWN_HOSTS: &str = "~/.ssh/known_hosts ~/.ssh/known_hosts2";
 
 /// A connection that stands, or stood.

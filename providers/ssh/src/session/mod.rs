@@ -22,7 +22,7 @@ use master::Master;
 use pump::converse;
 use root::{GRACE, error, judge};
 
-/// sshd lets 10 commands run at once on a connection (`MaxSessions` in sshd_config(5)).
+/// sshd lets 10 commands run at once on a connection (`MaxSessions` in `sshd_config(5)`).
 const COMMANDS_AT_ONCE: usize = 8;
 /// As long as ssh on this machine may take to say that a connection stands.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);

@@ -162,7 +162,9 @@ mod tests {
         let heard = Mutex::new(Vec::new());
         let listen = |line: &str| heard.lock().unwrap().push(line.to_owned());
         let mut lines = Lines::new(&listen);
-        chunks.iter().for_each(|chunk| lines.push(chunk));
+        for chunk in chunks {
+            lines.push(chunk);
+        }
         lines.end();
         let (began, text) = (lines.began, lines.tail.text());
         (began, heard.into_inner().unwrap(), text)

@@ -150,6 +150,13 @@ pub(crate) fn user(target: &Target) -> &str {
     target.user.as_deref().unwrap_or("the user")
 }
 
+const NO_ROOT: &str = "cannot become root";
+
+/// True for an error of a host that lets the user in, and not become root.
+pub(crate) fn is_about_root(error: &HostError) -> bool {
+    error.kind == HostErrorKind::Denied && error.problem.contains(NO_ROOT)
+}
+
 /// When nobody can become root on a host; `words` are sudo's own.
 pub(crate) fn no_root(target: &Target, user: &str, password_given: bool, words: &str) -> HostError {
     let words = one_line(words.trim());
@@ -168,7 +175,7 @@ pub(crate) fn no_root(target: &Target, user: &str, password_given: bool, words: 
     error(
         target,
         HostErrorKind::Denied,
-        format!("{user} cannot become root: {words}"),
+        format!("{user} {NO_ROOT}: {words}"),
     )
     .with_help(help)
 }

@@ -1,7 +1,11 @@
-//! What tests on hosts share: a lab, a store in memory, and the provider that a test asks.
+//! What tests on hosts share: a lab, a store in memory, bundles, and the provider that a test asks.
 
+mod bundles;
+mod changes;
 mod memory;
 mod scene;
 
+pub(crate) use bundles::{Bundles, CERTIFICATE, Recipe, wanted};
+pub(crate) use changes::{create, delete, machine, update};
 pub(crate) use memory::MemoryStore;
-pub(crate) use scene::{LATER, Scene, job, quiet};
+pub(crate) use scene::{Scene, job, look, quiet};

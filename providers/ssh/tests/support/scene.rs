@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_provider_api::clock::SystemClock;
-use keelson_provider_api::{ClusterIdentity, ClusterUid, Progress, StepContext};
-use keelson_provider_ssh::{Hosts, Job, SshOptions, Target};
+use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::{
+    ClusterIdentity, ClusterUid, Existing, Observed, Progress, Provider, ResourceKey, StepContext,
+};
+use keelson_provider_ssh::{Hosts, Job, SshOptions, SshProvider, Target};
 use keelson_test_hosts::{Host, Lab, LabOptions, skip_without_root};
 
-use super::MemoryStore;
+use super::{Bundles, MemoryStore};
 
-pub(crate) const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(60);
 
 /// A lab, an empty store, and a configuration of ssh that knows the lab and nobody else.
 pub(crate) struct Scene {
     pub(crate) lab: Lab,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) bundles: Arc<Bundles>,
     folder: tempfile::TempDir,
 }
 
@@ -33,6 +37,17 @@ pub(crate) fn job(script: &str) -> Job<'_> {
     }
 }
 
+/// What `provider` sees of one thing.
+pub(crate) async fn look(provider: &SshProvider, uid: &str, kind: Kind, name: &str) -> Observed<Existing> {
+    let key = ResourceKey::new(kind, name);
+    let wanted = [key.clone()].into();
+    let seen = provider
+        .observe(&Scene::cluster(uid), kind, &wanted)
+        .await
+        .unwrap();
+    seen.found.get(&key).cloned().unwrap_or(Observed::Absent)
+}
+
 impl Scene {
     /// Nothing on a machine without root.
     pub(crate) fn new(test: &str, options: &LabOptions) -> Option<Self> {
@@ -42,6 +57,7 @@ impl Scene {
         Some(Self {
             lab: Lab::new(options).unwrap(),
             store: Arc::default(),
+            bundles: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
         })
     }
@@ -108,6 +124,18 @@ impl Scene {
 
     pub(crate) async fn hosts(&self, user: &str) -> Arc<Hosts> {
         Hosts::open(self.options(self.targets(user))).await.unwrap()
+    }
+
+    /// A new run of keelson, whose spec names `targets`.
+    pub(crate) async fn provider(&self, targets: Vec<Target>) -> SshProvider {
+        let hosts = Hosts::open(self.options(targets)).await.unwrap();
+        SshProvider::new(hosts, Arc::clone(&self.bundles) as _)
+    }
+
+    /// What a new run of keelson with all hosts in its spec sees.
+    pub(crate) async fn look(&self, uid: &str, kind: Kind, name: &str) -> Observed<Existing> {
+        let provider = self.provider(self.targets("root")).await;
+        look(&provider, uid, kind, name).await
     }
 
     pub(crate) fn cluster(uid: &str) -> ClusterIdentity {

@@ -1,0 +1,265 @@
+//! What stands in the way of a claim: everything on all hosts, found before anything is touched.
+
+mod checks;
+mod duplicates;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keelson_provider_api::kinds::{Kind, Machine, MachineRole};
+use keelson_provider_api::{Action, Change, ClusterIdentity, Finding, Resource};
+
+use crate::facts::{Facts, FactsError, Scope};
+use crate::hosts::Hosts;
+use crate::session::root::is_about_root;
+use crate::shell::{HostError, HostErrorKind};
+use checks::{Problem, Subject};
+
+/// Which hosts a check concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concerns {
+    /// Every host.
+    All,
+    /// Those that run kubelet and containers: control planes and workers.
+    Nodes,
+}
+
+/// A finding that there can be.
+#[derive(Debug, Clone, Copy)]
+pub struct FindingRow {
+    /// Its name. That of a port that is taken has the number behind it: `port-2379`.
+    pub name: &'static str,
+    /// Which hosts it concerns.
+    pub concerns: Concerns,
+    /// Whether a user may let it pass.
+    pub can_be_ignored: bool,
+    /// What to do about it; `{host}` stands for the host's name.
+    pub help: &'static str,
+    check: Option<fn(&Subject<'_>) -> Problem>,
+}
+
+const fn row(
+    name: &'static str,
+    concerns: Concerns,
+    can_be_ignored: bool,
+    check: Option<fn(&Subject<'_>) -> Problem>,
+    help: &'static str,
+) -> FindingRow {
+    FindingRow {
+        name,
+        concerns,
+        can_be_ignored,
+        help,
+        check,
+    }
+}
+
+/// Every finding that there can be, in the order in which those of a host are shown. Those of kubeadm's preflight that
+/// concern hosts are among them (`kubeadm init phase preflight`, v1.36).
+#[rustfmt::skip]
+pub const FINDINGS: &[FindingRow] = &[
+    row("unreachable", Concerns::All, false, None, "see whether {host} is switched on and its address in the spec is right"),
+    row("host-key", Concerns::All, false, None, "compare the key with the one on {host}'s own console before you add it"),
+    row("login", Concerns::All, false, None, "put your public key on {host}: ssh-copy-id"),
+    row("sudo", Concerns::All, false, None, "log in as root, or let the user use sudo on {host}"),
+    row("duplicate-host", Concerns::All, false, None, "give each machine a host of its own; where hosts were copied, make new ids: rm /etc/machine-id && systemd-machine-id-setup"),
+    row("other-cluster", Concerns::All, false, Some(checks::other_cluster), "destroy that cluster first, or take another host; see /var/lib/keelson/host.json on {host}"),
+    row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away: mv /var/lib/etcd /var/lib/etcd.old"),
+    row("os", Concerns::All, true, Some(checks::os), "install a system that keelson is made for, such as Debian 12 or 13, or Ubuntu 22.04 or 24.04"),
+    row("architecture", Concerns::All, true, Some(checks::architecture), "take another host"),
+    row("cpu", Concerns::All, true, Some(checks::cpu), "give {host} more CPUs"),
+    row("memory", Concerns::All, true, Some(checks::memory), "give {host} more memory"),
+    row("disk", Concerns::All, true, Some(checks::disk), "make room on {host}, or mount a larger disk at /var/lib"),
+    row("swap", Concerns::Nodes, true, Some(checks::swap), "switch it off: swapoff -a, and take it out of /etc/fstab; or set failSwapOn: false in spec.kubelet.config"),
+    row("cgroup-v2", Concerns::Nodes, true, Some(checks::cgroup), "boot with systemd.unified_cgroup_hierarchy=1; or set failCgroupV1: false in spec.kubelet.config"),
+    row("port", Concerns::All, true, None, "see what listens there and stop it: ss -ltnp"),
+    row("clock-skew", Concerns::All, true, Some(checks::clock_skew), "set the clocks: install chrony on {host}, and see whether the clock here is right"),
+    row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service: apt-get install chrony"),
+    row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
+    row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
+    row("missing-programs", Concerns::All, true, Some(checks::missing_programs), "install them on {host} with its package manager"),
+];
+
+/// The ports that keelson's programs listen at (reference of kubeadm's preflight; etcd's are its own defaults).
+const PORTS: &[(MachineRole, u16, &str)] = &[
+    (MachineRole::Etcd, 2379, "etcd"),
+    (MachineRole::Etcd, 2380, "etcd"),
+    (MachineRole::ControlPlane, 6443, "kube-apiserver"),
+    (MachineRole::ControlPlane, 10250, "kubelet"),
+    (MachineRole::ControlPlane, 10257, "kube-controller-manager"),
+    (MachineRole::ControlPlane, 10259, "kube-scheduler"),
+    (MachineRole::Worker, 10250, "kubelet"),
+];
+
+/// Everything that stands in the way of the claims among `changes`, by host and then in the order of [`FINDINGS`].
+pub(crate) async fn findings(hosts: &Hosts, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
+    let claims: BTreeMap<&str, &Machine> = changes.iter().filter_map(|change| claim(change)).collect();
+    let names: Vec<String> = claims.keys().map(|&name| name.to_owned()).collect();
+    let answers = hosts
+        .each(names, |name| {
+            Box::pin(async move { hosts.facts(&name, Scope::All).await })
+        })
+        .await;
+    let mut findings = duplicates::findings(hosts, &answers).await;
+    for (name, answer) in &answers {
+        let Some(machine) = claims.get(name.as_str()) else {
+            continue;
+        };
+        match answer {
+            Ok(facts) => findings.extend(of_facts(name, cluster, &machine.roles, facts)),
+            Err(error) => findings.push(of_error(name, error)),
+        }
+    }
+    let place = |finding: &Finding| FINDINGS.iter().position(|row| finding.name.starts_with(row.name));
+    findings.sort_by_key(|finding| (finding.machine.clone(), place(finding), finding.name.clone()));
+    findings
+}
+
+fn claim(change: &Change) -> Option<(&str, &Machine)> {
+    match &change.action {
+        Action::Create { resource, .. } if change.key.kind() == Kind::Machine => match &**resource {
+            Resource::Machine(machine) => Some((change.key.name(), machine)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn of_facts(
+    name: &str,
+    cluster: &ClusterIdentity,
+    roles: &BTreeSet<MachineRole>,
+    facts: &Facts,
+) -> Vec<Finding> {
+    let subject = Subject {
+        name,
+        cluster,
+        roles,
+        facts,
+    };
+    let concerned = |row: &&FindingRow| row.concerns == Concerns::All || subject.is_node();
+    let checked = FINDINGS.iter().filter(concerned).filter_map(|row| {
+        let problem = row.check?(&subject)?;
+        Some(finding(row, name, problem))
+    });
+    let needed: BTreeMap<u16, &str> = PORTS
+        .iter()
+        .filter(|(role, ..)| roles.contains(role))
+        .map(|(_, port, user)| (*port, *user))
+        .collect();
+    let taken = needed.into_iter().filter_map(|(port, user)| {
+        let owner = facts.listeners.get(&port)?;
+        let problem = format!("{owner} listens at port {port}, which {user} needs");
+        Some(Finding {
+            name: format!("port-{port}"),
+            ..found("port", name, problem)
+        })
+    });
+    checked.chain(taken).collect()
+}
+
+fn of_error(name: &str, error: &FactsError) -> Finding {
+    let (row, problem, help) = match error {
+        FactsError::Host(error) => (row_of(error), error.problem.clone(), error.help.clone()),
+        FactsError::Unknown(error) => ("unreachable", error.message.clone(), error.help.clone()),
+        FactsError::Rubbish { .. } => ("unreachable", error.to_string(), None),
+    };
+    let finding = found(row, name, problem);
+    Finding {
+        help: help.or_else(|| finding.help.clone()),
+        ..finding
+    }
+}
+
+fn row_of(error: &HostError) -> &'static str {
+    match error.kind {
+        HostErrorKind::Unreachable | HostErrorKind::Lost => "unreachable",
+        HostErrorKind::HostKey => "host-key",
+        HostErrorKind::Denied if is_about_root(error) => "sudo",
+        HostErrorKind::Denied => "login",
+    }
+}
+
+/// A finding of the row `row`.
+fn found(row: &'static str, machine: &str, problem: String) -> Finding {
+    match FINDINGS.iter().find(|known| known.name == row) {
+        Some(row) => finding(row, machine, problem),
+        None => Finding {
+            machine: machine.to_owned(),
+            name: row.to_owned(),
+            problem,
+            help: None,
+            can_be_ignored: false,
+        },
+    }
+}
+
+fn finding(row: &FindingRow, machine: &str, problem: String) -> Finding {
+    Finding {
+        machine: machine.to_owned(),
+        name: row.name.to_owned(),
+        problem,
+        help: Some(row.help.replace("{host}", machine)),
+        can_be_ignored: row.can_be_ignored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finding_has_one_row_and_the_grave_ones_cannot_be_ignored() {
+        let names: BTreeSet<_> = FINDINGS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), FINDINGS.len());
+        for name in [
+            "other-cluster",
+            "duplicate-host",
+            "unreachable",
+            "host-key",
+            "login",
+            "sudo",
+            "etcd-data",
+        ] {
+            assert!(!found(name, "a", String::new()).can_be_ignored, "{name}");
+        }
+        for row in FINDINGS {
+            assert!(
+                !row.help.is_empty() && row.help.matches('{').count() == row.help.matches("{host}").count()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_depends_on_the_roles() {
+        let facts = Facts {
+            init: "systemd".to_owned(),
+            architecture: "x86_64".to_owned(),
+            hostname: "a".to_owned(),
+            swap_kib: 1 << 20,
+            disk_kib: 2 << 20,
+            listeners: BTreeMap::from([(2379, "etcd".to_owned()), (10250, "kubelet".to_owned())]),
+            is_synchronised: Some(true),
+            ..Facts::default()
+        };
+        let cluster = ClusterIdentity {
+            name: "prod".parse().unwrap(),
+            uid: None,
+        };
+        let names = |roles: &[MachineRole]| -> Vec<String> {
+            let roles = roles.iter().copied().collect();
+            of_facts("a", &cluster, &roles, &facts)
+                .into_iter()
+                .map(|finding| finding.name)
+                .collect()
+        };
+        assert_eq!(names(&[MachineRole::Etcd]), ["port-2379"]);
+        assert_eq!(
+            names(&[MachineRole::Worker]),
+            ["disk", "swap", "cgroup-v2", "port-10250"]
+        );
+        assert_eq!(
+            names(&[MachineRole::ControlPlane]),
+            ["cpu", "memory", "disk", "swap", "cgroup-v2", "port-10250"]
+        );
+    }
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=sh
+# Takes in a part of an asset. Stands behind `fence.sh`.
+#   $1     the asset's digest, hexadecimal
+#   $2     how much of it must be there already
+#   $3     `last` for the last part, otherwise `more`
+#   stdin  the part
+file=$keelson_root/assets/$1
+[ ! -f "$file" ] || exit 0
+size=0
+[ ! -f "$file.upload" ] || size=$(stat -c %s -- "$file.upload")
+if [ "$size" != "$2" ]; then
+    rm -f -- "$file.upload"
+    echo "there are $size bytes of the asset where $2 should be" >&2
+    exit 1
+fi
+cat >>"$file.upload"
+[ "$3" = last ] || exit 0
+if [ "$(sha256sum -- "$file.upload" | cut -d ' ' -f 1)" != "$1" ]; then
+    rm -f -- "$file.upload"
+    echo "the asset was damaged on the way: its SHA-256 is not $1" >&2
+    exit 1
+fi
+sync -- "$file.upload"
+mv -f -- "$file.upload" "$file"

@@ -1,0 +1,161 @@
+//! Assets, downloaded by the host or carried to it.
+
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{Asset, AssetSource, ErrorClass, Outcome, Provider};
+use keelson_test_hosts::{Disturbance, Fault, LabOptions, serve_directory, serve_proxy};
+
+use super::bundles::{claimed, rejected};
+use crate::support::{Recipe, Scene, create, update};
+
+#[tokio::test]
+async fn a_download_is_what_was_planned_or_refused() {
+    let Some(scene) = claimed(
+        "a_download_is_what_was_planned_or_refused",
+        &LabOptions::with_hosts(1),
+    )
+    .await
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "program").unwrap();
+    let server = serve_directory(folder.path(), scene.lab.gateway()).unwrap();
+    let provider = scene.provider(scene.targets("operator")).await;
+    let context = Scene::context("u1", 1);
+    let sha256 = Digest::of_bytes(b"program").hexadecimal();
+    let recipe = |content: &str, host: &str, proxy: Option<String>| {
+        let mut actions: Vec<String> = proxy.map(|url| format!("proxy {url}")).into_iter().collect();
+        actions.push(format!("asset {sha256} {host}/file program amd64"));
+        Recipe {
+            content: content.to_owned(),
+            actions,
+            assets: Vec::new(),
+        }
+    };
+    server.disturb(Disturbance {
+        path_end: "file".to_owned(),
+        times: None,
+        fault: Fault::Garbled,
+    });
+    let wanted = scene.bundles.offer(recipe("one", &server.url(), None));
+    let error = rejected(provider.carry_out(&context, &create("a", wanted.clone())).await);
+    println!("{error}");
+    assert!(
+        error.message.contains("is not the program that was planned") && error.class == ErrorClass::Permanent,
+        "{error}"
+    );
+    server.disturb(Disturbance {
+        path_end: "file".to_owned(),
+        times: None,
+        fault: Fault::Status(404),
+    });
+    let error = rejected(provider.carry_out(&context, &create("a", wanted.clone())).await);
+    assert!(
+        error.message.contains("cannot download program from http://") && error.message.contains("404"),
+        "{error}"
+    );
+    server.heal();
+    assert_eq!(
+        provider.carry_out(&context, &create("a", wanted)).await,
+        Outcome::Done
+    );
+
+    let proxy = serve_proxy(scene.lab.gateway()).unwrap();
+    proxy.route("mirror.invalid", server.address());
+    scene.host(0).run("rm /var/lib/keelson/assets/*").unwrap();
+    let wanted = scene
+        .bundles
+        .offer(recipe("two", "http://mirror.invalid", Some(proxy.url())));
+    assert_eq!(
+        provider.carry_out(&context, &update("a", wanted)).await,
+        Outcome::Done
+    );
+    assert_eq!(proxy.hits("mirror.invalid"), 1);
+}
+
+#[tokio::test]
+async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
+    let Some(scene) = claimed(
+        "an_asset_is_carried_once_and_goes_on_where_it_was",
+        &LabOptions::with_hosts(1),
+    )
+    .await
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program");
+    let bytes: Vec<u8> = (0..20_u32 << 20)
+        .map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    std::fs::write(&path, &bytes).unwrap();
+    let sha256 = Digest::of_bytes(&bytes);
+    let digits = sha256.hexadecimal();
+    let wanted = scene.bundles.offer(carried(sha256, &path));
+    let told = std::sync::Mutex::new(Vec::new());
+    let listen = |line: &str| told.lock().unwrap().push(line.to_owned());
+    let mut context = Scene::context("u1", 1);
+    context.progress = keelson_provider_api::Progress::to(&listen);
+    let host = scene.host(0);
+    let provider = scene.provider(scene.targets("operator")).await;
+
+    std::fs::write(&path, "something else").unwrap();
+    let error = rejected(provider.carry_out(&context, &create("a", wanted.clone())).await);
+    assert!(
+        error.message.contains("is not the program 1.0 that was planned"),
+        "{error}"
+    );
+    std::fs::write(&path, &bytes).unwrap();
+
+    // The first part came on an earlier try; then one that is damaged is noticed, and the next try has it whole.
+    let part = bytes[..8 << 20].to_vec();
+    host.write_file(format!("/var/lib/keelson/assets/{digits}.upload"), &part)
+        .unwrap();
+    told.lock().unwrap().clear();
+    assert_eq!(
+        provider.carry_out(&context, &create("a", wanted.clone())).await,
+        Outcome::Done
+    );
+    assert!(
+        told.lock()
+            .unwrap()
+            .contains(&"upload program 1.0 (20 MiB)".to_owned())
+    );
+    assert_eq!(
+        host.run(&format!("sha256sum </var/lib/keelson/assets/{digits}"))
+            .unwrap(),
+        format!("{digits}  -\n")
+    );
+    told.lock().unwrap().clear();
+    assert_eq!(
+        provider.carry_out(&context, &update("a", wanted.clone())).await,
+        Outcome::Done
+    );
+    assert!(told.lock().unwrap().is_empty(), "it is not sent twice");
+
+    host.run(&format!("rm /var/lib/keelson/assets/{digits}")).unwrap();
+    host.write_file(
+        format!("/var/lib/keelson/assets/{digits}.upload"),
+        vec![0; 8 << 20],
+    )
+    .unwrap();
+    let error = rejected(provider.carry_out(&context, &update("a", wanted.clone())).await);
+    assert!(error.message.contains("damaged on the way"), "{error}");
+    assert_eq!(
+        provider.carry_out(&context, &update("a", wanted)).await,
+        Outcome::Done
+    );
+}
+
+/// A bundle with an asset that keelson carries.
+fn carried(sha256: Digest, path: &std::path::Path) -> Recipe {
+    Recipe {
+        content: "one".to_owned(),
+        actions: vec![format!("asset {} - program amd64", sha256.hexadecimal())],
+        assets: vec![Asset {
+            name: "program 1.0".to_owned(),
+            sha256,
+            source: AssetSource::File(path.to_owned()),
+        }],
+    }
+}

@@ -1,0 +1,263 @@
+//! Bundles that are put in force, replaced and removed.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use keelson_provider_api::kinds::{Kind, MachineRole};
+use keelson_provider_api::{
+    ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
+};
+use keelson_test_hosts::LabOptions;
+
+use crate::support::{CERTIFICATE, Recipe, Scene, create, delete, look, machine, update};
+
+/// A scene whose host `a` is claimed by u1.
+pub(super) async fn claimed(test: &str, options: &LabOptions) -> Option<Scene> {
+    let scene = Scene::new(test, options)?;
+    let provider = scene.provider(scene.targets("operator")).await;
+    let claim = create("a", machine(&[MachineRole::Etcd]));
+    assert_eq!(
+        provider.carry_out(&Scene::context("u1", 1), &claim).await,
+        Outcome::Done
+    );
+    Some(scene)
+}
+
+pub(super) fn rejected(outcome: Outcome) -> ProviderError {
+    match outcome {
+        Outcome::Rejected(error) => error,
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_lives_from_the_first_to_nothing() {
+    let options = LabOptions::with_hosts(1);
+    let Some(scene) = claimed("a_bundle_lives_from_the_first_to_nothing", &options).await else {
+        return;
+    };
+    let told = Mutex::new(Vec::new());
+    let listen = |line: &str| told.lock().unwrap().push(line.to_owned());
+    let mut context = Scene::context("u1", 1);
+    context.progress = Progress::to(&listen);
+    let host = scene.host(0);
+    host.write_file("/etc/keelson-test/theirs", "theirs").unwrap();
+    host.write_file("/etc/keelson-test/config", "their own").unwrap();
+    let files = "find /etc /usr/local /root /home /opt /srv /var/lib -xdev -type f -not -path '/var/lib/keelson/*' \
+                 -not -path '/var/lib/systemd/*' -print0 | sort -z | xargs -0 sha256sum";
+    let before = host.console(files).unwrap();
+    let provider = scene.provider(scene.targets("operator")).await;
+    assert_eq!(
+        look(&provider, "u1", Kind::NodeBundle, "a").await,
+        Observed::Absent
+    );
+
+    let first = scene.bundles.plain("one");
+    let begun = Instant::now();
+    assert_eq!(
+        provider.carry_out(&context, &create("a", first.clone())).await,
+        Outcome::Done
+    );
+    println!("bundle, first: {} ms", begun.elapsed().as_millis());
+    let lines = std::mem::take(&mut *told.lock().unwrap());
+    for expected in [
+        "upload the bundle",
+        "set aside /etc/keelson-test/config",
+        "write /etc/keelson-test/server.key",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{lines:?}");
+    }
+    let Observed::Present(seen) = look(&provider, "u1", Kind::NodeBundle, "a").await else {
+        panic!("the bundle is not seen");
+    };
+    assert_eq!(
+        (seen.resource, seen.owner),
+        (Resource::NodeBundle(first.clone()), Owner::ThisCluster)
+    );
+    assert_eq!(
+        seen.host_id.as_deref(),
+        Some(host.run("cat /etc/machine-id").unwrap().trim())
+    );
+    assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
+    assert_eq!(
+        host.run("stat -c %a%U /etc/keelson-test/server.key; ls -A /var/lib/keelson/incoming 2>&1 || :")
+            .unwrap()
+            .lines()
+            .next(),
+        Some("600root")
+    );
+    assert!(
+        !host
+            .run_as("root", "ls /var/lib/keelson/incoming/server.key")
+            .unwrap()
+            .success()
+    );
+    host.run("systemctl start keelson-test && systemctl show -P MainPID keelson-test >/run/pid")
+        .unwrap();
+
+    let begun = Instant::now();
+    assert_eq!(
+        provider.carry_out(&context, &update("a", first.clone())).await,
+        Outcome::Done
+    );
+    println!("bundle, again: {} ms", begun.elapsed().as_millis());
+    assert_eq!(
+        std::mem::take(&mut *told.lock().unwrap()),
+        Vec::<String>::new(),
+        "nothing changes"
+    );
+
+    let second = scene.bundles.plain("two");
+    assert_eq!(
+        provider.carry_out(&context, &update("a", second.clone())).await,
+        Outcome::Done
+    );
+    let lines = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(
+        lines,
+        [
+            "upload the bundle",
+            "write /etc/keelson-test/config",
+            "restart keelson-test.service"
+        ]
+    );
+    assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
+
+    // A certificate that is gone shows, and comes again.
+    host.run("rm /etc/keelson-test/server.crt").unwrap();
+    let Observed::Present(seen) = look(&provider, "u1", Kind::NodeBundle, "a").await else {
+        panic!("the bundle is not seen");
+    };
+    assert_ne!(seen.resource, Resource::NodeBundle(second.clone()));
+    assert_eq!(
+        provider.carry_out(&context, &update("a", second.clone())).await,
+        Outcome::Done
+    );
+    assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
+
+    let begun = Instant::now();
+    assert_eq!(
+        provider.carry_out(&context, &delete("a", second.clone())).await,
+        Outcome::Done
+    );
+    println!("bundle, removed: {} ms", begun.elapsed().as_millis());
+    assert_eq!(
+        provider.carry_out(&context, &delete("a", second)).await,
+        Outcome::Done,
+        "again"
+    );
+    assert_eq!(
+        look(&provider, "u1", Kind::NodeBundle, "a").await,
+        Observed::Absent
+    );
+    assert_eq!(host.console(files).unwrap(), before, "everything is as it was");
+    let units = host.run("systemctl list-unit-files 'keelson-test*' --no-legend; systemctl list-units 'keelson-test*' --all --no-legend").unwrap();
+    assert_eq!(units, "");
+}
+
+#[tokio::test]
+async fn a_release_takes_the_bundle_along() {
+    let Some(scene) = claimed("a_release_takes_the_bundle_along", &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let context = Scene::context("u1", 1);
+    let provider = scene.provider(scene.targets("root")).await;
+    let bundle = scene.bundles.plain("one");
+    assert_eq!(
+        provider.carry_out(&context, &create("a", bundle)).await,
+        Outcome::Done
+    );
+    let release = delete("a", machine(&[MachineRole::Etcd]));
+    assert_eq!(provider.carry_out(&context, &release).await, Outcome::Done);
+    let left = scene.host(0).run(
+        "ls -d /etc/keelson-test /var/lib/keelson /etc/systemd/system/keelson-test.service 2>/dev/null || :",
+    );
+    assert_eq!(left.unwrap(), "");
+    let error = rejected(
+        provider
+            .carry_out(&context, &create("a", scene.bundles.plain("one")))
+            .await,
+    );
+    assert!(error.message.contains("bears no mark"), "{error}");
+}
+
+#[tokio::test]
+async fn an_update_that_fails_leaves_the_one_before() {
+    let Some(scene) = claimed(
+        "an_update_that_fails_leaves_the_one_before",
+        &LabOptions::with_hosts(1),
+    )
+    .await
+    else {
+        return;
+    };
+    let context = Scene::context("u1", 1);
+    let provider = scene.provider(scene.targets("operator")).await;
+    let host = scene.host(0);
+    let first = scene.bundles.plain("one");
+    assert_eq!(
+        provider.carry_out(&context, &create("a", first.clone())).await,
+        Outcome::Done
+    );
+    let broken = scene.bundles.offer(Recipe {
+        content: "two".to_owned(),
+        actions: vec![
+            "file /etc/keelson-test/extra 644 root root config -".to_owned(),
+            "file /etc/keelson-test/config 644 root root config -".to_owned(),
+            "file /etc/passwd/nothing 644 root root config -".to_owned(),
+        ],
+        assets: Vec::new(),
+    });
+    let error = rejected(provider.carry_out(&context, &update("a", broken)).await);
+    println!("{error}");
+    assert_eq!(error.class, ErrorClass::Permanent);
+    assert!(
+        error.message.starts_with("a: failed to apply the bundle")
+            && error.message.contains("/etc/passwd/nothing"),
+        "{error}"
+    );
+    assert_eq!(
+        host.run("cat /etc/keelson-test/config; ls /etc/keelson-test")
+            .unwrap(),
+        "oneconfig\nserver.crt\nserver.key\n"
+    );
+    let Observed::Present(seen) = look(&provider, "u1", Kind::NodeBundle, "a").await else {
+        panic!("the bundle is not seen");
+    };
+    assert_eq!(seen.resource, Resource::NodeBundle(first));
+    let unknown = crate::support::wanted("nobody's");
+    assert_eq!(
+        rejected(provider.carry_out(&context, &update("a", unknown)).await).message,
+        "nobody wants it"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such() {
+    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
+    let Some(scene) = claimed("a_full_disk_is_told_as_such", &options).await else {
+        return;
+    };
+    let context = Scene::context("u1", 1);
+    let provider = scene.provider(scene.targets("operator")).await;
+    let first = scene.bundles.plain("one");
+    assert_eq!(
+        provider.carry_out(&context, &create("a", first)).await,
+        Outcome::Done
+    );
+    scene.host(0).fill_disk().unwrap();
+    let second = scene.bundles.plain("two");
+    let error = rejected(provider.carry_out(&context, &update("a", second.clone())).await);
+    println!("{error}\n  {:?}", error.help);
+    assert!(error.message.contains("No space left on device"), "{error}");
+    assert!(error.help.unwrap().contains("make room on a"));
+    assert_eq!(
+        scene.host(0).console("cat /etc/keelson-test/config").unwrap(),
+        "one"
+    );
+    scene.host(0).free_disk().unwrap();
+    assert_eq!(
+        provider.carry_out(&context, &update("a", second)).await,
+        Outcome::Done
+    );
+}

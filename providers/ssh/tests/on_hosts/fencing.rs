@@ -1,0 +1,99 @@
+//! Runs that have lost their lease.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::{ErrorClass, Outcome, Provider};
+use keelson_provider_ssh::{FENCED_STATUS, fence_arguments, fenced, run_fenced};
+
+use crate::support::{Scene, create, job, machine, quiet, update};
+
+#[tokio::test]
+async fn a_lower_generation_is_refused() {
+    let Some(scene) = Scene::of_hosts("a_lower_generation_is_refused", 1) else {
+        return;
+    };
+    let provider = scene.provider(scene.targets("operator")).await;
+    let etcd = machine(&[MachineRole::Etcd]);
+    let of = |generation| Scene::context("u1", generation);
+    assert_eq!(
+        provider.carry_out(&of(7), &create("a", etcd.clone())).await,
+        Outcome::Done
+    );
+    for generation in [6, 0] {
+        let Outcome::Rejected(error) = provider
+            .carry_out(&of(generation), &update("a", etcd.clone()))
+            .await
+        else {
+            panic!("generation {generation} came in");
+        };
+        assert_eq!(error.class, ErrorClass::Fenced, "{error}");
+        assert!(error.message.contains("generation 7"), "{error}");
+    }
+    for generation in [7, 8, 8, 100] {
+        assert_eq!(
+            provider
+                .carry_out(&of(generation), &update("a", etcd.clone()))
+                .await,
+            Outcome::Done
+        );
+    }
+    scene.host(0).power_cut().unwrap();
+    scene.host(0).start().unwrap();
+    scene.host(0).wait_for_ssh().unwrap();
+    let shell = provider.hosts().shell("a").unwrap();
+    let script = fenced("echo in");
+    let mut late = job(&script);
+    late.arguments = fence_arguments(&of(99)).unwrap().to_vec();
+    let output = shell.run(&late, &quiet).await.unwrap();
+    assert_eq!(
+        (output.status, output.stdout.as_str()),
+        (FENCED_STATUS, ""),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_later_run_waits_for_the_scripts_of_an_earlier_one() {
+    let Some(scene) = Scene::of_hosts("a_later_run_waits_for_the_scripts_of_an_earlier_one", 1) else {
+        return;
+    };
+    let hosts = scene.hosts("root").await;
+    let (one, other) = (hosts.shell("a").unwrap(), hosts.shell("a").unwrap());
+    let (seventh, eighth) = (Scene::context("u1", 7), Scene::context("u1", 8));
+    let begun = Instant::now();
+    let together = async {
+        run_fenced(&*one, &seventh, job("sleep 2; echo ended >>/run/order"))
+            .await
+            .unwrap();
+        begun.elapsed()
+    };
+    let same = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        run_fenced(
+            &*hosts.shell("a").unwrap(),
+            &seventh,
+            job("echo same >>/run/order"),
+        )
+        .await
+        .unwrap();
+        begun.elapsed()
+    };
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        run_fenced(&*other, &eighth, job("echo later >>/run/order"))
+            .await
+            .unwrap();
+    };
+    let (first, same, ()) = tokio::join!(together, same, later);
+    assert!(same < first, "scripts of one run do not wait for each other");
+    assert_eq!(
+        scene.host(0).run("cat /run/order").unwrap(),
+        "same\nended\nlater\n"
+    );
+    let late = run_fenced(&*Arc::clone(&one), &seventh, job("true"))
+        .await
+        .unwrap_err();
+    assert!(matches!(late, Outcome::Rejected(error) if error.class == ErrorClass::Fenced));
+}

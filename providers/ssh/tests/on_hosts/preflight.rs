@@ -1,0 +1,122 @@
+//! What stands in the way, found on all hosts at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::{Finding, Outcome, Provider};
+use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
+use keelson_test_hosts::LabOptions;
+
+use crate::support::{Scene, create, machine};
+
+fn names(findings: &[Finding], machine: &str) -> BTreeSet<String> {
+    // What the machine below the lab is like: no time service, maybe control groups of version 1 or little memory.
+    let of_the_lab = ["time-sync", "cgroup-v2", "memory", "disk"];
+    let of = findings.iter().filter(|finding| finding.machine == machine);
+    let names = of.map(|finding| finding.name.clone());
+    names
+        .filter(|name| !of_the_lab.contains(&name.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn everything_that_stands_in_the_way_is_found_at_once() {
+    let options = LabOptions::with_hosts(5).host(1, |host| host.hostname = Some("UPPER".to_owned()));
+    let Some(scene) = Scene::new("everything_that_stands_in_the_way_is_found_at_once", &options) else {
+        return;
+    };
+    let claimed = machine(&[MachineRole::Etcd, MachineRole::ControlPlane]);
+    let other = scene.provider(vec![scene.target(2, "root")]).await;
+    let context = Scene::context("u2", 1);
+    assert_eq!(
+        other.carry_out(&context, &create("c", claimed.clone())).await,
+        Outcome::Done
+    );
+    other.hosts().forget("c").await.unwrap();
+    let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
+                systemd-run --unit kubelet socat TCP-LISTEN:2379,fork /dev/null";
+    scene.host(1).console(busy).unwrap();
+    scene
+        .host(3)
+        .console("systemctl stop ssh.socket ssh.service")
+        .unwrap();
+
+    let hosts = Hosts::open(troubled(&scene)).await.unwrap();
+    let provider = SshProvider::new(hosts, std::sync::Arc::clone(&scene.bundles) as _);
+    let changes: Vec<_> = ["a", "b", "c", "d", "e", "twin", "stranger"]
+        .iter()
+        .map(|name| create(name, claimed.clone()))
+        .collect();
+    let changes: Vec<_> = changes.iter().collect();
+    scene
+        .host(1)
+        .run("for n in 1 2 3 4 5 6 7 8 9; do ss -Hltn | grep -q :2379 && break; sleep 0.3; done")
+        .unwrap();
+    let findings = provider.preflight(&Scene::cluster("u1"), &changes).await;
+    for finding in &findings {
+        println!(
+            "{} {} {}: {} ({:?})",
+            finding.machine, finding.name, finding.can_be_ignored, finding.problem, finding.help
+        );
+    }
+    let expect = |machine: &str, expected: &[&str]| {
+        let expected: BTreeSet<String> = expected.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(names(&findings, machine), expected, "{machine}");
+    };
+    expect("a", &["duplicate-host"]);
+    expect("twin", &["duplicate-host"]);
+    expect(
+        "b",
+        &[
+            "conflicting-software",
+            "etcd-data",
+            "hostname",
+            "missing-programs",
+            "port-2379",
+        ],
+    );
+    expect("c", &["other-cluster"]);
+    expect("d", &["unreachable"]);
+    expect("e", &["sudo"]);
+    expect("stranger", &["unreachable"]);
+    grave_ones_cannot_be_ignored(&findings);
+}
+
+/// Besides the hosts of the lab, one of them under another name, one that is not, and one with a user who may not.
+fn troubled(scene: &Scene) -> SshOptions {
+    let mut targets = scene.targets("root");
+    targets[4].user = Some("limited".to_owned());
+    let twin = Target {
+        name: "twin".to_owned(),
+        ..scene.target(0, "operator")
+    };
+    let stranger = Target {
+        name: "stranger".to_owned(),
+        address: "nowhere.invalid".to_owned(),
+        ..scene.target(0, "root")
+    };
+    targets.extend([twin, stranger]);
+    SshOptions {
+        connect_limit: Duration::from_secs(5),
+        ..scene.options(targets)
+    }
+}
+
+fn grave_ones_cannot_be_ignored(findings: &[Finding]) {
+    let grave = [
+        "duplicate-host",
+        "etcd-data",
+        "other-cluster",
+        "unreachable",
+        "sudo",
+    ];
+    for finding in findings {
+        assert_eq!(
+            finding.can_be_ignored,
+            !grave.contains(&finding.name.as_str()),
+            "{finding:?}"
+        );
+        assert!(finding.help.is_some());
+    }
+}
