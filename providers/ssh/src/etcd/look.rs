@@ -46,9 +46,13 @@ impl Seen {
         self.mark == MarkSeen::None && !self.has_data
     }
 
-    /// True when its disk has no room left.
+    /// True when its disk has no room left, or had none when it ended: what it gives back then is soon gone again.
     pub(super) fn disk_is_full(&self) -> bool {
         self.free_kib.is_some_and(|free| free < FULL_KIB)
+            || self
+                .words
+                .as_ref()
+                .is_some_and(|words| words.contains("no space left on device"))
     }
 
     /// True when the unit neither runs nor is about to.

@@ -276,7 +276,11 @@ pub(super) mod tests {
                         name.to_owned()
                     },
                     peer_urls: vec![url],
-                    client_urls: Vec::new(),
+                    client_urls: if what == "u" {
+                        Vec::new()
+                    } else {
+                        vec!["https://x".to_owned()]
+                    },
                     is_learner: what == "l",
                 });
             }
