@@ -24,8 +24,10 @@ const FULL_KIB: u64 = 1024;
 pub(super) struct Seen {
     /// Whose it is.
     pub mark: MarkSeen,
-    /// True when there is data of a member.
+    /// True when there is anything of a member's data.
     pub has_data: bool,
+    /// True when there is the log that a member goes on from.
+    pub has_log: bool,
     /// The state of its unit, in systemd's words.
     pub unit: String,
     /// The room on the disk of its data.
@@ -137,6 +139,7 @@ fn read_one(answers: &BTreeMap<&str, &str>, uid: Option<&ClusterUid>) -> Option<
     Some(Seen {
         mark,
         has_data: text("data")? != "none",
+        has_log: text("data")? == "present",
         unit: text("unit")?.to_owned(),
         free_kib: text("free").and_then(|free| free.parse().ok()),
         status: text("status").and_then(answers::endpoint_status),
@@ -170,6 +173,7 @@ pub(super) mod tests {
         Seen {
             mark: MarkSeen::None,
             has_data: false,
+            has_log: false,
             unit: "inactive".to_owned(),
             free_kib: None,
             status: None,

@@ -316,6 +316,7 @@ pub(super) mod tests {
         let marked = |voted| Seen {
             mark: MarkSeen::Ours(Box::new(Mark { voted, ..mark(name) })),
             has_data: true,
+            has_log: true,
             unit: "active".to_owned(),
             free_kib: Some(1 << 20),
             ..nothing()

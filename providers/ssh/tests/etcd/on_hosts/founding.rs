@@ -17,6 +17,9 @@ async fn three_founders_form_a_cluster_and_doing_it_again_changes_nothing() {
     let since = Instant::now();
     fixture.found_all("main", &machines).await;
     figure("3 founders", since);
+    for machine in machines {
+        own_time(&fixture, machine);
+    }
     let well = ["a Voter healthy", "b Voter healthy", "c Voter healthy"];
     let since = Instant::now();
     assert_eq!(fixture.picture("main").await, well);
@@ -47,6 +50,20 @@ async fn three_founders_form_a_cluster_and_doing_it_again_changes_nothing() {
     );
 
     the_power_goes(&fixture).await;
+}
+
+/// How long etcd itself took from its start to being ready.
+#[expect(
+    clippy::print_stderr,
+    reason = "figures are for the reader of the test's output"
+)]
+fn own_time(fixture: &Fixture, machine: &str) {
+    let moments = "systemctl show etcd.service --value --property=InactiveExitTimestampMonotonic \
+                   --property=ActiveEnterTimestampMonotonic";
+    let moments = fixture.host(machine).run(moments).unwrap();
+    let moments: Vec<u64> = moments.lines().map(|line| line.parse().unwrap()).collect();
+    let took = moments[0].abs_diff(moments[1]);
+    eprintln!("figure: etcd on {machine} was ready after {} ms", took / 1000);
 }
 
 async fn the_power_goes(fixture: &Fixture) {

@@ -25,6 +25,7 @@ async fn what_was_begun_goes_on_from_where_it_is() {
     one_learner_at_a_time(&fixture).await;
     removed_behind_our_back(&fixture).await;
     a_machine_that_was_made_anew(&fixture).await;
+    a_disk_that_comes_back_empty(&fixture).await;
     joins_and_removals_that_are_interrupted(&fixture).await;
 }
 
@@ -105,6 +106,31 @@ async fn a_machine_that_was_made_anew(fixture: &Fixture) {
     fixture.wipe("d", "uid-1").await;
     assert_eq!(fixture.join("main", "d").await, Outcome::Done);
     assert_eq!(fixture.picture("main").await, WELL);
+}
+
+/// A founder and one that joined: neither comes in by itself without what it voted for.
+async fn a_disk_that_comes_back_empty(fixture: &Fixture) {
+    for machine in ["a", "d"] {
+        let host = fixture.host(machine);
+        host.run("systemctl stop etcd.service && rm -r /var/lib/etcd/member && systemctl start --no-block etcd.service")
+            .unwrap();
+        sleep(3000).await;
+        let seen = fixture.existing("main", machine).await;
+        assert!(
+            format!("{:?}", seen.health).contains("it has no data in /var/lib/etcd"),
+            "{seen:?}"
+        );
+        host.run("systemctl is-active etcd.service; test $? -ne 0")
+            .unwrap();
+        let journal = host.journal("etcd.service").unwrap();
+        assert!(
+            journal.contains("cannot fetch cluster info from peer urls"),
+            "{journal}"
+        );
+        assert_eq!(fixture.remove("main", machine).await, Outcome::Done);
+        assert_eq!(fixture.join("main", machine).await, Outcome::Done);
+        assert_eq!(fixture.picture("main").await, WELL);
+    }
 }
 
 async fn joins_and_removals_that_are_interrupted(fixture: &Fixture) {
