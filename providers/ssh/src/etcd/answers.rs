@@ -56,7 +56,7 @@ pub(super) struct Header {
 pub(super) struct Member {
     #[serde(rename = "ID")]
     pub id: Id,
-    /// Empty until it has started once.
+    /// Founders have it from the start; one that was added gives it when it starts.
     #[serde(default)]
     pub name: String,
     #[serde(default, rename = "peerURLs")]
@@ -68,9 +68,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// True once the member has started and told the others its name.
+    /// True once the member has started and told the others where it serves clients. etcd asks the same before it lets
+    /// a founder begin (`isMemberBootstrapped` in `server/etcdserver/cluster_util.go`); names tell nothing of founders.
     pub(super) fn has_started(&self) -> bool {
-        !self.name.is_empty()
+        !self.client_urls.is_empty()
     }
 }
 

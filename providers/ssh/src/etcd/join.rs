@@ -205,7 +205,7 @@ fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {
         .member_id
         .as_ref()
         .is_none_or(|id| *id == entry.id.to_string());
-    let lost_data = entry.has_started() && !own.has_data;
+    let lost_data = entry.has_started() && !own.has_log;
     if !is_same || lost_data {
         return Ok(if entry.has_started() {
             Next::Unlist(entry.id)
@@ -307,7 +307,7 @@ mod tests {
             "another incarnation"
         );
         assert_eq!(
-            decide_with("a:v b:v c:d", "c", |seen| seen.has_data = false),
+            decide_with("a:v b:v c:d", "c", |seen| seen.has_log = false),
             Ok(Next::Unlist(Id(3)))
         );
     }

@@ -24,8 +24,10 @@ const FULL_KIB: u64 = 1024;
 pub(super) struct Seen {
     /// Whose it is.
     pub mark: MarkSeen,
-    /// True when there is data of a member.
+    /// True when there is anything of a member's data.
     pub has_data: bool,
+    /// True when there is the log that a member goes on from.
+    pub has_log: bool,
     /// The state of its unit, in systemd's words.
     pub unit: String,
     /// The room on the disk of its data.
@@ -46,9 +48,13 @@ impl Seen {
         self.mark == MarkSeen::None && !self.has_data
     }
 
-    /// True when its disk has no room left.
+    /// True when its disk has no room left, or had none when it ended: what it gives back then is soon gone again.
     pub(super) fn disk_is_full(&self) -> bool {
         self.free_kib.is_some_and(|free| free < FULL_KIB)
+            || self
+                .words
+                .as_ref()
+                .is_some_and(|words| words.contains("no space left on device"))
     }
 
     /// True when the unit neither runs nor is about to.
@@ -133,6 +139,7 @@ fn read_one(answers: &BTreeMap<&str, &str>, uid: Option<&ClusterUid>) -> Option<
     Some(Seen {
         mark,
         has_data: text("data")? != "none",
+        has_log: text("data")? == "present",
         unit: text("unit")?.to_owned(),
         free_kib: text("free").and_then(|free| free.parse().ok()),
         status: text("status").and_then(answers::endpoint_status),
@@ -166,6 +173,7 @@ pub(super) mod tests {
         Seen {
             mark: MarkSeen::None,
             has_data: false,
+            has_log: false,
             unit: "inactive".to_owned(),
             free_kib: None,
             status: None,

@@ -12,7 +12,7 @@
 //! | `look`, `survey` | what one machine shows, and what all show together |
 //! | `observe` | what the planner is told of that, and what counts as what |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
-//! | `snapshot` | snapshots on the machines |
+//! | `snapshot`, `archive` | taking snapshots, and what is known of those that were taken |
 //! | [`wipe`] | what is left when a machine is given back: nothing |
 
 pub mod instance;
@@ -20,6 +20,7 @@ pub mod reach;
 pub mod wipe;
 
 mod answers;
+mod archive;
 mod begin;
 mod found;
 mod join;
@@ -29,6 +30,7 @@ mod observe;
 mod provider;
 mod refusal;
 mod remove;
+mod snapshot;
 mod step;
 mod survey;
 

@@ -185,8 +185,11 @@ fn troubles(survey: &Survey, machine: &str, seen: &Seen, entry: Option<&Member>)
             "no space is left on the disk of {folder} on {machine}{words}"
         ));
     }
-    if !seen.has_data && (seen.is_stopped() || survey.mark(machine).is_some_and(|mark| mark.voted)) {
-        return Some(format!("it has no data in {}", survey.instance.data_folder));
+    if !seen.has_log && survey.mark(machine).is_some_and(|mark| mark.voted) {
+        let folder = survey.instance.data_folder;
+        return Some(format!(
+            "it has no data in {folder}: its disk came back empty, or is not mounted"
+        ));
     }
     if survey.phase(machine) == MemberPhase::Waiting {
         return Some("it waits for the other initial members".to_owned());

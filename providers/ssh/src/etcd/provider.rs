@@ -15,7 +15,7 @@ use super::instance::{INSTANCES, Instance};
 use super::reach::Reach;
 use super::step::{Step, permanent};
 use super::survey::survey;
-use super::{found, join, observe, remove};
+use super::{archive, found, join, observe, remove, snapshot};
 
 /// Founders wait for each other, so at least as many changes have to be possible at once as a cluster has members.
 const CONCURRENCY: usize = 16;
@@ -33,32 +33,42 @@ impl EtcdProvider {
         Self { reach, clock }
     }
 
-    async fn change_member(
-        &self,
-        context: &StepContext<'_>,
-        change: &Change,
-        member: &EtcdMember,
-    ) -> Outcome {
-        let instance = Instance::of_cluster(&member.cluster).ok_or_else(|| {
-            permanent(format!(
-                "there is no etcd cluster `{}`",
-                member.cluster.escape_debug()
-            ))
-        });
+    /// Carries `change` of the etcd cluster of that name out.
+    async fn change(&self, context: &StepContext<'_>, change: &Change, cluster: &str) -> Outcome {
+        let instance = Instance::of_cluster(cluster)
+            .ok_or_else(|| permanent(format!("there is no etcd cluster `{}`", cluster.escape_debug())));
         let step = instance
             .and_then(|instance| Step::new(self.reach.as_ref(), self.clock.as_ref(), context, instance));
         let step = match step {
             Ok(step) => step,
             Err(error) => return Outcome::Rejected(error),
         };
-        let result = match &change.action {
-            Action::Create { generation, .. } => bring_in(&step, member, *generation).await,
+        let name = change.key.name();
+        let result = match (&change.action, change.resource()) {
+            (Action::Create { generation, .. }, Resource::EtcdMember(member)) => {
+                bring_in(&step, member, *generation).await
+            }
             // What was begun before goes on from where it is.
-            Action::Update { .. } => bring_in(&step, member, 0).await,
-            Action::Delete { existing } => remove::remove(&step, member, existing).await,
+            (Action::Update { .. }, Resource::EtcdMember(member)) => bring_in(&step, member, 0).await,
+            (Action::Delete { existing }, Resource::EtcdMember(member)) => {
+                remove::remove(&step, member, existing).await
+            }
+            (Action::Create { generation, .. }, Resource::EtcdSnapshot(wanted)) => {
+                snapshot::take(&step, name, wanted, *generation).await
+            }
+            (Action::Delete { existing }, Resource::EtcdSnapshot(_)) => {
+                snapshot::forget(&step, name, &existing.owner).await
+            }
+            // Nothing of a snapshot can change.
+            (Action::Update { .. }, _) => Ok(()),
+            (_, other) => Err(not_of_etcd(other.kind())),
         };
         step.outcome(result)
     }
+}
+
+fn not_of_etcd(kind: Kind) -> ProviderError {
+    permanent(format!("{kind} is not a kind of etcd's"))
 }
 
 async fn bring_in(step: &Step<'_>, member: &EtcdMember, generation: u32) -> Result<(), ProviderError> {
@@ -75,7 +85,7 @@ impl Provider for EtcdProvider {
     }
 
     fn kinds(&self) -> &[Kind] {
-        &[Kind::EtcdMember]
+        &[Kind::EtcdMember, Kind::EtcdSnapshot]
     }
 
     fn concurrency_limit(&self) -> usize {
@@ -110,14 +120,19 @@ impl Provider for EtcdProvider {
                 }
                 Ok(all)
             }
-            other => Err(permanent(format!("{other} is not a kind of etcd's"))),
+            Kind::EtcdSnapshot => {
+                let listed = archive::list(reach).await;
+                Ok(archive::observe(cluster.uid.as_ref(), &listed, wanted))
+            }
+            other => Err(not_of_etcd(other)),
         }
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
         match change.resource() {
-            Resource::EtcdMember(member) => self.change_member(context, change, member).await,
-            other => Outcome::Rejected(permanent(format!("{} is not a kind of etcd's", other.kind()))),
+            Resource::EtcdMember(member) => self.change(context, change, &member.cluster).await,
+            Resource::EtcdSnapshot(snapshot) => self.change(context, change, &snapshot.cluster).await,
+            other => Outcome::Rejected(not_of_etcd(other.kind())),
         }
     }
 }

@@ -219,17 +219,7 @@ impl<'a> Step<'a> {
             .await
     }
 
-    /// Writes what became of the member into its mark, when that says something else.
-    pub(super) async fn note(&self, old: &Mark, new: &Mark) -> Result<(), ProviderError> {
-        if old == new {
-            return Ok(());
-        }
-        let script = include_str!("../scripts/etcd_mark.sh");
-        self.script("note the state", script, &new.machine, vec![new.as_json()])
-            .await
-    }
-
-    /// Says that the member behind `survey`, which votes, has voted.
+    /// Writes down that the member on `machine`, which `survey` shows to vote, has voted.
     pub(super) async fn note_vote(&self, survey: &Survey, machine: &str) -> Result<(), ProviderError> {
         let (Some(mark), Some(entry)) = (survey.mark(machine), survey.entry(machine)) else {
             return Ok(());
@@ -239,7 +229,14 @@ impl<'a> Step<'a> {
             member_id: Some(entry.id.to_string()),
             ..mark.clone()
         };
-        self.note(mark, &voted).await
+        if *mark == voted {
+            return Ok(());
+        }
+        let urls = entry.peer_urls.iter().map(|url| format!("{machine}={url}"));
+        let itself = urls.collect::<Vec<_>>().join(",");
+        let script = include_str!("../scripts/etcd_mark.sh");
+        self.script("note the vote", script, machine, vec![voted.as_json(), itself])
+            .await
     }
 
     /// Ends the member on `machine` and moves its data aside.

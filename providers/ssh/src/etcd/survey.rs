@@ -276,7 +276,11 @@ pub(super) mod tests {
                         name.to_owned()
                     },
                     peer_urls: vec![url],
-                    client_urls: Vec::new(),
+                    client_urls: if what == "u" {
+                        Vec::new()
+                    } else {
+                        vec!["https://x".to_owned()]
+                    },
                     is_learner: what == "l",
                 });
             }
@@ -312,6 +316,7 @@ pub(super) mod tests {
         let marked = |voted| Seen {
             mark: MarkSeen::Ours(Box::new(Mark { voted, ..mark(name) })),
             has_data: true,
+            has_log: true,
             unit: "active".to_owned(),
             free_kib: Some(1 << 20),
             ..nothing()

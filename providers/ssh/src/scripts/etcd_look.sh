@@ -45,8 +45,11 @@ look() {
     if [ -f "/var/lib/keelson/etcd-$cluster.json" ]; then
         say mark "$(one_line 100000 <"/var/lib/keelson/etcd-$cluster.json")"
     fi
-    if [ -e "$data/member" ]; then
+    if [ -e "$data/member/wal" ]; then
         say data present
+    elif [ -e "$data/member" ]; then
+        # etcd makes its folders before it finds that it has no log to go on from.
+        say data bare
     elif [ -e "$data" ] && [ ! -r "$data" ]; then
         say data unreadable
     else

@@ -1,7 +1,11 @@
 #!/bin/sh
-# Writes down what became of the etcd member on this host.
+# Writes down that the etcd member on this host has voted.
 #
-# Arguments: what a mark of ours has in it, the etcd cluster, the mark.
+# From then on it must never come in by itself again: a disk that comes back empty, or is not mounted, would make a
+# member under the old id that has forgotten what it voted for. So its environment names nobody any more that it could
+# get the cluster from. etcd looks at this only where it finds no data, and then refuses to start.
+#
+# Arguments: what a mark of ours has in it, the etcd cluster, the mark, the member itself.
 # Nothing has been done when it ends with 20: no mark of ours is there.
 set -eu
 umask 022
@@ -11,6 +15,13 @@ export PATH
 
 mark=/var/lib/keelson/etcd-$2.json
 grep -Fq -- "$1" "$mark" || exit 20
-printf '%s\n' "$3" >"$mark.new"
-sync -- "$mark.new"
-mv -f -- "$mark.new" "$mark"
+write() {
+    printf '%s\n' "$2" >"$1.new"
+    sync -- "$1.new"
+    mv -f -- "$1.new" "$1"
+}
+
+write "/etc/etcd/$2.member.env" "# This member has its place in its cluster. Without its data it does not start: replace it.
+ETCD_INITIAL_CLUSTER=$4
+ETCD_INITIAL_CLUSTER_STATE=existing"
+write "$mark" "$3"

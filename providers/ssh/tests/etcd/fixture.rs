@@ -7,13 +7,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use keelson_provider_api::clock::SystemClock;
-use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
+use keelson_provider_api::kinds::{EtcdMember, EtcdSnapshot, MemberPhase, MemberStart};
 use keelson_provider_api::{
     Action, Change, ClusterIdentity, ClusterUid, Disruption, Existing, Health, Kind, Observed, Outcome,
     Progress, Provider, Resource, ResourceKey, StepContext,
 };
-use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::etcd::instance::INSTANCES;
+use keelson_provider_ssh::etcd::{EtcdProvider, Reach, wipe};
 use keelson_test_hosts::{Host, Lab, LabOptions, assets, skip_without_root};
 
 use crate::session::TestReach;
@@ -21,6 +21,7 @@ use crate::session::TestReach;
 /// A lab whose hosts are ready for etcd.
 pub(crate) struct Fixture {
     pub(crate) lab: Lab,
+    pub(crate) reach: Arc<TestReach>,
     pub(crate) provider: EtcdProvider,
     pub(crate) identity: ClusterIdentity,
     pub(crate) generation: u64,
@@ -50,8 +51,10 @@ pub(crate) fn fixture(test: &str, options: &LabOptions, quota_mib: u64) -> Optio
             });
         }
     });
+    let reach = Arc::new(TestReach::new(&lab));
     Some(Fixture {
-        provider: EtcdProvider::new(Arc::new(TestReach::new(&lab)), Arc::new(SystemClock)),
+        provider: EtcdProvider::new(Arc::<TestReach>::clone(&reach), Arc::new(SystemClock)),
+        reach,
         lab,
         identity: identity("uid-1"),
         generation: 1,
@@ -319,6 +322,52 @@ impl Fixture {
     pub(crate) async fn remove(&self, cluster: &str, machine: &str) -> Outcome {
         let existing = self.existing(cluster, machine).await;
         self.delete(&key(cluster, machine), existing).await
+    }
+
+    pub(crate) async fn snapshot(&self, name: &str, cluster: &str) -> Outcome {
+        let snapshot = EtcdSnapshot {
+            cluster: cluster.to_owned(),
+            purpose: "a test".to_owned(),
+        };
+        let resource = Box::new(Resource::from(snapshot));
+        let key = ResourceKey::new(Kind::EtcdSnapshot, name);
+        self.carry_out(&change(
+            key,
+            Action::Create {
+                resource,
+                generation: 0,
+            },
+        ))
+        .await
+    }
+
+    /// Makes a voter of whatever the member of `cluster` on `machine` is now.
+    pub(crate) async fn update(&self, cluster: &str, machine: &str) -> Outcome {
+        let existing = self.existing(cluster, machine).await;
+        let wanted = member(cluster, machine, MemberStart::Join, &[]);
+        let differences = existing.resource.differences(&wanted);
+        assert!(!differences.is_empty(), "{existing:?}");
+        let action = Action::Update {
+            id: existing.id,
+            resource: Box::new(wanted),
+            differences,
+        };
+        self.carry_out(&change(key(cluster, machine), action)).await
+    }
+
+    /// What whoever gives `machine` back has done for the cluster with that uid.
+    pub(crate) async fn wipe(&self, machine: &str, uid: &str) {
+        let shell = self.reach.shell(machine).unwrap();
+        let output = shell
+            .run(&wipe::job(&ClusterUid::new(uid)), &|_| ())
+            .await
+            .unwrap();
+        assert_eq!(output.status, 0, "{}", output.stderr);
+    }
+
+    /// True when something was told of the work.
+    pub(crate) fn was_told(&self, text: &str) -> bool {
+        self.told.lock().unwrap().iter().any(|told| told.contains(text))
     }
 
     /// What is seen at `key`.

@@ -1,0 +1,42 @@
+//! Disks and databases that are full.
+
+use keelson_provider_api::Outcome;
+use keelson_test_hosts::LabOptions;
+
+use super::sleep;
+use crate::fixture::{etcdctl, fixture};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_and_a_full_database_are_told_in_words() {
+    let options = LabOptions::with_hosts(3).host(2, |host| host.disk_mib = Some(640));
+    let Some(fixture) = fixture("disks", &options, 24) else {
+        return;
+    };
+    fixture.found_all("main", &["a", "b", "c"]).await;
+    let host = fixture.host("c");
+    host.fill_disk().unwrap();
+    let big = format!(
+        "head -c 1000000 /dev/zero | tr '\\0' x | {} >/dev/null",
+        etcdctl("put big")
+    );
+    for _ in 0..12 {
+        fixture.host("a").run(&big).unwrap();
+    }
+    let picture = fixture.picture("main").await;
+    assert_eq!(picture[..2], ["a Voter healthy", "b Voter healthy"]);
+    let expected = "c Voter no space is left on the disk of /var/lib/etcd on c";
+    assert!(picture[2].starts_with(expected), "{picture:?}");
+    // Whoever has room writes the snapshot.
+    assert_eq!(fixture.snapshot("main:1", "main").await, Outcome::Done);
+    host.free_disk().unwrap();
+    fixture
+        .expect("main", &["a Voter healthy", "b Voter healthy", "c Voter healthy"])
+        .await;
+
+    while fixture.host("a").run(&big).is_ok() {
+        sleep(10).await;
+    }
+    let picture = fixture.picture("main").await;
+    let alarm = "Voter alarm NOSPACE: its database has reached its quota, and etcd takes no more writes";
+    assert!(picture.iter().any(|line| line.ends_with(alarm)), "{picture:?}");
+}
