@@ -13,6 +13,9 @@ const BUILT_IN: &str = "built-in";
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let spec = blueprint.spec;
+    if spec.is_etcd_alone() {
+        return;
+    }
     let api = blueprint.control_plane_keys(Kind::ControlPlane);
     let mut add = |name: &str, source: String, settings: &Value, after: Vec<ResourceKey>| {
         let key = ResourceKey::new(Kind::Addon, name);

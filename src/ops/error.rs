@@ -53,6 +53,9 @@ pub enum OperationError {
     /// The cluster is there, but not yet the load balancer that gives its API an address.
     #[error("the API of cluster {0} has no address yet: its load balancer is not there")]
     NoEndpoint(ClusterName),
+    /// The cluster is etcd alone.
+    #[error("cluster {0} is etcd alone: it has no Kubernetes API")]
+    NoKubernetes(ClusterName),
     /// After a destroy something was left.
     #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),

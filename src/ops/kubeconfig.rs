@@ -25,7 +25,7 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError::NoCluster`] when the cluster has not been applied, [`OperationError::NoEndpoint`] when its API
-    /// has no address yet.
+    /// has no address yet, [`OperationError::NoKubernetes`] for a cluster of etcd alone.
     pub async fn kubeconfig(&self) -> Result<Kubeconfig, OperationError> {
         let name = self.spec().name();
         if self.identity().await?.uid.is_none() {
@@ -33,6 +33,9 @@ impl Session {
                 name: name.clone(),
                 location: self.store().location(),
             });
+        }
+        if self.spec().is_etcd_alone() {
+            return Err(OperationError::NoKubernetes(name.clone()));
         }
         let seen = self.plan(&Silent).await?;
         let endpoint = endpoint(self.spec(), &seen.observation)

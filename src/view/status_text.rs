@@ -22,8 +22,13 @@ pub fn render(status: &ClusterStatus) -> String {
     if !status.exists {
         return text + "  it has not been applied yet, or has been destroyed\n";
     }
-    let endpoint = status.endpoint.as_deref().unwrap_or("no address yet");
-    let _ = writeln!(text, "  API  {endpoint}");
+    match &status.endpoint {
+        Some(endpoint) => {
+            let _ = writeln!(text, "  API  {endpoint}");
+        }
+        None if status.control_planes.is_empty() => {}
+        None => text.push_str("  API  no address yet\n"),
+    }
     text.push_str(&problems(status));
     text.push('\n');
     write_machines(&mut text, status);

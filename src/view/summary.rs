@@ -39,28 +39,36 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> St
         .map(|endpoint| format!("; API at {endpoint}"));
     let api: String = api.collect();
     let ready = status.nodes.iter().filter(|node| node.ready).count();
-    let _ = writeln!(
-        text,
-        "      {}, {ready} of {} Ready{api}",
-        plural(status.control_planes.len(), "control plane"),
-        plural(status.nodes.len(), "node"),
-    );
+    if status.nodes.is_empty() && status.control_planes.is_empty() {
+        let members = status.etcd.values().flat_map(|etcd| &etcd.members);
+        let well = members.clone().filter(|member| member.problem.is_none()).count();
+        let members = plural(members.count(), "etcd member");
+        let _ = writeln!(text, "      {members}, {well} healthy");
+    } else {
+        let _ = writeln!(
+            text,
+            "      {}, {ready} of {} Ready{api}",
+            plural(status.control_planes.len(), "control plane"),
+            plural(status.nodes.len(), "node"),
+        );
+    }
     if status.condition != Condition::Healthy {
         text.push_str(&status_text::problems(status));
     }
     if applied.steps_done() == 0 {
         return text;
     }
-    text + &next(&[
-        (
-            format!("keelson status -f {spec_file}"),
-            "how the cluster is doing",
-        ),
-        (
+    let mut commands = vec![(
+        format!("keelson status -f {spec_file}"),
+        "how the cluster is doing",
+    )];
+    if status.endpoint.is_some() {
+        commands.push((
             format!("keelson kubeconfig -f {spec_file}"),
             "credentials for kubectl",
-        ),
-    ])
+        ));
+    }
+    text + &next(&commands)
 }
 
 /// The end of a destroy.

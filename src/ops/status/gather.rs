@@ -40,8 +40,9 @@ impl Session {
             blocked: planned.report.blocked.len(),
             lease,
         };
-        status.problems = problems(&status, planned);
-        status.condition = condition(&status);
+        let has_api = !self.spec().is_etcd_alone();
+        status.problems = problems(&status, planned, has_api);
+        status.condition = condition(&status, has_api);
         status
     }
 }
@@ -149,7 +150,7 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
         })
 }
 
-fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<Problem> {
+fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {
     let general = |problem: String| Problem {
         resource: None,
         problem,
@@ -170,11 +171,7 @@ fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<Problem> {
             problems.push(general(format!("etcd cluster `{name}` has no quorum")));
         }
     }
-    if !status
-        .control_planes
-        .iter()
-        .any(|control_plane| control_plane.problem.is_none())
-    {
+    if has_api && !api_answers(status) {
         problems.push(general("no API server answers".to_owned()));
     }
     for (key, observed) in planned.observation.entries() {
@@ -189,14 +186,21 @@ fn problems(status: &ClusterStatus, planned: &Planned) -> Vec<Problem> {
     problems
 }
 
-fn condition(status: &ClusterStatus) -> Condition {
-    let api_answers = status
-        .control_planes
-        .iter()
-        .any(|control_plane| control_plane.problem.is_none());
+fn api_answers(status: &ClusterStatus) -> bool {
+    let mut control_planes = status.control_planes.iter();
+    control_planes.any(|control_plane| control_plane.problem.is_none())
+}
+
+/// A cluster is down when what it is for does not answer: its API, or where it is etcd alone, etcd.
+fn condition(status: &ClusterStatus, has_api: bool) -> Condition {
+    let answers = if has_api {
+        api_answers(status)
+    } else {
+        status.etcd.get("main").is_some_and(|etcd| etcd.quorum)
+    };
     if !status.exists {
         Condition::Absent
-    } else if !api_answers {
+    } else if !answers {
         Condition::Down
     } else if status.problems.is_empty() && status.pending_changes == 0 && status.blocked == 0 {
         Condition::Healthy
