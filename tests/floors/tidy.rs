@@ -25,6 +25,8 @@ const SOURCES: &[&str] = &[
     "tests/hosts/tests",
     "providers/api/src",
     "providers/simulated/src",
+    "providers/ssh/src",
+    "providers/ssh/tests",
 ];
 
 #[test]

@@ -164,3 +164,37 @@ async fn the_machine_itself_is_a_host_too() {
         HostErrorKind::Lost
     );
 }
+
+#[tokio::test]
+async fn a_jump_host_of_the_users_configuration_is_used() {
+    let Some(scene) = Scene::of_hosts("a_jump_host_of_the_users_configuration_is_used", 2) else {
+        return;
+    };
+    let mut options = scene.options(vec![scene.target(0, "root")]);
+    let path = options.config_file.clone().unwrap();
+    let (inner, jump) = (scene.host(0).address(), scene.host(1).address());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let proxied = format!("Host {inner}\n  ProxyJump limited@{jump}\n{text}");
+    std::fs::write(&path, proxied).unwrap();
+    options.connect_limit = Duration::from_secs(5);
+    let hosts = Hosts::open(options).await.unwrap();
+    let seen_from = job("echo \"$SSH_CLIENT\"");
+    let output = hosts.shell("a").unwrap().run(&seen_from, &quiet).await.unwrap();
+    assert!(output.stdout.starts_with(&format!("{jump} ")), "{output:?}");
+
+    // One that does not answer.
+    scene
+        .host(1)
+        .console("systemctl stop ssh.socket ssh.service; pkill sshd || :")
+        .unwrap();
+    let error = loop {
+        // The connection that stood goes down with its jump host.
+        match hosts.shell("a").unwrap().run(&job("true"), &quiet).await {
+            Err(error) if error.kind == HostErrorKind::Lost => {}
+            other => break other.unwrap_err(),
+        }
+    };
+    println!("{error}\n  {}", error.help.as_deref().unwrap());
+    assert_eq!(error.kind, HostErrorKind::Unreachable);
+    assert!(error.problem.contains("its jump host"), "{error}");
+}
