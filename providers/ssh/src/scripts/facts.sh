@@ -45,7 +45,6 @@ marks() {
     [ ! -f "$root/bundle.json" ] || fact bundle-time "$(stat -c %Y -- "$root/bundle.json")"
     running=$(readlink -- "$root/current" 2>/dev/null) && fact bundle-digest "${running##*/}"
     [ ! -e "$root/installed" ] || fact installed yes
-    fact fence "$(first_line "$root/fence")"
     [ -f "$root/bundle.json" ] || return 0
     tr -d '\n' <"$root/bundle.json" | sed -n 's/.*"certificates":[[:space:]]*\[\([^]]*\)\].*/\1/p' | tr ',' '\n' |
         sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64 | while IFS= read -r path || [ -n "$path" ]; do

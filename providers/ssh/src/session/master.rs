@@ -128,7 +128,12 @@ async fn effective(target: &Target, access: &Access) -> Result<Effective, HostEr
     };
     Ok(Effective {
         user: value("user"),
-        known_hosts: value("userknownhostsfile").unwrap_or_else(|| KNOWN_HOSTS.to_owned()),
+        known_hosts: match value("userknownhostsfile").as_deref() {
+            // It may stand in no list.
+            Some("none") => String::new(),
+            Some(files) => files.to_owned(),
+            None => KNOWN_HOSTS.to_owned(),
+        },
     })
 }
 
@@ -187,7 +192,7 @@ fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
         format!("ConnectTimeout={}", access.connect_limit.as_secs().max(1)),
         "ConnectionAttempts=1".to_owned(),
         format!("ControlPersist={IDLE_SECONDS}s"),
-        // A host that is gone is noticed after 15 seconds.
+        // A host that is gone is noticed after 15 to 20 seconds.
         "ServerAliveInterval=5".to_owned(),
         "ServerAliveCountMax=3".to_owned(),
         format!("StrictHostKeyChecking={checking}"),
@@ -201,7 +206,6 @@ fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
         "LogLevel=INFO".to_owned(),
         // Commands of the user's configuration that belong to a session of its own.
         "RemoteCommand=none".to_owned(),
-        "ForkAfterAuthentication=yes".to_owned(),
         "ClearAllForwardings=yes".to_owned(),
         "PermitLocalCommand=no".to_owned(),
     ]

@@ -101,7 +101,7 @@ const TROUBLES: &[Trouble] = &[
         help: "see what ssh says: ssh -G {address}",
     },
     Trouble {
-        words: "config",
+        words: "open user config file",
         kind: HostErrorKind::Denied,
         problem: "ssh does not accept its configuration",
         help: "see what ssh says: ssh -G {address}",

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use keelson_provider_api::values::Secret;
+use keelson_provider_ssh::facts::Scope;
 use keelson_provider_ssh::{HostErrorKind, Hosts, SshOptions};
 
 use crate::support::{Scene, job, quiet};
@@ -197,4 +198,36 @@ async fn a_jump_host_of_the_users_configuration_is_used() {
     println!("{error}\n  {}", error.help.as_deref().unwrap());
     assert_eq!(error.kind, HostErrorKind::Unreachable);
     assert!(error.problem.contains("its jump host"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_login_prints_is_told_from_a_script() {
+    let Some(scene) = Scene::of_hosts("what_a_login_prints_is_told_from_a_script", 1) else {
+        return;
+    };
+    let talk = "sed -i '1i echo welcome; echo beware >&2' /root/.bashrc /home/operator/.bashrc";
+    scene.host(0).console(talk).unwrap();
+    for user in ["root", "operator"] {
+        let hosts = scene.hosts(user).await;
+        let output = hosts
+            .shell("a")
+            .unwrap()
+            .run(&job("echo said"), &quiet)
+            .await
+            .unwrap();
+        assert_eq!(output.stdout, "said\n", "{user}");
+        hosts.facts("a", Scope::All).await.unwrap();
+    }
+    let force = "sed -i 's/^/command=\"echo welcome\" /' /root/.ssh/authorized_keys";
+    scene.host(0).console(force).unwrap();
+    let hosts = scene.hosts("root").await;
+    let error = hosts
+        .shell("a")
+        .unwrap()
+        .run(&job("echo said"), &quiet)
+        .await
+        .unwrap_err();
+    println!("{error}\n  {}", error.help.as_deref().unwrap());
+    assert_eq!(error.kind, HostErrorKind::Denied);
+    assert!(error.problem.contains("was not run"), "{error}");
 }
