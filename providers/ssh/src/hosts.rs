@@ -57,6 +57,10 @@ impl Hosts {
             if let Some(id) = &record.machine_id {
                 machine_ids.insert(name.clone(), id.clone());
             }
+            // One that was only asked, and never claimed, is nobody's business when the spec does not name it.
+            if record.claimed_by.is_none() {
+                continue;
+            }
             let target = Target {
                 name: name.clone(),
                 ..record.target
@@ -213,14 +217,15 @@ impl Hosts {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn forget_keys(&self, name: &str) -> Result<(), ProviderError> {
-        let Some(target) = self.target(name) else {
+        let Some(record) = self.records.read(name).await? else {
             return Ok(());
         };
-        if self.records.read(name).await?.is_none() {
-            return Ok(());
-        }
+        let target = Target {
+            name: name.to_owned(),
+            ..record.target
+        };
         self.records
-            .change(target, |record| record.host_keys.clear())
+            .change(&target, |record| record.host_keys.clear())
             .await
     }
 }
