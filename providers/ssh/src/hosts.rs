@@ -1,7 +1,7 @@
 //! The hosts that a cluster has, or had: those of the spec, and those that the state store remembers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -25,6 +25,8 @@ pub struct Hosts {
     members: BTreeMap<String, Member>,
     records: Records,
     clock: Arc<dyn Clock>,
+    /// The machine-ids that were seen or are remembered, by name.
+    machine_ids: Mutex<BTreeMap<String, String>>,
 }
 
 struct Member {
@@ -50,7 +52,15 @@ impl Hosts {
             clock: Arc::clone(&options.clock),
         });
         let mut targets = BTreeMap::new();
+        let mut machine_ids = BTreeMap::new();
         for (name, record) in records.all().await? {
+            if let Some(id) = &record.machine_id {
+                machine_ids.insert(name.clone(), id.clone());
+            }
+            // One that was only asked, and never claimed, is nobody's business when the spec does not name it.
+            if record.claimed_by.is_none() {
+                continue;
+            }
             let target = Target {
                 name: name.clone(),
                 ..record.target
@@ -84,6 +94,7 @@ impl Hosts {
             members: targets.into_iter().map(member).collect(),
             records: records.clone(),
             clock: options.clock,
+            machine_ids: Mutex::new(machine_ids),
         }))
     }
 
@@ -154,7 +165,16 @@ impl Hosts {
     /// When it cannot be reached, or answers with something else.
     pub async fn facts(&self, name: &str, scope: Scope) -> Result<Facts, crate::facts::FactsError> {
         let shell = self.need(name).map_err(crate::facts::FactsError::Unknown)?;
-        crate::facts::gather(&*shell, &*self.clock, scope).await
+        let facts = crate::facts::gather(&*shell, &*self.clock, scope).await?;
+        let mut ids = self.machine_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.insert(name.to_owned(), facts.machine_id.clone());
+        Ok(facts)
+    }
+
+    /// The `/etc/machine-id` that a host showed last, in this run or when it was claimed. It is the id of its machine.
+    pub fn machine_id(&self, name: &str) -> Option<String> {
+        let ids = self.machine_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.get(name).cloned()
     }
 
     /// What the store remembers of a host.
@@ -197,14 +217,15 @@ impl Hosts {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn forget_keys(&self, name: &str) -> Result<(), ProviderError> {
-        let Some(target) = self.target(name) else {
+        let Some(record) = self.records.read(name).await? else {
             return Ok(());
         };
-        if self.records.read(name).await?.is_none() {
-            return Ok(());
-        }
+        let target = Target {
+            name: name.to_owned(),
+            ..record.target
+        };
         self.records
-            .change(target, |record| record.host_keys.clear())
+            .change(&target, |record| record.host_keys.clear())
             .await
     }
 }

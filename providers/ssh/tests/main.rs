@@ -8,4 +8,5 @@
 )]
 
 mod on_hosts;
+mod scripts;
 mod support;

@@ -10,10 +10,7 @@ use crate::hosts::Hosts;
 use crate::target::Target;
 
 /// Hosts among `answers` that are known under another name too: by their machine-id, or by how they are reached.
-pub(super) async fn findings(
-    hosts: &Hosts,
-    answers: &BTreeMap<String, Result<Facts, FactsError>>,
-) -> Vec<Finding> {
+pub(super) fn findings(hosts: &Hosts, answers: &BTreeMap<String, Result<Facts, FactsError>>) -> Vec<Finding> {
     let mut by_id: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut by_place: BTreeMap<(String, Option<u16>), Vec<String>> = BTreeMap::new();
     for name in hosts.names() {
@@ -23,13 +20,7 @@ pub(super) async fn findings(
         let id = match answers.get(name) {
             Some(Ok(facts)) => Some(facts.machine_id.clone()),
             Some(Err(_)) => None,
-            // A store that cannot be read has said so when the hosts were opened.
-            None => hosts
-                .record(name)
-                .await
-                .ok()
-                .flatten()
-                .and_then(|record| record.machine_id),
+            None => hosts.machine_id(name),
         };
         if let Some(id) = id {
             by_id.entry(id).or_default().push(name.to_owned());

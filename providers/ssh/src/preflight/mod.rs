@@ -99,7 +99,7 @@ pub(crate) async fn findings(hosts: &Hosts, cluster: &ClusterIdentity, changes: 
             Box::pin(async move { hosts.facts(&name, Scope::All).await })
         })
         .await;
-    let mut findings = duplicates::findings(hosts, &answers).await;
+    let mut findings = duplicates::findings(hosts, &answers);
     for (name, answer) in &answers {
         let Some(machine) = claims.get(name.as_str()) else {
             continue;

@@ -7,6 +7,7 @@ incoming=$keelson_root/incoming
 # Whoever listened may be gone: a bundle is put in force whole, or not at all.
 trap '' PIPE
 trap 'rm -rf -- "$incoming"' EXIT
+trap 'exit 143' TERM
 rm -rf -- "$incoming"
 mkdir -- "$incoming"
 tar -x --no-same-owner --no-same-permissions -C "$incoming" -f -

@@ -13,7 +13,8 @@ first_line() { head -c 4096 -- "$1" 2>/dev/null | head -n 1 | tr -d '\t'; }
 blob() { [ ! -f "$2" ] || fact "$1" "$(head -c 262144 -- "$2" | base64 | tr -d '\n')"; }
 kib_of() { awk -v key="$1:" '$1 == key { print $2; exit }' /proc/meminfo 2>/dev/null; }
 free_kib() { df -Pk -- "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
-unit_is_active() { [ "$(systemctl is-active -- "$1" 2>/dev/null)" = active ]; }
+active_units() { systemctl list-units --type=service --state=active --plain --no-legend 2>/dev/null | awk '{ print $1 }'; }
+unit_is_active() { printf '%s\n' "$units" | grep -Fqx -- "$1"; }
 
 identity() {
     fact clock "$(date +%s.%N)"
@@ -44,7 +45,6 @@ marks() {
     [ ! -f "$root/bundle.json" ] || fact bundle-time "$(stat -c %Y -- "$root/bundle.json")"
     running=$(readlink -- "$root/current" 2>/dev/null) && fact bundle-digest "${running##*/}"
     [ ! -e "$root/installed" ] || fact installed yes
-    fact fence "$(first_line "$root/fence")"
     [ -f "$root/bundle.json" ] || return 0
     tr -d '\n' <"$root/bundle.json" | sed -n 's/.*"certificates":[[:space:]]*\[\([^]]*\)\].*/\1/p' | tr ',' '\n' |
         sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64 | while IFS= read -r path || [ -n "$path" ]; do
@@ -94,7 +94,8 @@ software() {
         if pgrep -x "$process" >/dev/null 2>&1; then fact process "$process"; fi
     done
     [ -z "$(ls -A /etc/kubernetes 2>/dev/null)" ] || fact folder /etc/kubernetes
-    [ -z "$(ls -A /var/lib/etcd 2>/dev/null)" ] || fact etcd-data /var/lib/etcd
+    # A disk of its own has a folder for what was lost.
+    [ -z "$(ls -A -I lost+found /var/lib/etcd 2>/dev/null)" ] || fact etcd-data /var/lib/etcd
 }
 
 synchronised() {
@@ -109,6 +110,7 @@ synchronised() {
 identity
 marks
 if [ "$scope" = all ]; then
+    units=$(active_units)
     resources
     listeners
     missing_programs

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::root::{Root, error, no_root, one_line, user};
-use super::{pump, trouble};
+use super::{pins, pump, trouble};
 use crate::options::Access;
 use crate::records::Records;
 use crate::shell::{HostError, HostErrorKind};
@@ -66,7 +66,7 @@ async fn connect(target: &Target, access: &Access, records: &Records) -> Result<
             format!("cannot prepare a connection in {SOCKETS}: {cause}"),
         )
     };
-    let pinned = pinned_keys(target, records).await?;
+    let pinned = pins::known(target, records).await?;
     let effective = effective(target, access).await?;
     let folder = tempfile::Builder::new()
         .prefix("keelson-")
@@ -81,57 +81,13 @@ async fn connect(target: &Target, access: &Access, records: &Records) -> Result<
     let seen = fs::read_to_string(&pins).map_err(here)?;
     let session = Session::new_native_mux(folder);
     if access.accept_new_host_keys {
-        pin(target, records, &seen).await?;
+        pins::remember(target, records, &seen).await?;
     }
     let root = match effective.user.as_deref() {
         Some("root") => Root::Already,
         user => find_root(&session, target, access, user).await?,
     };
     Ok(Master { session, root, log })
-}
-
-async fn pinned_keys(target: &Target, records: &Records) -> Result<Vec<String>, HostError> {
-    let record = records.read(&target.name).await;
-    let record = record.map_err(|cause| {
-        error(
-            target,
-            HostErrorKind::HostKey,
-            format!("its pinned host keys cannot be read: {cause}"),
-        )
-    })?;
-    Ok(record.map(|record| record.host_keys).unwrap_or_default())
-}
-
-/// Remembers the keys that ssh wrote down, which it does for a host that was not known.
-async fn pin(target: &Target, records: &Records, known_hosts: &str) -> Result<(), HostError> {
-    let keys = keys(known_hosts);
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let pinned = records.change(target, |record| {
-        for key in &keys {
-            if !record.host_keys.contains(key) {
-                record.host_keys.push(key.clone());
-            }
-        }
-    });
-    pinned.await.map_err(|cause| {
-        error(
-            target,
-            HostErrorKind::HostKey,
-            format!("its host key cannot be pinned: {cause}"),
-        )
-    })
-}
-
-/// The keys in a `known_hosts` file, without the names that they stand for.
-fn keys(known_hosts: &str) -> Vec<String> {
-    let lines = known_hosts.lines().filter(|line| !line.starts_with(['#', '@']));
-    let key = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        Some(format!("{} {}", words.next()?, words.next()?))
-    };
-    lines.filter_map(key).collect()
 }
 
 /// The arguments that say which host is meant.
@@ -172,7 +128,12 @@ async fn effective(target: &Target, access: &Access) -> Result<Effective, HostEr
     };
     Ok(Effective {
         user: value("user"),
-        known_hosts: value("userknownhostsfile").unwrap_or_else(|| KNOWN_HOSTS.to_owned()),
+        known_hosts: match value("userknownhostsfile").as_deref() {
+            // It may stand in no list.
+            Some("none") => String::new(),
+            Some(files) => files.to_owned(),
+            None => KNOWN_HOSTS.to_owned(),
+        },
     })
 }
 
@@ -231,7 +192,7 @@ fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
         format!("ConnectTimeout={}", access.connect_limit.as_secs().max(1)),
         "ConnectionAttempts=1".to_owned(),
         format!("ControlPersist={IDLE_SECONDS}s"),
-        // A host that is gone is noticed after 15 seconds.
+        // A host that is gone is noticed after 15 to 20 seconds.
         "ServerAliveInterval=5".to_owned(),
         "ServerAliveCountMax=3".to_owned(),
         format!("StrictHostKeyChecking={checking}"),
@@ -245,7 +206,6 @@ fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
         "LogLevel=INFO".to_owned(),
         // Commands of the user's configuration that belong to a session of its own.
         "RemoteCommand=none".to_owned(),
-        "ForkAfterAuthentication=yes".to_owned(),
         "ClearAllForwardings=yes".to_owned(),
         "PermitLocalCommand=no".to_owned(),
     ]
@@ -311,16 +271,4 @@ async fn ask(
     let mut child = command.spawn().await.map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
     Ok(pump::converse(input, stdin, stdout, stderr, &|_| {}).await)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_read_from_known_hosts() {
-        let text =
-            "# comment\n* ssh-ed25519 AAAA\n|1|x=|y= ssh-rsa BBBB comment\n@revoked * ssh-rsa C\nrubbish\n\n";
-        assert_eq!(keys(text), ["ssh-ed25519 AAAA", "ssh-rsa BBBB"]);
-    }
 }

@@ -101,10 +101,17 @@ const TROUBLES: &[Trouble] = &[
         help: "see what ssh says: ssh -G {address}",
     },
     Trouble {
-        words: "config",
+        words: "open user config file",
         kind: HostErrorKind::Denied,
         problem: "ssh does not accept its configuration",
         help: "see what ssh says: ssh -G {address}",
+    },
+    // What a jump host's own ssh says is lost: a shared connection has no terminal to say it on (`ssh_proxy_connect`).
+    Trouble {
+        words: "UNKNOWN port 65535",
+        kind: HostErrorKind::Unreachable,
+        problem: "its jump host, or the command that leads to it, does not let this machine through",
+        help: "see what the jump host says, and whether its key is known: ssh -v {address} true",
     },
     Trouble {
         words: "Connection closed",

@@ -29,13 +29,8 @@ fn slow_recipe(
 }
 
 #[tokio::test]
-async fn keelson_or_the_host_may_die_in_the_middle() {
-    let Some(scene) = claimed(
-        "keelson_or_the_host_may_die_in_the_middle",
-        &LabOptions::with_hosts(1),
-    )
-    .await
-    else {
+async fn either_side_may_die_in_the_middle() {
+    let Some(scene) = claimed("either_side_may_die_in_the_middle", &LabOptions::with_hosts(1)).await else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -119,6 +119,24 @@ async fn a_host_that_dies_under_a_script_is_lost_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_cable_that_is_pulled_is_noticed() {
+    let Some(scene) = Scene::of_hosts("a_cable_that_is_pulled_is_noticed", 1) else {
+        return;
+    };
+    let hosts = scene.hosts("root").await;
+    let shell = hosts.shell("a").unwrap();
+    shell.run(&job("true"), &quiet).await.unwrap();
+    scene.host(0).cut_network().unwrap();
+    let begun = Instant::now();
+    let error = shell.run(&job("true"), &quiet).await.unwrap_err();
+    println!("{error} ({:.1} s)", begun.elapsed().as_secs_f32());
+    assert_eq!(error.kind, HostErrorKind::Lost, "it may have come to run");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    scene.host(0).heal_network().unwrap();
+    shell.run(&job("true"), &quiet).await.unwrap();
+}
+
+#[tokio::test]
 async fn it_does_not_take_long() {
     let Some(scene) = Scene::new("it_does_not_take_long", &LabOptions::with_hosts(1)) else {
         return;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use keelson_provider_api::values::Secret;
+use keelson_provider_ssh::facts::Scope;
 use keelson_provider_ssh::{HostErrorKind, Hosts, SshOptions};
 
 use crate::support::{Scene, job, quiet};
@@ -163,4 +164,70 @@ async fn the_machine_itself_is_a_host_too() {
         shell.run(&late, &quiet).await.unwrap_err().kind,
         HostErrorKind::Lost
     );
+}
+
+#[tokio::test]
+async fn a_jump_host_of_the_users_configuration_is_used() {
+    let Some(scene) = Scene::of_hosts("a_jump_host_of_the_users_configuration_is_used", 2) else {
+        return;
+    };
+    let mut options = scene.options(vec![scene.target(0, "root")]);
+    let path = options.config_file.clone().unwrap();
+    let (inner, jump) = (scene.host(0).address(), scene.host(1).address());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let proxied = format!("Host {inner}\n  ProxyJump limited@{jump}\n{text}");
+    std::fs::write(&path, proxied).unwrap();
+    options.connect_limit = Duration::from_secs(5);
+    let hosts = Hosts::open(options).await.unwrap();
+    let seen_from = job("echo \"$SSH_CLIENT\"");
+    let output = hosts.shell("a").unwrap().run(&seen_from, &quiet).await.unwrap();
+    assert!(output.stdout.starts_with(&format!("{jump} ")), "{output:?}");
+
+    // One that does not answer.
+    scene
+        .host(1)
+        .console("systemctl stop ssh.socket ssh.service; pkill sshd || :")
+        .unwrap();
+    let error = loop {
+        // The connection that stood goes down with its jump host.
+        match hosts.shell("a").unwrap().run(&job("true"), &quiet).await {
+            Err(error) if error.kind == HostErrorKind::Lost => {}
+            other => break other.unwrap_err(),
+        }
+    };
+    println!("{error}\n  {}", error.help.as_deref().unwrap());
+    assert_eq!(error.kind, HostErrorKind::Unreachable);
+    assert!(error.problem.contains("its jump host"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_login_prints_is_told_from_a_script() {
+    let Some(scene) = Scene::of_hosts("what_a_login_prints_is_told_from_a_script", 1) else {
+        return;
+    };
+    let talk = "sed -i '1i echo welcome; echo beware >&2' /root/.bashrc /home/operator/.bashrc";
+    scene.host(0).console(talk).unwrap();
+    for user in ["root", "operator"] {
+        let hosts = scene.hosts(user).await;
+        let output = hosts
+            .shell("a")
+            .unwrap()
+            .run(&job("echo said"), &quiet)
+            .await
+            .unwrap();
+        assert_eq!(output.stdout, "said\n", "{user}");
+        hosts.facts("a", Scope::All).await.unwrap();
+    }
+    let force = "sed -i 's/^/command=\"echo welcome\" /' /root/.ssh/authorized_keys";
+    scene.host(0).console(force).unwrap();
+    let hosts = scene.hosts("root").await;
+    let error = hosts
+        .shell("a")
+        .unwrap()
+        .run(&job("echo said"), &quiet)
+        .await
+        .unwrap_err();
+    println!("{error}\n  {}", error.help.as_deref().unwrap());
+    assert_eq!(error.kind, HostErrorKind::Denied);
+    assert!(error.problem.contains("was not run"), "{error}");
 }
