@@ -17,7 +17,7 @@ use super::survey::Survey;
 
 /// How long a founder waits for the others.
 const PATIENCE: Duration = Duration::from_secs(300);
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What to do next about a founder.
 #[derive(Debug, PartialEq)]
@@ -59,6 +59,7 @@ pub(super) async fn found(
             step.tell(&why);
             told = why;
         }
+        step.settle(machine).await;
         if !patience.wait(PAUSE).await {
             return Err(transient(format!(
                 "etcd {} did not form in {}m as seen from {machine}: {told}",

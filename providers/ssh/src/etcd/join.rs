@@ -81,8 +81,14 @@ async fn carry_out(
     let machine = member.machine.as_str();
     match next {
         Next::Clear => step.end(machine).await?,
-        Next::Begin(id) => begin::as_listed(step, survey, member, generation, id).await?,
-        Next::Start => step.start(machine).await?,
+        Next::Begin(id) => {
+            begin::as_listed(step, survey, member, generation, id).await?;
+            step.settle(machine).await;
+        }
+        Next::Start => {
+            step.start(machine).await?;
+            step.settle(machine).await;
+        }
         Next::Unlist(id) => {
             check_quorum_without(survey, id)?;
             step.tell(&format!("take the former member {id} off the list"));
@@ -124,7 +130,10 @@ async fn carry_out(
             )
             .await;
         }
-        Next::Wait(why) => return Ok(Some(why)),
+        Next::Wait(why) => {
+            step.settle(machine).await;
+            return Ok(Some(why));
+        }
         Next::Done => {}
     }
     Ok(None)

@@ -8,6 +8,7 @@ use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, ProviderError
 
 use super::answers::{self, MemberList};
 use super::instance::Instance;
+use super::look::look;
 use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
@@ -16,6 +17,9 @@ use crate::shell::{FENCED_STATUS, HostErrorKind, Job, Output};
 
 /// How long a script may take that does not wait for etcd's work.
 const QUICK: Duration = Duration::from_secs(60);
+
+/// How long a machine waits by itself for its member to start.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the scripts of this module end with when they have done nothing, and the first one past it.
 const NOTHING_DONE: std::ops::Range<i32> = 20..30;
@@ -208,6 +212,17 @@ impl<'a> Step<'a> {
             &format!("failed to {name} of {place}"),
             &output.stderr,
         ))
+    }
+
+    /// Waits on `machine` itself until its member is no longer starting, for a moment. That is one session instead of
+    /// one for each look, and ends at once when the member is ready.
+    pub(super) async fn settle(&self, machine: &str) {
+        if let Some(shell) = self.reach.shell(machine) {
+            // What it sees is looked at again, together with the others.
+            look(shell.as_ref(), Some(&self.uid), &[self.instance], SETTLING)
+                .await
+                .ok();
+        }
     }
 
     /// Starts the member that was begun on `machine`, without waiting for it.
