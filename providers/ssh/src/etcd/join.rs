@@ -20,6 +20,8 @@ use super::survey::Survey;
 
 /// How long a member may take to join, waiting for others that learn included.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long its machine waits by itself for it to start, between two looks.
+const SETTLING: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// What to do next about a member that joins.
@@ -83,11 +85,11 @@ async fn carry_out(
         Next::Clear => step.end(machine).await?,
         Next::Begin(id) => {
             begin::as_listed(step, survey, member, generation, id).await?;
-            step.settle(machine).await;
+            step.survey_of([machine.to_owned()], SETTLING).await?;
         }
         Next::Start => {
             step.start(machine).await?;
-            step.settle(machine).await;
+            step.survey_of([machine.to_owned()], SETTLING).await?;
         }
         Next::Unlist(id) => {
             check_quorum_without(survey, id)?;
@@ -131,7 +133,7 @@ async fn carry_out(
             .await;
         }
         Next::Wait(why) => {
-            step.settle(machine).await;
+            step.survey_of([machine.to_owned()], SETTLING).await?;
             return Ok(Some(why));
         }
         Next::Done => {}

@@ -8,7 +8,6 @@ use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, ProviderError
 
 use super::answers::{self, MemberList};
 use super::instance::Instance;
-use super::look::look;
 use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
@@ -17,9 +16,6 @@ use crate::shell::{FENCED_STATUS, HostErrorKind, Job, Output};
 
 /// How long a script may take that does not wait for etcd's work.
 const QUICK: Duration = Duration::from_secs(60);
-
-/// How long a machine waits by itself for its member to start.
-const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the scripts of this module end with when they have done nothing, and the first one past it.
 const NOTHING_DONE: std::ops::Range<i32> = 20..30;
@@ -88,15 +84,17 @@ impl<'a> Step<'a> {
 
     /// How all machines are.
     pub(super) async fn survey(&self) -> Result<Survey, ProviderError> {
-        self.survey_of(self.reach.machines()).await
+        self.survey_of(self.reach.machines(), Duration::ZERO).await
     }
 
-    /// How `machines` are.
+    /// How `machines` are, each after waiting for up to `patience` while its member is starting. A machine waits by
+    /// itself: that is one session instead of one for each look, and ends at once when the member is ready.
     pub(super) async fn survey_of(
         &self,
         machines: impl IntoIterator<Item = String>,
+        patience: Duration,
     ) -> Result<Survey, ProviderError> {
-        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines).await;
+        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines, patience).await;
         let survey = surveys.into_iter().next();
         let survey = survey.ok_or_else(|| transient("no machine was looked at"))?;
         match &survey.split {
@@ -212,17 +210,6 @@ impl<'a> Step<'a> {
             &format!("failed to {name} of {place}"),
             &output.stderr,
         ))
-    }
-
-    /// Waits on `machine` itself until its member is no longer starting, for a moment. That is one session instead of
-    /// one for each look, and ends at once when the member is ready.
-    pub(super) async fn settle(&self, machine: &str) {
-        if let Some(shell) = self.reach.shell(machine) {
-            // What it sees is looked at again, together with the others.
-            look(shell.as_ref(), Some(&self.uid), &[self.instance], SETTLING)
-                .await
-                .ok();
-        }
     }
 
     /// Starts the member that was begun on `machine`, without waiting for it.
