@@ -17,7 +17,9 @@ use super::survey::Survey;
 
 /// How long a founder waits for the others.
 const PATIENCE: Duration = Duration::from_secs(300);
-const PAUSE: Duration = Duration::from_millis(300);
+/// How long its machine waits by itself for it to start, between two looks.
+const SETTLING: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What to do next about a founder.
 #[derive(Debug, PartialEq)]
@@ -43,9 +45,11 @@ pub(super) async fn found(
     let machine = member.machine.as_str();
     let patience = step.patience(PATIENCE);
     let mut told = String::new();
+    let founders = member.initial_members.iter().cloned();
+    let mut survey = step
+        .survey_of(founders.chain([machine.to_owned()]), Duration::ZERO)
+        .await?;
     loop {
-        let founders = member.initial_members.iter().cloned();
-        let survey = step.survey_of(founders.chain([machine.to_owned()])).await?;
         let waits_for = match next(&survey, member)? {
             Next::Done => return step.note_vote(&survey, machine).await,
             Next::StartOver => step.end(machine).await.map(|()| None)?,
@@ -66,6 +70,8 @@ pub(super) async fn found(
                 PATIENCE.as_secs() / 60
             )));
         }
+        // Once it is begun, the member itself says whether there is a quorum.
+        survey = step.survey_of([machine.to_owned()], SETTLING).await?;
     }
 }
 
@@ -102,16 +108,18 @@ fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {
     if own.is_stopped() {
         return Ok(Next::Start);
     }
-    let waits_for: Vec<&str> = member
+    let others = member
         .initial_members
         .iter()
-        .map(String::as_str)
-        .filter(|founder| !survey.votes_and_answers(founder) && *founder != machine)
-        .collect();
-    Ok(Next::Wait(match (own.disk_is_full(), waits_for.as_slice()) {
-        (true, _) => format!("the disk of {} on {machine} is full", survey.instance.data_folder),
-        (false, []) => format!("wait for {} on {machine}", survey.instance.unit),
-        (false, others) => format!("wait for the other initial members: {}", others.join(", ")),
+        .filter(|founder| *founder != machine);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let folder = survey.instance.data_folder;
+    Ok(Next::Wait(match (own.disk_is_full(), &own.status) {
+        (true, _) => format!("the disk of {folder} on {machine} is full"),
+        (false, None) if !others.is_empty() => {
+            format!("wait for the other initial members: {}", others.join(", "))
+        }
+        (false, _) => format!("wait for {} on {machine}", survey.instance.unit),
     }))
 }
 
@@ -138,7 +146,12 @@ fn check_empty(survey: &Survey, machine: &str) -> Result<(), ProviderError> {
 fn check_founders(survey: &Survey, member: &EtcdMember) -> Result<(), ProviderError> {
     let cluster = member.cluster.as_str();
     for founder in &member.initial_members {
-        if let Some(Err(why)) = survey.machines.get(founder) {
+        let unseen = match survey.machines.get(founder) {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(why.as_str()),
+            None => Some("it was not looked at"),
+        };
+        if let Some(why) = unseen {
             return Err(transient(format!(
                 "{founder}, a founder of etcd {cluster}, does not answer, and may have its data: {why}"
             ))

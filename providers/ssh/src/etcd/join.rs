@@ -20,6 +20,8 @@ use super::survey::Survey;
 
 /// How long a member may take to join, waiting for others that learn included.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long its machine waits by itself for it to start, between two looks.
+const SETTLING: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// What to do next about a member that joins.
@@ -81,8 +83,14 @@ async fn carry_out(
     let machine = member.machine.as_str();
     match next {
         Next::Clear => step.end(machine).await?,
-        Next::Begin(id) => begin::as_listed(step, survey, member, generation, id).await?,
-        Next::Start => step.start(machine).await?,
+        Next::Begin(id) => {
+            begin::as_listed(step, survey, member, generation, id).await?;
+            step.survey_of([machine.to_owned()], SETTLING).await?;
+        }
+        Next::Start => {
+            step.start(machine).await?;
+            step.survey_of([machine.to_owned()], SETTLING).await?;
+        }
         Next::Unlist(id) => {
             check_quorum_without(survey, id)?;
             step.tell(&format!("take the former member {id} off the list"));
@@ -124,7 +132,10 @@ async fn carry_out(
             )
             .await;
         }
-        Next::Wait(why) => return Ok(Some(why)),
+        Next::Wait(why) => {
+            step.survey_of([machine.to_owned()], SETTLING).await?;
+            return Ok(Some(why));
+        }
         Next::Done => {}
     }
     Ok(None)

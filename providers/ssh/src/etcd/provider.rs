@@ -112,7 +112,14 @@ impl Provider for EtcdProvider {
         match kind {
             Kind::EtcdMember => {
                 let instances: Vec<&'static Instance> = INSTANCES.iter().collect();
-                let surveys = survey(reach, cluster.uid.as_ref(), &instances, reach.machines()).await;
+                let surveys = survey(
+                    reach,
+                    cluster.uid.as_ref(),
+                    &instances,
+                    reach.machines(),
+                    Duration::ZERO,
+                )
+                .await;
                 let mut all = KindObservation::default();
                 for survey in &surveys {
                     all.found

@@ -84,15 +84,17 @@ impl<'a> Step<'a> {
 
     /// How all machines are.
     pub(super) async fn survey(&self) -> Result<Survey, ProviderError> {
-        self.survey_of(self.reach.machines()).await
+        self.survey_of(self.reach.machines(), Duration::ZERO).await
     }
 
-    /// How `machines` are.
+    /// How `machines` are, each after waiting for up to `patience` while its member is starting. A machine waits by
+    /// itself: that is one session instead of one for each look, and ends at once when the member is ready.
     pub(super) async fn survey_of(
         &self,
         machines: impl IntoIterator<Item = String>,
+        patience: Duration,
     ) -> Result<Survey, ProviderError> {
-        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines).await;
+        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines, patience).await;
         let survey = surveys.into_iter().next();
         let survey = survey.ok_or_else(|| transient("no machine was looked at"))?;
         match &survey.split {

@@ -32,16 +32,19 @@ pub(super) struct Survey {
     pub split: Option<String>,
 }
 
-/// Looks at the members of `instances` on `machines`, all at once.
+/// Looks at the members of `instances` on `machines`, all at once; each waits for up to `patience` while its member is
+/// starting.
 pub(super) async fn survey(
     reach: &dyn Reach,
     uid: Option<&ClusterUid>,
     instances: &[&'static Instance],
     machines: impl IntoIterator<Item = String>,
+    patience: Duration,
 ) -> Vec<Survey> {
+    let machines: BTreeSet<String> = machines.into_iter().collect();
     let looks = machines.into_iter().map(|machine| async move {
         let seen = match reach.shell(&machine) {
-            Some(shell) => look(shell.as_ref(), uid, instances, Duration::ZERO).await,
+            Some(shell) => look(shell.as_ref(), uid, instances, patience).await,
             None => Err("it is not among the cluster's machines".to_owned()),
         };
         (machine, seen)
