@@ -9,6 +9,8 @@ mod cli;
 mod documents;
 mod examples;
 mod floors;
+#[cfg(feature = "ssh")]
+mod on_hosts;
 mod operations;
 mod pki;
 mod plan;

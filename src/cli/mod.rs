@@ -56,7 +56,6 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a run")]
 enum Command {
     Init(init::Init),
     Validate(validate::Validate),

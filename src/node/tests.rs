@@ -1,6 +1,7 @@
 //! Templates, and what hostile values do in them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::Command;
 
 use keelson_provider_api::values::Version;
@@ -69,7 +70,7 @@ fn templates_declare_what_they_use_and_quote_it() {
         for expression in expressions(*template) {
             let words: Vec<&str> = expression.split_whitespace().collect();
             match words.as_slice() {
-                ["#if", name] | ["sh" | "env" | "unit" | "yaml", name] => {
+                ["#if" | "sh" | "env" | "unit" | "yaml", name] => {
                     used.insert((*name).to_owned());
                 }
                 ["else" | "/if"] => {}
@@ -186,7 +187,7 @@ fn the_bundle_of_an_etcd_host() {
     let files = class().render().unwrap().of_host(&host()).unwrap();
     let mut text = String::new();
     for (path, content) in files.iter().filter(|(path, _)| *path != "apply") {
-        text += &format!("==> {path}\n{}\n", String::from_utf8_lossy(content));
+        let _ = writeln!(text, "==> {path}\n{}", String::from_utf8_lossy(content));
     }
     insta::assert_snapshot!("etcd_host", text);
 }

@@ -9,7 +9,7 @@ use super::ConnectError;
 use crate::assets::{Fetcher, Known, Origin, resolve};
 use crate::node::AssetIndex;
 use crate::ops::release_files;
-use crate::spec::{Location, ValidSpec};
+use crate::spec::{HttpUrl, Location, ValidSpec};
 
 /// The release files that a spec's machines need, and who reads them.
 pub struct FoundAssets {
@@ -30,7 +30,7 @@ pub async fn find_assets(
     known: &Known,
 ) -> Result<FoundAssets, ConnectError> {
     let assets = &spec.spec().assets;
-    let proxy = assets.proxy.as_ref().map(|proxy| proxy.as_str());
+    let proxy = assets.proxy.as_ref().map(HttpUrl::as_str);
     let fetcher = Fetcher::new(proxy, Arc::new(SystemClock))?;
     let origin = match &assets.files {
         None => Origin::Upstream,

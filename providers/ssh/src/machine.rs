@@ -206,6 +206,10 @@ async fn write(
 
 async fn release(hosts: &Hosts, context: &StepContext<'_>, name: &str) -> Result<(), Outcome> {
     let shell = hosts.need(name).map_err(Outcome::Rejected)?;
+    // Before the marks go, by which the cluster's data is known to be its own.
+    if let Some(uid) = &context.cluster.uid {
+        run_fenced(&*shell, context, crate::etcd::wipe::job(uid)).await?;
+    }
     let job = Job {
         name: "release the host",
         script: RELEASE,

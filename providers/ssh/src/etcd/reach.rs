@@ -43,4 +43,8 @@ impl Reach for Hosts {
     fn fenced(&self, script: &str) -> String {
         crate::fence::fenced(script)
     }
+
+    fn host_id(&self, machine: &str) -> Option<String> {
+        self.machine_id(machine)
+    }
 }

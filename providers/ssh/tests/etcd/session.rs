@@ -90,7 +90,7 @@ impl Shell for HostShell {
         &self.name
     }
 
-    async fn run(&self, job: &Job<'_>, _: &(dyn Fn(&str) + Send + Sync)) -> Result<Output, HostError> {
+    async fn run(&self, job: &Job<'_>, _: &keelson_provider_ssh::OnLine<'_>) -> Result<Output, HostError> {
         let words: Vec<String> = job.arguments.iter().map(|argument| quoted(argument)).collect();
         let command = format!("exec sh -c {} keelson {}", quoted(job.script), words.join(" "));
         let mut child = Command::new("ssh")

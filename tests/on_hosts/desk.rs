@@ -1,0 +1,151 @@
+//! An operator's desk: a folder with a spec, an agent with the hosts' key, and hosts to work on.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use keelson_test_hosts::{Host, HostOptions, Lab, LabOptions};
+use tempfile::TempDir;
+
+/// How often, and how long after one another, it is looked whether the agent answers.
+const AGENT_POLLS: u32 = 100;
+const AGENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+pub(super) struct Desk {
+    pub(super) lab: Lab,
+    folder: TempDir,
+    agent: Child,
+}
+
+/// What the program said.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Desk {
+    /// A desk before hosts of these names; `None` without root, after saying that `test` is skipped.
+    pub(super) fn before(test: &str, names: &[&str]) -> Option<Self> {
+        if keelson_test_hosts::skip_without_root(test) {
+            return None;
+        }
+        let hosts = names.iter().map(|name| HostOptions::named(*name)).collect();
+        let lab = Lab::new(&LabOptions {
+            hosts,
+            ..LabOptions::with_hosts(0)
+        })
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("agent");
+        let agent = Command::new("ssh-agent")
+            .arg("-D")
+            .arg("-a")
+            .arg(&socket)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let desk = Self { lab, folder, agent };
+        assert!(desk.add_key(&socket), "ssh-agent does not take the key");
+        Some(desk)
+    }
+
+    fn add_key(&self, socket: &Path) -> bool {
+        for _ in 0..AGENT_POLLS {
+            let mut add = Command::new("ssh-add");
+            add.arg("-q").arg(self.lab.key()).env("SSH_AUTH_SOCK", socket);
+            if add.stderr(Stdio::null()).status().unwrap().success() {
+                return true;
+            }
+            std::thread::sleep(AGENT_POLL_INTERVAL);
+        }
+        false
+    }
+
+    pub(super) fn host(&self, name: &str) -> &Host {
+        self.lab.host(name).unwrap()
+    }
+
+    /// Writes a spec of etcd alone on the hosts `names`, with `more` lines below `spec`.
+    pub(super) fn spec(&self, names: &[&str], more: &str) {
+        let hosts: String = names
+            .iter()
+            .map(|name| {
+                let address = self.host(name).address();
+                format!("        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
+            })
+            .collect();
+        let assets = keelson_test_hosts::assets().unwrap();
+        let version = assets.etcd_versions.last().unwrap();
+        let text = format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: db.example.com }}\nspec:\n  \
+             stateStore: ./state\n  provider:\n    ssh:\n      hosts:\n{hosts}  \
+             etcd: {{ version: {version}, placement: {{ dedicated: {{}} }} }}\n  \
+             assets: {{ files: {} }}\n{more}",
+            assets.folder.display()
+        );
+        std::fs::write(self.folder.path().join("cluster.yaml"), text).unwrap();
+    }
+
+    /// Runs the program; arguments are separated by spaces.
+    pub(super) fn run(&self, arguments: &str) -> Said {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(arguments).output().unwrap();
+        Said {
+            code: status.code(),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+
+    /// The program, ready to be started.
+    pub(super) fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keelson"));
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("SSH_AUTH_SOCK", self.folder.path().join("agent"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program and expects it to end with `code`.
+    pub(super) fn expect(&self, code: i32, arguments: &str) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(code), "keelson {arguments}: {said:#?}");
+        said
+    }
+
+    /// Lets the time of a lease run out whose holder was killed, so that nobody has to wait for it.
+    pub(super) fn end_lease(&self) {
+        let path = self.folder.path().join("state/db.example.com/lease");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            return;
+        };
+        let mut lease: serde_json::Value = serde_json::from_str(&text).unwrap();
+        lease["expiresAt"] = "1970-01-01T00:00:00Z".into();
+        std::fs::write(&path, lease.to_string()).unwrap();
+    }
+
+    /// The status, as programs read it.
+    pub(super) fn status(&self) -> serde_json::Value {
+        let said = self.run("status -o json");
+        serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:#?}"))
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // An agent that is gone already needs no end.
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
+    }
+}
