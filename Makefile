@@ -9,6 +9,9 @@ help:      ## This list
 test:      ## Everything: formats, lints, builds, tests, documentation, licences, advisories
 	@.ci/test
 
+demo:      ## Three real hosts on this machine, a real etcd on them, a power cut; needs root
+	@.ci/demo
+
 build:     ## The program, optimised: target/release/keelson
 	cargo build --release
 
@@ -28,4 +31,4 @@ fuzz:      ## One fuzz target for a while: make fuzz TARGET=saved_plan FUZZ_SECO
 clean:     ## Remove what was built
 	cargo clean
 
-.PHONY: help test build lint simulate bench fuzz clean
+.PHONY: help test demo build lint simulate bench fuzz clean

@@ -72,6 +72,7 @@
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
 //! | `providers/api` | the vocabulary | knows an SDK |
+//! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members | sees this crate |
 //! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |
 //!
 //! `model` stands above `plan` because it builds what the planner takes, [`DesiredState`](plan::DesiredState). The
@@ -132,8 +133,17 @@
 //! - **Concrete providers and stores are named in [`registry`] alone**, which the commands use.
 //! - **etcd's certificates are in `/etc/etcd/pki`**, not below `/etc/kubernetes/pki`:
 //!   [`Layout::etcd`](pki::Layout::etcd) says why.
-//! - **Providers `aws`, `digitalocean` and `ssh` are not in this build.** Specs for them are read and checked in
-//!   full; [`registry::connect`] says that it cannot act on them.
+//! - **Providers `aws` and `digitalocean` are not in this build**, and `ssh` runs etcd alone. Other specs for them are read
+//!   and checked in full; [`registry::connect`] says that it cannot act on them.
+//! - **A bundle's settings are the digest of what a class of machines runs, with a machine's name and address.** Machines
+//!   of one class differ in nothing else, so a thousand workers are rendered once, and a plan needs no secret: keys and
+//!   certificates are no part of a bundle. What a certificate is to be has a digest of its own, which is seen to differ as
+//!   soon as one is missing, signed by someone else or about to end.
+//! - **The apply script is the same in every bundle**; what it does stands beside it, a line an action. No value of a
+//!   user's is ever part of a script.
+//! - **etcd is asked by `etcdctl` on the machines themselves**, so no port of it need be reachable from the operator.
+//! - **A preflight's findings are part of the plan's report** and stop an apply before anything is touched; `Unknown` is for
+//!   what cannot be seen at all.
 
 pub mod assets;
 pub mod cli;

@@ -12,6 +12,7 @@ mod failure;
 mod files;
 mod init;
 mod kubeconfig;
+mod node;
 mod plan;
 mod schema;
 mod secrets;
@@ -66,6 +67,7 @@ enum Command {
     Status(status::Status),
     Kubeconfig(kubeconfig::Kubeconfig),
     Assets(assets::Assets),
+    Node(node::Node),
     Destroy(destroy::Destroy),
     Completion(completion::Completion),
     Version(version::Version),
@@ -98,6 +100,7 @@ impl Cli {
             Command::Status(command) => command.run(terminal, interrupt).await,
             Command::Kubeconfig(command) => command.run(terminal).await,
             Command::Assets(command) => command.run(terminal).await,
+            Command::Node(command) => command.run(terminal).await,
             Command::Destroy(command) => command.run(terminal, interrupt).await,
             Command::Completion(command) => command.run(terminal),
             Command::Version(command) => command.run(terminal),

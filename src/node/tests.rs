@@ -223,6 +223,7 @@ fn no_action_holds_what_would_end_its_line() {
 }
 
 /// Runs a tool over files, if the machine has it.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn check_with(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool);

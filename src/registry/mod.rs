@@ -98,6 +98,10 @@ pub enum ConnectError {
 ///
 /// # Errors
 /// [`ConnectError`] when this build lacks one of them, or one cannot be opened.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(clippy::unused_async, reason = "the simulated world is reached at once")
+)]
 pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
     let reached = match &spec.spec().provider {
@@ -116,6 +120,30 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         holder: options.holder.clone(),
         lease_time_to_live: LEASE_TIME_TO_LIVE,
     }))
+}
+
+/// Forgets the host key that was remembered for the bare host `name`; the next connection goes by the user's own known
+/// hosts. `base_directory` is what relative paths in the spec are relative to.
+///
+/// # Errors
+/// [`ConnectError`] when the spec has no bare hosts, or the state store cannot be written.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
+)]
+pub async fn forget_host_key(
+    spec: &ValidSpec,
+    base_directory: &Path,
+    name: &str,
+) -> Result<(), ConnectError> {
+    match &spec.spec().provider {
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => {
+            let (_, store) = open_store(&spec.spec().state_store, base_directory)?;
+            ssh::forget_host_key(spec, &store, name).await
+        }
+        other => Err(ConnectError::NoProvider(other.field())),
+    }
 }
 
 /// A world that was reached.

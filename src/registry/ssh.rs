@@ -46,6 +46,18 @@ pub(super) async fn reach(
     })
 }
 
+/// Forgets the host key that was remembered for the host `name`.
+pub(super) async fn forget_host_key(
+    spec: &ValidSpec,
+    store: &Arc<dyn Store>,
+    name: &str,
+) -> Result<(), ConnectError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
+    let hosts = Hosts::open(options).await.map_err(ConnectError::Hosts)?;
+    hosts.forget_keys(name).await.map_err(ConnectError::Hosts)
+}
+
 fn targets(spec: &ValidSpec) -> Vec<Target> {
     let (user, port) = match &spec.spec().provider {
         Provider::Ssh(ssh) => (Some(ssh.user.clone()), Some(ssh.port)),

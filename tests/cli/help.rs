@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "status",
     "kubeconfig",
     "assets",
+    "node",
     "destroy",
     "completion",
     "version",

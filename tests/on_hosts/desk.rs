@@ -69,13 +69,10 @@ impl Desk {
 
     /// Writes a spec of etcd alone on the hosts `names`, with `more` lines below `spec`.
     pub(super) fn spec(&self, names: &[&str], more: &str) {
-        let hosts: String = names
-            .iter()
-            .map(|name| {
-                let address = self.host(name).address();
-                format!("        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
-            })
-            .collect();
+        let hosts = names.iter().fold(String::new(), |hosts, name| {
+            let address = self.host(name).address();
+            format!("{hosts}        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
+        });
         let assets = keelson_test_hosts::assets().unwrap();
         let version = assets.etcd_versions.last().unwrap();
         let text = format!(
