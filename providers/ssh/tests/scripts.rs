@@ -15,6 +15,17 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "asset-part.sh"],
     &["enter.sh", "fence.sh", "bundle-apply.sh"],
     &["enter.sh", "fence.sh", "bundle-remove.sh"],
+    &["etcd_begin.sh"],
+    &["etcd_ctl.sh"],
+    &["etcd_end.sh"],
+    &["etcd_forget.sh"],
+    &["etcd_keep.sh"],
+    &["etcd_look.sh"],
+    &["etcd_mark.sh"],
+    &["etcd_save.sh"],
+    &["etcd_snapshots.sh"],
+    &["etcd_start.sh"],
+    &["etcd_wipe.sh"],
 ];
 
 #[test]
