@@ -10,6 +10,7 @@
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`change`] | one thing to do to the world |
 //! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
+//! | [`joining`] | reaching an API server, starting and stopping kubelets |
 //! | [`provider`] | who carries changes out, and how a change can end |
 //! | [`store`] | where state is kept, with compare-and-swap |
 //! | [`clock`] | time and waiting, real or virtual |
@@ -18,6 +19,7 @@ pub mod bundle;
 pub mod change;
 pub mod clock;
 pub mod identity;
+pub mod joining;
 pub mod key;
 pub mod kinds;
 pub mod observed;
@@ -29,6 +31,7 @@ pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
+pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi};
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};
