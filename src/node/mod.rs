@@ -5,6 +5,7 @@
 //! | `class` | what machines of one class run, and what is a single machine's own |
 //! | `etcd` | etcd: unit, settings, ports, paths |
 //! | `assets` | release files and where upstream has them |
+//! | `images` | names of container images |
 //! | `action` | what an apply script does, a line an action |
 //! | `contents` | a bundle while it is put together |
 //! | `templates` | the templates, and the helpers that quote |
@@ -15,6 +16,7 @@ mod assets;
 mod class;
 mod contents;
 mod etcd;
+mod images;
 mod quote;
 mod templates;
 
@@ -23,6 +25,7 @@ pub use assets::{AssetIndex, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};
+pub use images::image;
 
 #[cfg(test)]
 mod tests;

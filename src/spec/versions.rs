@@ -1,8 +1,8 @@
 //! The Kubernetes and etcd releases that keelson builds, as data.
 //!
 //! keelson builds the newest minor release and the three before it. Sources: kubeadm's `constants.go` of Kubernetes
-//! 1.36.1 for the etcd release of each minor and the oldest external etcd, the Kubernetes and etcd release pages for
-//! the rest.
+//! 1.36.1 for the etcd release of each minor and the oldest external etcd, for CoreDNS and pause (`reference/kubeadm.md`
+//! §1; those of 1.37 are taken from 1.36), the Kubernetes and etcd release pages for the rest.
 
 use keelson_provider_api::values::Version;
 
@@ -17,7 +17,34 @@ pub struct KubernetesRelease {
     pub etcd_default: Version,
     /// The oldest etcd release that its API server is supported with.
     pub etcd_minimum: Version,
+    /// The tag of CoreDNS's image.
+    pub coredns: &'static str,
+    /// The tag of the image that holds a pod's namespaces.
+    pub pause: &'static str,
 }
+
+/// What runs containers on a node, whichever minor of Kubernetes it is: releases of containerd, runc, the CNI plugins and
+/// crictl. The last two are those that Kubernetes 1.36 is built and tested with (`build/dependencies.yaml`); a containerd
+/// of 2.0 or newer is what kubelet 1.37 asks for (`reference/kubeadm.md` §8, `ContainerRuntimeVersion`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuntimeReleases {
+    /// <https://github.com/containerd/containerd/releases>
+    pub containerd: Version,
+    /// <https://github.com/opencontainers/runc/releases>
+    pub runc: Version,
+    /// <https://github.com/containernetworking/plugins/releases>
+    pub cni_plugins: Version,
+    /// <https://github.com/kubernetes-sigs/cri-tools/releases>
+    pub crictl: Version,
+}
+
+/// The releases that nodes get.
+pub const RUNTIME_RELEASES: RuntimeReleases = RuntimeReleases {
+    containerd: Version::new(2, 2, 1),
+    runc: Version::new(1, 4, 0),
+    cni_plugins: Version::new(1, 9, 1),
+    crictl: Version::new(1, 35, 0),
+};
 
 const ETCD_3_6_8: Version = Version::new(3, 6, 8);
 const ETCD_3_6_12: Version = Version::new(3, 6, 12);
@@ -25,10 +52,10 @@ const ETCD_MINIMUM: Version = Version::new(3, 5, 24);
 
 /// Every supported minor release, oldest first.
 pub const KUBERNETES_RELEASES: &[KubernetesRelease] = &[
-    release(34, 3, ETCD_3_6_8),
-    release(35, 1, ETCD_3_6_8),
-    release(36, 2, ETCD_3_6_8),
-    release(37, 0, ETCD_3_6_12),
+    release(34, 3, ETCD_3_6_8, "v1.12.1", "3.10.1"),
+    release(35, 1, ETCD_3_6_8, "v1.13.1", "3.10.1"),
+    release(36, 2, ETCD_3_6_8, "v1.14.2", "3.10.2"),
+    release(37, 0, ETCD_3_6_12, "v1.14.2", "3.10.2"),
 ];
 
 /// The oldest etcd that keelson runs where no Kubernetes asks for a newer one: the last minor release but one.
@@ -37,12 +64,20 @@ pub const ETCD_OLDEST: Version = Version::new(3, 5, 0);
 /// The first etcd major release that keelson does not know how to run.
 pub const ETCD_FIRST_UNKNOWN_MAJOR: u32 = 4;
 
-const fn release(minor: u32, patch: u32, etcd_default: Version) -> KubernetesRelease {
+const fn release(
+    minor: u32,
+    patch: u32,
+    etcd_default: Version,
+    coredns: &'static str,
+    pause: &'static str,
+) -> KubernetesRelease {
     KubernetesRelease {
         minor: (1, minor),
         newest_known: Version::new(1, minor, patch),
         etcd_default,
         etcd_minimum: ETCD_MINIMUM,
+        coredns,
+        pause,
     }
 }
 
@@ -51,6 +86,11 @@ pub fn release_of(version: Version) -> Option<&'static KubernetesRelease> {
     KUBERNETES_RELEASES
         .iter()
         .find(|release| release.minor == version.minor_release())
+}
+
+/// The supported release that `version` is a patch of; for an unsupported minor (which validation refuses), the newest.
+pub fn nearest_release(version: Version) -> &'static KubernetesRelease {
+    release_of(version).unwrap_or(&KUBERNETES_RELEASES[KUBERNETES_RELEASES.len() - 1])
 }
 
 /// The release that a spec gets when it names none: the newest known patch of the newest supported minor.
@@ -62,10 +102,9 @@ pub fn newest_kubernetes() -> Version {
         .unwrap_or(Version::new(1, 37, 0))
 }
 
-/// The etcd release that goes with a Kubernetes release. For an unsupported minor (which validation refuses) this is
-/// the default of the newest one.
+/// The etcd release that goes with a Kubernetes release.
 pub fn default_etcd(kubernetes: Version) -> Version {
-    release_of(kubernetes).map_or(ETCD_3_6_12, |release| release.etcd_default)
+    nearest_release(kubernetes).etcd_default
 }
 
 /// The supported minors as a reader writes them: `1.34, 1.35, 1.36, 1.37`.
