@@ -64,6 +64,23 @@ pub(super) fn unit(text: &str) -> Result<String, Unquotable> {
     Ok(format!("\"{}\"", escaped(&doubled, &['\\', '"'])))
 }
 
+/// A word in a format that has no quotes, such as keepalived's.
+///
+/// # Errors
+/// [`Unquotable`] for everything that could mean something, and for nothing at all.
+pub(super) fn plain(text: &str) -> Result<String, Unquotable> {
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
+    Err(Unquotable {
+        place: "a file without quotes",
+        character: text
+            .chars()
+            .find(|character| !is_plain(&character.to_string()))
+            .unwrap_or(' '),
+    })
+}
+
 /// A scalar of YAML: a JSON string, which YAML 1.2 reads as it is (YAML 1.2.2, 7.3.1), so that no word is taken for a
 /// number, a boolean, an alias or the begin of a map.
 pub(super) fn yaml(text: &str) -> String {

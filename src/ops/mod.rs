@@ -20,7 +20,7 @@ mod status;
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
-pub use bundles::SpecBundles;
+pub use bundles::{BroughtFiles, SpecBundles};
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
 pub use identity::ClusterRecord;
