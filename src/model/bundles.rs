@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::kinds::{MachineRole, NodeBundle};
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Kind, ResourceKey};
@@ -10,8 +11,7 @@ use serde_json::{Value, json};
 use super::blueprint::{Blueprint, MachineBlueprint};
 use super::certificates::{self, MachineCertificates};
 use crate::node::{
-    AssetIndex, EVENTS, EtcdSettings, HostIdentity, MAIN, NodeClass, NodeFiles, ReleaseFile, RenderError,
-    etcd_release,
+    AssetIndex, EtcdSettings, HostIdentity, NodeClass, NodeFiles, ReleaseFile, RenderError, etcd_release,
 };
 use crate::plan::DesiredState;
 use crate::spec::EventsPlacement;
@@ -21,23 +21,9 @@ pub(super) fn build(
     assets: &AssetIndex,
     desired: &mut DesiredState,
 ) -> Result<(), RenderError> {
-    let settings = Settings::of(blueprint);
     let mut classes = Classes::new(blueprint, assets);
     for machine in &blueprint.machines {
-        let files = classes.of(machine)?;
-        let bundle = NodeBundle {
-            machine: machine.name.clone(),
-            kubernetes_version: machine
-                .runs_kubelet()
-                .then_some(blueprint.spec.kubernetes_version),
-            etcd_version: if machine.is(MachineRole::Etcd) {
-                blueprint.spec.etcd.version
-            } else {
-                None
-            },
-            settings: settings.digest(machine, files),
-            certificates: MachineCertificates::of(blueprint, machine).digest(),
-        };
+        let bundle = classes.bundle(machine)?;
         desired.add(ResourceKey::new(Kind::NodeBundle, &*machine.name), bundle);
     }
     Ok(())
@@ -47,6 +33,7 @@ pub(super) fn build(
 pub struct Classes<'a> {
     blueprint: &'a Blueprint<'a>,
     assets: &'a AssetIndex,
+    settings: Settings,
     rendered: BTreeMap<BTreeSet<MachineRole>, NodeFiles>,
 }
 
@@ -56,6 +43,7 @@ impl<'a> Classes<'a> {
         Self {
             blueprint,
             assets,
+            settings: Settings::of(blueprint),
             rendered: BTreeMap::new(),
         }
     }
@@ -70,6 +58,23 @@ impl<'a> Classes<'a> {
             self.rendered.insert(machine.roles.clone(), files);
         }
         Ok(&self.rendered[&machine.roles])
+    }
+
+    /// The bundle that the spec asks for on `machine`.
+    ///
+    /// # Errors
+    /// When a value of the spec cannot stand where a template puts it.
+    pub fn bundle(&mut self, machine: &MachineBlueprint<'_>) -> Result<NodeBundle, RenderError> {
+        let blueprint = self.blueprint;
+        let files_digest = self.of(machine)?.digest(host_identity(machine).as_ref());
+        let spec = blueprint.spec;
+        Ok(NodeBundle {
+            machine: machine.name.clone(),
+            kubernetes_version: machine.runs_kubelet().then_some(spec.kubernetes_version),
+            etcd_version: spec.etcd.version.filter(|_| machine.is(MachineRole::Etcd)),
+            settings: self.settings.digest(machine, files_digest),
+            certificates: MachineCertificates::of(blueprint, machine).digest(),
+        })
     }
 }
 
@@ -142,10 +147,10 @@ impl Settings {
         }
     }
 
-    fn digest(&self, machine: &MachineBlueprint<'_>, files: &NodeFiles) -> Digest {
+    fn digest(&self, machine: &MachineBlueprint<'_>, files: Digest) -> Digest {
         let part = |included: bool, value: &Value| if included { value.clone() } else { Value::Null };
         let node = part(machine.runs_kubelet(), &self.node);
         let control_plane = part(machine.is(MachineRole::ControlPlane), &self.control_plane);
-        Digest::of_json(&(files.digest(host_identity(machine).as_ref()), node, control_plane))
+        Digest::of_json(&(files, node, control_plane))
     }
 }
