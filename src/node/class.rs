@@ -8,7 +8,7 @@ use keelson_provider_api::Asset;
 use keelson_provider_api::values::Digest;
 use serde_json::json;
 
-use super::action::{Access, Action};
+use super::action::{Access, Action, Architecture};
 use super::contents::{Contents, RenderError, digest_of};
 use super::etcd::{self, EtcdSettings};
 use super::templates;
@@ -59,7 +59,7 @@ pub struct HostIdentity {
 #[derive(Debug, Clone)]
 pub struct NodeFiles {
     files: BTreeMap<String, Vec<u8>>,
-    assets: Vec<Asset>,
+    assets: Vec<(Architecture, Asset)>,
     digest: Digest,
 }
 
@@ -140,8 +140,9 @@ impl NodeFiles {
         Ok(files)
     }
 
-    /// What the machines download.
-    pub fn assets(&self) -> &[Asset] {
-        &self.assets
+    /// What machines of `architecture` download, or are brought.
+    pub fn assets(&self, architecture: Architecture) -> Vec<Asset> {
+        let of_it = self.assets.iter().filter(|(of, _)| *of == architecture);
+        of_it.map(|(_, asset)| asset.clone()).collect()
     }
 }

@@ -6,7 +6,7 @@ use keelson_provider_api::Asset;
 use keelson_provider_api::bundle::APPLY_SCRIPT;
 use keelson_provider_api::values::Digest;
 
-use super::action::{Access, Action, InvalidAction, lines};
+use super::action::{Access, Action, Architecture, InvalidAction, lines};
 use super::assets::{Program, ResolvedRelease};
 use super::templates;
 
@@ -29,7 +29,7 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 pub(super) struct Contents {
     files: Files,
     actions: Vec<Action>,
-    assets: Vec<Asset>,
+    assets: Vec<(Architecture, Asset)>,
 }
 
 impl Contents {
@@ -56,7 +56,7 @@ impl Contents {
     /// Takes the programs of a release out of its archives.
     pub(super) fn unpack(&mut self, release: &ResolvedRelease, programs: &[Program]) {
         for file in release {
-            self.assets.push(file.asset.clone());
+            self.assets.push((file.architecture, file.asset.clone()));
             self.act(Action::Asset {
                 sha256: file.asset.sha256,
                 url: file.url().map(str::to_owned),
@@ -82,8 +82,8 @@ impl Contents {
         source
     }
 
-    /// All files of the bundle, its script and its actions among them, and what it downloads.
-    pub(super) fn finish(mut self) -> Result<(Files, Vec<Asset>), RenderError> {
+    /// All files of the bundle, its script and its actions among them, and what it downloads on which architecture.
+    pub(super) fn finish(mut self) -> Result<(Files, Vec<(Architecture, Asset)>), RenderError> {
         let actions = lines(&self.actions)?;
         self.files.insert("actions".to_owned(), actions.into_bytes());
         self.files.insert(

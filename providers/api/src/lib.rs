@@ -31,7 +31,7 @@ pub mod provider;
 pub mod store;
 pub mod values;
 
-pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource};
+pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, FoundOnMachine};
 pub use causes::{causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
