@@ -41,5 +41,5 @@ pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi};
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};
-pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, StepContext};
+pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, Severity, StepContext};
 pub use store::{Precondition, Store, StoreError, Versioned};
