@@ -25,10 +25,13 @@ simulate:  ## Whole lives of clusters for many seeds: make simulate SEEDS=10000
 bench:     ## Benchmarks; docs/performance.md says what they measure
 	cargo bench --bench keelson
 
+bench-hosts: ## Benchmarks on real hosts out of namespaces; needs root
+	cargo bench --bench hosts
+
 fuzz:      ## One fuzz target for a while: make fuzz TARGET=saved_plan FUZZ_SECONDS=600
 	RUSTC_BOOTSTRAP=1 cargo fuzz run $(TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
 
 clean:     ## Remove what was built
 	cargo clean
 
-.PHONY: help test demo build lint simulate bench fuzz clean
+.PHONY: help test demo build lint simulate bench bench-hosts fuzz clean

@@ -89,7 +89,8 @@
 //! - No journal and no file of ours is ever read to decide what exists.
 //! - There is one catalogue of kinds ([`KINDS`](keelson_provider_api::kinds::KINDS)) for create, update, observe and
 //!   delete; there is no second deleter.
-//! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without.
+//! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without, and
+//!   confirms it before every attempt.
 //! - Nothing is taken down without a [`QuorumPermit`](plan::safety::QuorumPermit), which only [`plan::safety`] makes,
 //!   and which is used up by one attempt.
 //! - Nothing but `main` and [`cli`] touches the terminal, the environment or the exit code. [`view`]'s bars draw on
@@ -142,8 +143,10 @@
 //! - **The apply script is the same in every bundle**; what it does stands beside it, a line an action. No value of a
 //!   user's is ever part of a script.
 //! - **etcd is asked by `etcdctl` on the machines themselves**, so no port of it need be reachable from the operator.
-//! - **A preflight's findings are part of the plan's report** and stop an apply before anything is touched; `Unknown` is for
-//!   what cannot be seen at all.
+//! - **A preflight's findings are part of the plan's report**: errors stop an apply before anything is touched, warnings are
+//!   shown with the plan and stop nothing; `Unknown` is for what cannot be seen at all.
+//! - **A host that is lost for good is given up by name** (`keelson node forget`): from outside it looks like one that is only
+//!   switched off, so no plan decides it.
 
 pub mod assets;
 pub mod cli;

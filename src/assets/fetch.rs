@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use keelson_provider_api::Clock;
+use keelson_provider_api::{Clock, causes};
 use reqwest::{Client, Response, StatusCode};
 
 /// Checksum files are small.
@@ -143,9 +143,7 @@ pub(super) fn unreachable(url: &str, problem: impl Into<String>) -> AssetError {
 
 /// The innermost cause: what reqwest says around it names the URL once more.
 pub(super) fn reason(problem: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = problem;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    causes(problem)
+        .last()
+        .map_or_else(|| problem.to_string(), ToString::to_string)
 }

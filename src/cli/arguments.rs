@@ -45,13 +45,18 @@ impl Deref for ClusterArgument {
 impl ClusterArgument {
     /// Reads the spec and connects to what it names.
     pub(super) async fn connect(&self, terminal: &Terminal) -> Result<Session, Failure> {
-        let options = ConnectOptions {
+        let options = self.options()?;
+        Ok(registry::connect(self.load(terminal)?, &options).await?)
+    }
+
+    /// Where and as whom to connect.
+    pub(super) fn options(&self) -> Result<ConnectOptions, Failure> {
+        Ok(ConnectOptions {
             base_directory: self.directory(),
             holder: files::holder(),
             accept_new_host_keys: self.accept_new_host_keys,
             ..secrets::from_environment()?
-        };
-        Ok(registry::connect(self.load(terminal)?, &options).await?)
+        })
     }
 }
 

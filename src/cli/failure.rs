@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use keelson_provider_api::StoreError;
+use keelson_provider_api::{StoreError, causes};
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;
@@ -187,19 +187,17 @@ fn store_help(error: &StoreError) -> String {
 }
 
 /// A message with all its causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        // Wrappers that are transparent say what their cause says.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).fold(error.to_string(), |text, cause| {
+        let message = cause.to_string();
         let message = printable(message.split(" (os error").next().unwrap_or_default());
-        if !text.ends_with(&message) {
-            text = format!("{text}\n  because {message}");
+        // Wrappers that are transparent say what their cause says.
+        if text.ends_with(&message) {
+            text
+        } else {
+            format!("{text}\n  because {message}")
         }
-        cause = error.source();
-    }
-    text
+    })
 }
 
 impl From<ConnectError> for Failure {
@@ -209,6 +207,10 @@ impl From<ConnectError> for Failure {
             ConnectError::NoProvider(_) => failure.with_help(
                 "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
             ),
+            ConnectError::Host(problem) => match problem.help {
+                Some(help) => failure.with_help(help),
+                None => failure,
+            },
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::WorldWrite(_) => {
                 failure.with_help("check that the folder of `stateStore` can be written, then try again")

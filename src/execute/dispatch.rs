@@ -25,7 +25,7 @@ pub struct Execution<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) fencing_generation: u64,
+    pub(super) lease: &'a Lease,
 }
 
 /// How a run ended.
@@ -71,7 +71,7 @@ impl<'a> Execution<'a> {
     /// A run of `plan` under `lease`: without one there is no way to change anything.
     pub fn new(
         plan: &'a Plan,
-        lease: &Lease,
+        lease: &'a Lease,
         providers: &'a ProviderSet,
         clock: &'a dyn Clock,
         reporter: &'a dyn Reporter,
@@ -83,7 +83,7 @@ impl<'a> Execution<'a> {
             clock,
             reporter,
             interrupt,
-            fencing_generation: lease.generation(),
+            lease,
         }
     }
 

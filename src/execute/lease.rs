@@ -178,6 +178,22 @@ impl Lease {
         self.taken_over
     }
 
+    /// Makes sure, right before something is changed, that the lease is still held: by the clock, or where its time is
+    /// over by renewing it. A process that slept, or was kept from the store, learns it here before it does harm.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] when its time is over and it cannot be renewed.
+    pub async fn confirm(&self) -> Result<(), LeaseError> {
+        let expires_at = self.current.lock().await.0.expires_at;
+        if self.clock.now() < expires_at {
+            return Ok(());
+        }
+        self.renew().await.map_err(|problem| LeaseError::Lost {
+            cluster: self.cluster.clone(),
+            source: Some(Box::new(problem)),
+        })
+    }
+
     /// Renews the lease for as long as it is polled. Ends only when the lease is lost: it then asks `interrupt` to
     /// stop the work and says why.
     pub async fn keep(&self, interrupt: &Interrupt) -> LeaseError {

@@ -47,6 +47,10 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             Ok(authority) => authority,
             Err(end) => return end,
         };
+        // After the permit, which may have been waited for.
+        if let Err(lost) = execution.lease.confirm().await {
+            return StepEnd::Failed(ProviderError::new(ErrorClass::Fenced, lost.to_string()));
+        }
         let error = match try_unless_stopped(execution, provider, index, change, attempt, authority).await {
             None => return StepEnd::Stopped,
             Some(Ok(())) => {
@@ -134,7 +138,7 @@ async fn try_once(
     };
     let context = StepContext {
         cluster: execution.plan.cluster().clone(),
-        fencing_generation: execution.fencing_generation,
+        fencing_generation: execution.lease.generation(),
         attempt: attempt - 1,
         progress: Progress::to(&tell),
     };

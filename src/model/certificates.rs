@@ -139,6 +139,14 @@ impl MachineCertificates {
         authorities.chain(issued).collect()
     }
 
+    /// The paths of their private keys.
+    pub fn key_paths(&self) -> Vec<String> {
+        let places = self.requirements.iter();
+        places
+            .filter_map(|(requirement, _)| Some(requirement.place.as_ref()?.key_file.clone()))
+            .collect()
+    }
+
     /// The digest of what they are to be, whoever signs them; `None` where there are none.
     pub fn digest(&self) -> Option<Digest> {
         let wanted: Vec<_> = self

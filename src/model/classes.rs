@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::etcd::{EVENTS, EtcdInstance, MAIN};
+use keelson_provider_api::kinds::{MachineRole, NodeBundle};
 use keelson_provider_api::values::Version;
 
 use super::blueprint::{API_PORT, Blueprint, MachineBlueprint};
+use super::bundles::host_identity;
 use super::certificates::{self, MachineCertificates};
 use crate::node::kubernetes::{
     self, ApiServerSettings, AuditLevel, ControlPlaneSettings, EtcdServers, KubeletRole, KubeletSettings,
@@ -14,8 +16,7 @@ use crate::node::kubernetes::{
     VirtualAddressSettings,
 };
 use crate::node::{
-    AssetIndex, EVENTS, EtcdInstance, EtcdSettings, MAIN, NodeClass, NodeFiles, ReleaseFile, RenderError,
-    etcd_release, image,
+    AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, etcd_release, image,
 };
 use crate::spec::{
     Audit, ContainerdSource, Encryption, EtcdPlacement, EventsPlacement, Plugin, RUNTIME_RELEASES,
@@ -49,6 +50,23 @@ impl<'a> Classes<'a> {
             self.rendered.insert(machine.roles.clone(), files);
         }
         Ok(&self.rendered[&machine.roles])
+    }
+
+    /// The bundle that the spec asks for on `machine`.
+    ///
+    /// # Errors
+    /// When a value of the spec cannot stand where a template puts it.
+    pub fn bundle(&mut self, machine: &MachineBlueprint<'_>) -> Result<NodeBundle, RenderError> {
+        let blueprint = self.blueprint;
+        let settings = self.of(machine)?.digest(host_identity(machine).as_ref());
+        let spec = blueprint.spec;
+        Ok(NodeBundle {
+            machine: machine.name.clone(),
+            kubernetes_version: machine.runs_kubelet().then_some(spec.kubernetes_version),
+            etcd_version: spec.etcd.version.filter(|_| machine.is(MachineRole::Etcd)),
+            settings,
+            certificates: MachineCertificates::of(blueprint, machine).digest(),
+        })
     }
 }
 

@@ -51,6 +51,15 @@ impl Architecture {
             Self::Arm64 => "arm64",
         }
     }
+
+    /// The one that `uname -m` calls `machine`, as the apply script tells them apart.
+    pub fn of_machine(machine: &str) -> Option<Self> {
+        match machine {
+            "x86_64" => Some(Self::Amd64),
+            "aarch64" | "arm64" => Some(Self::Arm64),
+            _ => None,
+        }
+    }
 }
 
 /// One thing that the apply script does.

@@ -9,7 +9,7 @@ use keelson_provider_api::values::Digest;
 use serde::Serialize;
 use serde_json::json;
 
-use super::action::{Access, Action};
+use super::action::{Access, Action, Architecture};
 use super::contents::{Contents, Finished, RenderError};
 use super::etcd::{self, EtcdSettings};
 use super::kubernetes::{self, KubernetesSettings, VirtualAddressSettings};
@@ -141,9 +141,10 @@ impl NodeFiles {
         Ok(files)
     }
 
-    /// What the machines download.
-    pub fn assets(&self) -> &[Asset] {
-        &self.contents.assets
+    /// What machines of `architecture` download, or are brought.
+    pub fn assets(&self, architecture: Architecture) -> Vec<Asset> {
+        let of_it = self.contents.assets.iter().filter(|(of, _)| *of == architecture);
+        of_it.map(|(_, asset)| asset.clone()).collect()
     }
 }
 

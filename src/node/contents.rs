@@ -6,7 +6,7 @@ use keelson_provider_api::Asset;
 use keelson_provider_api::bundle::APPLY_SCRIPT;
 use keelson_provider_api::values::Digest;
 
-use super::action::{Access, Action, InvalidAction, lines};
+use super::action::{Access, Action, Architecture, InvalidAction, lines};
 use super::assets::{Packaging, Program, ResolvedRelease};
 use super::class::OwnFile;
 use super::templates;
@@ -37,7 +37,7 @@ pub(super) struct Contents {
     files: Files,
     own: BTreeMap<String, OwnFile>,
     actions: Vec<Action>,
-    assets: Vec<Asset>,
+    assets: Vec<(Architecture, Asset)>,
 }
 
 /// A bundle that was put together.
@@ -47,8 +47,8 @@ pub(super) struct Finished {
     pub(super) files: Files,
     /// The files that each has of its own.
     pub(super) own: BTreeMap<String, OwnFile>,
-    /// What the machines download.
-    pub(super) assets: Vec<Asset>,
+    /// What the machines download, by architecture.
+    pub(super) assets: Vec<(Architecture, Asset)>,
 }
 
 impl Contents {
@@ -58,7 +58,8 @@ impl Contents {
 
     /// A directory, unless there is an action for it already.
     pub(super) fn directory(&mut self, path: &str, access: Access) {
-        let is_it = |action: &Action| matches!(action, Action::Directory { path: there, .. } if there == path);
+        let is_it =
+            |action: &Action| matches!(action, Action::Directory { path: there, .. } if there == path);
         if !self.actions.iter().any(is_it) {
             self.act(Action::Directory {
                 path: path.to_owned(),
@@ -98,7 +99,7 @@ impl Contents {
     /// Takes the programs of a release out of its files.
     pub(super) fn install(&mut self, release: &ResolvedRelease, programs: &[Program]) {
         for file in release {
-            self.assets.push(file.asset.clone());
+            self.assets.push((file.architecture, file.asset.clone()));
             self.act(Action::Asset {
                 sha256: file.asset.sha256,
                 url: file.url().map(str::to_owned),

@@ -3,8 +3,10 @@
 //!
 //! Ports, paths and flags are kubeadm's where it has them (`reference/kubeadm.md` §4). What comes and goes with a
 //! member's life, how it joins and who its fellows are, is no part of the bundle: it stands in the file
-//! [`EtcdInstance::member_file`], which is written when the member is made.
+//! `<cluster>.member.env`, which is written when the member is made.
 
+use keelson_provider_api::EtcdInstance;
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::values::Version;
 use serde_json::json;
 
@@ -25,55 +27,9 @@ pub const USER: &str = "etcd";
 /// The first release whose experimental flags have become feature gates and plain flags.
 const FEATURE_GATES_SINCE: Version = Version::new(3, 6, 0);
 
-/// An etcd on a machine; a machine has one or two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EtcdInstance {
-    /// The etcd cluster that it is a member of.
-    pub cluster: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Where its data lies.
-    pub data_folder: &'static str,
-    /// The port for clients.
-    pub client_port: u16,
-    /// The port for other members.
-    pub peer_port: u16,
-    /// The port for metrics and health, plain HTTP on loopback.
-    pub metrics_port: u16,
-}
-
-/// The etcd of everything but events, on the ports that IANA gave etcd.
-pub const MAIN: EtcdInstance = EtcdInstance {
-    cluster: "main",
-    unit: "etcd.service",
-    data_folder: "/var/lib/etcd",
-    client_port: 2379,
-    peer_port: 2380,
-    metrics_port: 2381,
-};
-
-/// The etcd of events, where they have their own.
-pub const EVENTS: EtcdInstance = EtcdInstance {
-    cluster: "events",
-    unit: "etcd-events.service",
-    data_folder: "/var/lib/etcd-events",
-    client_port: 2382,
-    peer_port: 2383,
-    metrics_port: 2384,
-};
-
-impl EtcdInstance {
-    /// The instance that is a member of `cluster`.
-    pub fn of_cluster(cluster: &str) -> Option<&'static Self> {
-        [&MAIN, &EVENTS]
-            .into_iter()
-            .find(|instance| instance.cluster == cluster)
-    }
-
-    /// The file with how this member comes into its cluster.
-    pub fn member_file(&self) -> String {
-        format!("{CONFIGURATION_FOLDER}/{}.member.env", self.cluster)
-    }
+/// The file with how the member of `instance` comes into its cluster.
+fn member_file(instance: &EtcdInstance) -> String {
+    format!("{CONFIGURATION_FOLDER}/{}.member.env", instance.cluster)
 }
 
 /// What the etcds of a cluster have in common.
@@ -170,7 +126,7 @@ fn add_instance(
             "cluster": cluster,
             "program": format!("{PROGRAM_FOLDER}/etcd"),
             "environment": environment_file,
-            "member": instance.member_file(),
+            "member": member_file(instance),
             "data_folder": instance.data_folder,
             "client_port": instance.client_port,
             "peer_port": instance.peer_port,

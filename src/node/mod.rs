@@ -28,7 +28,7 @@ pub use action::{Access, Architecture, InvalidAction};
 pub use assets::{AssetIndex, Packaging, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
-pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};
+pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};
 pub use images::image;
 pub use merge::merge;
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
+use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Version;
 use serde_json::{Map, Value, json};
 
 use super::templates::{TEMPLATES, Template, render};
 use super::{
-    AssetIndex, EVENTS, EtcdCertificates, EtcdSettings, HostIdentity, MAIN, NodeClass, PlacedSecret,
-    etcd_release,
+    AssetIndex, EtcdCertificates, EtcdSettings, HostIdentity, NodeClass, PlacedSecret, etcd_release,
 };
 use crate::node::Access;
 

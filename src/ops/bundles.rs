@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource};
+use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::NodeBundle;
 use keelson_provider_api::values::{Digest, Secret};
-use keelson_provider_api::{ClusterIdentity, ErrorClass, Kind, ProviderError, Resource, ResourceKey};
+use keelson_provider_api::{ClusterIdentity, ErrorClass, ProviderError, with_causes};
 
 use super::authorities::Authorities;
-use crate::model::{
-    Blueprint, Classes, MachineBlueprint, MachineCertificates, OtherSecret, desired_state, host_identity,
-};
+use crate::model::{Blueprint, Classes, MachineBlueprint, MachineCertificates, OtherSecret, host_identity};
 use crate::node::kubernetes::encryption_configuration;
-use crate::node::{Access, AssetIndex, PlacedSecret};
+use crate::node::{Access, Architecture, AssetIndex, PlacedSecret};
 use crate::pki::{Authority, AuthorityName, Renewal, Verdict, issue, judge};
 use crate::spec::ValidSpec;
 
@@ -43,24 +41,12 @@ impl SpecBundles {
         }
     }
 
-    /// Refuses a bundle that this spec does not ask for: a plan that was made from another one.
-    fn check_wanted(&self, wanted: &NodeBundle) -> Result<(), ProviderError> {
-        let desired = desired_state(&self.spec, &self.assets).map_err(|error| permanent(&error))?;
-        let key = ResourceKey::new(Kind::NodeBundle, &*wanted.machine);
-        let asked = desired.resources.get(&key).map(|asked| &asked.resource);
-        if asked == Some(&Resource::from(wanted.clone())) {
-            return Ok(());
-        }
-        let message = format!("{key} is not what the spec asks for any more");
-        Err(ProviderError::new(ErrorClass::Permanent, message)
-            .with_help("plan again: the spec or a release file has changed since"))
-    }
-
-    /// Certificates and keys for those of `found` that are not good, and the authorities' certificates that differ.
+    /// Certificates and keys for those of `found` that are not good or have lost their keys, and the authorities'
+    /// certificates that differ.
     async fn secrets(
         &self,
         certificates: &MachineCertificates,
-        found: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Secrets, ProviderError> {
         let mut secrets = Secrets::new();
         let mut put = |path: &str, content: &str| {
@@ -73,7 +59,7 @@ impl SpecBundles {
         for (name, path, _) in &certificates.authorities {
             let authority = self.establish(*name).await?;
             let trusted = authority.trust_pem();
-            if found.get(path).map(|found| found.trim()) != Some(trusted.trim()) {
+            if found.certificates.get(path).map(|found| found.trim()) != Some(trusted.trim()) {
                 put(path, &trusted);
             }
         }
@@ -83,8 +69,13 @@ impl SpecBundles {
                 continue;
             };
             let authority = self.establish(requirement.signer).await?;
-            let found = found.get(&place.certificate_file).map(String::as_str);
-            if judge(found, requirement, &authority, Renewal::CERTIFICATE, now) == Verdict::Good {
+            let has_key = !found.missing_keys.contains(&place.key_file);
+            let certificate = found
+                .certificates
+                .get(&place.certificate_file)
+                .map(String::as_str);
+            let verdict = judge(certificate, requirement, &authority, Renewal::CERTIFICATE, now);
+            if verdict == Verdict::Good && has_key {
                 continue;
             }
             let issued = issue(requirement, &authority, now).map_err(|error| permanent(&error))?;
@@ -146,33 +137,40 @@ impl BundleSource for SpecBundles {
         &self,
         _cluster: &ClusterIdentity,
         wanted: &NodeBundle,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Bundle, ProviderError> {
-        self.check_wanted(wanted)?;
         let blueprint = Blueprint::of(&self.spec);
-        let (mut files, digest, assets, machine_certificates) = {
+        let (mut files, class_digest, assets, machine_certificates) = {
             let machine = machine(&blueprint, &wanted.machine)?;
             let host = host_identity(machine).ok_or_else(|| {
                 let message = format!("the address of {} among the others is not known", wanted.machine);
                 ProviderError::new(ErrorClass::Permanent, message)
             })?;
             let mut classes = Classes::new(&blueprint, &self.assets);
+            let asked = classes.bundle(machine).map_err(|error| permanent(&error))?;
+            check_wanted(wanted, &asked)?;
             let class = classes.of(machine).map_err(|error| permanent(&error))?;
             let files = class.of_host(&host).map_err(|error| permanent(&error))?;
             let machine_certificates = MachineCertificates::of(&blueprint, machine);
             (
                 files,
                 class.digest(Some(&host)),
-                class.assets().to_vec(),
+                // One that keelson does not know gets none, and the apply script says so.
+                Architecture::of_machine(&found.architecture)
+                    .map(|architecture| class.assets(architecture))
+                    .unwrap_or_default(),
                 machine_certificates,
             )
         };
-        let secrets = self.secrets(&machine_certificates, certificates).await?;
+        let secrets = self.secrets(&machine_certificates, found).await?;
         let record = BundleRecord {
             bundle: wanted.clone(),
             certificates: machine_certificates.certificate_paths(),
+            keys: machine_certificates.key_paths(),
         };
         let record = serde_json::to_vec_pretty(&record).map_err(|error| permanent(&error))?;
+        // A record that differs makes another bundle, or the machine would go on with the one that it has.
+        let digest = Digest::of_json(&(class_digest, Digest::of_bytes(&record)));
         files.insert("record.json".to_owned(), record);
         Ok(Bundle {
             digest,
@@ -185,7 +183,7 @@ impl BundleSource for SpecBundles {
     async fn judge_certificates(
         &self,
         record: &BundleRecord,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Option<Digest>, ProviderError> {
         let Some(recorded) = record.bundle.certificates else {
             return Ok(None);
@@ -201,15 +199,20 @@ impl BundleSource for SpecBundles {
             let Some(place) = &requirement.place else {
                 continue;
             };
-            let found = certificates.get(&place.certificate_file).map(String::as_str);
+            let certificate = found
+                .certificates
+                .get(&place.certificate_file)
+                .map(String::as_str);
             let authority = self.authorities.find(requirement.signer).await;
             let Some(authority) = authority.map_err(|error| permanent(&error))? else {
                 troubles.push(format!("{}: its authority is not kept", requirement.certificate));
                 continue;
             };
-            let verdict = judge(found, &requirement, &authority, Renewal::CERTIFICATE, now);
+            let verdict = judge(certificate, &requirement, &authority, Renewal::CERTIFICATE, now);
             if verdict != Verdict::Good {
                 troubles.push(format!("{}: {verdict}", requirement.certificate));
+            } else if found.missing_keys.contains(&place.key_file) {
+                troubles.push(format!("{}: its key is missing", requirement.certificate));
             }
         }
         if troubles.is_empty() {
@@ -233,13 +236,20 @@ fn machine<'a, 'b>(
     })
 }
 
-/// An error with all its causes, which trying again does not mend.
-fn permanent(error: &dyn std::error::Error) -> ProviderError {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        message = format!("{message}: {source}");
-        cause = source.source();
+/// Refuses a bundle that the spec does not ask for: a plan that was made from another one.
+fn check_wanted(wanted: &NodeBundle, asked: &NodeBundle) -> Result<(), ProviderError> {
+    if asked == wanted {
+        return Ok(());
     }
-    ProviderError::new(ErrorClass::Permanent, message)
+    let message = format!(
+        "node-bundle/{} is not what the spec asks for any more",
+        wanted.machine
+    );
+    Err(ProviderError::new(ErrorClass::Permanent, message)
+        .with_help("plan again: the spec or a release file has changed since"))
+}
+
+/// An error with all its causes, which trying again does not mend.
+fn permanent(error: &(dyn std::error::Error + 'static)) -> ProviderError {
+    ProviderError::new(ErrorClass::Permanent, with_causes(error))
 }

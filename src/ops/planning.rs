@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keelson_provider_api::{ClusterIdentity, Finding, Observation};
+use keelson_provider_api::{ClusterIdentity, Finding, Observation, Severity};
 
 use super::error::OperationError;
 use super::session::Session;
@@ -52,14 +52,17 @@ impl Session {
         .await
     }
 
-    /// Adds to the report what stands in the way of the plan.
+    /// Adds to the report what stands in the way of the plan, and what to know before it.
     pub(super) async fn preflight(&self, planned: &mut Planned) {
         let changes: Vec<_> = planned.plan.steps().iter().map(Step::change).collect();
         let findings = self.providers().preflight(planned.plan.cluster(), &changes).await;
         let ignored = &self.spec().preflight.ignore;
         let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);
-        let (ignored, findings) = findings.into_iter().partition(passes);
+        let (ignored, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(passes);
+        let warns = |finding: &Finding| finding.severity == Severity::Warning;
+        let (warnings, findings) = findings.into_iter().partition(warns);
         planned.report.findings = findings;
+        planned.report.warnings = warnings;
         planned.report.ignored_findings = ignored;
     }
 

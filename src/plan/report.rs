@@ -17,6 +17,8 @@ pub struct PlanReport {
     pub unseen_kinds: Vec<UnseenKind>,
     /// What stands in the way on machines that are about to be used; nothing is carried out while there is any.
     pub findings: Vec<Finding>,
+    /// What someone should know of those machines; it stops nothing.
+    pub warnings: Vec<Finding>,
     /// Findings that the spec lets pass (`spec.preflight.ignore`).
     pub ignored_findings: Vec<Finding>,
     /// Resources that go with what they live on, without a step of their own.

@@ -155,13 +155,26 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
     }
 }
 
+fn help_unseen(key: &ResourceKey) -> String {
+    let again = "nothing is removed that cannot be seen; run the command again when it can";
+    match key.kind() {
+        Kind::Machine | Kind::NodeBundle => {
+            format!(
+                "{again}, or, if the machine is gone for good: keelson node forget {}",
+                key.name()
+            )
+        }
+        _ => again.to_owned(),
+    }
+}
+
 fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Observation) -> Option<Verdict> {
     let existing = match observation.get(key) {
         Observed::Absent => return None,
         Observed::Unknown(reason) => {
             return Some(Verdict::blocked(
                 format!("it is not wanted any more, and its state is unknown: {reason}"),
-                "nothing is removed that cannot be seen; run the command again when it can",
+                help_unseen(key),
             ));
         }
         Observed::Present(existing) => existing,

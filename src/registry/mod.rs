@@ -86,6 +86,9 @@ pub enum ConnectError {
     /// The state store does not give what it keeps of hosts.
     #[error("cannot read what is known of the hosts")]
     Hosts(#[source] ProviderError),
+    /// Something cannot be done about a host.
+    #[error("{0}")]
+    Host(ProviderError),
     /// What is kept in the state store cannot be used.
     #[error("the state store failed")]
     Store(#[from] StoreError),
@@ -141,6 +144,27 @@ pub async fn forget_host_key(
         Provider::Ssh(_) => {
             let (_, store) = open_store(&spec.spec().state_store, base_directory)?;
             ssh::forget_host_key(spec, &store, name).await
+        }
+        other => Err(ConnectError::NoProvider(other.field())),
+    }
+}
+
+/// Forgets the bare host `name`, which has left the spec and is gone for good: nothing waits for it any more, and nothing
+/// is done on it.
+///
+/// # Errors
+/// [`ConnectError`] when the spec has no bare hosts, or still has this one; when nothing is remembered of it; when it
+/// answers; or when the state store cannot be written.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
+)]
+pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str) -> Result<(), ConnectError> {
+    match &spec.spec().provider {
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => {
+            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            ssh::forget_host(spec, options, &store, name).await
         }
         other => Err(ConnectError::NoProvider(other.field())),
     }

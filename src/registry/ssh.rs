@@ -38,10 +38,7 @@ pub(super) async fn reach(
         authorities,
         brought,
     ));
-    let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock.clone());
-    ssh.accept_new_host_keys = options.accept_new_host_keys;
-    ssh.sudo_password.clone_from(&options.sudo_password);
-    let hosts = Hosts::open(ssh).await.map_err(ConnectError::Hosts)?;
+    let hosts = open(spec, options, store).await?;
     Ok(Reached {
         providers: vec![
             Arc::new(SshProvider::new(hosts.clone(), bundles)),
@@ -50,6 +47,29 @@ pub(super) async fn reach(
         clock,
         assets,
     })
+}
+
+async fn open(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<Arc<Hosts>, ConnectError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
+    ssh.accept_new_host_keys = options.accept_new_host_keys;
+    ssh.sudo_password.clone_from(&options.sudo_password);
+    Hosts::open(ssh).await.map_err(ConnectError::Hosts)
+}
+
+/// Forgets the host `name`, which is gone for good.
+pub(super) async fn forget_host(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+    name: &str,
+) -> Result<(), ConnectError> {
+    let hosts = open(spec, options, store).await?;
+    hosts.give_up(name).await.map_err(ConnectError::Host)
 }
 
 /// Forgets the host key that was remembered for the host `name`.

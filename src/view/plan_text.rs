@@ -175,6 +175,11 @@ fn write_report(text: &mut String, report: &PlanReport) {
         text.push_str(&trouble::blocked(report, "`keelson plan -o json` has them all"));
         text.push('\n');
     }
+    if !report.warnings.is_empty() {
+        let _ = writeln!(text, "{}", paint(STRONG, "Worth knowing"));
+        text.push_str(&trouble::warnings(&report.warnings));
+        text.push('\n');
+    }
     if !report.held.is_empty() {
         let _ = writeln!(text, "{}", paint(STRONG, "Waiting for what is blocked"));
         text.push_str(&trouble::held(&report.held));

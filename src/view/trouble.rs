@@ -7,7 +7,7 @@ use keelson_provider_api::{Finding, Kind, ResourceKey};
 
 use super::groups::fold_names;
 use super::humane::{plural, printable};
-use super::styles::{BAD, STRONG, paint};
+use super::styles::{BAD, CHANGE, STRONG, paint};
 use crate::plan::{Held, PlanReport};
 
 /// So many different troubles are shown; the others are counted.
@@ -93,6 +93,26 @@ fn findings(findings: &[Finding]) -> String {
             text,
             "      what does not matter to you passes by its name: `preflight: {{ ignore: [NAME] }}`"
         );
+    }
+    text
+}
+
+/// What someone should know, machines with the same in one line.
+pub(super) fn warnings(warnings: &[Finding]) -> String {
+    let mut machines_of: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for warning in warnings {
+        let machines = machines_of.entry((&warning.name, &warning.problem)).or_default();
+        machines.push(warning.machine.clone());
+    }
+    let mut text = String::new();
+    for ((name, problem), machines) in &machines_of {
+        let label = paint(STRONG, format!("machine/{}", fold_names(machines)));
+        let problem = printable(problem);
+        let _ = writeln!(text, "{} {label}: {name}: {problem}", paint(CHANGE, "  !"));
+        let mut same = warnings.iter().filter(|warning| warning.name == *name);
+        if let Some(help) = same.find_map(|warning| warning.help.as_deref()) {
+            let _ = writeln!(text, "      {}", printable(help));
+        }
     }
     text
 }

@@ -17,6 +17,34 @@ pub(super) struct Desk {
     agent: Child,
 }
 
+/// A spec of etcd alone.
+#[derive(Clone)]
+pub(super) struct Spec {
+    pub(super) cluster: &'static str,
+    /// Names and addresses.
+    pub(super) hosts: Vec<(String, String)>,
+    pub(super) user: &'static str,
+    pub(super) etcd_version: String,
+    /// A folder or a URL.
+    pub(super) assets: String,
+    /// Lines below `spec`.
+    pub(super) more: String,
+}
+
+impl Spec {
+    pub(super) fn text(&self) -> String {
+        let hosts = self.hosts.iter().fold(String::new(), |hosts, (name, address)| {
+            format!("{hosts}        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
+        });
+        format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: {} }}\nspec:\n  \
+             stateStore: ./state\n  provider:\n    ssh:\n      user: {}\n      hosts:\n{hosts}  \
+             etcd: {{ version: {}, placement: {{ dedicated: {{}} }} }}\n  assets: {{ files: {} }}\n{}",
+            self.cluster, self.user, self.etcd_version, self.assets, self.more
+        )
+    }
+}
+
 /// What the program said.
 #[derive(Debug)]
 pub(super) struct Said {
@@ -28,15 +56,20 @@ pub(super) struct Said {
 impl Desk {
     /// A desk before hosts of these names; `None` without root, after saying that `test` is skipped.
     pub(super) fn before(test: &str, names: &[&str]) -> Option<Self> {
+        let hosts = names.iter().map(|name| HostOptions::named(*name)).collect();
+        let options = LabOptions {
+            hosts,
+            ..LabOptions::with_hosts(0)
+        };
+        Self::of(test, &options)
+    }
+
+    /// A desk before the hosts of `options`; `None` without root, after saying that `test` is skipped.
+    pub(super) fn of(test: &str, options: &LabOptions) -> Option<Self> {
         if keelson_test_hosts::skip_without_root(test) {
             return None;
         }
-        let hosts = names.iter().map(|name| HostOptions::named(*name)).collect();
-        let lab = Lab::new(&LabOptions {
-            hosts,
-            ..LabOptions::with_hosts(0)
-        })
-        .unwrap();
+        let lab = Lab::new(options).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("agent");
         let agent = Command::new("ssh-agent")
@@ -67,22 +100,35 @@ impl Desk {
         self.lab.host(name).unwrap()
     }
 
+    /// The spec of etcd alone on the hosts `names`.
+    pub(super) fn spec_of(&self, names: &[&str]) -> Spec {
+        let host = |name: &&str| ((*name).to_owned(), self.host(name).address().to_string());
+        let assets = keelson_test_hosts::assets().unwrap();
+        Spec {
+            cluster: "db.example.com",
+            hosts: names.iter().map(host).collect(),
+            user: "root",
+            etcd_version: assets.etcd_versions.last().unwrap().clone(),
+            assets: assets.folder.display().to_string(),
+            more: String::new(),
+        }
+    }
+
     /// Writes a spec of etcd alone on the hosts `names`, with `more` lines below `spec`.
     pub(super) fn spec(&self, names: &[&str], more: &str) {
-        let hosts = names.iter().fold(String::new(), |hosts, name| {
-            let address = self.host(name).address();
-            format!("{hosts}        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
+        self.write(&Spec {
+            more: more.to_owned(),
+            ..self.spec_of(names)
         });
-        let assets = keelson_test_hosts::assets().unwrap();
-        let version = assets.etcd_versions.last().unwrap();
-        let text = format!(
-            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: db.example.com }}\nspec:\n  \
-             stateStore: ./state\n  provider:\n    ssh:\n      hosts:\n{hosts}  \
-             etcd: {{ version: {version}, placement: {{ dedicated: {{}} }} }}\n  \
-             assets: {{ files: {} }}\n{more}",
-            assets.folder.display()
-        );
-        std::fs::write(self.folder.path().join("cluster.yaml"), text).unwrap();
+    }
+
+    pub(super) fn write(&self, spec: &Spec) {
+        std::fs::write(self.folder.path().join("cluster.yaml"), spec.text()).unwrap();
+    }
+
+    /// The folder that the program runs in.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Runs the program; arguments are separated by spaces.

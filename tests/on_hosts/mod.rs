@@ -1,5 +1,16 @@
 //! The program against real machines: `keelson` makes, watches, mends and removes an etcd cluster on hosts out of
 //! namespaces. Without root these tests are skipped, and say so.
+#![expect(
+    clippy::print_stdout,
+    reason = "figures, and what was killed where, are for the reader of the test's output"
+)]
 
+mod client;
 mod desk;
 mod etcd;
+mod killed;
+mod mirror;
+mod mistakes;
+mod newer;
+mod renewal;
+mod scaling;

@@ -4,9 +4,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keelson::execute::{Event, Execution, Interrupt, Lease, LeaseError, LeaseHolder, Reporter, Silent};
+use jiff::Timestamp;
+use keelson::execute::{
+    Event, Executed, Execution, Interrupt, Lease, LeaseError, LeaseHolder, Reporter, Silent,
+};
 use keelson::ops::{ApplyOptions, AutoApprove, OperationError, Session};
-use keelson_provider_api::Clock;
+use keelson_provider_api::clock::{BoxFuture, Clock};
 use keelson_provider_simulated::CrashMoment;
 
 use super::life::{Life, NAME, Operation, Run, block_on};
@@ -94,58 +97,86 @@ fn a_holder_that_was_killed_is_taken_over_when_its_time_is_up_and_not_before() {
     });
 }
 
+/// The clock of a process that was stopped: no time passes for it.
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn sleep(&self, _duration: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A first run takes the lease by `clock`, plans to destroy everything, and sleeps for too long; a second takes over and
+/// changes something; the first wakes up and goes on. What comes of that, and the life in which it happened.
+async fn wake_up_late(clock: impl Fn(&Life) -> Arc<dyn Clock>) -> (Executed, Life) {
+    let life = Life::new(7, &shape());
+    let session = life.session(shape().spec(NAME, 7));
+    let holder = LeaseHolder {
+        name: "the first".to_owned(),
+        purpose: "apply".to_owned(),
+        time_to_live: Duration::from_secs(30),
+    };
+    apply(&session).await.unwrap();
+    let name = NAME.parse().unwrap();
+    let lease = Lease::take(life.store.clone(), clock(&life), &name, &holder)
+        .await
+        .unwrap();
+    let planned = session.plan_destruction(&Silent).await.unwrap();
+    assert!(!planned.plan.is_empty());
+    life.pass(Duration::from_secs(31)).await;
+
+    let scaled = Shape {
+        workers: 3,
+        ..shape()
+    };
+    apply(&life.session(scaled.spec(NAME, 7))).await.unwrap();
+    let before = life.world.footprint(planned.plan.cluster());
+
+    let (interrupt, providers) = (Interrupt::new(), session.providers());
+    let world_clock: Arc<dyn Clock> = life.world.clock();
+    let execution = Execution::new(
+        &planned.plan,
+        &lease,
+        providers,
+        world_clock.as_ref(),
+        &Silent,
+        &interrupt,
+    );
+    let mut executed = None;
+    world_clock
+        .drive(Box::pin(async { executed = Some(execution.run().await) }))
+        .await;
+    let after = life.world.footprint(planned.plan.cluster());
+    assert_eq!(
+        before.keys().collect::<Vec<_>>(),
+        after.keys().collect::<Vec<_>>()
+    );
+    (executed.unwrap(), life)
+}
+
+#[test]
+fn one_that_slept_through_its_lease_does_not_even_try() {
+    block_on(async {
+        let (executed, life) = wake_up_late(|life| life.world.clock()).await;
+        assert!(executed.fenced && executed.done == 0, "{executed:?}");
+        assert!(!executed.failures.is_empty());
+        for failure in &executed.failures {
+            assert!(failure.problem.contains("was lost"), "{failure:?}");
+        }
+        assert_eq!(life.world.fenced_writes(), 0);
+    });
+}
+
 #[test]
 fn the_late_writes_of_one_that_was_taken_over_are_fenced_off() {
     block_on(async {
-        let life = Life::new(7, &shape());
-        let session = life.session(shape().spec(NAME, 7));
-        let clock: Arc<dyn Clock> = life.world.clock();
-        let holder = LeaseHolder {
-            name: "the first".to_owned(),
-            purpose: "apply".to_owned(),
-            time_to_live: Duration::from_secs(30),
-        };
-
-        // The first takes the lease and makes a plan to destroy everything; then it sleeps for too long.
-        apply(&session).await.unwrap();
-        let name = NAME.parse().unwrap();
-        let lease = Lease::take(life.store.clone(), clock.clone(), &name, &holder)
-            .await
-            .unwrap();
-        let planned = session.plan_destruction(&Silent).await.unwrap();
-        assert!(!planned.plan.is_empty());
-        life.pass(Duration::from_secs(31)).await;
-
-        // The second takes over and changes something.
-        let scaled = Shape {
-            workers: 3,
-            ..shape()
-        };
-        apply(&life.session(scaled.spec(NAME, 7))).await.unwrap();
-        let before = life.world.footprint(planned.plan.cluster());
-
-        // The first wakes up.
-        let (interrupt, providers) = (Interrupt::new(), session.providers());
-        let execution = Execution::new(
-            &planned.plan,
-            &lease,
-            providers,
-            clock.as_ref(),
-            &Silent,
-            &interrupt,
-        );
-        let mut executed = None;
-        clock
-            .drive(Box::pin(async { executed = Some(execution.run().await) }))
-            .await;
-        let executed = executed.unwrap();
-        assert!(executed.fenced, "{executed:?}");
-        assert_eq!(executed.done, 0, "{executed:?}");
+        // It does not know that its time is over: what it had begun before it slept is on its way.
+        let (executed, life) = wake_up_late(|life| Arc::new(Standing(life.world.clock().now()))).await;
+        assert!(executed.fenced && executed.done == 0, "{executed:?}");
         assert!(life.world.fenced_writes() > 0);
-        let after = life.world.footprint(planned.plan.cluster());
-        assert_eq!(
-            before.keys().collect::<Vec<_>>(),
-            after.keys().collect::<Vec<_>>()
-        );
     });
 }

@@ -14,7 +14,7 @@
 //! | `installed` | what was put on the machine, a line each, so that exactly that is removed again |
 //! | `bundle.json` | the bundle that is in force, as [`BundleRecord`], written last |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -42,7 +42,7 @@ pub struct Bundle {
     pub digest: Digest,
     /// The files, by their path in the bundle's folder.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// What the script takes from `assets/`, or downloads.
+    /// What the script takes from `assets/`, or downloads, on the machine's architecture.
     pub assets: Vec<Asset>,
     /// Private keys and what else nobody may see, by their name in `incoming/`: only those that the machine lacks.
     pub secrets: BTreeMap<String, Secret<Vec<u8>>>,
@@ -78,13 +78,27 @@ pub struct BundleRecord {
     pub bundle: NodeBundle,
     /// The paths of the certificates that belong to it, without their keys.
     pub certificates: Vec<String>,
+    /// The paths of their private keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+/// What a machine has already of what a bundle brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundOnMachine {
+    /// The certificates that its record names and that are there, by path, PEM.
+    pub certificates: BTreeMap<String, String>,
+    /// The paths of the private keys that its record names and that are not there, or are empty.
+    pub missing_keys: BTreeSet<String>,
+    /// Its architecture, as `uname -m` says.
+    pub architecture: String,
 }
 
 /// Where a provider gets bundles from.
 #[async_trait]
 pub trait BundleSource: Send + Sync {
-    /// The bundle that `wanted` stands for. `certificates` are those found on the machine, by path, PEM; those that
-    /// are good are kept, the others are issued anew and come among the secrets.
+    /// The bundle that `wanted` stands for, for the machine on which `found` is. Certificates that are good and have
+    /// their keys are kept, the others are issued anew and come among the secrets.
     ///
     /// # Errors
     /// When `wanted` is not what the spec asks for any more, or a certificate cannot be issued.
@@ -92,18 +106,18 @@ pub trait BundleSource: Send + Sync {
         &self,
         cluster: &ClusterIdentity,
         wanted: &NodeBundle,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Bundle, ProviderError>;
 
-    /// What to report as the `certificates` of the bundle that `record` tells of, when `certificates` are those found
-    /// on its machine, by path, PEM: the recorded digest while each is good, another one as soon as one is missing,
-    /// signed by someone else or about to end.
+    /// What to report as the `certificates` of the bundle that `record` tells of, with `found` on its machine: the
+    /// recorded digest while each certificate is good and has its key, another one as soon as one is missing, signed by
+    /// someone else or about to end.
     ///
     /// # Errors
     /// When the authorities cannot be read.
     async fn judge_certificates(
         &self,
         record: &BundleRecord,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Option<Digest>, ProviderError>;
 }

@@ -8,7 +8,9 @@
 //! | [`kinds`] | the catalogue of resource kinds: what each is made of and what changing a field costs |
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
+//! | [`causes`](mod@causes) | errors with their causes |
 //! | [`change`] | one thing to do to the world |
+//! | [`etcd`] | the etcds that a machine can run: units, folders, ports
 //! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
 //! | [`joining`] | reaching an API server, starting and stopping kubelets |
 //! | [`provider`] | who carries changes out, and how a change can end |
@@ -16,8 +18,10 @@
 //! | [`clock`] | time and waiting, real or virtual |
 
 pub mod bundle;
+pub mod causes;
 pub mod change;
 pub mod clock;
+pub mod etcd;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -27,13 +31,15 @@ pub mod provider;
 pub mod store;
 pub mod values;
 
-pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource};
+pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, FoundOnMachine};
+pub use causes::{causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
+pub use etcd::EtcdInstance;
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi};
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};
-pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, StepContext};
+pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, Severity, StepContext};
 pub use store::{Precondition, Store, StoreError, Versioned};

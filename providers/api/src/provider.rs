@@ -40,7 +40,7 @@ pub trait Provider: Send + Sync {
     ) -> Result<KindObservation, ProviderError>;
 
     /// Looks, before anything is touched, for what would keep `changes` from succeeding or what they would harm. What
-    /// it finds is all shown at once, and nothing is carried out unless the user ignores each finding by its name.
+    /// it finds is all shown at once, and nothing is carried out unless the user ignores each error among it by its name.
     async fn preflight(&self, _cluster: &ClusterIdentity, _changes: &[&Change]) -> Vec<Finding> {
         Vec::new()
     }
@@ -49,7 +49,17 @@ pub trait Provider: Send + Sync {
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome;
 }
 
-/// Something about a machine that stands in the way.
+/// How bad something is that was found on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// It works today and may not tomorrow: it is told, and stops nothing.
+    Warning,
+    /// It stands in the way: nothing is carried out while it is there.
+    Error,
+}
+
+/// Something about a machine that stands in the way, or that someone should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
@@ -57,6 +67,8 @@ pub struct Finding {
     pub machine: String,
     /// The finding's name, by which `spec.preflight.ignore` lets it pass: `swap`, `port-2379`.
     pub name: String,
+    /// Whether it stands in the way.
+    pub severity: Severity,
     /// What is wrong: a lower-case fragment.
     pub problem: String,
     /// What a person can do about it.

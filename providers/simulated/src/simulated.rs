@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::{
-    Clock, ClusterIdentity, ErrorClass, Existing, ProviderError, Resource, ResourceKey,
+    Clock, ClusterIdentity, ErrorClass, Existing, ProviderError, Resource, ResourceKey, with_causes,
 };
 use tokio::sync::watch;
 
@@ -323,13 +323,7 @@ pub(crate) fn holder_of(cluster: &ClusterIdentity) -> Result<Holder, ProviderErr
 /// An error of the file under the world, with its causes.
 #[expect(clippy::needless_pass_by_value, reason = "it is used as a mapping function")]
 fn on_disk(error: WorldLogError) -> ProviderError {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    ProviderError::new(ErrorClass::Permanent, message).with_help(
+    ProviderError::new(ErrorClass::Permanent, with_causes(&error)).with_help(
         "the simulated world's log is left as it is; move its directory away to begin with an empty world",
     )
 }

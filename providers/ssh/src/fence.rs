@@ -3,6 +3,15 @@
 //! Every one of them begins with `scripts/fence.sh`: a host remembers the highest fencing generation that it has seen of
 //! its cluster, and refuses the scripts of a run that lost its lease meanwhile. It also refuses whoever speaks for another
 //! cluster than the one that has claimed it.
+//!
+//! A host that is released forgets the generation with everything else: nothing of keelson may stay on it. Could a run
+//! that lost its lease claim it again? The executor confirms its lease before every attempt
+//! (`execute::Lease::confirm`), so one that slept stops there; and a script that waited on the host while it was being
+//! released is refused by the prelude. What is left is a process that is stopped between that confirmation and the
+//! sending of a claim, for longer than its lease lasts and than another run takes to destroy the cluster: then a host
+//! bears the mark of a cluster that is gone, and nothing else, because the next step of that run is stopped. Only a
+//! generation that stays on hosts for ever, or clocks that agree, would close this too; the next plan says so, by name
+//! (`other-cluster`).
 
 use std::time::Duration;
 
@@ -13,7 +22,7 @@ use crate::session::root::one_line;
 use crate::shell::{FENCED_STATUS, HostError, HostErrorKind, Job, Output, Shell};
 
 const PRELUDE: &str = include_str!("scripts/fence.sh");
-/// The exit status of a script that waited in vain for those of the runs before.
+/// The exit status of a script that waited in vain for those of the runs before, or until they had released the host.
 pub const BUSY_STATUS: i32 = 76;
 /// The exit status of a script that found the mark of another cluster.
 pub const OTHER_CLUSTER_STATUS: i32 = 77;

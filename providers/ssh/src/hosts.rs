@@ -203,7 +203,45 @@ impl Hosts {
         self.records.change(target, change).await
     }
 
-    /// Forgets a host that was released, or that is gone for good.
+    /// Forgets a host that is gone for good, so that nothing waits for it any more. Nothing is done on it.
+    ///
+    /// # Errors
+    /// When the spec names it, when nothing is remembered of it, when it answers and bears the cluster's mark, or when the
+    /// store cannot be read or written.
+    pub async fn give_up(&self, name: &str) -> Result<(), ProviderError> {
+        let refused = |message: String, help: String| {
+            Err(ProviderError::new(ErrorClass::Permanent, message).with_help(help))
+        };
+        if self.is_in_spec(name) {
+            let help = format!("take {name} out of spec.provider.ssh.hosts first");
+            return refused(format!("the spec has the host {name}"), help);
+        }
+        let Some(record) = self.records.read(name).await? else {
+            let known: Vec<&str> = self.names().filter(|name| !self.is_in_spec(name)).collect();
+            let help = match known.as_slice() {
+                [] => "the cluster has no hosts besides those of the spec".to_owned(),
+                known => format!(
+                    "hosts that have left the spec and are not released: {}",
+                    known.join(", ")
+                ),
+            };
+            return refused(format!("nothing is remembered of a host {name}"), help);
+        };
+        // Whoever does not answer, or is someone else by now, has nothing that could be released.
+        if let Ok(facts) = self.facts(name, Scope::Marks).await
+            && let Some(Ok(mark)) = &facts.mark
+            && Some(&mark.uid) == record.claimed_by.as_ref()
+        {
+            let message = format!(
+                "{name} answers at {} and is a host of this cluster",
+                record.target.address
+            );
+            return refused(message, "it is not gone: `keelson apply` releases it".to_owned());
+        }
+        self.forget(name).await
+    }
+
+    /// Forgets a host that was released.
     ///
     /// # Errors
     /// When the store cannot be written.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{ClusterUid, ErrorClass, Precondition, ProviderError, Store, StoreError};
+use keelson_provider_api::{
+    ClusterUid, ErrorClass, Precondition, ProviderError, Store, StoreError, with_causes,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::target::Target;
@@ -143,6 +145,5 @@ fn of_store(error: &StoreError) -> ProviderError {
         StoreError::Damaged { .. } => ErrorClass::Permanent,
         _ => ErrorClass::Transient,
     };
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    ProviderError::new(class, format!("{error}{}", cause.unwrap_or_default()))
+    ProviderError::new(class, with_causes(error))
 }

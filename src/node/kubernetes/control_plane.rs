@@ -3,7 +3,7 @@
 use keelson_provider_api::values::{Cidr, Digest};
 use serde_json::{Value, json};
 
-use super::super::action::{Access, Action};
+use super::super::action::Access;
 use super::super::class::PlacedSecret;
 use super::super::contents::{Contents, RenderError};
 use super::super::templates;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use keelson_provider_api::values::Version;
 use serde_json::{Map, Value, json};
 
-use super::super::action::{Access, Action};
+use super::super::action::Access;
 use super::super::assets::{Program, ReleaseFile, ResolvedRelease};
 use super::super::contents::{Contents, RenderError};
 use super::super::merge::merge;

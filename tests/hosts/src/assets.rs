@@ -1,7 +1,7 @@
 //! A mirror of upstream's releases, made of Debian's packages.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::AboutFile;
 use crate::{LabError, cached, machine};
@@ -11,6 +11,10 @@ const RECIPE: &str = concat!(
     include_str!("../scripts/assets.sh")
 );
 const ETCD_RELEASES: &str = "github.com/etcd-io/etcd/releases/download";
+/// The variable that names a folder of real binaries, laid out as a mirror.
+const NAMED_FOLDER: &str = "KEELSON_KUBERNETES_ASSETS";
+/// The first etcd that Debian does not have.
+const NEWER_ETCD: [u32; 2] = [3, 6];
 
 /// A folder laid out the way `assets.files` of a spec wants a mirror, and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,44 @@ pub fn assets() -> Result<Assets, LabError> {
     let folder = cached::folder("assets", RECIPE, |folder| {
         cached::run_recipe("assets.sh", RECIPE, folder)
     })?;
+    let etcd_versions = etcd_versions(&folder)?;
+    Ok(Assets {
+        folder,
+        etcd_versions,
+    })
+}
+
+/// The mirror that whoever runs the tests has named, and the releases of etcd in it, when it has one that is newer than
+/// Debian's; otherwise none, after saying that `test` is skipped.
+///
+/// # Errors
+///
+/// When the folder cannot be listed.
+pub fn newer_etcd_or_skip(test: &str) -> Result<Option<Assets>, LabError> {
+    let folder = std::env::var_os(NAMED_FOLDER).map(PathBuf::from);
+    let folder = folder.filter(|folder| folder.join(ETCD_RELEASES).is_dir());
+    if let Some(folder) = folder {
+        let mut etcd_versions = etcd_versions(&folder)?;
+        etcd_versions.retain(|version| numbers(version) >= NEWER_ETCD.to_vec());
+        if !etcd_versions.is_empty() {
+            return Ok(Some(Assets {
+                folder,
+                etcd_versions,
+            }));
+        }
+    }
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever reads the output of tests learns what was not tested"
+    )]
+    {
+        eprintln!("skipped: {test}: {NAMED_FOLDER} names no folder with etcd 3.6 or newer");
+    }
+    Ok(None)
+}
+
+/// The versions of etcd in a mirror, oldest first.
+fn etcd_versions(folder: &Path) -> Result<Vec<String>, LabError> {
     let releases = folder.join(ETCD_RELEASES);
     let mut etcd_versions = Vec::new();
     for entry in fs::read_dir(&releases).about("failed to list", &releases)? {
@@ -42,10 +84,7 @@ pub fn assets() -> Result<Assets, LabError> {
         );
     }
     etcd_versions.sort_by_key(|version| numbers(version));
-    Ok(Assets {
-        folder,
-        etcd_versions,
-    })
+    Ok(etcd_versions)
 }
 
 /// 3.5.9 comes before 3.5.16.

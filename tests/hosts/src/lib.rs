@@ -82,7 +82,7 @@ mod rootfs;
 mod seed;
 mod wait;
 
-pub use assets::{Assets, assets};
+pub use assets::{Assets, assets, newer_etcd_or_skip};
 pub use clean::clean;
 pub use command::Output;
 pub use error::LabError;

@@ -81,7 +81,7 @@ async fn seen(
         None => Owner::Other("nobody: the host bears no mark".to_owned()),
     };
     let certificates = if owner == Owner::ThisCluster {
-        match bundles.judge_certificates(record, &facts.certificates).await {
+        match bundles.judge_certificates(record, &facts.found()).await {
             Ok(certificates) => certificates,
             Err(error) => {
                 return Observed::Unknown(format!("the certificates on {name} cannot be judged: {error}"));
@@ -124,9 +124,7 @@ pub(crate) async fn carry_out(
         Action::Create { resource, .. } | Action::Update { resource, .. } => wanted(resource)?,
     };
     let facts = hosts.facts(name, Scope::Marks).await.map_err(machine::not_done)?;
-    let bundle = bundles
-        .bundle(&context.cluster, wanted, &facts.certificates)
-        .await;
+    let bundle = bundles.bundle(&context.cluster, wanted, &facts.found()).await;
     let bundle = bundle.map_err(Outcome::Rejected)?;
     deliver(&*shell, context, &bundle).await?;
     let record = put_in_force(&*shell, context, &bundle).await?;

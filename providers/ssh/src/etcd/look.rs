@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keelson_provider_api::ClusterUid;
+use keelson_provider_api::{ClusterUid, EtcdInstance};
 
 use super::answers::{self, MemberList, Status};
-use super::instance::Instance;
 use super::mark::MarkSeen;
 use crate::shell::{Job, Shell};
 
@@ -70,7 +69,7 @@ impl Seen {
 pub(super) async fn look(
     shell: &dyn Shell,
     uid: Option<&ClusterUid>,
-    instances: &[&'static Instance],
+    instances: &[&'static EtcdInstance],
     patience: Duration,
 ) -> Result<BTreeMap<&'static str, Seen>, String> {
     let mut arguments = vec![(patience.as_millis() / 200).to_string()];
@@ -104,7 +103,7 @@ pub(super) async fn look(
 fn read(
     text: &str,
     uid: Option<&ClusterUid>,
-    instances: &[&'static Instance],
+    instances: &[&'static EtcdInstance],
 ) -> Result<BTreeMap<&'static str, Seen>, String> {
     if text.lines().next_back() != Some("end") {
         return Err("the answer of the look at etcd was cut short".to_owned());
@@ -165,8 +164,8 @@ fn plain_words(line: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::etcd::instance::INSTANCES;
     use crate::etcd::mark::tests::mark;
+    use keelson_provider_api::etcd::MAIN;
 
     /// A machine on which nothing is.
     pub(in crate::etcd) fn nothing() -> Seen {
@@ -185,8 +184,7 @@ pub(super) mod tests {
 
     fn main_of(text: &str) -> Result<Seen, String> {
         let uid = ClusterUid::new("uid");
-        let [main, _] = &INSTANCES;
-        let mut all = read(text, Some(&uid), &[main])?;
+        let mut all = read(text, Some(&uid), &[&MAIN])?;
         Ok(all.remove("main").unwrap())
     }
 

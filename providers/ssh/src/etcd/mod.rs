@@ -6,7 +6,6 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`instance`] | the etcd clusters that a machine can have a member of: units, folders, ports |
 //! | [`reach`] | what is needed of the machines |
 //! | `mark` | the file on a machine that says whose its member is |
 //! | `look`, `survey` | what one machine shows, and what all show together |
@@ -15,7 +14,6 @@
 //! | `snapshot`, `archive` | taking snapshots, and what is known of those that were taken |
 //! | [`wipe`] | what is left when a machine is given back: nothing |
 
-pub mod instance;
 pub mod reach;
 pub mod wipe;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use keelson_provider_api::etcd::INSTANCES;
 use keelson_provider_api::kinds::{EtcdMember, MemberStart};
 use keelson_provider_api::{
-    Action, Change, Clock, ClusterIdentity, Kind, KindObservation, Outcome, Provider, ProviderError,
-    Resource, ResourceKey, StepContext,
+    Action, Change, Clock, ClusterIdentity, EtcdInstance, Kind, KindObservation, Outcome, Provider,
+    ProviderError, Resource, ResourceKey, StepContext,
 };
 
-use super::instance::{INSTANCES, Instance};
 use super::reach::Reach;
 use super::step::{Step, permanent};
 use super::survey::survey;
@@ -35,7 +35,7 @@ impl EtcdProvider {
 
     /// Carries `change` of the etcd cluster of that name out.
     async fn change(&self, context: &StepContext<'_>, change: &Change, cluster: &str) -> Outcome {
-        let instance = Instance::of_cluster(cluster)
+        let instance = EtcdInstance::of_cluster(cluster)
             .ok_or_else(|| permanent(format!("there is no etcd cluster `{}`", cluster.escape_debug())));
         let step = instance
             .and_then(|instance| Step::new(self.reach.as_ref(), self.clock.as_ref(), context, instance));
@@ -111,11 +111,10 @@ impl Provider for EtcdProvider {
         let reach = self.reach.as_ref();
         match kind {
             Kind::EtcdMember => {
-                let instances: Vec<&'static Instance> = INSTANCES.iter().collect();
                 let surveys = survey(
                     reach,
                     cluster.uid.as_ref(),
-                    &instances,
+                    &INSTANCES,
                     reach.machines(),
                     Duration::ZERO,
                 )

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, ProviderError, StepContext};
+use keelson_provider_api::{
+    Clock, ClusterUid, ErrorClass, EtcdInstance, Outcome, ProviderError, StepContext,
+};
 
 use super::answers::{self, MemberList};
-use super::instance::Instance;
 use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
@@ -26,7 +27,7 @@ pub(super) struct Step<'a> {
     pub clock: &'a dyn Clock,
     pub context: &'a StepContext<'a>,
     pub uid: ClusterUid,
-    pub instance: &'static Instance,
+    pub instance: &'static EtcdInstance,
     /// True once something may have been changed.
     touched: AtomicBool,
 }
@@ -45,7 +46,7 @@ impl<'a> Step<'a> {
         reach: &'a dyn Reach,
         clock: &'a dyn Clock,
         context: &'a StepContext<'a>,
-        instance: &'static Instance,
+        instance: &'static EtcdInstance,
     ) -> Result<Self, ProviderError> {
         let Some(uid) = context.cluster.uid.clone() else {
             let message = format!(
@@ -243,7 +244,7 @@ impl<'a> Step<'a> {
 
     /// Ends the member on `machine` and moves its data aside.
     pub(super) async fn end(&self, machine: &str) -> Result<(), ProviderError> {
-        let Instance {
+        let EtcdInstance {
             unit, data_folder, ..
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
@@ -291,7 +292,7 @@ pub(super) fn permanent(message: impl Into<String>) -> ProviderError {
 }
 
 /// There is data and no mark.
-pub(super) fn data_of_nobody(instance: &Instance, machine: &str) -> ProviderError {
+pub(super) fn data_of_nobody(instance: &EtcdInstance, machine: &str) -> ProviderError {
     let folder = instance.data_folder;
     permanent(format!(
         "{folder} on {machine} has data that no mark of keelson's explains"

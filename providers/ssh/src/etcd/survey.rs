@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use keelson_provider_api::ClusterUid;
 use keelson_provider_api::kinds::{MemberPhase, MemberStart};
+use keelson_provider_api::{ClusterUid, EtcdInstance};
 
 use super::answers::{Id, Member, MemberList};
-use super::instance::Instance;
 use super::look::{Seen, look};
 use super::mark::Mark;
 use super::reach::Reach;
@@ -21,7 +20,7 @@ const LOOKS_AT_ONCE: usize = 32;
 #[derive(Debug, Clone)]
 pub(super) struct Survey {
     /// The etcd cluster.
-    pub instance: &'static Instance,
+    pub instance: &'static EtcdInstance,
     /// What was seen on each machine, or why nothing was.
     pub machines: BTreeMap<String, Result<Seen, String>>,
     /// The address of each machine inside the cluster.
@@ -37,7 +36,7 @@ pub(super) struct Survey {
 pub(super) async fn survey(
     reach: &dyn Reach,
     uid: Option<&ClusterUid>,
-    instances: &[&'static Instance],
+    instances: &[&'static EtcdInstance],
     machines: impl IntoIterator<Item = String>,
     patience: Duration,
 ) -> Vec<Survey> {
@@ -62,7 +61,7 @@ pub(super) async fn survey(
             Some((machine, address))
         })
         .collect();
-    let of = |instance: &'static Instance| {
+    let of = |instance: &'static EtcdInstance| {
         let machines = seen.iter().map(|(machine, seen)| {
             let seen = match seen {
                 Ok(all) => all
@@ -81,7 +80,7 @@ pub(super) async fn survey(
 impl Survey {
     /// Puts together what was seen. Only members that carry this cluster's mark are believed.
     pub(super) fn of(
-        instance: &'static Instance,
+        instance: &'static EtcdInstance,
         machines: BTreeMap<String, Result<Seen, String>>,
         addresses: BTreeMap<String, IpAddr>,
     ) -> Self {
@@ -251,11 +250,11 @@ impl Survey {
 pub(super) mod tests {
     use super::*;
     use crate::etcd::answers::{Header, Status};
-    use crate::etcd::instance::INSTANCES;
     use crate::etcd::look::tests::nothing;
     use crate::etcd::mark::MarkSeen;
     use crate::etcd::mark::tests::mark;
     use MemberPhase::{Learner, Voter, Waiting};
+    use keelson_provider_api::etcd::MAIN;
 
     /// Surveys as tests write them: a machine a word, with what is on it after a colon.
     ///
@@ -269,7 +268,7 @@ pub(super) mod tests {
             let number = u8::try_from(index + 1).unwrap();
             let address = IpAddr::from([10, 0, 0, number]);
             addresses.insert(name.to_owned(), address);
-            let url = INSTANCES[0].peer_url(address);
+            let url = MAIN.peer_url(address);
             if "vld?u".contains(what) {
                 members.push(Member {
                     id: Id(u64::from(number)),
@@ -299,7 +298,7 @@ pub(super) mod tests {
             let answers = seen.status.as_ref().is_some_and(|status| !status.is_learner);
             seen.list = (answers && seen.mark.ours().is_some()).then(|| list.clone());
         }
-        Survey::of(&INSTANCES[0], machines, addresses)
+        Survey::of(&MAIN, machines, addresses)
     }
 
     fn machine(name: &str, what: &str, number: u8) -> Result<Seen, String> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use keelson_provider_api::ClusterUid;
+use keelson_provider_api::etcd::INSTANCES;
 
-use super::instance::INSTANCES;
 use super::mark::fragment;
 use crate::shell::Job;
 

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::{BundleRecord, Clock, ProviderError};
+use keelson_provider_api::{BundleRecord, Clock, FoundOnMachine, ProviderError};
 
 use crate::mark::Mark;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
@@ -116,6 +116,19 @@ pub struct Facts {
     pub has_installed: bool,
     /// The certificates that the bundle's record names and that are there, by path, PEM.
     pub certificates: BTreeMap<String, String>,
+    /// The private keys that the bundle's record names and that are not there.
+    pub missing_keys: BTreeSet<String>,
+}
+
+impl Facts {
+    /// What the host has already of what a bundle brings.
+    pub(crate) fn found(&self) -> FoundOnMachine {
+        FoundOnMachine {
+            certificates: self.certificates.clone(),
+            missing_keys: self.missing_keys.clone(),
+            architecture: self.architecture.clone(),
+        }
+    }
 }
 
 /// Asks a host. A connection that had ended unnoticed is opened anew: asking twice harms nobody.

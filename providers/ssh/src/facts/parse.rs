@@ -71,6 +71,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         "running" | "process" if facts.running.len() < ENTRIES => {
             facts.running.insert(value);
         }
+        "missing-key" if facts.missing_keys.len() < ENTRIES => {
+            facts.missing_keys.insert(value);
+        }
         "folder" if facts.folders.len() < ENTRIES => {
             facts.folders.insert(value);
         }
@@ -206,6 +209,7 @@ mod tests {
             "socket",
             "bundle-time",
             "missing",
+            "missing-key",
             "machine-id-of-someone",
             "disk-kib",
             "synchronised",

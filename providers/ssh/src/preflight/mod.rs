@@ -1,12 +1,14 @@
-//! What stands in the way of a claim: everything on all hosts, found before anything is touched.
+//! What stands in the way of a claim, and what someone should know before one: everything on all hosts, found before
+//! anything is touched.
 
 mod checks;
 mod duplicates;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{Kind, Machine, MachineRole};
-use keelson_provider_api::{Action, Change, ClusterIdentity, Finding, Resource};
+use keelson_provider_api::{Action, Change, ClusterIdentity, Finding, Resource, Severity};
 
 use crate::facts::{Facts, FactsError, Scope};
 use crate::hosts::Hosts;
@@ -30,6 +32,8 @@ pub struct FindingRow {
     pub name: &'static str,
     /// Which hosts it concerns.
     pub concerns: Concerns,
+    /// Whether it stands in the way, or is only told.
+    pub severity: Severity,
     /// Whether a user may let it pass.
     pub can_be_ignored: bool,
     /// What to do about it; `{host}` stands for the host's name.
@@ -47,9 +51,20 @@ const fn row(
     FindingRow {
         name,
         concerns,
+        severity: Severity::Error,
         can_be_ignored,
         help,
         check,
+    }
+}
+
+impl FindingRow {
+    /// The same, told and no more: it works, and may not for long.
+    const fn that_only_warns(self) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..self
+        }
     }
 }
 
@@ -73,7 +88,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("cgroup-v2", Concerns::Nodes, true, Some(checks::cgroup), "boot with systemd.unified_cgroup_hierarchy=1; or set failCgroupV1: false in spec.kubelet.config"),
     row("port", Concerns::All, true, None, "see what listens there and stop it: ss -ltnp"),
     row("clock-skew", Concerns::All, true, Some(checks::clock_skew), "set the clocks: install chrony on {host}, and see whether the clock here is right"),
-    row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service: apt-get install chrony"),
+    row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service before clocks part: apt-get install chrony").that_only_warns(),
     row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
     row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
     row("missing-programs", Concerns::All, true, Some(checks::missing_programs), "install them on {host} with its package manager"),
@@ -81,8 +96,9 @@ pub const FINDINGS: &[FindingRow] = &[
 
 /// The ports that keelson's programs listen at (reference of kubeadm's preflight; etcd's are its own defaults).
 const PORTS: &[(MachineRole, u16, &str)] = &[
-    (MachineRole::Etcd, 2379, "etcd"),
-    (MachineRole::Etcd, 2380, "etcd"),
+    (MachineRole::Etcd, MAIN.client_port, "etcd"),
+    (MachineRole::Etcd, MAIN.peer_port, "etcd"),
+    (MachineRole::Etcd, MAIN.metrics_port, "etcd"),
     (MachineRole::ControlPlane, 6443, "kube-apiserver"),
     (MachineRole::ControlPlane, 10250, "kubelet"),
     (MachineRole::ControlPlane, 10257, "kube-controller-manager"),
@@ -186,6 +202,7 @@ fn found(row: &'static str, machine: &str, problem: String) -> Finding {
         None => Finding {
             machine: machine.to_owned(),
             name: row.to_owned(),
+            severity: Severity::Error,
             problem,
             help: None,
             can_be_ignored: false,
@@ -197,6 +214,7 @@ fn finding(row: &FindingRow, machine: &str, problem: String) -> Finding {
     Finding {
         machine: machine.to_owned(),
         name: row.name.to_owned(),
+        severity: row.severity,
         problem,
         help: Some(row.help.replace("{host}", machine)),
         can_be_ignored: row.can_be_ignored,
@@ -220,8 +238,18 @@ mod tests {
             "sudo",
             "etcd-data",
         ] {
-            assert!(!found(name, "a", String::new()).can_be_ignored, "{name}");
+            let finding = found(name, "a", String::new());
+            assert!(
+                !finding.can_be_ignored && finding.severity == Severity::Error,
+                "{name}"
+            );
         }
+        let warnings: Vec<_> = FINDINGS
+            .iter()
+            .filter(|row| row.severity == Severity::Warning)
+            .map(|row| row.name)
+            .collect();
+        assert_eq!(warnings, ["time-sync"]);
         for row in FINDINGS {
             assert!(
                 !row.help.is_empty() && row.help.matches('{').count() == row.help.matches("{host}").count()

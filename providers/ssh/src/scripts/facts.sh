@@ -38,7 +38,12 @@ identity() {
     fact init "$(first_line /proc/1/comm)"
 }
 
-# The paths of certificates in the record are plain, so no reader of JSON is needed to find them.
+# The paths that the record has under the name `$1`. They are plain, so no reader of JSON is needed to find them.
+recorded() {
+    tr -d '\n' <"$root/bundle.json" | sed -n "s/.*\"$1\":[[:space:]]*\[\([^]]*\)\].*/\1/p" | tr ',' '\n' |
+        sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64
+}
+
 marks() {
     blob mark "$root/host.json"
     blob bundle "$root/bundle.json"
@@ -46,11 +51,15 @@ marks() {
     running=$(readlink -- "$root/current" 2>/dev/null) && fact bundle-digest "${running##*/}"
     [ ! -e "$root/installed" ] || fact installed yes
     [ -f "$root/bundle.json" ] || return 0
-    tr -d '\n' <"$root/bundle.json" | sed -n 's/.*"certificates":[[:space:]]*\[\([^]]*\)\].*/\1/p' | tr ',' '\n' |
-        sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64 | while IFS= read -r path || [ -n "$path" ]; do
+    recorded certificates | while IFS= read -r path || [ -n "$path" ]; do
         case $path in
         /*) [ ! -f "$path" ] || fact certificate "$path $(head -c 65536 -- "$path" |
             sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p' | base64 | tr -d '\n')" ;;
+        esac
+    done
+    recorded keys | while IFS= read -r path || [ -n "$path" ]; do
+        case $path in
+        /*) [ -s "$path" ] || fact missing-key "$path" ;;
         esac
     done
 }

@@ -2,7 +2,7 @@
 # Comes before every script that changes something: lets nobody in whose lease is over.
 #   $1 the fencing generation of the run; $2 the uid of its cluster
 # Ends with 75 when the host has seen a higher generation of the cluster, with 77 when it belongs to another cluster, with
-# 76 when scripts of the runs before go on for too long. The lock is held, shared, until the script ends: a run with a
+# 76 when scripts of the runs before go on for too long, or have released the host while this one waited. The lock is held, shared, until the script ends: a run with a
 # higher generation comes in when the scripts of those before it have ended.
 set -eu
 umask 077
@@ -12,16 +12,17 @@ shift 2
 keelson_root=/var/lib/keelson
 
 keelson_lock() {
-    while :; do
-        mkdir -p -- "$keelson_root"
-        exec 8>>"$keelson_root/fence.lock"
-        if ! flock "$1" --wait 60 8; then
-            echo "another script of keelson runs on this machine and does not end" >&2
-            exit 76
-        fi
-        # Who released the host meanwhile has taken the file away.
-        [ "$(stat -Lc %i /dev/fd/8)" != "$(stat -c %i -- "$keelson_root/fence.lock" 2>/dev/null || :)" ] || return 0
-    done
+    mkdir -p -- "$keelson_root"
+    exec 8>>"$keelson_root/fence.lock"
+    if ! flock "$1" --wait 60 8; then
+        echo "another script of keelson runs on this machine and does not end" >&2
+        exit 76
+    fi
+    [ "$(stat -Lc %i /dev/fd/8)" != "$(stat -c %i -- "$keelson_root/fence.lock" 2>/dev/null || :)" ] || return 0
+    # Who released the host took the file away, and with it the generation that tells whether this run may still do
+    # anything. Whoever sent this script has to see first whether its lease is still its own.
+    echo "this machine was released while a script waited for it" >&2
+    exit 76
 }
 
 # Sets `keelson_verdict` to same, lower or higher: what the host has seen, compared with this run.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use keelson_provider_api::kinds::{Kind, MachineRole};
+use keelson_provider_api::kinds::{Kind, MachineRole, NodeBundle};
 use keelson_provider_api::{
     ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
 };
@@ -123,17 +123,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     );
     assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
 
-    // A certificate that is gone shows, and comes again.
-    host.run("rm /etc/keelson-test/server.crt").unwrap();
-    let Observed::Present(seen) = look(&provider, "u1", Kind::NodeBundle, "a").await else {
-        panic!("the bundle is not seen");
-    };
-    assert_ne!(seen.resource, Resource::NodeBundle(second.clone()));
-    assert_eq!(
-        provider.carry_out(&context, &update("a", second.clone())).await,
-        Outcome::Done
-    );
-    assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
+    what_is_gone_shows_and_comes_again(&scene, &second).await;
 
     let begun = Instant::now();
     assert_eq!(
@@ -153,6 +143,38 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     assert_eq!(host.console(files).unwrap(), before, "everything is as it was");
     let units = host.run("systemctl list-unit-files 'keelson-test*' --no-legend; systemctl list-units 'keelson-test*' --all --no-legend").unwrap();
     assert_eq!(units, "");
+}
+
+/// A certificate without its key is as bad as none.
+async fn what_is_gone_shows_and_comes_again(scene: &Scene, bundle: &NodeBundle) {
+    let (context, host) = (Scene::context("u1", 1), scene.host(0));
+    let provider = scene.provider(scene.targets("operator")).await;
+    let seen = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
+        Observed::Present(seen) => seen.resource,
+        other => panic!("the bundle is not seen: {other:?}"),
+    };
+    let losses = [
+        "rm /etc/keelson-test/server.crt",
+        "rm /etc/keelson-test/server.key",
+        "truncate -s 0 /etc/keelson-test/server.key",
+    ];
+    for loss in losses {
+        assert_eq!(
+            seen().await,
+            Resource::NodeBundle(bundle.clone()),
+            "before {loss}"
+        );
+        host.run(loss).unwrap();
+        assert_ne!(seen().await, Resource::NodeBundle(bundle.clone()), "{loss}");
+        let again = update("a", bundle.clone());
+        assert_eq!(
+            provider.carry_out(&context, &again).await,
+            Outcome::Done,
+            "{loss}"
+        );
+        assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
+        host.run("test -s /etc/keelson-test/server.key").unwrap();
+    }
 }
 
 #[tokio::test]

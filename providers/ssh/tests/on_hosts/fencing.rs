@@ -97,3 +97,33 @@ async fn a_later_run_waits_for_the_scripts_of_an_earlier_one() {
         .unwrap_err();
     assert!(matches!(late, Outcome::Rejected(error) if error.class == ErrorClass::Fenced));
 }
+
+/// What a release does at its very end, while a claim of a run that lost its lease waits for the lock.
+#[tokio::test]
+async fn a_late_claim_does_not_follow_a_release() {
+    let Some(scene) = Scene::of_hosts("a_late_claim_does_not_follow_a_release", 1) else {
+        return;
+    };
+    let provider = scene.provider(scene.targets("root")).await;
+    let claim = create("a", machine(&[MachineRole::Etcd]));
+    let (seventh, eighth) = (Scene::context("u1", 7), Scene::context("u1", 8));
+    assert_eq!(provider.carry_out(&seventh, &claim).await, Outcome::Done);
+    let shell = provider.hosts().shell("a").unwrap();
+    let end_of_release = "rm $keelson_root/host.json $keelson_root/fence; touch /run/forgotten; sleep 2; \
+                          rm -rf $keelson_root";
+    let release = run_fenced(&*shell, &eighth, job(end_of_release));
+    let late = async {
+        let forgotten = "while ! test -e /run/forgotten; do sleep 0.05; done";
+        let shell = scene.hosts("root").await.shell("a").unwrap();
+        shell.run(&job(forgotten), &quiet).await.unwrap();
+        provider.carry_out(&seventh, &claim).await
+    };
+    let (released, late) = tokio::join!(release, late);
+    released.unwrap();
+    let Outcome::Rejected(error) = late else {
+        panic!("{late:?}");
+    };
+    assert_eq!(error.class, ErrorClass::Transient, "{error}");
+    assert!(error.message.contains("was released while"), "{error}");
+    scene.host(0).run("! test -e /var/lib/keelson/host.json").unwrap();
+}

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use keelson_provider_api::kinds::NodeBundle;
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{
-    Asset, Bundle, BundleRecord, BundleSource, ClusterIdentity, ErrorClass, ProviderError,
+    Asset, Bundle, BundleRecord, BundleSource, ClusterIdentity, ErrorClass, FoundOnMachine, ProviderError,
 };
 
 const APPLY: &str = include_str!("../../../../templates/node/apply.sh");
@@ -54,13 +54,19 @@ impl Bundles {
     }
 }
 
+/// True when the certificate is the wanted one and has its key.
+fn is_whole(found: &FoundOnMachine) -> bool {
+    let certificate = found.certificates.get("/etc/keelson-test/server.crt");
+    certificate.map(String::as_str) == Some(CERTIFICATE) && found.missing_keys.is_empty()
+}
+
 #[async_trait]
 impl BundleSource for Bundles {
     async fn bundle(
         &self,
         _cluster: &ClusterIdentity,
         wanted: &NodeBundle,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Bundle, ProviderError> {
         let recipe = self.recipes.lock().unwrap().get(&wanted.settings).cloned();
         let recipe = recipe.ok_or_else(|| ProviderError::new(ErrorClass::Permanent, "nobody wants it"))?;
@@ -82,6 +88,7 @@ impl BundleSource for Bundles {
         let record = BundleRecord {
             bundle: wanted.clone(),
             certificates: vec!["/etc/keelson-test/server.crt".to_owned()],
+            keys: vec!["/etc/keelson-test/server.key".to_owned()],
         };
         let unit = "[Service]\nExecStart=/bin/sleep infinity\n";
         let files = BTreeMap::from([
@@ -92,7 +99,7 @@ impl BundleSource for Bundles {
             ("record.json".to_owned(), serde_json::to_vec(&record).unwrap()),
         ]);
         let mut secrets = BTreeMap::new();
-        if !certificates.contains_key("/etc/keelson-test/server.crt") {
+        if !is_whole(found) {
             secrets.insert(
                 "server.crt".to_owned(),
                 Secret::new(CERTIFICATE.as_bytes().to_vec()),
@@ -117,10 +124,9 @@ impl BundleSource for Bundles {
     async fn judge_certificates(
         &self,
         record: &BundleRecord,
-        certificates: &BTreeMap<String, String>,
+        found: &FoundOnMachine,
     ) -> Result<Option<Digest>, ProviderError> {
-        let found = certificates.get("/etc/keelson-test/server.crt");
-        if found.map(String::as_str) == Some(CERTIFICATE) {
+        if is_whole(found) {
             return Ok(record.bundle.certificates);
         }
         Ok(Some(Digest::of_bytes(b"missing")))

@@ -1,0 +1,77 @@
+//! What keelson costs on real hosts: `make bench-hosts`, as root. `docs/performance.md` holds the figures.
+//!
+//! Not a test: how long things take on a busy machine says nothing about whether they are right.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark says what is wrong by ending, and runs in real time"
+)]
+
+#[path = "../../tests/on_hosts/desk.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod desk;
+mod fan_out;
+
+use std::time::{Duration, Instant};
+
+use desk::{Desk, Spec};
+use keelson_test_hosts::serve_directory;
+
+const HOSTS: [&str; 3] = ["a", "b", "c"];
+const APPLIES: usize = 5;
+const IDLE_APPLIES: usize = 10;
+
+fn main() {
+    let Some(desk) = Desk::before("bench-hosts", &HOSTS) else {
+        return;
+    };
+    let assets = keelson_test_hosts::assets().unwrap();
+    let mirror = serve_directory(&assets.folder, desk.lab.gateway()).unwrap();
+    let spec = Spec {
+        assets: mirror.url(),
+        ..desk.spec_of(&HOSTS)
+    };
+    desk.write(&spec);
+    let mut applies = Vec::new();
+    let mut starts = Vec::new();
+    for round in 0..APPLIES {
+        if round > 0 {
+            desk.expect(0, "destroy --yes");
+        }
+        let since = Instant::now();
+        desk.expect(0, "apply --yes --accept-new-host-keys");
+        applies.push(since.elapsed());
+        starts.extend(HOSTS.map(|name| start_of_etcd(&desk, name)));
+    }
+    show("apply, 3 empty hosts to a healthy etcd", applies);
+    show("etcd's own start, from the unit's to its readiness", starts);
+    let idle = (0..IDLE_APPLIES).map(|_| {
+        let since = Instant::now();
+        desk.expect(0, "apply --yes");
+        since.elapsed()
+    });
+    show("apply with nothing to do, 3 hosts", idle.collect());
+    drop(desk);
+    fan_out::measure();
+}
+
+/// How long the unit took on that host, by systemd's own clock.
+fn start_of_etcd(desk: &Desk, name: &str) -> Duration {
+    let moment = |property: &str| -> u64 {
+        let show = format!("systemctl show -P {property}TimestampMonotonic etcd");
+        desk.host(name).run(&show).unwrap().trim().parse().unwrap()
+    };
+    Duration::from_micros(moment("ActiveEnter") - moment("InactiveExit"))
+}
+
+/// A line with the fastest, the median and the slowest.
+fn show(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let (fastest, median, slowest) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+    println!(
+        "{what}: fastest {fastest:.2?}, median {median:.2?}, slowest {slowest:.2?} of {}",
+        times.len()
+    );
+}

@@ -1,0 +1,80 @@
+//! keelson is killed, at counted points from the first event of an apply to its last.
+
+use std::io::{BufRead, BufReader};
+
+use keelson_test_hosts::{FileServer, serve_directory};
+use serde_json::Value;
+
+use super::client::ETCDCTL;
+use super::desk::{Desk, Spec};
+
+const HOSTS: [&str; 3] = ["a", "b", "c"];
+/// So many points.
+const POINTS: usize = 30;
+const APPLY: &str = "apply --yes --accept-new-host-keys --progress json";
+
+#[test]
+fn an_apply_that_is_killed_anywhere_is_gone_on_from() {
+    let test = "on_hosts::killed::an_apply_that_is_killed_anywhere_is_gone_on_from";
+    let Some(desk) = Desk::before(test, &HOSTS) else {
+        return;
+    };
+    let mirror = mirror(&desk);
+    let spec = Spec {
+        assets: mirror.url(),
+        ..desk.spec_of(&HOSTS)
+    };
+    desk.write(&spec);
+    let undisturbed = desk.expect(0, APPLY);
+    let events = undisturbed.stderr.lines().count();
+    println!("figure: an apply that nobody disturbs tells of {events} events");
+    assert!(events > 2 * POINTS, "{undisturbed:#?}");
+    desk.expect(0, "destroy --yes");
+
+    // Hosts work at the same time, so at one point it is not always the same that happens; a few events come and go.
+    let last = events * 9 / 10;
+    let points = (0..POINTS).map(|number| 1 + number * (last - 1) / (POINTS - 1));
+    for point in points {
+        let event = kill_at(&desk, point);
+        println!("killed at {point} of {events}: {event}");
+        desk.end_lease();
+        converge(&desk, &format!("killed at {point}, {event}"));
+        desk.expect(0, "destroy --yes");
+    }
+}
+
+fn mirror(desk: &Desk) -> FileServer {
+    let assets = keelson_test_hosts::assets().unwrap();
+    serve_directory(assets.folder, desk.lab.gateway()).unwrap()
+}
+
+/// Starts an apply and kills it as soon as it has told of `point` events; says which was the last.
+fn kill_at(desk: &Desk, point: usize) -> String {
+    let mut apply = desk.command(APPLY).spawn().unwrap();
+    let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
+    let event = events.nth(point - 1);
+    apply.kill().unwrap();
+    let status = apply.wait().unwrap();
+    let event = event
+        .unwrap_or_else(|| panic!("it ended before {point}"))
+        .unwrap();
+    assert_eq!(status.code(), None, "it ended by itself at {point}: {event}");
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let word = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    format!("{} {} {}", word("event"), word("key"), word("action"))
+}
+
+/// One apply makes the cluster whole, and then there is nothing to do.
+fn converge(desk: &Desk, after: &str) {
+    let said = desk.run("apply --yes --accept-new-host-keys");
+    assert_eq!(said.code, Some(0), "{after}: {said:#?}");
+    let status = desk.status();
+    assert_eq!(status["condition"], "healthy", "{after}: {status:#}");
+    assert_eq!(status["pendingChanges"], 0, "{after}: {status:#}");
+    let members = desk.host("a").run(&format!("{ETCDCTL} member list")).unwrap();
+    assert_eq!(members.lines().count(), HOSTS.len(), "{after}: {members}");
+    assert!(
+        members.lines().all(|member| member.contains("started")),
+        "{after}: {members}"
+    );
+}
