@@ -18,7 +18,7 @@ mod contents;
 mod etcd;
 mod images;
 mod quote;
-mod templates;
+pub(crate) mod templates;
 
 pub use action::{Access, Architecture, InvalidAction};
 pub use assets::{AssetIndex, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
@@ -28,4 +28,4 @@ pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER 
 pub use images::image;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

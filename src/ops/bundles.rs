@@ -185,7 +185,7 @@ fn machine<'a, 'b>(
 }
 
 /// An error with all its causes, which trying again does not mend.
-fn permanent(error: &dyn std::error::Error) -> ProviderError {
+pub(super) fn permanent(error: &dyn std::error::Error) -> ProviderError {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
