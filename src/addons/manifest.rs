@@ -64,7 +64,9 @@ fn take(document: Value, number: usize, objects: &mut Vec<Object>) -> Result<(),
         return Ok(());
     }
     let no_object = |problem: String| ManifestError::NoObject { number, problem };
-    let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    let is_list = document["kind"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("List"));
     match document {
         Value::Object(mut list) if is_list && list.contains_key("items") => match list.remove("items") {
             Some(Value::Array(items)) => items.into_iter().try_for_each(|item| take(item, number, objects)),
@@ -107,7 +109,11 @@ mod tests {
     }
 
     fn names(text: &str) -> Vec<String> {
-        parse(text).unwrap().iter().map(|object| object.id().to_string()).collect()
+        parse(text)
+            .unwrap()
+            .iter()
+            .map(|object| object.id().to_string())
+            .collect()
     }
 
     #[test]
@@ -124,12 +130,21 @@ mod tests {
     fn what_is_no_object_is_told_by_its_number() {
         let text = format!("{}---\nkind: Secret\nmetadata: {{ name: b }}\n", config_map("a"));
         let problem = parse(&text).unwrap_err().to_string();
-        assert_eq!(problem, "document 2 is no Kubernetes object: it has no apiVersion");
+        assert_eq!(
+            problem,
+            "document 2 is no Kubernetes object: it has no apiVersion"
+        );
         assert_eq!(parse("# nothing\n").unwrap_err(), ManifestError::Empty);
         assert!(matches!(parse("a: [").unwrap_err(), ManifestError::Syntax(_)));
-        assert!(matches!(parse("- 1\n").unwrap_err(), ManifestError::NoObject { number: 1, .. }));
+        assert!(matches!(
+            parse("- 1\n").unwrap_err(),
+            ManifestError::NoObject { number: 1, .. }
+        ));
         let hostile = config_map("../../secrets");
-        assert!(matches!(parse(&hostile).unwrap_err(), ManifestError::NoObject { .. }));
+        assert!(matches!(
+            parse(&hostile).unwrap_err(),
+            ManifestError::NoObject { .. }
+        ));
     }
 
     #[test]
@@ -141,9 +156,15 @@ mod tests {
 
     #[test]
     fn words_and_numbers_are_read_as_kubectl_reads_them() {
-        let text = format!("{}data: {{ mode: 0644, flag: true, text: \"0644\", version: 1.10 }}\n", config_map("a"));
+        let text = format!(
+            "{}data: {{ mode: 0644, flag: true, text: \"0644\", version: 1.10 }}\n",
+            config_map("a")
+        );
         let objects = parse(&text).unwrap();
         let data = &objects[0].content()["data"];
-        assert_eq!(*data, json!({ "mode": 420, "flag": true, "text": "0644", "version": 1.1 }));
+        assert_eq!(
+            *data,
+            json!({ "mode": 420, "flag": true, "text": "0644", "version": 1.1 })
+        );
     }
 }

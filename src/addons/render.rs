@@ -105,7 +105,11 @@ fn kube_proxy(settings: &AddonSettings) -> Value {
 
 /// A KubeProxyConfiguration: what kubeadm sets (`reference/kubeadm.md` §7), then what the user sets.
 fn proxy_configuration(settings: &AddonSettings) -> Value {
-    let bind_address = if settings.pod_cidr.is_ipv4() { "0.0.0.0" } else { "::" };
+    let bind_address = if settings.pod_cidr.is_ipv4() {
+        "0.0.0.0"
+    } else {
+        "::"
+    };
     let mut config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",

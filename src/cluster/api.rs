@@ -93,7 +93,12 @@ impl Connection {
     }
 
     /// Changes single fields of an object. With a `resourceVersion` among them, only if nobody else has changed it since.
-    pub(super) async fn merge<K>(&self, api: &Api<K>, name: &str, fields: &impl SendableFields) -> Result<K, Trouble>
+    pub(super) async fn merge<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        fields: &impl SendableFields,
+    ) -> Result<K, Trouble>
     where
         K: Clone + DeserializeOwned + Debug,
     {

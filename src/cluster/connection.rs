@@ -188,7 +188,11 @@ async fn may_do_everything(client: &Client) -> Result<bool, Trouble> {
         ..SelfSubjectAccessReview::default()
     };
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    match reviews.create(&PostParams::default(), &review).await.map_err(Trouble::from) {
+    match reviews
+        .create(&PostParams::default(), &review)
+        .await
+        .map_err(Trouble::from)
+    {
         Ok(review) => Ok(review.status.is_some_and(|status| status.allowed)),
         // Not even this question is allowed before the API server has written its own bindings.
         Err(trouble) if trouble.kind == TroubleKind::Forbidden => Ok(false),

@@ -21,7 +21,11 @@ impl Connection {
     ///
     /// # Errors
     /// [`TroubleKind::NoSuchKind`] when it has none.
-    pub(super) async fn discover(self: &Arc<Self>, api_version: &str, kind: &str) -> Result<Discovered, Trouble> {
+    pub(super) async fn discover(
+        self: &Arc<Self>,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Discovered, Trouble> {
         let found = |all: &[Discovered]| all.iter().find(|one| one.resource.kind == kind).cloned();
         let mut known = self.discovered.lock().await;
         if let Some(discovered) = known.get(api_version).and_then(|all| found(all)) {

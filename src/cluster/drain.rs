@@ -120,7 +120,11 @@ pub(super) async fn drain(
 }
 
 fn counted(pods: usize) -> String {
-    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
+    if pods == 1 {
+        "1 pod".to_owned()
+    } else {
+        format!("{pods} pods")
+    }
 }
 
 /// A node while it is drained.
@@ -136,7 +140,10 @@ struct Draining<'a> {
 
 impl Draining<'_> {
     /// The pods that are to go, and those that stay.
-    async fn look(&self, options: &DrainOptions) -> Result<(Vec<Pod>, Vec<(String, &'static str)>), ProviderError> {
+    async fn look(
+        &self,
+        options: &DrainOptions,
+    ) -> Result<(Vec<Pod>, Vec<(String, &'static str)>), ProviderError> {
         let pods = pods_on(self.connection, self.node).await;
         let pods = pods.map_err(|trouble| trouble.into_error(&format!("list the pods on {}", self.node)))?;
         let mut going = Vec::new();
@@ -149,7 +156,10 @@ impl Draining<'_> {
         }
         let unmanaged: Vec<String> = going.iter().filter(|pod| !is_managed(pod)).map(name).collect();
         if !options.evicts_unmanaged && !unmanaged.is_empty() {
-            let message = format!("no controller would bring these pods back: {}", unmanaged.join(", "));
+            let message = format!(
+                "no controller would bring these pods back: {}",
+                unmanaged.join(", ")
+            );
             return Err(permanent(message).with_help("delete them, or have them evicted as well"));
         }
         Ok((going, left))
@@ -181,7 +191,11 @@ impl Draining<'_> {
                 }
                 Err(trouble) if may_pass(&trouble) => {
                     let words = trouble.words();
-                    if self.obstacles.insert(uid, words.clone()).is_none_or(|before| before != words) {
+                    if self
+                        .obstacles
+                        .insert(uid, words.clone())
+                        .is_none_or(|before| before != words)
+                    {
                         self.progress.tell(&format!("cannot evict {name} yet: {words}"));
                     }
                 }
@@ -271,7 +285,9 @@ fn name(pod: &Pod) -> String {
 }
 
 fn is_managed(pod: &Pod) -> bool {
-    pod.owner_references().iter().any(|owner| owner.controller == Some(true))
+    pod.owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true))
 }
 
 /// Why a pod stays where it is, if it does.

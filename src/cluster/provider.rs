@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_provider_api::{
-    Action, BoxFuture, Change, Clock, ClusterIdentity, Kind, KindObservation, Kubelets, Observed, Outcome, Progress,
-    Provider, ProviderError, ReachApi, Resource, ResourceKey, StepContext,
+    Action, BoxFuture, Change, Clock, ClusterIdentity, Kind, KindObservation, Kubelets, Observed, Outcome,
+    Progress, Provider, ProviderError, ReachApi, Resource, ResourceKey, StepContext,
 };
 
 use super::addon::{self, AddonObjects};
@@ -132,7 +132,9 @@ impl ClusterProvider {
         let names: BTreeSet<String> = wanted.iter().map(|key| key.name().to_owned()).collect();
         let (joined, in_api) = futures_util::future::join(
             self.kubelets.joined(cluster, &names),
-            self.look(cluster, &|connection| Box::pin(async move { node::list(&connection).await })),
+            self.look(cluster, &|connection| {
+                Box::pin(async move { node::list(&connection).await })
+            }),
         )
         .await;
         node::observe(cluster, &names, joined, in_api, self.clock.now())

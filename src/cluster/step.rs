@@ -61,7 +61,10 @@ impl<'a> Step<'a> {
 
     /// Keeps account of a call that changes something.
     pub(super) fn wrote<T>(&self, result: Result<T, Trouble>) -> Result<T, Trouble> {
-        if result.as_ref().map_or_else(|trouble| !trouble.is_without_effect(), |_| true) {
+        if result
+            .as_ref()
+            .map_or_else(|trouble| !trouble.is_without_effect(), |_| true)
+        {
             self.touch();
         }
         result

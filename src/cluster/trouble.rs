@@ -87,9 +87,8 @@ impl Trouble {
             TroubleKind::Forbidden => error.with_help(
                 "an admission plugin, a quota or a role of the cluster forbids it; its message says which",
             ),
-            TroubleKind::NoSuchKind => {
-                error.with_help("whatever brings that kind has to be installed first: a CRD, an aggregated API")
-            }
+            TroubleKind::NoSuchKind => error
+                .with_help("whatever brings that kind has to be installed first: a CRD, an aggregated API"),
             _ => error,
         }
     }
@@ -192,13 +191,41 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         let table = [
-            (status(429, "TooManyRequests", "slow down"), ErrorClass::Throttled, true),
-            (status(500, "InternalError", "etcdserver: no leader"), ErrorClass::Transient, false),
-            (status(503, "ServiceUnavailable", "starting"), ErrorClass::Transient, false),
-            (status(409, "Conflict", "the object has been modified"), ErrorClass::Transient, true),
-            (status(409, "AlreadyExists", "it exists"), ErrorClass::Permanent, true),
-            (status(403, "Forbidden", "violates PodSecurity"), ErrorClass::Permanent, true),
-            (status(422, "Invalid", "spec.replicas: Invalid value"), ErrorClass::Permanent, true),
+            (
+                status(429, "TooManyRequests", "slow down"),
+                ErrorClass::Throttled,
+                true,
+            ),
+            (
+                status(500, "InternalError", "etcdserver: no leader"),
+                ErrorClass::Transient,
+                false,
+            ),
+            (
+                status(503, "ServiceUnavailable", "starting"),
+                ErrorClass::Transient,
+                false,
+            ),
+            (
+                status(409, "Conflict", "the object has been modified"),
+                ErrorClass::Transient,
+                true,
+            ),
+            (
+                status(409, "AlreadyExists", "it exists"),
+                ErrorClass::Permanent,
+                true,
+            ),
+            (
+                status(403, "Forbidden", "violates PodSecurity"),
+                ErrorClass::Permanent,
+                true,
+            ),
+            (
+                status(422, "Invalid", "spec.replicas: Invalid value"),
+                ErrorClass::Permanent,
+                true,
+            ),
         ];
         for (trouble, class, without_effect) in table {
             assert_eq!(trouble.is_without_effect(), without_effect, "{trouble:?}");
@@ -218,7 +245,11 @@ mod tests {
             "details": { "causes": [{ "reason": "DisruptionBudget",
                 "message": "The disruption budget web needs 2 healthy pods and has 2 currently" }] },
         });
-        let trouble = Trouble::from(kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())));
-        assert!(trouble.words().ends_with("disruption budget.; The disruption budget web needs 2 healthy pods and has 2 currently"));
+        let trouble = Trouble::from(kube::Error::Api(Box::new(
+            serde_json::from_value(status).unwrap(),
+        )));
+        assert!(trouble.words().ends_with(
+            "disruption budget.; The disruption budget web needs 2 healthy pods and has 2 currently"
+        ));
     }
 }

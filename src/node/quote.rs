@@ -30,7 +30,9 @@ fn is_plain(text: &str) -> bool {
 /// [`Unquotable`] for every other text.
 pub(super) fn word(text: &str) -> Result<String, Unquotable> {
     const PLACE: &str = "a plain word";
-    refuse(text, PLACE, |character| !is_plain(character.encode_utf8(&mut [0; 4])))?;
+    refuse(text, PLACE, |character| {
+        !is_plain(character.encode_utf8(&mut [0; 4]))
+    })?;
     if text.is_empty() {
         return Err(Unquotable {
             place: PLACE,

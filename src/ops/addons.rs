@@ -50,7 +50,10 @@ impl AddonObjects for SpecAddons {
                 .with_help("plan again: the spec has changed since")
         };
         let addons = model::addons(&self.spec);
-        let addon = addons.iter().find(|addon| addon.name == name).ok_or_else(changed)?;
+        let addon = addons
+            .iter()
+            .find(|addon| addon.name == name)
+            .ok_or_else(changed)?;
         // Not held while a manifest is read.
         let settings = addon_settings(&Blueprint::of(&self.spec));
         let asked = addon.resource(&settings).map_err(|error| permanent(&error))?;
@@ -72,12 +75,7 @@ impl AddonObjects for SpecAddons {
 }
 
 /// Refuses a manifest that is not the one that was meant.
-fn check(
-    name: &str,
-    location: &Location,
-    sha256: Option<Digest>,
-    bytes: &[u8],
-) -> Result<(), ProviderError> {
+fn check(name: &str, location: &Location, sha256: Option<Digest>, bytes: &[u8]) -> Result<(), ProviderError> {
     let found = Digest::of_bytes(bytes);
     match sha256 {
         Some(wanted) if wanted != found => {
@@ -85,7 +83,9 @@ fn check(
                 "the manifest of addon/{name}, {location}, is not the one that was meant: its digest is {found}, not {wanted}"
             );
             let help = match location {
-                Location::Url(_) => "what is served there has changed: look at it, then name its new digest in `sha256`",
+                Location::Url(_) => {
+                    "what is served there has changed: look at it, then name its new digest in `sha256`"
+                }
                 Location::Path(_) => "the file has changed since the plan was made: plan again",
             };
             Err(ProviderError::new(ErrorClass::Permanent, message).with_help(help))

@@ -52,8 +52,12 @@ pub(in crate::cluster) async fn apply(
         digest: Some(wanted.digest),
         objects: ids,
         cluster_uid: step.uid.to_string(),
-        created_at: before.as_ref().map_or(step.clock.now(), |found| found.inventory.created_at),
-        generation: before.as_ref().map_or(generation, |found| found.inventory.generation),
+        created_at: before
+            .as_ref()
+            .map_or(step.clock.now(), |found| found.inventory.created_at),
+        generation: before
+            .as_ref()
+            .map_or(generation, |found| found.inventory.generation),
         fencing_generation: step.context.fencing_generation,
     };
     let begun = Inventory {

@@ -70,14 +70,23 @@ async fn established(connection: &Arc<Connection>, id: &ObjectId) -> Result<Resu
 
 fn judge(definition: &DynamicObject) -> Result<(), String> {
     let none = Vec::new();
-    let conditions = definition.data["status"]["conditions"].as_array().unwrap_or(&none);
+    let conditions = definition.data["status"]["conditions"]
+        .as_array()
+        .unwrap_or(&none);
     let is = |condition: &&Value, kind: &str, status: &str| {
         condition["type"].as_str() == Some(kind) && condition["status"].as_str() == Some(status)
     };
-    if conditions.iter().any(|condition| is(&condition, "Established", "True")) {
+    if conditions
+        .iter()
+        .any(|condition| is(&condition, "Established", "True"))
+    {
         return Ok(());
     }
-    let refused = conditions.iter().find(|condition| is(condition, "NamesAccepted", "False"));
+    let refused = conditions
+        .iter()
+        .find(|condition| is(condition, "NamesAccepted", "False"));
     let message = refused.and_then(|condition| condition["message"].as_str());
-    Err(message.unwrap_or("the API server has not come to it yet").to_owned())
+    Err(message
+        .unwrap_or("the API server has not come to it yet")
+        .to_owned())
 }

@@ -30,7 +30,10 @@ pub(super) fn is_workload(id: &ObjectId) -> bool {
 }
 
 /// What the workload `id` lacks; `None` when it does its work.
-pub(super) async fn trouble_of(connection: &Arc<Connection>, id: &ObjectId) -> Result<Option<String>, Trouble> {
+pub(super) async fn trouble_of(
+    connection: &Arc<Connection>,
+    id: &ObjectId,
+) -> Result<Option<String>, Trouble> {
     let namespace = id.namespace.as_deref().unwrap_or("default");
     let Some(count) = count(connection, id, namespace).await? else {
         return Ok(Some(format!("{id} is missing")));
@@ -38,7 +41,11 @@ pub(super) async fn trouble_of(connection: &Arc<Connection>, id: &ObjectId) -> R
     if count.available >= count.wanted {
         return Ok(None);
     }
-    let mut words = format!("{id}: {} of {} pods available", count.available.max(0), count.wanted);
+    let mut words = format!(
+        "{id}: {} of {} pods available",
+        count.available.max(0),
+        count.wanted
+    );
     let why = match &count.problem {
         Some(problem) => Some(problem.clone()),
         None => first_problem(connection, namespace, count.selector.as_ref()).await?,
@@ -65,7 +72,10 @@ async fn count(
             Ok(connection.settle(found)?.map(of_daemon_set))
         }
         _ => {
-            let found = connection.within::<StatefulSet>(namespace).get_opt(&id.name).await;
+            let found = connection
+                .within::<StatefulSet>(namespace)
+                .get_opt(&id.name)
+                .await;
             Ok(connection.settle(found)?.map(of_stateful_set))
         }
     }
@@ -92,8 +102,16 @@ fn of_daemon_set(daemon_set: DaemonSet) -> Count {
     let is_seen = status.observed_generation >= generation;
     Count {
         // Before the controller has seen it, nobody knows how many there are to be: at least one.
-        wanted: if is_seen { status.desired_number_scheduled } else { status.desired_number_scheduled.max(1) },
-        available: if is_seen { status.number_available.unwrap_or(0) } else { 0 },
+        wanted: if is_seen {
+            status.desired_number_scheduled
+        } else {
+            status.desired_number_scheduled.max(1)
+        },
+        available: if is_seen {
+            status.number_available.unwrap_or(0)
+        } else {
+            0
+        },
         problem: None,
         selector: daemon_set.spec.map(|spec| spec.selector),
     }
@@ -125,7 +143,10 @@ async fn first_problem(
 }
 
 fn as_query(labels: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     pairs.join(",")
 }
 
@@ -154,7 +175,10 @@ pub(in crate::cluster) fn pod_problem(pod: &Pod) -> Option<String> {
         told.then(|| with_message(status.reason.as_deref(), status.message.as_deref()))
     };
     let phase = || format!("it is {}", status.phase.as_deref().unwrap_or("Pending"));
-    let why = of_container.or_else(of_condition).or_else(of_pod).unwrap_or_else(phase);
+    let why = of_container
+        .or_else(of_condition)
+        .or_else(of_pod)
+        .unwrap_or_else(phase);
     Some(format!("{name}: {why}"))
 }
 
@@ -166,7 +190,10 @@ fn container_problem(container: &ContainerStatus) -> Option<String> {
         if matches!(reason, None | Some("ContainerCreating" | "PodInitializing")) {
             return None;
         }
-        let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        let last = container
+            .last_state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
         let last = last.and_then(|terminated| terminated.message.as_deref());
         let words = with_message(reason, waiting.message.as_deref());
         return Some(match last {
@@ -174,17 +201,27 @@ fn container_problem(container: &ContainerStatus) -> Option<String> {
             None => words,
         });
     }
-    let terminated = state.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
+    let terminated = state
+        .terminated
+        .as_ref()
+        .filter(|terminated| terminated.exit_code != 0)?;
     let reason = terminated.reason.as_deref();
     Some(match &terminated.message {
         Some(message) => with_message(reason, Some(message)),
-        None => format!("{} with exit code {}", reason.unwrap_or("it ended"), terminated.exit_code),
+        None => format!(
+            "{} with exit code {}",
+            reason.unwrap_or("it ended"),
+            terminated.exit_code
+        ),
     })
 }
 
 /// `ImagePullBackOff: Back-off pulling image "a"`.
 fn with_message(reason: Option<&str>, message: Option<&str>) -> String {
-    match (reason, message.map(str::trim).filter(|message| !message.is_empty())) {
+    match (
+        reason,
+        message.map(str::trim).filter(|message| !message.is_empty()),
+    ) {
         (Some(reason), Some(message)) => format!("{reason}: {message}"),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
         (None, None) => "it says nothing".to_owned(),
@@ -204,8 +241,10 @@ mod tests {
 
     #[test]
     fn a_pod_says_itself_why_it_is_not_ready() {
-        let container = |state: &Value| json!({ "phase": "Pending", "containerStatuses": [
-            { "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state }] });
+        let container = |state: &Value| {
+            json!({ "phase": "Pending", "containerStatuses": [
+            { "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state }] })
+        };
         let waiting = json!({ "waiting": { "reason": "ImagePullBackOff",
             "message": "Back-off pulling image \"registry.k8s.io/a:1\": not found" } });
         assert_eq!(
@@ -213,7 +252,10 @@ mod tests {
             "web-1: ImagePullBackOff: Back-off pulling image \"registry.k8s.io/a:1\": not found"
         );
         let ended = json!({ "terminated": { "exitCode": 2, "reason": "Error" } });
-        assert_eq!(problem(&container(&ended)).unwrap(), "web-1: Error with exit code 2");
+        assert_eq!(
+            problem(&container(&ended)).unwrap(),
+            "web-1: Error with exit code 2"
+        );
         let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
         assert_eq!(problem(&container(&creating)).unwrap(), "web-1: it is Pending");
         let unschedulable = json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
@@ -222,6 +264,9 @@ mod tests {
             problem(&unschedulable).unwrap(),
             "web-1: Unschedulable: 0/3 nodes are available: 3 had untolerated taint"
         );
-        assert_eq!(problem(&json!({ "conditions": [{ "type": "Ready", "status": "True" }] })), None);
+        assert_eq!(
+            problem(&json!({ "conditions": [{ "type": "Ready", "status": "True" }] })),
+            None
+        );
     }
 }

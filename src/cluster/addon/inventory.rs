@@ -126,14 +126,19 @@ fn found(map: ConfigMap) -> Result<Found, String> {
 }
 
 /// The inventory of the add-on `name`: there and readable, there and damaged, or not there.
-pub(super) async fn get(connection: &Connection, name: &str) -> Result<Option<Result<Found, String>>, Trouble> {
+pub(super) async fn get(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<Result<Found, String>>, Trouble> {
     let maps = connection.own::<ConfigMap>();
     let map = connection.settle(maps.get_opt(&object_name(name)).await)?;
     Ok(map.map(found))
 }
 
 /// Every inventory, by its add-on's name as the ConfigMap's name has it.
-pub(super) async fn list(connection: &Connection) -> Result<BTreeMap<String, Result<Found, String>>, Trouble> {
+pub(super) async fn list(
+    connection: &Connection,
+) -> Result<BTreeMap<String, Result<Found, String>>, Trouble> {
     let maps = connection.own::<ConfigMap>();
     let asked = ListParams::default().labels(PART_OF_LABEL).limit(MOST_ADDONS);
     let maps = connection.settle(maps.list(&asked).await)?;
@@ -181,7 +186,13 @@ mod tests {
 
     #[test]
     fn an_inventory_survives_being_written() {
-        for inventory in [inventory(), Inventory { digest: None, ..inventory() }] {
+        for inventory in [
+            inventory(),
+            Inventory {
+                digest: None,
+                ..inventory()
+            },
+        ] {
             let map: ConfigMap = serde_json::from_value(inventory.content(Some("12"))).unwrap();
             assert_eq!(map.metadata.resource_version.as_deref(), Some("12"));
             assert_eq!(Inventory::read(&map).unwrap(), inventory);
@@ -191,8 +202,14 @@ mod tests {
     #[test]
     fn a_damaged_inventory_says_what_is_wrong() {
         let mut map: ConfigMap = serde_json::from_value(inventory().content(None)).unwrap();
-        map.data.as_mut().unwrap().insert("objects".to_owned(), "[".to_owned());
+        map.data
+            .as_mut()
+            .unwrap()
+            .insert("objects".to_owned(), "[".to_owned());
         let problem = found(map).unwrap_err();
-        assert_eq!(problem, "ConfigMap kube-system/keelson-addon-coredns is damaged: `objects` cannot be read");
+        assert_eq!(
+            problem,
+            "ConfigMap kube-system/keelson-addon-coredns is damaged: `objects` cannot be read"
+        );
     }
 }

@@ -66,7 +66,8 @@ pub(super) const DEFINITIONS: usize = 1;
 
 /// `objects` wave by wave, within a wave as they stand in the manifest.
 pub(super) fn waves(objects: &[Object]) -> Vec<(usize, Vec<&Object>)> {
-    let mut waves: Vec<(usize, Vec<&Object>)> = (0..=BEFORE.len() + 1).map(|wave| (wave, Vec::new())).collect();
+    let mut waves: Vec<(usize, Vec<&Object>)> =
+        (0..=BEFORE.len() + 1).map(|wave| (wave, Vec::new())).collect();
     for object in objects {
         waves[wave(object.id())].1.push(object);
     }
@@ -97,9 +98,15 @@ mod tests {
             of("v1", "Service"),
             of("apps/v1", "Deployment"),
             of("example.com/v1", "Service"),
-            of("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+            of(
+                "admissionregistration.k8s.io/v1",
+                "ValidatingWebhookConfiguration",
+            ),
         ];
         assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{order:?}");
-        assert_eq!(of("apiregistration.k8s.io/v1", "APIService"), of("example.com/v1", "Widget"));
+        assert_eq!(
+            of("apiregistration.k8s.io/v1", "APIService"),
+            of("example.com/v1", "Widget")
+        );
     }
 }

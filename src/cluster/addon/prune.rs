@@ -138,7 +138,10 @@ async fn wait_until_gone(
             told = true;
         }
         if !patience.wait(POLL).await {
-            return Err(transient(format!("{} objects are not gone yet: {why}", left.len())));
+            return Err(transient(format!(
+                "{} objects are not gone yet: {why}",
+                left.len()
+            )));
         }
         going = left;
     }

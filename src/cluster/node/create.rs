@@ -197,7 +197,8 @@ async fn certificate_words(step: &Step<'_>, token_id: &str) -> String {
     let own = found.items.into_iter();
     let own = own.filter(|request| request.spec.username.as_deref() == Some(user.as_str()));
     let Some(request) = own.max_by_key(|request| request.metadata.creation_timestamp.clone()) else {
-        return "it has not asked for a certificate: it does not reach the API, or its token is not accepted".to_owned();
+        return "it has not asked for a certificate: it does not reach the API, or its token is not accepted"
+            .to_owned();
     };
     let status = request.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
@@ -238,11 +239,7 @@ async fn mark_node(step: &Step<'_>, wanted: &Node, mark: &Mark) -> Result<(), Pr
     }
 }
 
-async fn wait_until_ready(
-    step: &Step<'_>,
-    kubelets: &dyn Kubelets,
-    name: &str,
-) -> Result<(), ProviderError> {
+async fn wait_until_ready(step: &Step<'_>, kubelets: &dyn Kubelets, name: &str) -> Result<(), ProviderError> {
     let patience = step.patience(READY_LIMIT);
     let mut told = String::new();
     loop {
@@ -275,7 +272,11 @@ async fn given_up(
         why.push(format!("{name} itself says: {}", words.trim()));
     }
     let why = why.join("; ");
-    let message = if why.is_empty() { message } else { format!("{message}: {why}") };
+    let message = if why.is_empty() {
+        message
+    } else {
+        format!("{message}: {why}")
+    };
     permanent(message).with_help(format!(
         "`journalctl -u kubelet -u containerd` on {name} tells the rest; mend it and run the command again, which goes on \
          from here"

@@ -65,7 +65,10 @@ fn refuse_another(step: &Step<'_>, object: &NodeObject, existing: &Existing) -> 
     };
     let name = object.name_any();
     if mark.cluster_uid != step.uid.as_str() {
-        return Err(permanent(format!("node {name} belongs to cluster {}", mark.cluster_uid)));
+        return Err(permanent(format!(
+            "node {name} belongs to cluster {}",
+            mark.cluster_uid
+        )));
     }
     if mark.generation != existing.generation {
         return Err(permanent(format!("node {name} was made anew meanwhile")));

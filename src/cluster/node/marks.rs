@@ -79,7 +79,10 @@ pub(super) fn read(object: &NodeObject) -> Node {
 pub(super) fn patch(object: &NodeObject, wanted: &Node, mark: &Mark) -> Option<Value> {
     let (recorded_labels, recorded_taints) = recorded(object);
     let mut labels = Map::new();
-    for gone in recorded_labels.keys().filter(|key| !wanted.labels.contains_key(*key)) {
+    for gone in recorded_labels
+        .keys()
+        .filter(|key| !wanted.labels.contains_key(*key))
+    {
         if object.labels().contains_key(gone) {
             labels.insert(gone.clone(), Value::Null);
         }
@@ -128,11 +131,7 @@ fn changed_annotations(object: &NodeObject, wanted: &Node, mark: &Mark) -> Map<S
 }
 
 /// All taints as they are to be, if they are not: those of others as they stand, then the wanted ones.
-fn changed_taints(
-    object: &NodeObject,
-    recorded: &[Taint],
-    wanted: &[Taint],
-) -> Option<Vec<ObjectTaint>> {
+fn changed_taints(object: &NodeObject, recorded: &[Taint], wanted: &[Taint]) -> Option<Vec<ObjectTaint>> {
     let before = taints_of(object);
     let is_ours = |taint: &&ObjectTaint| {
         let mut ours = recorded.iter().chain(wanted);
@@ -187,5 +186,6 @@ fn recorded(object: &NodeObject) -> (Labels, Vec<Taint>) {
 /// What an annotation of ours holds; nothing where it is missing, or someone has damaged it: it is then written anew.
 fn annotation<T: DeserializeOwned + Default>(object: &NodeObject, name: &str) -> T {
     let text = object.annotations().get(name);
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }

@@ -47,7 +47,8 @@ pub(in crate::cluster) fn observe(
             Some(Observed::Absent) | None => look.of_object(None),
         };
         if let Some(observed) = observed {
-            seen.found.insert(ResourceKey::new(Kind::Node, name.as_str()), observed);
+            seen.found
+                .insert(ResourceKey::new(Kind::Node, name.as_str()), observed);
         }
     }
     seen

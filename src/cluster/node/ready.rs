@@ -18,7 +18,9 @@ pub(super) enum Readiness {
 
 fn conditions(object: &NodeObject) -> &[NodeCondition] {
     let status = object.status.as_ref();
-    status.and_then(|status| status.conditions.as_deref()).unwrap_or_default()
+    status
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default()
 }
 
 fn words(condition: &NodeCondition) -> String {
@@ -32,7 +34,9 @@ fn words(condition: &NodeCondition) -> String {
 
 /// What the node's Ready condition says.
 pub(super) fn readiness(object: &NodeObject) -> Readiness {
-    let ready = conditions(object).iter().find(|condition| condition.type_ == "Ready");
+    let ready = conditions(object)
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
     match ready {
         None => Readiness::Silent("its kubelet has not told how it is yet".to_owned()),
         Some(condition) => match condition.status.as_str() {
@@ -82,7 +86,10 @@ pub(super) fn facts(object: &NodeObject) -> BTreeMap<String, String> {
     }
     let addresses = status.and_then(|status| status.addresses.as_deref());
     let addresses = addresses.unwrap_or_default();
-    for (kind, name) in [("InternalIP", "internalAddress"), ("ExternalIP", "externalAddress")] {
+    for (kind, name) in [
+        ("InternalIP", "internalAddress"),
+        ("ExternalIP", "externalAddress"),
+    ] {
         let of_kind = addresses.iter().filter(|address| address.type_ == kind);
         let of_kind: Vec<&str> = of_kind.map(|address| address.address.as_str()).collect();
         tell(name, Some(of_kind.join(", ")));

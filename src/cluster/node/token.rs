@@ -56,7 +56,10 @@ fn random_text(length: usize) -> Result<Secret<String>, ProviderError> {
     while text.len() < length {
         let mut bytes = [0_u8; 32];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
-            ProviderError::new(ErrorClass::Permanent, "the system has no randomness for a bootstrap token")
+            ProviderError::new(
+                ErrorClass::Permanent,
+                "the system has no randomness for a bootstrap token",
+            )
         })?;
         let usable = bytes.iter().filter(|&&byte| byte < LIMIT);
         let characters = usable.map(|&byte| char::from(CHARACTERS[usize::from(byte) % CHARACTERS.len()]));
@@ -88,7 +91,11 @@ pub(super) async fn make(
 fn object(token: &Token, node: &str, clock: &dyn Clock) -> SecretObject {
     let now = clock.now();
     let expires = now.checked_add(TIME_TO_LIVE).unwrap_or(now);
-    let secret = token.text.expose().split_once('.').map_or("", |(_, secret)| secret);
+    let secret = token
+        .text
+        .expose()
+        .split_once('.')
+        .map_or("", |(_, secret)| secret);
     let data = [
         ("token-id", token.id.as_str()),
         ("token-secret", secret),
@@ -121,7 +128,9 @@ pub(super) async fn forget(
     let failed = |trouble: Trouble| trouble.into_error(&format!("delete the bootstrap tokens of {node}"));
     let secrets = connection.own::<SecretObject>();
     let asked = ListParams::default().labels(&format!("{NODE_LABEL}={node}"));
-    let found = connection.settle(secrets.list_metadata(&asked).await).map_err(failed)?;
+    let found = connection
+        .settle(secrets.list_metadata(&asked).await)
+        .map_err(failed)?;
     for secret in found.items {
         let deleted = connection.delete(&secrets, &secret.name_any(), None).await;
         step.wrote(deleted).map_err(failed)?;
