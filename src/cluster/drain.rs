@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::policy::v1::Eviction;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Preconditions};
 use keelson_provider_api::{BoxFuture, Clock, Progress, ProviderError};
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, EvictParams, ListParams, Preconditions};
+use kube::api::{ListParams, ObjectMeta, PostParams};
 use serde_json::json;
 
 use super::at_once::at_once;
@@ -245,18 +247,29 @@ fn may_pass(trouble: &Trouble) -> bool {
 
 async fn evict(connection: &Connection, pod: &Pod) -> Result<(), Trouble> {
     let pods = connection.within::<Pod>(&pod.namespace().unwrap_or_default());
-    let parameters = EvictParams {
+    let eviction = Eviction {
+        metadata: ObjectMeta {
+            name: Some(pod.name_any()),
+            namespace: pod.namespace(),
+            ..ObjectMeta::default()
+        },
         // Its own grace period; and no other pod of that name.
-        delete_options: Some(DeleteParams {
+        delete_options: Some(DeleteOptions {
             preconditions: Some(Preconditions {
                 uid: pod.uid(),
                 resource_version: None,
             }),
-            ..DeleteParams::default()
+            ..DeleteOptions::default()
         }),
-        ..EvictParams::default()
     };
-    match connection.settle(pods.evict(&pod.name_any(), &parameters).await) {
+    // Not by `Api::evict`: it sends the options under a name that API servers do not know (kube 5.0.0).
+    let asked = pods.create_subresource::<_, serde_json::Value>(
+        "eviction",
+        &pod.name_any(),
+        &PostParams::default(),
+        &eviction,
+    );
+    match connection.settle(asked.await) {
         Ok(_) => Ok(()),
         // It has gone by itself, or another one has taken its name.
         Err(trouble) if matches!(trouble.kind, TroubleKind::NotFound | TroubleKind::Conflict) => Ok(()),

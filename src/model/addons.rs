@@ -144,3 +144,58 @@ pub(super) fn build(
 fn is_plugin(blueprint: &Blueprint<'_>, addon: &AddonBlueprint) -> bool {
     matches!(&blueprint.spec.network.plugin, Plugin::Custom(plugin) if plugin.name.as_str() == addon.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{BUILT_IN_ADDONS, EVERY_CLUSTERS_ADDONS, load};
+
+    fn spec(rest: &str) -> ValidSpec {
+        let text = format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: a }}\nspec:\n  provider: {{ simulated: \
+             {{}} }}\n{rest}"
+        );
+        load(text.as_bytes(), "test").unwrap()
+    }
+
+    #[test]
+    fn names_that_users_may_not_take_are_those_that_are_taken() {
+        let named =
+            |spec: &ValidSpec| -> Vec<String> { addons(spec).into_iter().map(|addon| addon.name).collect() };
+        assert_eq!(named(&spec("")), EVERY_CLUSTERS_ADDONS);
+        let reserved = EVERY_CLUSTERS_ADDONS.iter().chain(BUILT_IN_ADDONS);
+        assert!(reserved.clone().all(|name| addons::is_built_in(name)));
+        assert_eq!(reserved.count(), addons::BUILT_IN.len());
+        let custom = spec(
+            "  network: { plugin: { name: flannel, manifest: ./f.yaml } }\n  addons: [metrics-server, { name: mine, \
+             manifest: ./m.yaml }]\n",
+        );
+        assert_eq!(
+            named(&custom),
+            [
+                "cluster-access",
+                "kube-proxy",
+                "flannel",
+                "coredns",
+                "metrics-server",
+                "mine"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_manifest_that_changes_changes_its_addon() {
+        let spec = spec("  addons: [{ name: mine, manifest: ./m.yaml }]\n");
+        let with = |text: &str| {
+            let pinned: Result<_, ()> = spec.clone().with_manifest_digests(|path| {
+                assert_eq!(path, "./m.yaml");
+                Ok(Digest::of_bytes(text.as_bytes()))
+            });
+            let pinned = pinned.unwrap();
+            let settings = addon_settings(&Blueprint::of(&pinned));
+            addons(&pinned).last().unwrap().resource(&settings).unwrap()
+        };
+        assert_eq!(with("a"), with("a"));
+        assert_ne!(with("a"), with("b"));
+    }
+}

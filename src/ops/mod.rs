@@ -19,7 +19,7 @@ mod planning;
 mod session;
 mod status;
 
-pub use addons::{ManifestReader, SpecAddons};
+pub use addons::{ManifestReader, SpecAddons, cluster_provider};
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
