@@ -20,6 +20,7 @@ fn cluster() -> ClusterFacts {
         etcd_names: [].into(),
         layout: Layout::default(),
         terms: Terms::CERTIFICATE,
+        routes_pods: true,
     }
 }
 

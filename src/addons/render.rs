@@ -1,15 +1,15 @@
 //! The built-in add-ons.
 
 use keelson_provider_api::values::Digest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::manifest::parse;
 use super::object::Object;
 use super::settings::{AddonSettings, BOOTSTRAP_GROUP, ROUTES_GROUP};
 use super::templates;
 use super::{CLUSTER_ACCESS, COREDNS, KUBE_PROXY, METRICS_SERVER};
-use crate::node::RenderError;
 use crate::node::templates::Template;
+use crate::node::{RenderError, merge};
 use crate::pki::ADMINISTRATORS_GROUP;
 
 /// A built-in add-on: its template, what is filled in, and the images it runs.
@@ -110,7 +110,7 @@ fn proxy_configuration(settings: &AddonSettings) -> Value {
     } else {
         "::"
     };
-    let mut config = json!({
+    let config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "bindAddress": bind_address,
@@ -118,22 +118,7 @@ fn proxy_configuration(settings: &AddonSettings) -> Value {
         "clusterCIDR": settings.pod_cidr,
         "mode": settings.proxy_mode,
     });
-    if let Value::Object(config) = &mut config {
-        merge(config, &settings.proxy_config);
-    }
-    config
-}
-
-/// Writes the fields of `over` over those of `under`, maps within maps field by field.
-fn merge(under: &mut Map<String, Value>, over: &Map<String, Value>) {
-    for (name, value) in over {
-        match (under.get_mut(name), value) {
-            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
-            _ => {
-                under.insert(name.clone(), value.clone());
-            }
-        }
-    }
+    merge(config, &Value::Object(settings.proxy_config.clone()))
 }
 
 /// How kube-proxy reaches the API: by its endpoint, since Services are what it is about to make.

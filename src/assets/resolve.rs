@@ -13,7 +13,7 @@ use crate::node::{ReleaseFile, ResolvedFile};
 /// Digests by the path of the file.
 pub type Known = BTreeMap<String, Digest>;
 
-/// Finds the digest of each of `files` at `origin`; `known` ones are not looked for again. Of a release at least one
+/// Finds the digest of each of `files` at `origin`; `known` ones are not looked for again. Of each release at least one
 /// architecture must be there; those that are not are left out.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub async fn resolve(
     known: &Known,
     fetcher: &Fetcher,
 ) -> Result<BTreeMap<String, ResolvedFile>, AssetError> {
-    let mut lists: BTreeMap<&str, String> = BTreeMap::new();
+    let mut lists: BTreeMap<&str, Option<String>> = BTreeMap::new();
     let mut resolved = BTreeMap::new();
     for file in files {
         let digest = if let Some(digest) = known.get(&file.path) {
@@ -34,21 +34,22 @@ pub async fn resolve(
                 let text = read_list(origin, &file.checksums, fetcher).await?;
                 lists.insert(&file.checksums, text);
             }
-            let list = lists.get(file.checksums.as_str()).map_or("", String::as_str);
-            listed(list, file.file_name())
+            let list = lists.get(file.checksums.as_str()).and_then(Option::as_deref);
+            list.and_then(|list| listed(list, file.file_name()))
         };
         let source = source(origin, file);
         if let (Some(digest), Some(source)) = (digest, source) {
             resolved.insert(file.path.clone(), file.resolved(digest, source));
         }
     }
-    if resolved.is_empty()
-        && let Some(first) = files.first()
-    {
-        return Err(AssetError::NotListed {
-            place: place(origin, &first.checksums),
-            names: files.iter().map(|file| file.file_name().to_owned()).collect(),
-        });
+    for file in files {
+        let of_release = || files.iter().filter(|other| other.release == file.release);
+        if !of_release().any(|file| resolved.contains_key(&file.path)) {
+            return Err(AssetError::NotListed {
+                place: place(origin, &file.checksums),
+                names: of_release().map(|file| file.file_name().to_owned()).collect(),
+            });
+        }
     }
     Ok(resolved)
 }
@@ -64,23 +65,24 @@ fn source(origin: &Origin, file: &ReleaseFile) -> Option<AssetSource> {
     }
 }
 
-async fn read_list(origin: &Origin, path: &str, fetcher: &Fetcher) -> Result<String, AssetError> {
+/// The list of digests at `path`; `None` when there is no such file.
+async fn read_list(origin: &Origin, path: &str, fetcher: &Fetcher) -> Result<Option<String>, AssetError> {
     match origin {
         Origin::Folder(folder) => read_file(&folder.join(path)),
-        other => {
-            let url = other.url(path).unwrap_or_default();
-            let text = fetcher.text(&url).await?;
-            text.ok_or_else(|| super::fetch::unreachable(&url, "there is no such file"))
-        }
+        other => fetcher.text(&other.url(path).unwrap_or_default()).await,
     }
 }
 
-fn read_file(path: &Path) -> Result<String, AssetError> {
-    std::fs::read_to_string(path).map_err(|source| AssetError::File {
-        verb: "read",
-        path: path.to_owned(),
-        source,
-    })
+fn read_file(path: &Path) -> Result<Option<String>, AssetError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(AssetError::File {
+            verb: "read",
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 pub(super) fn place(origin: &Origin, path: &str) -> String {

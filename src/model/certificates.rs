@@ -1,15 +1,21 @@
-//! The certificates of a machine, out of the table in `pki`: what each is to be, and where it goes.
-//!
-//! Today those of etcd: the ones of Kubernetes come with what runs it.
+//! The certificates and keys of a machine, out of the table in `pki`: what each is to be, and where it goes.
+
+use std::net::IpAddr;
 
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::Digest;
 use serde_json::json;
 
 use super::blueprint::{Blueprint, Endpoint, MachineBlueprint};
+use super::classes::encryption;
+use crate::node::kubernetes::{ENCRYPTION_FILE, SecretsProvider};
 use crate::node::{Access, ETCD_USER, EtcdCertificates, PlacedSecret};
-use crate::pki::table::{self, AUTHORITIES, CERTIFICATE_MODE, CERTIFICATES, KEY_MODE, Owner};
+use crate::pki::table::{
+    self, AUTHORITIES, CERTIFICATE_MODE, CERTIFICATES, CertificateRow, KEY_MODE, Owner, PlacedFile,
+    SERVICE_ACCOUNT_FILES,
+};
 use crate::pki::{AuthorityName, ClusterFacts, Layout, MachineFacts, Requirement, SubjectName, Terms};
+use crate::spec::{EtcdPlacement, ExternalEtcd, Plugin};
 
 /// The certificates of one machine.
 pub struct MachineCertificates {
@@ -17,32 +23,65 @@ pub struct MachineCertificates {
     pub requirements: Vec<(Requirement, Access)>,
     /// The certificates of authorities that lie on the machine, with their files.
     pub authorities: Vec<(AuthorityName, String, Access)>,
+    /// What else comes with them, with its file.
+    pub others: Vec<(OtherSecret, String, Access)>,
+}
+
+/// Something that a machine is given beside certificates that are made for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtherSecret {
+    /// An authority's key, for whoever signs there.
+    AuthorityKey(AuthorityName),
+    /// The key that tokens of service accounts are signed with.
+    ServiceAccountKey,
+    /// Its public half.
+    ServiceAccountPublicKey,
+    /// How Secrets are encrypted in etcd, with the key.
+    Encryption(SecretsProvider),
+    /// A file that the spec names: for an etcd that someone else runs.
+    Brought(String),
 }
 
 impl MachineCertificates {
     /// Those of `machine`; none where the address that others reach it at is not known.
     pub fn of(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Self {
-        let none = Self {
-            requirements: Vec::new(),
-            authorities: Vec::new(),
-        };
         let roles = roles(machine);
         let Some(advertise_address) = machine.internal_address.filter(|_| !roles.is_empty()) else {
-            return none;
+            return Self {
+                requirements: Vec::new(),
+                authorities: Vec::new(),
+                others: Vec::new(),
+            };
         };
         let cluster = cluster_facts(blueprint);
         let facts = MachineFacts {
             node_name: machine.name.clone(),
             advertise_address,
-            other_addresses: Vec::new(),
+            other_addresses: other_addresses(machine, advertise_address),
         };
-        let requirements = CERTIFICATES.iter().filter(|row| row.is_on(&roles));
-        let placed = AUTHORITIES.iter().flat_map(|row| {
+        let external = external_etcd(blueprint);
+        // Who runs etcd signs for it.
+        let is_ours = |name: AuthorityName| external.is_none() || name != AuthorityName::Etcd;
+        let is_wanted =
+            |row: &&CertificateRow| row.is_on(&roles) && row.is_needed(&cluster) && is_ours(row.signer);
+        let authorities = AUTHORITIES.iter().filter(|row| is_ours(row.name));
+        let placed = authorities.flat_map(|row| {
             let files = row.certificate_files.iter();
             files.map(move |file| (row.name, file))
         });
+        let mut others = Vec::new();
+        for (what, file) in other_files(blueprint) {
+            if file.is_on(&roles) {
+                others.push((what, file.file(&cluster.layout), access(file.owner, KEY_MODE)));
+            }
+        }
+        if roles.contains(&table::MachineRole::ControlPlane) {
+            others.extend(of_api_server(blueprint, external));
+        }
         Self {
-            requirements: requirements
+            requirements: CERTIFICATES
+                .iter()
+                .filter(is_wanted)
                 .map(|row| {
                     let access = access(row.owner, CERTIFICATE_MODE);
                     (row.requirement(&cluster, &facts), access)
@@ -55,6 +94,7 @@ impl MachineCertificates {
                     (name, path, access(file.owner, CERTIFICATE_MODE))
                 })
                 .collect(),
+            others,
         }
     }
 
@@ -83,7 +123,11 @@ impl MachineCertificates {
                 ]
             })
         });
-        authorities.chain(issued).collect()
+        let others = self.others.iter().map(|(_, path, access)| PlacedSecret {
+            path: path.clone(),
+            access: *access,
+        });
+        authorities.chain(issued).chain(others).collect()
     }
 
     /// The paths of the certificates, without their keys.
@@ -137,11 +181,80 @@ pub(super) fn of_etcd() -> EtcdCertificates {
 }
 
 fn roles(machine: &MachineBlueprint<'_>) -> Vec<table::MachineRole> {
-    let runs_etcd = machine.is(MachineRole::Etcd);
-    runs_etcd
-        .then_some(table::MachineRole::Etcd)
+    let role = |role: &MachineRole| match role {
+        MachineRole::ControlPlane => table::MachineRole::ControlPlane,
+        MachineRole::Etcd => table::MachineRole::Etcd,
+        MachineRole::Worker => table::MachineRole::Worker,
+    };
+    machine.roles.iter().map(role).collect()
+}
+
+/// The address that the operator reaches the machine at may be another one than the machines' own.
+fn other_addresses(machine: &MachineBlueprint<'_>, advertise_address: IpAddr) -> Vec<IpAddr> {
+    let address = machine.address.as_ref().and_then(|address| address.parse().ok());
+    address
         .into_iter()
+        .filter(|address| *address != advertise_address)
         .collect()
+}
+
+fn external_etcd<'a>(blueprint: &Blueprint<'a>) -> Option<&'a ExternalEtcd> {
+    match &blueprint.spec.etcd.placement {
+        EtcdPlacement::External(external) => Some(external),
+        _ => None,
+    }
+}
+
+/// Keys that are no certificate's, as the table has them.
+fn other_files(blueprint: &Blueprint<'_>) -> Vec<(OtherSecret, &'static PlacedFile)> {
+    let [private, public] = &SERVICE_ACCOUNT_FILES;
+    let mut files = vec![
+        (OtherSecret::ServiceAccountKey, private),
+        (OtherSecret::ServiceAccountPublicKey, public),
+    ];
+    let brought = &blueprint.spec.pki.authorities;
+    for row in AUTHORITIES {
+        let brought = match row.name {
+            AuthorityName::Kubernetes => &brought.kubernetes,
+            AuthorityName::FrontProxy => &brought.front_proxy,
+            AuthorityName::Etcd => &brought.etcd,
+        };
+        // A key that its owner keeps is on no machine.
+        if brought.as_ref().is_none_or(|brought| brought.key.is_some()) {
+            let keys = row.key_files.iter();
+            files.extend(keys.map(|file| (OtherSecret::AuthorityKey(row.name), file)));
+        }
+    }
+    files
+}
+
+/// What the API server reads beside the table's files.
+fn of_api_server(
+    blueprint: &Blueprint<'_>,
+    external: Option<&ExternalEtcd>,
+) -> Vec<(OtherSecret, String, Access)> {
+    let mut others = Vec::new();
+    if let Some(provider) = encryption(blueprint.spec.api.encryption) {
+        let what = OtherSecret::Encryption(provider);
+        others.push((what, ENCRYPTION_FILE.to_owned(), Access::of_root(KEY_MODE)));
+    }
+    if let Some(external) = external {
+        let folder = Layout::default().kubernetes;
+        let files = [
+            (&external.ca, "etcd/ca.crt", CERTIFICATE_MODE),
+            (
+                &external.certificate,
+                "apiserver-etcd-client.crt",
+                CERTIFICATE_MODE,
+            ),
+            (&external.key, "apiserver-etcd-client.key", KEY_MODE),
+        ];
+        others.extend(files.map(|(brought, file, mode)| {
+            let what = OtherSecret::Brought(brought.clone());
+            (what, format!("{folder}/{file}"), Access::of_root(mode))
+        }));
+    }
+    others
 }
 
 fn access(owner: Owner, mode: u32) -> Access {
@@ -170,5 +283,6 @@ fn cluster_facts(blueprint: &Blueprint<'_>) -> ClusterFacts {
         etcd_names: std::iter::empty().collect(),
         layout: Layout::default(),
         terms: terms(blueprint),
+        routes_pods: matches!(spec.network.plugin, Plugin::Routed),
     }
 }

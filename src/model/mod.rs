@@ -8,7 +8,7 @@
 //! | `network` | network, subnets, firewalls |
 //! | `endpoint` | load balancer, its targets, DNS record, virtual address |
 //! | `machines` | machines |
-//! | `bundles` | the configuration of each machine |
+//! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
 //! | `kubernetes` | control planes and nodes |
 //! | `addons` | bindings, kube-proxy, CoreDNS, and what the user adds |
@@ -17,6 +17,7 @@ mod addons;
 mod blueprint;
 mod bundles;
 mod certificates;
+mod classes;
 mod endpoint;
 mod etcd;
 mod kubernetes;
@@ -29,8 +30,9 @@ use crate::spec::ValidSpec;
 
 pub use addons::{AddonBlueprint, AddonSource, addon_settings, addons};
 pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint};
-pub use bundles::{Classes, host_identity, release_files};
-pub use certificates::{MachineCertificates, terms};
+pub use bundles::host_identity;
+pub use certificates::{MachineCertificates, OtherSecret, terms};
+pub use classes::{Classes, release_files};
 
 /// Everything that `spec` asks for. `assets` has the release files that its machines need.
 ///

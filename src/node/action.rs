@@ -118,12 +118,47 @@ pub(super) enum Action {
         /// Its name on the way.
         name: String,
     },
+    /// An asset that is a program.
+    Install {
+        /// Where it goes.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+        /// The asset.
+        sha256: Digest,
+        /// The units that run it.
+        units: Vec<&'static str>,
+        /// The machines that it is for.
+        architecture: Architecture,
+    },
     /// A systemd unit. Who makes what it serves starts it; the script restarts it when what it uses has changed.
     Unit {
         /// Its name.
         name: &'static str,
+        /// Its permission bits.
+        mode: u32,
         /// Its path in the bundle.
         source: String,
+    },
+    /// A module that the kernel is to have loaded.
+    KernelModule {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Settings of the kernel.
+    KernelSettings {
+        /// The file with them, as `sysctl.conf(5)` has it.
+        path: &'static str,
+    },
+    /// A unit that runs as soon as the bundle is in force, and from each boot on.
+    Start {
+        /// Its name.
+        unit: &'static str,
+    },
+    /// An image that containerd fetches where it has none of that name.
+    Image {
+        /// Its name, with registry and tag.
+        name: String,
     },
 }
 
@@ -182,7 +217,25 @@ impl Action {
             Self::Secret { path, access, name } => {
                 [words(&["secret", path]), access.fields(), words(&[name])].concat()
             }
-            Self::Unit { name, source } => words(&["unit", name, source]),
+            Self::Install {
+                path,
+                mode,
+                sha256,
+                units,
+                architecture,
+            } => words(&[
+                "install",
+                path,
+                &format!("{mode:o}"),
+                &sha256.hexadecimal(),
+                &list(units),
+                architecture.name(),
+            ]),
+            Self::Unit { name, mode, source } => words(&["unit", name, &format!("{mode:o}"), source]),
+            Self::KernelModule { name } => words(&["module", name]),
+            Self::KernelSettings { path } => words(&["sysctl", path]),
+            Self::Start { unit } => words(&["start", unit]),
+            Self::Image { name } => words(&["image", name]),
         }
     }
 }

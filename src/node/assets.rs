@@ -14,8 +14,12 @@ use super::action::Architecture;
 /// A file of an upstream release, for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseFile {
+    /// The release, for people: `etcd 3.6.8`. At least one architecture of each is needed.
+    pub release: String,
     /// What it is, for people: `etcd 3.6.8 for amd64`.
     pub name: String,
+    /// What kind of file it is.
+    pub packaging: Packaging,
     /// The architecture.
     pub architecture: Architecture,
     /// Where upstream has it, without `https://`. A mirror has it at the same path below its own root.
@@ -24,7 +28,51 @@ pub struct ReleaseFile {
     pub checksums: String,
 }
 
+/// How a release brings its programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Packaging {
+    /// The file is the program.
+    Program,
+    /// It is a `.tar.gz` that has them in this folder, which ends with a slash; empty where they are at the top.
+    Archive(String),
+}
+
 impl ReleaseFile {
+    /// The files of `release` that are programs, one an architecture; `paths` gives where its list of digests and where it
+    /// is itself.
+    pub(super) fn programs(release: &str, paths: impl Fn(Architecture) -> (String, String)) -> Vec<Self> {
+        let file = |architecture| Self::of(release, Packaging::Program, architecture, paths(architecture));
+        Architecture::ALL.map(file).to_vec()
+    }
+
+    /// The files of `release` that are archives with programs in `folder`, one an architecture; `paths` as above.
+    pub(super) fn archives(
+        release: &str,
+        folder: &str,
+        paths: impl Fn(Architecture) -> (String, String),
+    ) -> Vec<Self> {
+        let packaging = Packaging::Archive(folder.to_owned());
+        let file = |architecture| Self::of(release, packaging.clone(), architecture, paths(architecture));
+        Architecture::ALL.map(file).to_vec()
+    }
+
+    fn of(
+        release: &str,
+        packaging: Packaging,
+        architecture: Architecture,
+        (checksums, path): (String, String),
+    ) -> Self {
+        Self {
+            release: release.to_owned(),
+            name: format!("{release} for {}", architecture.name()),
+            packaging,
+            architecture,
+            path,
+            checksums,
+        }
+    }
+
     /// The last part of its path.
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
@@ -34,11 +82,15 @@ impl ReleaseFile {
 /// The files of an etcd release, one an architecture (<https://github.com/etcd-io/etcd/releases>).
 pub fn etcd(version: Version) -> Vec<ReleaseFile> {
     let folder = format!("github.com/etcd-io/etcd/releases/download/v{version}");
-    let file = |architecture: Architecture| ReleaseFile {
-        name: format!("etcd {version} for {}", architecture.name()),
-        architecture,
-        path: format!("{folder}/etcd-v{version}-linux-{}.tar.gz", architecture.name()),
-        checksums: format!("{folder}/SHA256SUMS"),
+    let file = |architecture: Architecture| {
+        let name = format!("etcd-v{version}-linux-{}", architecture.name());
+        ReleaseFile::of(
+            &format!("etcd {version}"),
+            // Its archives hold one folder, of their own name without its ending.
+            Packaging::Archive(format!("{name}/")),
+            architecture,
+            (format!("{folder}/SHA256SUMS"), format!("{folder}/{name}.tar.gz")),
+        )
     };
     Architecture::ALL.map(file).to_vec()
 }
@@ -51,8 +103,8 @@ pub struct ResolvedFile {
     pub architecture: Architecture,
     /// The file.
     pub asset: Asset,
-    /// The folder at the top of the archive, where it is one.
-    pub top_folder: String,
+    /// How it brings its programs.
+    pub packaging: Packaging,
 }
 
 /// A release whose files are known, one an architecture. An architecture for which there is none is left out.
@@ -68,10 +120,10 @@ impl ResolvedFile {
     }
 }
 
-/// A program in an archive.
+/// A program of a release.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
-    /// Its name in the archive's top folder.
+    /// Its name.
     pub(super) name: &'static str,
     /// Where it goes.
     pub(super) folder: &'static str,
@@ -111,7 +163,6 @@ fn imagined(file: &ReleaseFile) -> ResolvedFile {
 impl ReleaseFile {
     /// The file with its digest and from where it comes.
     pub fn resolved(&self, sha256: Digest, source: AssetSource) -> ResolvedFile {
-        let name = self.file_name();
         ResolvedFile {
             architecture: self.architecture,
             asset: Asset {
@@ -119,8 +170,7 @@ impl ReleaseFile {
                 sha256,
                 source,
             },
-            // Upstream's archives hold one folder, of their own name without its ending.
-            top_folder: name.strip_suffix(".tar.gz").unwrap_or(name).to_owned(),
+            packaging: self.packaging.clone(),
         }
     }
 }

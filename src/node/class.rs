@@ -6,18 +6,19 @@ use std::net::IpAddr;
 
 use keelson_provider_api::Asset;
 use keelson_provider_api::values::Digest;
+use serde::Serialize;
 use serde_json::json;
 
 use super::action::{Access, Action};
-use super::contents::{Contents, RenderError, digest_of};
+use super::contents::{Contents, Finished, RenderError};
 use super::etcd::{self, EtcdSettings};
+use super::kubernetes::{self, KubernetesSettings, VirtualAddressSettings};
 use super::templates;
 
 /// keelson's folder for configuration on a machine.
 const CONFIGURATION_FOLDER: &str = "/etc/keelson";
 /// The file with what is a machine's own.
 const HOST_FILE: &str = "/etc/keelson/host.env";
-const HOST_SOURCE: &str = "files/etc/keelson/host.env";
 
 /// A certificate or key and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct NodeClass {
     pub proxy: Option<String>,
     /// etcd, where they run it.
     pub etcd: Option<EtcdSettings>,
+    /// Kubernetes, where they are a part of its cluster.
+    pub kubernetes: Option<KubernetesSettings>,
     /// Certificates and keys.
     pub secrets: Vec<PlacedSecret>,
 }
@@ -55,11 +58,19 @@ pub struct HostIdentity {
     pub address: IpAddr,
 }
 
+/// A file that is different on each machine.
+#[derive(Debug, Clone, Serialize)]
+pub(super) enum OwnFile {
+    /// What is the machine's own, for its units.
+    HostEnvironment,
+    /// How keepalived holds the API's address.
+    Keepalived(VirtualAddressSettings),
+}
+
 /// The files of a class, rendered.
 #[derive(Debug, Clone)]
 pub struct NodeFiles {
-    files: BTreeMap<String, Vec<u8>>,
-    assets: Vec<Asset>,
+    contents: Finished,
     digest: Digest,
 }
 
@@ -73,28 +84,13 @@ impl NodeClass {
         if let Some(proxy) = &self.proxy {
             contents.act(Action::Proxy(proxy.clone()));
         }
-        contents.act(Action::Directory {
-            path: CONFIGURATION_FOLDER.to_owned(),
-            access: Access::of_root(0o755),
-        });
-        let units = self.etcd.iter().flat_map(|etcd| &etcd.instances);
-        contents.act(Action::File {
-            path: HOST_FILE.to_owned(),
-            access: Access::PUBLIC,
-            source: HOST_SOURCE.to_owned(),
-            units: units.map(|instance| instance.unit).collect(),
-        });
-        if let Some(etcd) = &self.etcd {
-            etcd::add(etcd, &mut contents)?;
-        }
+        contents.directory(CONFIGURATION_FOLDER, Access::of_root(0o755));
+        contents.own(HOST_FILE, Access::PUBLIC, OwnFile::HostEnvironment, &self.units());
         let mut folders: Vec<&str> = self.secrets.iter().filter_map(folder).collect();
         folders.sort_unstable();
         folders.dedup();
         for folder in folders {
-            contents.act(Action::Directory {
-                path: folder.to_owned(),
-                access: Access::of_root(0o755),
-            });
+            contents.directory(folder, Access::of_root(0o755));
         }
         for secret in &self.secrets {
             contents.act(Action::Secret {
@@ -103,13 +99,22 @@ impl NodeClass {
                 name: secret.name(),
             });
         }
-        let (files, assets) = contents.finish()?;
-        let digest = digest_of(&files);
-        Ok(NodeFiles {
-            files,
-            assets,
-            digest,
-        })
+        if let Some(etcd) = &self.etcd {
+            etcd::add(etcd, &mut contents)?;
+        }
+        if let Some(kubernetes) = &self.kubernetes {
+            kubernetes::add(kubernetes, &self.secrets, &mut contents)?;
+        }
+        let contents = contents.finish()?;
+        let digest = contents.digest();
+        Ok(NodeFiles { contents, digest })
+    }
+
+    /// The units that read what is a machine's own.
+    fn units(&self) -> Vec<&'static str> {
+        let etcd = self.etcd.iter().flat_map(|etcd| &etcd.instances);
+        let kubernetes = self.kubernetes.iter().flat_map(kubernetes::units);
+        etcd.map(|instance| instance.unit).chain(kubernetes).collect()
     }
 }
 
@@ -129,19 +134,33 @@ impl NodeFiles {
     /// # Errors
     /// When the host's name cannot stand in a file.
     pub fn of_host(&self, host: &HostIdentity) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
-        let url_address = match host.address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        let values = json!({ "name": host.name, "address": host.address, "url_address": url_address });
-        let own = templates::render(templates::HOST_ENVIRONMENT, &values)?;
-        let mut files = self.files.clone();
-        files.insert(HOST_SOURCE.to_owned(), own.into_bytes());
+        let mut files = self.contents.files.clone();
+        for (source, own) in &self.contents.own {
+            files.insert(source.clone(), own.render(host)?.into_bytes());
+        }
         Ok(files)
     }
 
     /// What the machines download.
     pub fn assets(&self) -> &[Asset] {
-        &self.assets
+        &self.contents.assets
     }
+}
+
+impl OwnFile {
+    fn render(&self, host: &HostIdentity) -> Result<String, RenderError> {
+        match self {
+            Self::HostEnvironment => host_environment(host),
+            Self::Keepalived(settings) => kubernetes::keepalived(settings, host),
+        }
+    }
+}
+
+fn host_environment(host: &HostIdentity) -> Result<String, RenderError> {
+    let url_address = match host.address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let values = json!({ "name": host.name, "address": host.address, "url_address": url_address });
+    Ok(templates::render(templates::HOST_ENVIRONMENT, &values)?)
 }

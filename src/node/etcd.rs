@@ -118,10 +118,7 @@ pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<()
         home: MAIN.data_folder,
     });
     for folder in ["/opt/keelson", PROGRAM_FOLDER, CONFIGURATION_FOLDER] {
-        contents.act(Action::Directory {
-            path: folder.to_owned(),
-            access: Access::of_root(0o755),
-        });
+        contents.directory(folder, Access::of_root(0o755));
     }
     let programs = ["etcd", "etcdctl", "etcdutl"].map(|name| Program {
         name,
@@ -129,7 +126,7 @@ pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<()
         // Clients of etcd are no reason to restart it.
         units: if name == "etcd" { units.clone() } else { Vec::new() },
     });
-    contents.unpack(&settings.release, &programs);
+    contents.install(&settings.release, &programs);
     for instance in &settings.instances {
         add_instance(settings, instance, contents)?;
     }
@@ -180,6 +177,6 @@ fn add_instance(
             "metrics_port": instance.metrics_port,
         }),
     )?;
-    contents.unit(unit, text);
+    contents.unit(unit, 0o644, text);
     Ok(())
 }

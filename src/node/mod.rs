@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `class` | what machines of one class run, and what is a single machine's own |
 //! | `etcd` | etcd: unit, settings, ports, paths |
+//! | `kubernetes` | container runtime, kubelet, static pods |
 //! | `assets` | release files and where upstream has them |
 //! | `images` | names of container images |
 //! | `action` | what an apply script does, a line an action |
+//! | `merge` | settings of others' formats, and what a user says over them |
 //! | `contents` | a bundle while it is put together |
 //! | `templates` | the templates, and the helpers that quote |
 //! | `quote` | values in shell, environment files, units and YAML |
@@ -17,15 +19,18 @@ mod class;
 mod contents;
 mod etcd;
 mod images;
+pub mod kubernetes;
+mod merge;
 mod quote;
 pub(crate) mod templates;
 
 pub use action::{Access, Architecture, InvalidAction};
-pub use assets::{AssetIndex, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
+pub use assets::{AssetIndex, Packaging, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EVENTS, EtcdCertificates, EtcdInstance, EtcdSettings, MAIN, USER as ETCD_USER};
 pub use images::image;
+pub use merge::merge;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -36,11 +36,40 @@ pub(super) const ETCD_ENVIRONMENT: Template = template!("etcd/etcd.env.hbs");
 /// The unit of an etcd member.
 pub(super) const ETCD_UNIT: Template = template!("etcd/etcd.service.hbs");
 
+/// A kubeconfig that refers to files.
+pub(super) const KUBECONFIG: Template = template!("kubernetes/kubeconfig.yaml.hbs");
+/// A static pod of the control plane.
+pub(super) const STATIC_POD: Template = template!("kubernetes/static-pod.yaml.hbs");
+/// The unit of the kubelet.
+pub(super) const KUBELET_UNIT: Template = template!("kubernetes/kubelet.service.hbs");
+/// The unit of the container runtime.
+pub(super) const CONTAINERD_UNIT: Template = template!("kubernetes/containerd.service.hbs");
+/// What the routes of a node's pods need to know of the cluster.
+pub(super) const ROUTES_ENVIRONMENT: Template = template!("network/routes.env.hbs");
+/// The unit of those routes.
+pub(super) const ROUTES_UNIT: Template = template!("network/routes.service.hbs");
+/// How a control plane holds the API's address.
+pub(super) const KEEPALIVED_CONFIGURATION: Template = template!("network/keepalived.conf.hbs");
+/// The unit that does.
+pub(super) const KEEPALIVED_UNIT: Template = template!("network/keepalived.service.hbs");
+
 /// The script of every bundle. It has no variables.
 pub(super) const APPLY_SCRIPT: &str = include_str!("../../templates/node/apply.sh");
 
 /// Every template of what machines run.
-pub(super) const TEMPLATES: &[Template] = &[HOST_ENVIRONMENT, ETCD_ENVIRONMENT, ETCD_UNIT];
+pub(super) const TEMPLATES: &[Template] = &[
+    HOST_ENVIRONMENT,
+    ETCD_ENVIRONMENT,
+    ETCD_UNIT,
+    KUBECONFIG,
+    STATIC_POD,
+    KUBELET_UNIT,
+    CONTAINERD_UNIT,
+    ROUTES_ENVIRONMENT,
+    ROUTES_UNIT,
+    KEEPALIVED_CONFIGURATION,
+    KEEPALIVED_UNIT,
+];
 
 /// Templates that have been read, or why they cannot be: a defect, which a test finds.
 pub(crate) type Registry = Result<Handlebars<'static>, Box<handlebars::TemplateError>>;
@@ -58,8 +87,8 @@ pub(crate) fn registry(templates: &[Template]) -> Registry {
     handlebars.register_helper("sh", Box::new(Quoting(quote::shell)));
     handlebars.register_helper("env", Box::new(Quoting(quote::environment)));
     handlebars.register_helper("unit", Box::new(Quoting(quote::unit)));
+    handlebars.register_helper("plain", Box::new(Quoting(quote::plain)));
     handlebars.register_helper("yaml", Box::new(Quoting(|text| Ok(quote::yaml(text)))));
-    handlebars.register_helper("word", Box::new(Quoting(quote::word)));
     for template in templates {
         handlebars
             .register_template_string(template.path, template.text)

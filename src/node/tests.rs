@@ -1,6 +1,6 @@
 //! Templates, and what hostile values do in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -39,17 +39,25 @@ pub(crate) const HOSTILE: &[&str] = &[
 
 /// The names that a template's first comment declares: those before the column of types.
 pub(crate) fn declared(template: Template) -> BTreeSet<String> {
+    declarations(template).into_keys().collect()
+}
+
+/// The same, each with its type.
+fn declarations(template: Template) -> BTreeMap<String, String> {
     let comment = template.text.split("--}}").next().unwrap();
     let rows = comment
         .lines()
         .filter(|line| line.starts_with("  ") && line.contains("  "));
-    let names = rows.flat_map(|row| {
-        let row = row.trim_start();
-        let names = row.split("  ").next().unwrap();
-        names.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    let declarations = rows.flat_map(|row| {
+        let mut columns = row.trim_start().split("  ").filter(|column| !column.is_empty());
+        let (names, kind) = (columns.next().unwrap(), columns.next().unwrap_or_default());
+        let names = names
+            .split(", ")
+            .map(|name| (name.to_owned(), kind.trim().to_owned()));
+        names.collect::<Vec<_>>()
     });
-    names
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+    declarations
+        .filter(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
         .collect()
 }
 
@@ -76,10 +84,10 @@ pub(crate) fn check_declarations(template: Template) {
     for expression in expressions(template) {
         let words: Vec<&str> = expression.split_whitespace().collect();
         match words.as_slice() {
-            ["#if" | "sh" | "env" | "unit" | "yaml" | "word", name] => {
-                used.insert((*name).to_owned());
+            ["sh" | "env" | "unit" | "yaml" | "plain", "this"] | ["else" | "/if" | "/each"] => {}
+            ["#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain", name] => {
+                used.insert(name.trim_start_matches("this.").to_owned());
             }
-            ["else" | "/if"] => {}
             _ => panic!("{}: `{expression}` goes through no helper", template.path),
         }
     }
@@ -93,11 +101,35 @@ fn a_template_that_lacks_a_value_fails() {
     }
 }
 
+/// Values for a template, all of them `hostile`; a list holds one, and where its own values have names, those.
 fn filled(template: Template, hostile: &str) -> Map<String, Value> {
-    declared(template)
-        .into_iter()
-        .map(|name| (name, Value::from(hostile)))
-        .collect()
+    let declarations = declarations(template);
+    let all = || {
+        declarations
+            .keys()
+            .map(|name| (name.clone(), Value::from(hostile)))
+    };
+    let element = |name: &str| {
+        let section = template
+            .text
+            .split(&format!("{{{{#each {name}}}}}"))
+            .nth(1)
+            .unwrap();
+        if section.split("{{/each}}").next().unwrap().contains("this.") {
+            Value::Object(all().collect())
+        } else {
+            hostile.into()
+        }
+    };
+    let value = |(name, kind): (&String, &String)| {
+        let value = if kind == "list" {
+            vec![element(name)].into()
+        } else {
+            hostile.into()
+        };
+        (name.clone(), value)
+    };
+    declarations.iter().map(value).collect()
 }
 
 /// The lines of a text that set something, each with what it sets.
@@ -116,8 +148,9 @@ fn no_hostile_value_adds_a_line_or_a_setting() {
         let tame = render(*template, &filled(*template, "tame")).unwrap();
         for hostile in HOSTILE {
             let Ok(text) = render(*template, &filled(*template, hostile)) else {
+                // A format without quotes takes nothing that could mean something.
                 assert!(
-                    hostile.contains(char::is_control),
+                    hostile.contains(char::is_control) || template.text.contains("{{plain "),
                     "{}: {hostile:?}",
                     template.path
                 );
@@ -169,6 +202,7 @@ fn class() -> NodeClass {
                 peer_key: file("peer.key"),
             },
         }),
+        kubernetes: None,
         secrets: vec![PlacedSecret {
             path: file("server.key"),
             access: Access {
@@ -250,12 +284,21 @@ fn check_with(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
 }
 
 #[test]
-fn shellcheck_finds_nothing_in_the_apply_script() {
-    check_with(
-        "shellcheck",
-        &[],
-        &[("apply", super::templates::APPLY_SCRIPT.as_bytes())],
-    );
+fn shellcheck_finds_nothing_in_what_machines_run() {
+    let scripts = [
+        ("apply", super::templates::APPLY_SCRIPT),
+        ("routes", include_str!("../../templates/network/routes.sh")),
+        (
+            "keepalived",
+            include_str!("../../templates/network/start-keepalived.sh"),
+        ),
+        (
+            "check",
+            include_str!("../../templates/network/check-api-server.sh"),
+        ),
+    ];
+    let scripts = scripts.map(|(name, text)| (name, text.as_bytes()));
+    check_with("shellcheck", &[], &scripts);
 }
 
 #[test]

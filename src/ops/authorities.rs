@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::values::{ClusterName, Secret};
 use keelson_provider_api::{Clock, Store};
 
-use crate::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, Terms};
+use crate::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, ServiceAccountKey, Terms};
 
 /// The authorities of one cluster.
 #[derive(Clone)]
@@ -60,6 +60,24 @@ impl Authorities {
     /// [`PkiError`], when it cannot be read or opened.
     pub async fn find(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
         self.pki().authority(name).await
+    }
+
+    /// The key that tokens of service accounts are signed with, made when the cluster has none yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read, opened, made or kept.
+    pub async fn service_account_key(&self) -> Result<ServiceAccountKey, PkiError> {
+        self.pki()
+            .establish_service_account_key(self.terms.algorithm)
+            .await
+    }
+
+    /// The key that Secrets are encrypted with in etcd, made when the cluster has none yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read, opened, made or kept.
+    pub async fn encryption_key(&self) -> Result<Secret<String>, PkiError> {
+        self.pki().establish_encryption_key().await
     }
 
     /// The clock that certificates run on.

@@ -9,7 +9,10 @@ use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{ClusterIdentity, ErrorClass, Kind, ProviderError, Resource, ResourceKey};
 
 use super::authorities::Authorities;
-use crate::model::{Blueprint, Classes, MachineBlueprint, MachineCertificates, desired_state, host_identity};
+use crate::model::{
+    Blueprint, Classes, MachineBlueprint, MachineCertificates, OtherSecret, desired_state, host_identity,
+};
+use crate::node::kubernetes::encryption_configuration;
 use crate::node::{Access, AssetIndex, PlacedSecret};
 use crate::pki::{Authority, AuthorityName, Renewal, Verdict, issue, judge};
 use crate::spec::ValidSpec;
@@ -19,18 +22,24 @@ pub struct SpecBundles {
     spec: ValidSpec,
     assets: AssetIndex,
     authorities: Authorities,
+    brought: BroughtFiles,
 }
+
+/// The contents of files on the operator's machine that a spec names and machines get, by the path in the spec.
+pub type BroughtFiles = BTreeMap<String, Secret<String>>;
 
 /// Private keys and certificates on their way to a machine, by their name on the way.
 type Secrets = BTreeMap<String, Secret<Vec<u8>>>;
 
 impl SpecBundles {
-    /// The bundles of `spec`, with release files from `assets` and certificates from `authorities`.
-    pub fn new(spec: ValidSpec, assets: AssetIndex, authorities: Authorities) -> Self {
+    /// The bundles of `spec`, with release files from `assets`, certificates from `authorities`, and files that the spec
+    /// names from `brought`.
+    pub fn new(spec: ValidSpec, assets: AssetIndex, authorities: Authorities, brought: BroughtFiles) -> Self {
         Self {
             spec,
             assets,
             authorities,
+            brought,
         }
     }
 
@@ -82,7 +91,47 @@ impl SpecBundles {
             put(&place.certificate_file, &issued.certificate_pem);
             put(&place.key_file, issued.key_pem.expose());
         }
+        // These are the same for the cluster's whole life, and what a machine has already is not written again.
+        for (what, path, _) in &certificates.others {
+            put(path, self.other(what).await?.expose());
+        }
         Ok(secrets)
+    }
+
+    async fn other(&self, what: &OtherSecret) -> Result<Secret<String>, ProviderError> {
+        let authorities = &self.authorities;
+        let lacking =
+            |what: String, help: &str| ProviderError::new(ErrorClass::Permanent, what).with_help(help);
+        match what {
+            OtherSecret::AuthorityKey(name) => {
+                let authority = self.establish(*name).await?;
+                authority.key_pem().cloned().ok_or_else(|| {
+                    let what = format!("the key of the authority {name} is not here");
+                    lacking(what, "name its file in spec.pki.authorities")
+                })
+            }
+            OtherSecret::ServiceAccountKey => {
+                let key = authorities.service_account_key().await;
+                Ok(key.map_err(|error| permanent(&error))?.private_pem().clone())
+            }
+            OtherSecret::ServiceAccountPublicKey => {
+                let key = authorities.service_account_key().await;
+                Ok(Secret::new(key.map_err(|error| permanent(&error))?.public_pem()))
+            }
+            OtherSecret::Encryption(provider) => {
+                let key = authorities
+                    .encryption_key()
+                    .await
+                    .map_err(|error| permanent(&error))?;
+                encryption_configuration(*provider, &key).map_err(|error| permanent(&error))
+            }
+            OtherSecret::Brought(path) => self.brought.get(path).cloned().ok_or_else(|| {
+                lacking(
+                    format!("{path}, which the spec names, was not read"),
+                    "run the command again",
+                )
+            }),
+        }
     }
 
     async fn establish(&self, name: AuthorityName) -> Result<Authority, ProviderError> {

@@ -23,7 +23,7 @@ pub use addons::{ManifestReader, SpecAddons, cluster_provider};
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
-pub use bundles::SpecBundles;
+pub use bundles::{BroughtFiles, SpecBundles};
 pub use credentials::AuthorityCredentials;
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;

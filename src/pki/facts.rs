@@ -112,6 +112,8 @@ pub struct Layout {
     pub etcd: String,
     /// What the kubelet reads: the default of its `--cert-dir`.
     pub kubelet: String,
+    /// What the scheduler reads: all that its pod sees of the machine.
+    pub scheduler: String,
 }
 
 impl Default for Layout {
@@ -120,6 +122,7 @@ impl Default for Layout {
             kubernetes: "/etc/kubernetes/pki".to_owned(),
             etcd: "/etc/etcd/pki".to_owned(),
             kubelet: "/var/lib/kubelet/pki".to_owned(),
+            scheduler: "/etc/kubernetes/scheduler".to_owned(),
         }
     }
 }
@@ -141,6 +144,8 @@ pub struct ClusterFacts {
     pub layout: Layout,
     /// How the certificates of machines are made.
     pub terms: Terms,
+    /// True where keelson keeps routes between nodes.
+    pub routes_pods: bool,
 }
 
 /// What the certificates of a machine need to know of it.

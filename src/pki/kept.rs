@@ -1,4 +1,4 @@
-//! A cluster's authorities and its service-account key in the state store.
+//! A cluster's authorities and its other long-lived keys in the state store: of service accounts, and of Secrets in etcd.
 //!
 //! Each is one object, `<cluster>/pki/<name>`: JSON with certificate and key together, so that no two creators can mix
 //! theirs, and half of one is recognised as damaged instead of being taken for an authority without a key. With
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::authority::Authority;
 use super::error::PkiError;
 use super::facts::Terms;
-use super::keys::ServiceAccountKey;
+use super::keys::{self, ServiceAccountKey};
 use super::seal::{Object, Seal};
 use super::table::AuthorityName;
 
@@ -24,6 +24,7 @@ use super::table::AuthorityName;
 const BROUGHT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 const SERVICE_ACCOUNT: &str = "service-account";
+const ENCRYPTION: &str = "encryption";
 
 /// A cluster's part of the state store that holds its keys.
 #[derive(Clone, Copy)]
@@ -180,6 +181,40 @@ impl<'a> ClusterPki<'a> {
         first.ok_or_else(|| self.vanished(SERVICE_ACCOUNT))
     }
 
+    /// The key that Secrets are encrypted with in etcd: 32 bytes in base64, as the API server takes it. When there is none
+    /// yet, a new one; of several that are made at the same time, all creators get the one that was written first.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn establish_encryption_key(&self) -> Result<Secret<String>, PkiError> {
+        if let Some(key) = self.encryption_key().await? {
+            return Ok(key);
+        }
+        let made = keys::random_key("Secrets in etcd")?;
+        if self.create(ENCRYPTION, None, Some(&made)).await? {
+            return Ok(made);
+        }
+        let first = self.encryption_key().await?;
+        first.ok_or_else(|| self.vanished(ENCRYPTION))
+    }
+
+    async fn encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
+        let path = self.path(ENCRYPTION);
+        let location = self.store.location();
+        let object = Object {
+            path: &path,
+            location: &location,
+        };
+        let Some(kept) = self.read(ENCRYPTION).await? else {
+            return Ok(None);
+        };
+        let key = kept.key.ok_or_else(|| object.damaged("it has no key"))?;
+        if !keys::is_random_key(&key) {
+            return Err(object.damaged("its key is not 32 bytes in base64"));
+        }
+        Ok(Some(key))
+    }
+
     /// Writes all that is kept anew, encrypted as `to` says, and gives the paths. A run that was cut short can be
     /// repeated: what it has written opens with `to`. Old versions in a bucket that keeps them are not reached.
     ///
@@ -189,7 +224,7 @@ impl<'a> ClusterPki<'a> {
         let location = self.store.location();
         let names = AuthorityName::ALL.iter().map(ToString::to_string);
         let mut written = Vec::new();
-        for name in names.chain([SERVICE_ACCOUNT.to_owned()]) {
+        for name in names.chain([SERVICE_ACCOUNT, ENCRYPTION].map(str::to_owned)) {
             let path = self.path(&name);
             let object = Object {
                 path: &path,

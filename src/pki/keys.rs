@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use keelson_provider_api::values::{KeyAlgorithm, Secret};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize};
+use zeroize::Zeroizing;
 
 use super::error::PkiError;
 
@@ -81,6 +84,25 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("PrivateKey").field(&self.pem).finish()
     }
+}
+
+/// How many bytes a key of secretbox and of AES-256 has.
+const RANDOM_KEY_BYTES: usize = 32;
+
+/// A key of random bytes, in base64.
+pub(super) fn random_key(what: &str) -> Result<Secret<String>, PkiError> {
+    let mut bytes = Zeroizing::new([0; RANDOM_KEY_BYTES]);
+    aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| PkiError::Key {
+        what: what.to_owned(),
+        problem: "the system gives no random numbers".to_owned(),
+    })?;
+    Ok(Secret::new(BASE64_STANDARD.encode(&*bytes)))
+}
+
+/// True for what [`random_key`] makes.
+pub(super) fn is_random_key(key: &Secret<String>) -> bool {
+    let bytes = BASE64_STANDARD.decode(key.expose()).map(Zeroizing::new);
+    bytes.is_ok_and(|bytes| bytes.len() == RANDOM_KEY_BYTES)
 }
 
 /// The key pair that service-account tokens are signed and checked with.

@@ -46,6 +46,9 @@ pub use verdict::{Renewal, Verdict, judge};
 /// The group of keelson's administrators. What it may do is a binding's, so it can be taken away again.
 pub const ADMINISTRATORS_GROUP: &str = "keelson:cluster-admins";
 
+/// The group of those who keep routes between nodes: they may see nodes and nothing else.
+pub const ROUTES_GROUP: &str = "keelson:routes";
+
 /// The group that the API server lets do everything, before and without any binding: for repairs when bindings are
 /// broken. <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
 pub const BREAK_GLASS_GROUP: &str = "system:masters";

@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::authority::Authority;
 use super::facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 use super::table::{
-    AuthorityName, CertificateRow, CommonName, Folder, KubeconfigRow, MachineRole, NameSource, PlacedFile,
-    Usage,
+    AuthorityName, CertificateRow, CommonName, Condition, Folder, MachineRole, NameSource, PlacedFile, Usage,
 };
 use super::{ADMINISTRATORS_GROUP, BREAK_GLASS_GROUP};
 
@@ -41,7 +40,7 @@ pub struct Place {
     pub machine: String,
     /// The file with the certificate.
     pub certificate_file: String,
-    /// The file with the key: in a kubeconfig, the same one.
+    /// The file with the key.
     pub key_file: String,
 }
 
@@ -126,6 +125,14 @@ impl CertificateRow {
         shares_role(self.roles, roles)
     }
 
+    /// True when the cluster has the certificate at all.
+    pub fn is_needed(&self, cluster: &ClusterFacts) -> bool {
+        match self.condition {
+            Condition::Always => true,
+            Condition::RoutedNetwork => cluster.routes_pods,
+        }
+    }
+
     /// The certificate's file.
     pub fn certificate_file(&self, layout: &Layout) -> String {
         format!("{}/{}.crt", layout.folder(self.folder), self.stem)
@@ -156,26 +163,6 @@ impl CertificateRow {
     }
 }
 
-impl KubeconfigRow {
-    /// True when a machine of these roles has the kubeconfig.
-    pub fn is_on(&self, roles: &[MachineRole]) -> bool {
-        shares_role(self.roles, roles)
-    }
-
-    /// What the client certificate in the kubeconfig is to be on `machine`.
-    pub fn requirement(&self, cluster: &ClusterFacts, machine: &MachineFacts) -> Requirement {
-        Requirement {
-            place: Some(Place {
-                machine: machine.node_name.clone(),
-                certificate_file: self.file.to_owned(),
-                key_file: self.file.to_owned(),
-            }),
-            certificate: self.name.to_owned(),
-            ..Requirement::user(&self.common_name.on(machine), self.organizations, cluster.terms)
-        }
-    }
-}
-
 impl PlacedFile {
     /// True when a machine of these roles has the file.
     pub fn is_on(&self, roles: &[MachineRole]) -> bool {
@@ -194,6 +181,7 @@ impl Layout {
             Folder::Kubernetes => &self.kubernetes,
             Folder::Etcd => &self.etcd,
             Folder::Kubelet => &self.kubelet,
+            Folder::Scheduler => &self.scheduler,
         }
     }
 }

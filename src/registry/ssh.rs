@@ -11,9 +11,9 @@ use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
 
 use super::{ConnectError, ConnectOptions, Reached, find_assets};
-use crate::ops::{Authorities, SpecBundles, pinned_assets};
+use crate::ops::{Authorities, BroughtFiles, SpecBundles, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
-use crate::spec::{AuthorityFiles, KeyEncryption, Provider, ValidSpec};
+use crate::spec::{AuthorityFiles, EtcdPlacement, KeyEncryption, Provider, ValidSpec};
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
 pub(super) async fn reach(
@@ -31,7 +31,13 @@ pub(super) async fn reach(
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
     let assets = find_assets(spec, &options.base_directory, &known).await?.index;
     let authorities = authorities(spec, options, store, &clock)?;
-    let bundles = Arc::new(SpecBundles::new(spec.clone(), assets.clone(), authorities));
+    let brought = brought_files(spec, &options.base_directory)?;
+    let bundles = Arc::new(SpecBundles::new(
+        spec.clone(),
+        assets.clone(),
+        authorities,
+        brought,
+    ));
     let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock.clone());
     ssh.accept_new_host_keys = options.accept_new_host_keys;
     ssh.sudo_password.clone_from(&options.sudo_password);
@@ -122,11 +128,23 @@ fn read_authority(
     files: &AuthorityFiles,
     base: &Path,
 ) -> Result<Authority, ConnectError> {
-    let read = |file: &str| {
-        let path = base.join(file);
-        std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
-    };
-    let certificate = read(&files.certificate)?;
-    let key = files.key.as_deref().map(read).transpose()?.map(Secret::new);
+    let certificate = read_file(base, &files.certificate)?;
+    let key = files.key.as_deref().map(|file| read_file(base, file));
+    let key = key.transpose()?.map(Secret::new);
     Ok(Authority::load(name, &certificate, key.as_ref())?)
+}
+
+fn read_file(base: &Path, file: &str) -> Result<String, ConnectError> {
+    let path = base.join(file);
+    std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
+}
+
+/// What control planes show and trust where someone else runs etcd.
+fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFiles, ConnectError> {
+    let EtcdPlacement::External(external) = &spec.spec().etcd.placement else {
+        return Ok(BroughtFiles::new());
+    };
+    let files = [&external.ca, &external.certificate, &external.key];
+    let read = |file: &String| Ok((file.clone(), Secret::new(read_file(base, file)?)));
+    files.into_iter().map(read).collect()
 }

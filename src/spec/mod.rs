@@ -29,3 +29,4 @@ pub use schema::schema;
 pub use text::{HttpUrl, Location, OnCalendar, PortRange, StateStore};
 pub use types::*;
 pub use valid::{SpecWarnings, ValidSpec};
+pub use versions::{RUNTIME_RELEASES, nearest_release};

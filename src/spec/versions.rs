@@ -24,7 +24,7 @@ pub struct KubernetesRelease {
 }
 
 /// What runs containers on a node, whichever minor of Kubernetes it is: releases of containerd, runc, the CNI plugins and
-/// crictl. The last two are those that Kubernetes 1.36 is built and tested with (`build/dependencies.yaml`); a containerd
+/// crictl. The CNI plugins are those that Kubernetes 1.36 is tested with (`build/dependencies.yaml`); a containerd
 /// of 2.0 or newer is what kubelet 1.37 asks for (`reference/kubeadm.md` §8, `ContainerRuntimeVersion`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuntimeReleases {
@@ -40,10 +40,10 @@ pub struct RuntimeReleases {
 
 /// The releases that nodes get.
 pub const RUNTIME_RELEASES: RuntimeReleases = RuntimeReleases {
-    containerd: Version::new(2, 2, 1),
-    runc: Version::new(1, 4, 0),
+    containerd: Version::new(2, 1, 9),
+    runc: Version::new(1, 3, 6),
     cni_plugins: Version::new(1, 9, 1),
-    crictl: Version::new(1, 35, 0),
+    crictl: Version::new(1, 36, 0),
 };
 
 const ETCD_3_6_8: Version = Version::new(3, 6, 8);

@@ -16,8 +16,13 @@
 #   asset      SHA256 URL NAME ARCHITECTURE             `-` where keelson carries it here
 #   file       PATH MODE OWNER GROUP SOURCE UNITS
 #   unpack     PATH MODE SHA256 MEMBER UNITS ARCHITECTURE  one member of a .tar.gz asset
+#   install    PATH MODE SHA256 UNITS ARCHITECTURE      an asset that is a program
 #   secret     PATH MODE OWNER GROUP NAME               comes in incoming/NAME when it is new
-#   unit       NAME SOURCE                              who makes what it serves starts it
+#   unit       NAME MODE SOURCE                         who makes what it serves starts it
+#   module     NAME                                     a module that the kernel is to have loaded
+#   sysctl     PATH                                     settings of the kernel, in that file
+#   start      NAME                                     a unit that runs from now on, once all files are there
+#   image      NAME                                     an image that containerd fetches, once it runs
 set -eu
 umask 077
 export LC_ALL=C
@@ -165,18 +170,34 @@ do_file() {
 }
 
 do_unpack() {
-    tar -xzOf "$root/assets/$3" -- "$4" >"$work/member" || fail "$4 is not in the asset $3"
-    place "$work/member" "$1" "$2" root root
+    archive=$work/$3
+    if [ ! -d "$archive" ]; then
+        # All that is wanted of it at once.
+        mkdir -- "$archive"
+        awk -F "$tab" -v asset="$3" '$1 == "unpack" && $4 == asset { print $5 }' "$here/actions" >"$work/members"
+        tar -xzf "$root/assets/$3" -C "$archive" --no-same-owner -T "$work/members" ||
+            fail "the asset $3 lacks what is wanted of it: $(tr '\n' ' ' <"$work/members")"
+    fi
+    place "$archive/$4" "$1" "$2" root root
     [ -z "$placed" ] || note_restarts "$5"
-    rm -f -- "$work/member"
+    rm -f -- "$archive/$4"
     note_installed file "$1"
 }
 
-# A program that this machine cannot run must not be missed in silence.
+do_install() {
+    place "$root/assets/$3" "$1" "$2" root root
+    [ -z "$placed" ] || note_restarts "$4"
+    note_installed file "$1"
+}
+
+# A program that this machine cannot run must not be missed in silence: of each file, as it is called without its
+# architecture, there is one that it can.
 check_architecture() {
-    grep -q "^unpack$tab" "$here/actions" || return 0
-    grep "^unpack$tab" "$here/actions" | cut -f 7 | grep -Fqx -- "$architecture" ||
-        fail "the bundle has no programs for $architecture"
+    awk -F "$tab" -v wanted="$architecture" '
+        $1 == "asset" { name = $4; sub(/ for [^ ]*$/, "", name); seen[name] = 1; if ($5 == wanted) there[name] = 1 }
+        END { for (name in seen) if (!(name in there)) print name }
+    ' "$here/actions" >"$work/lacking"
+    [ ! -s "$work/lacking" ] || fail "the bundle has nothing for $architecture of: $(tr '\n' ',' <"$work/lacking")"
 }
 
 do_secret() {
@@ -190,12 +211,22 @@ do_secret() {
 }
 
 do_unit() {
-    place "$here/$2" "$units/$1" 644 root root "$1" unit
+    place "$here/$3" "$units/$1" "$2" root root "$1" unit
     if [ -n "$placed" ]; then
         reload=yes
         note_restarts "$1"
     fi
     note_installed unit "$1"
+}
+
+# Where the kernel has it built in, modprobe says so and is content.
+do_module() {
+    [ ! -d "/sys/module/$1" ] || return 0
+    modprobe -- "$1" || fail "the kernel has no module $1: install the package with the modules of $(uname -r)"
+}
+
+do_sysctl() {
+    sysctl --quiet --load="$1" || fail "the kernel does not take the settings in $1"
 }
 
 each_action() {
@@ -208,7 +239,12 @@ each_action() {
         file) do_file "$a" "$b" "$c" "$d" "$e" "$f" ;;
         unpack) if [ "$f" = "$architecture" ]; then do_unpack "$a" "$b" "$c" "$d" "$e"; fi ;;
         secret) do_secret "$a" "$b" "$c" "$d" "$e" ;;
-        unit) do_unit "$a" "$b" ;;
+        install) if [ "$e" = "$architecture" ]; then do_install "$a" "$b" "$c" "$d"; fi ;;
+        unit) do_unit "$a" "$b" "$c" ;;
+        module) do_module "$a" ;;
+        sysctl) do_sysctl "$a" ;;
+        start) printf '%s\n' "$a" >>"$work/starts" ;;
+        image) printf '%s\n' "$a" >>"$work/images" ;;
         '' | '#'*) ;;
         *) fail "this bundle asks for \`$verb\`, which its script does not know" ;;
         esac
@@ -261,6 +297,38 @@ restart_what_changed() {
             ;;
         esac
     done <"$work/restarts-once"
+}
+
+# What is to run runs, from now on and from each boot on.
+start_what_is_to_run() {
+    [ -f "$work/starts" ] || return 0
+    while read -r unit; do
+        systemctl is-enabled --quiet -- "$unit" 2>/dev/null || systemctl enable --quiet -- "$unit"
+        systemctl is-active --quiet -- "$unit" && continue
+        say "start $unit"
+        systemctl start -- "$unit" || fail "$unit does not start: $(last_words "$unit")"
+    done <"$work/starts"
+}
+
+# Fetches the image $1, with its last words in the file $2 when that fails.
+fetch_image() {
+    ! crictl inspecti --quiet "$1" >/dev/null 2>&1 || return 0
+    say "fetch $1"
+    timeout 600 crictl pull --pull-timeout 590s "$1" >/dev/null 2>"$2" && rm -f -- "$2"
+}
+
+fetch_images() {
+    [ -f "$work/images" ] || return 0
+    PATH=/opt/keelson/bin:$PATH
+    count=0
+    while read -r image; do
+        count=$((count + 1))
+        fetch_image "$image" "$work/image-$count" </dev/null &
+    done <"$work/images"
+    wait
+    for words in "$work"/image-*; do
+        [ ! -s "$words" ] || fail "cannot fetch an image: $(tail -n 1 -- "$words")"
+    done
 }
 
 last_words() {
@@ -339,6 +407,8 @@ apply)
     each_action
     prune
     restart_what_changed
+    start_what_is_to_run
+    fetch_images
     record
     ;;
 remove)

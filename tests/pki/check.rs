@@ -24,7 +24,7 @@ fn every_certificate_has_a_row() {
         Observed::Present(other.trust_pem()),
         Observed::Absent,
     ];
-    let requirements: [Requirement; 3] = ["etcd-peer", "admin.conf", "front-proxy-client"].map(requirement);
+    let requirements: [Requirement; 3] = ["etcd-peer", "admin", "front-proxy-client"].map(requirement);
     let looked_for = [
         LookedFor::Issued {
             requirement: &apiserver,

@@ -10,7 +10,7 @@ use super::{NOW, authority, requirement, secret};
 #[test]
 fn a_kubeconfig_has_the_form_that_kubectl_reads() {
     let authority = authority(AuthorityName::Kubernetes);
-    let wanted = requirement("controller-manager.conf");
+    let wanted = requirement("controller-manager");
     let credentials = issue(&wanted, &authority, NOW).unwrap();
     let kubeconfig = Kubeconfig {
         cluster: "prod.example.com",

@@ -12,7 +12,7 @@ mod verdicts;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson::pki::table::{CERTIFICATES, KUBECONFIGS};
+use keelson::pki::table::CERTIFICATES;
 use keelson::pki::{
     Authority, AuthorityName, ClusterFacts, Layout, MachineFacts, Requirement, SubjectName, Terms,
 };
@@ -35,6 +35,7 @@ fn cluster() -> ClusterFacts {
         etcd_names: names(&["etcd.example.com"]),
         layout: Layout::default(),
         terms: Terms::CERTIFICATE,
+        routes_pods: true,
     }
 }
 
@@ -53,16 +54,15 @@ fn names(texts: &[&str]) -> BTreeSet<SubjectName> {
         .collect()
 }
 
-/// Every certificate of the table, those in kubeconfigs too, and what users ask for.
+/// Every certificate of the table, and what users ask for.
 fn requirements() -> Vec<Requirement> {
     let (cluster, machine) = (cluster(), machine());
     let certificates = CERTIFICATES.iter().map(|row| row.requirement(&cluster, &machine));
-    let kubeconfigs = KUBECONFIGS.iter().map(|row| row.requirement(&cluster, &machine));
     let asked = [
         Requirement::user("ann", &["developers", "auditors", "team a"], Terms::ADMINISTRATOR),
         Requirement::etcd_client("backup", Terms::CERTIFICATE),
     ];
-    certificates.chain(kubeconfigs).chain(asked).collect()
+    certificates.chain(asked).collect()
 }
 
 fn requirement(name: &str) -> Requirement {

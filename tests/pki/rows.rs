@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keelson::pki::table::{
-    AUTHORITIES, CERTIFICATES, KUBECONFIGS, MachineRole, Owner, SERVICE_ACCOUNT_FILES,
-};
+use keelson::pki::table::{AUTHORITIES, CERTIFICATES, MachineRole, Owner, SERVICE_ACCOUNT_FILES};
 use keelson::pki::{AuthorityName, Layout};
 
 /// Every file that a machine of these roles has, in order.
@@ -13,12 +11,6 @@ fn files(roles: &[MachineRole], layout: &Layout) -> Vec<String> {
     for row in CERTIFICATES.iter().filter(|row| row.is_on(roles)) {
         files.extend([row.certificate_file(layout), row.key_file(layout)]);
     }
-    files.extend(
-        KUBECONFIGS
-            .iter()
-            .filter(|row| row.is_on(roles))
-            .map(|row| row.file.to_owned()),
-    );
     let placed = AUTHORITIES
         .iter()
         .flat_map(|row| row.certificate_files.iter().chain(row.key_files));

@@ -1,4 +1,4 @@
-//! Every certificate, kubeconfig and authority of a cluster, as data.
+//! Every certificate and authority of a cluster, as data.
 //!
 //! Names, subjects and usages are those of kubeadm 1.36.1 (`cmd/kubeadm/app/phases/certs/certlist.go` and
 //! `app/phases/kubeconfig`): users' runbooks, `kubectl` and kube-bench key on them. What is different, and why:
@@ -11,7 +11,11 @@
 //!   certificate for all of them.
 //! - The keys of `front-proxy-ca` and `etcd/ca` are on no machine, because nothing there signs with them; the
 //!   controller manager signs with `ca.key`.
-//! - `super-admin.conf` is on no machine: what is in `system:masters` no binding can take away (CIS 5.1.7).
+//! - `super-admin.conf` is on no machine: what is in `system:masters` no binding can take away (CIS 5.1.7). `admin.conf` is
+//!   in a group of keelson's own.
+//! - Kubeconfigs hold no certificates but name their files, which are renewed without a restart. So what kubeadm puts
+//!   into `controller-manager.conf` has a row here like everything else, and the scheduler's lies in a folder of its own:
+//!   its pod sees nothing more.
 //! - The kubelet has a serving certificate from the cluster's authority, so that the API server can check it (CIS
 //!   1.2.5); kubeadm leaves it self-signed.
 
@@ -21,7 +25,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-pub use rows::{AUTHORITIES, CERTIFICATES, KUBECONFIGS, SERVICE_ACCOUNT_FILES};
+pub use rows::{AUTHORITIES, CERTIFICATES, SERVICE_ACCOUNT_FILES};
 
 /// One of a cluster's certificate authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,6 +73,17 @@ pub enum Folder {
     Etcd,
     /// The kubelet's.
     Kubelet,
+    /// The scheduler's.
+    Scheduler,
+}
+
+/// When a certificate is needed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Always.
+    Always,
+    /// Where keelson keeps routes between nodes.
+    RoutedNetwork,
 }
 
 /// Whose file it is.
@@ -152,34 +167,8 @@ pub struct CertificateRow {
     pub names: &'static [NameSource],
     /// The machines that have it: those with any of these roles.
     pub roles: &'static [MachineRole],
-}
-
-/// A kubeconfig that holds a client certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KubeconfigRow {
-    /// kubeadm's name for it.
-    pub name: &'static str,
-    /// Its file.
-    pub file: &'static str,
-    /// The user.
-    pub common_name: CommonName,
-    /// The user's groups.
-    pub organizations: &'static [&'static str],
-    /// Which API server it names.
-    pub server: ApiServer,
-    /// The machines that have it: those with any of these roles.
-    pub roles: &'static [MachineRole],
-}
-
-/// The API server that a kubeconfig names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiServer {
-    /// Whichever answers at the cluster's endpoint.
-    Endpoint,
-    /// The machine's own.
-    Local,
-    /// The machine's own on control planes, the endpoint elsewhere.
-    LocalIfAny,
+    /// When it is needed at all.
+    pub condition: Condition,
 }
 
 /// A file of an authority, or of the service-account key.

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::MachineRole::{ControlPlane, Etcd, Worker};
 use super::Usage::{Client, Server};
 use super::{
-    ApiServer, AuthorityName, AuthorityRow, CertificateRow, CommonName, Folder, KubeconfigRow, MachineRole,
-    NameSource, Owner, PlacedFile,
+    AuthorityName, AuthorityRow, CertificateRow, CommonName, Condition, Folder, MachineRole, NameSource,
+    Owner, PlacedFile,
 };
-use crate::pki::BREAK_GLASS_GROUP;
+use crate::pki::{ADMINISTRATORS_GROUP, ROUTES_GROUP};
 
 const CONTROL_PLANES: &[MachineRole] = &[ControlPlane];
 const ETCD: &[MachineRole] = &[Etcd];
@@ -39,7 +39,10 @@ pub const AUTHORITIES: &[AuthorityRow] = &[
         name: AuthorityName::Kubernetes,
         common_name: "kubernetes",
         // Kubelets check the API server's client certificate with it: `authentication.x509.clientCAFile`.
-        certificate_files: &[file(Folder::Kubernetes, "ca.crt", Owner::Root, NODES)],
+        certificate_files: &[
+            file(Folder::Kubernetes, "ca.crt", Owner::Root, NODES),
+            file(Folder::Scheduler, "ca.crt", Owner::Root, CONTROL_PLANES),
+        ],
         key_files: &[file(Folder::Kubernetes, "ca.key", Owner::Root, CONTROL_PLANES)],
     },
     AuthorityRow {
@@ -111,6 +114,30 @@ pub const CERTIFICATES: &[CertificateRow] = &[
         ..etcd("etcd-peer", "peer")
     },
     etcd("etcd-healthcheck-client", "healthcheck-client"),
+    CertificateRow {
+        organizations: &[ADMINISTRATORS_GROUP],
+        ..kubernetes("admin", "kubernetes-admin")
+    },
+    kubernetes("controller-manager", "system:kube-controller-manager"),
+    CertificateRow {
+        folder: Folder::Scheduler,
+        ..kubernetes("scheduler", "system:kube-scheduler")
+    },
+    // What the kubelet of a control plane begins with; it renews it by itself. Others get theirs from the API.
+    CertificateRow {
+        common_name: CommonName::NodeName("system:node:"),
+        organizations: &["system:nodes"],
+        ..kubernetes("kubelet-client", "")
+    },
+    // Since Kubernetes 1.34 a kubelet may not list nodes other than its own
+    // (<https://kubernetes.io/docs/reference/access-authn-authz/node/>), so who keeps routes to all has a name of its own.
+    CertificateRow {
+        common_name: CommonName::NodeName("keelson:routes:"),
+        organizations: &[ROUTES_GROUP],
+        roles: NODES,
+        condition: Condition::RoutedNetwork,
+        ..kubernetes("routes", "")
+    },
     // The form that the signer `kubernetes.io/kubelet-serving` asks for:
     // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>
     CertificateRow {
@@ -138,6 +165,7 @@ const fn kubernetes(name: &'static str, common_name: &'static str) -> Certificat
         usages: &[Client],
         names: &[],
         roles: CONTROL_PLANES,
+        condition: Condition::Always,
     }
 }
 
@@ -150,55 +178,5 @@ const fn etcd(name: &'static str, stem: &'static str) -> CertificateRow {
         signer: AuthorityName::Etcd,
         roles: ETCD,
         ..kubernetes(name, "kube-etcd-healthcheck-client")
-    }
-}
-
-/// Every kubeconfig. The controller manager and the scheduler use the API server beside them, so that they are never
-/// newer than the one they talk to during an upgrade.
-pub const KUBECONFIGS: &[KubeconfigRow] = &[
-    KubeconfigRow {
-        organizations: &["kubeadm:cluster-admins"],
-        server: ApiServer::Endpoint,
-        ..kubeconfig("admin.conf", "/etc/kubernetes/admin.conf", "kubernetes-admin")
-    },
-    KubeconfigRow {
-        organizations: &[BREAK_GLASS_GROUP],
-        server: ApiServer::Endpoint,
-        roles: &[],
-        ..kubeconfig(
-            "super-admin.conf",
-            "/etc/kubernetes/super-admin.conf",
-            "kubernetes-super-admin",
-        )
-    },
-    // The kubelet renews this one itself.
-    KubeconfigRow {
-        common_name: CommonName::NodeName("system:node:"),
-        organizations: &["system:nodes"],
-        server: ApiServer::LocalIfAny,
-        roles: NODES,
-        ..kubeconfig("kubelet.conf", "/etc/kubernetes/kubelet.conf", "")
-    },
-    kubeconfig(
-        "controller-manager.conf",
-        "/etc/kubernetes/controller-manager.conf",
-        "system:kube-controller-manager",
-    ),
-    kubeconfig(
-        "scheduler.conf",
-        "/etc/kubernetes/scheduler.conf",
-        "system:kube-scheduler",
-    ),
-];
-
-/// A kubeconfig of a component on the control planes.
-const fn kubeconfig(name: &'static str, file: &'static str, common_name: &'static str) -> KubeconfigRow {
-    KubeconfigRow {
-        name,
-        file,
-        common_name: CommonName::Fixed(common_name),
-        organizations: &[],
-        server: ApiServer::Local,
-        roles: CONTROL_PLANES,
     }
 }
