@@ -152,7 +152,7 @@ async fn a_control_plane_that_does_not_come_up_says_why() {
     // a: someone else has a port. b: kubelet does not stay. c: an image is not there. d: the API server ends again and again.
     scene
         .host(0)
-        .run("rm /etc/kubernetes/manifests/kube-scheduler.yaml; systemd-run --quiet --unit taken socat TCP-LISTEN:10259,fork /dev/null")
+        .run("rm /etc/kubernetes/manifests/kube-scheduler.yaml; systemd-run --quiet --unit taken socat TCP-LISTEN:10259,reuseaddr,fork /dev/null")
         .unwrap();
     scene
         .host(1)

@@ -6,6 +6,7 @@ use keelson_provider_api::kinds::{MachineRole, Node};
 use keelson_provider_api::values::{Labels, Secret};
 use keelson_provider_api::{Health, Joined, Kubelets, Observed, Outcome, Owner, Provider};
 use keelson_provider_ssh::ControlPlaneProvider;
+use keelson_provider_ssh::preflight::NodeNeeds;
 use keelson_test_hosts::Host;
 
 use crate::support::{Scene, claim_all, control_planes, create, delete, machine};
@@ -84,7 +85,7 @@ fn is_clean(host: &Host) {
         "99-theirs.conflist",
         "/var/lib/cni/networks/theirs",
         "theirs: <",
-        "192.0.2.0/24 dev eth0 proto 99",
+        "192.0.2.0/24 dev eth0",
         "table ip theirs",
         "table inet keelson_not_yours",
         ":THEIRS",
@@ -151,8 +152,13 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
         assert!(matches!(refused, Err(Outcome::Rejected(_))), "{wrong}");
     }
 
+    it_is_rewritten_and_leaves(host, &provider, &there).await;
+}
+
+async fn it_is_rewritten_and_leaves(host: &Host, provider: &ControlPlaneProvider, there: &Joined) {
+    let context = Scene::context("u1", 1);
     provider.rewrite(&context, &node("others")).await.unwrap();
-    let Observed::Present(later) = joined(&provider).await else {
+    let Observed::Present(later) = joined(provider).await else {
         panic!("it has left");
     };
     assert_eq!((later.node, later.joined_at), (node("others"), there.joined_at));
@@ -163,7 +169,7 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
     for _ in 0..2 {
         provider.leave(&context, "a").await.unwrap();
         is_clean(host);
-        assert_eq!(joined(&provider).await, Observed::Absent);
+        assert_eq!(joined(provider).await, Observed::Absent);
     }
     let rest = host.run_as(
         "root",
@@ -231,4 +237,57 @@ async fn a_host_that_never_was_a_node_keeps_its_kubelet() {
         assert!(all.contains(theirs), "{theirs} is gone: {all}");
     }
     assert_eq!(ssh.carry_out(&context, &create("a", etcd)).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn what_keeps_a_host_from_being_a_node_is_found_first() {
+    let Some(scene) = Scene::of_hosts("what_keeps_a_host_from_being_a_node_is_found_first", 2) else {
+        return;
+    };
+    // One has a runtime that runs, the other has none at all.
+    scene
+        .host(0)
+        .run(
+            "printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/containerd.service
+            systemctl daemon-reload; systemctl start containerd",
+        )
+        .unwrap();
+    scene
+        .host(1)
+        .run("rm -f /lib/systemd/system/containerd.service; systemctl daemon-reload")
+        .unwrap();
+    let find = async |brings_containerd: bool, role: MachineRole| -> Vec<String> {
+        let provider = scene
+            .provider(scene.targets("root"))
+            .await
+            .with_node_needs(NodeNeeds {
+                programs: vec!["nft".to_owned(), "nonsense".to_owned()],
+                brings_containerd,
+            });
+        let changes = ["a", "b"].map(|name| create(name, machine(&[role])));
+        let changes: Vec<_> = changes.iter().collect();
+        let findings = provider.preflight(&Scene::cluster("u1"), &changes).await;
+        let ours = findings.into_iter().filter(|finding| {
+            ["kernel-modules", "node-programs", "container-runtime"].contains(&finding.name.as_str())
+        });
+        ours.map(|finding| format!("{} {}: {}", finding.machine, finding.name, finding.problem))
+            .collect()
+    };
+    assert_eq!(
+        find(true, MachineRole::Worker).await,
+        [
+            "a node-programs: it lacks nonsense",
+            "a container-runtime: containerd.service runs already",
+            "b node-programs: it lacks nonsense",
+        ]
+    );
+    assert_eq!(
+        find(false, MachineRole::ControlPlane).await,
+        [
+            "a node-programs: it lacks nonsense",
+            "b node-programs: it lacks nonsense",
+            "b container-runtime: it has no containerd.service, and spec.containerd.source is host",
+        ]
+    );
+    assert!(find(true, MachineRole::Etcd).await.is_empty());
 }
