@@ -68,9 +68,6 @@ pub enum ConnectError {
     /// The simulated world cannot be written.
     #[error("cannot write the simulated world")]
     WorldWrite(#[source] ProviderError),
-    /// This build cannot bring up what the spec asks for.
-    #[error("{0}")]
-    NotYet(&'static str),
     /// The release files that machines need are not to be found.
     #[error("cannot find what machines are to install")]
     Assets(#[from] AssetError),

@@ -8,10 +8,11 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Clock, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
-use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
+use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
+use super::manifests::Manifests;
 use super::{ConnectError, ConnectOptions, Reached, find_assets};
-use crate::ops::{Authorities, BroughtFiles, SpecBundles, pinned_assets};
+use crate::ops::{Authorities, BroughtFiles, SpecBundles, cluster_provider, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{AuthorityFiles, EtcdPlacement, KeyEncryption, Provider, ValidSpec};
 
@@ -21,29 +22,39 @@ pub(super) async fn reach(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Reached, ConnectError> {
-    if !spec.is_etcd_alone() {
-        return Err(ConnectError::NotYet(
-            "this build of keelson runs etcd on bare machines, and not yet Kubernetes",
-        ));
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
-    let assets = find_assets(spec, &options.base_directory, &known).await?.index;
+    let found = find_assets(spec, &options.base_directory, &known).await?;
+    let assets = found.index;
     let authorities = authorities(spec, options, store, &clock)?;
     let brought = brought_files(spec, &options.base_directory)?;
     let bundles = Arc::new(SpecBundles::new(
         spec.clone(),
         assets.clone(),
-        authorities,
+        authorities.clone(),
         brought,
     ));
     let hosts = open(spec, options, store).await?;
+    let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![
+        Arc::new(SshProvider::new(hosts.clone(), bundles)),
+        Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
+    ];
+    if !spec.is_etcd_alone() {
+        let control_planes = Arc::new(ControlPlaneProvider::new(hosts));
+        let manifests = Manifests::new(&options.base_directory, found.fetcher);
+        let cluster = cluster_provider(
+            spec.clone(),
+            authorities,
+            Arc::new(manifests),
+            control_planes.clone(),
+            control_planes.clone(),
+            clock.clone(),
+        );
+        providers.extend([control_planes as Arc<dyn keelson_provider_api::Provider>, Arc::new(cluster)]);
+    }
     Ok(Reached {
-        providers: vec![
-            Arc::new(SshProvider::new(hosts.clone(), bundles)),
-            Arc::new(EtcdProvider::new(hosts, clock.clone())),
-        ],
+        providers,
         clock,
         assets,
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keelson_provider_api::kinds::VirtualAddress;
-use keelson_provider_api::{Action, Change, Finding, Resource};
+use keelson_provider_api::{Action, Change, Finding, Resource, Severity};
 
 use crate::hosts::Hosts;
 use crate::session::root::one_line;
@@ -84,6 +84,7 @@ fn of_answers(answers: &BTreeMap<String, Option<String>>) -> Vec<Finding> {
         findings.push(Finding {
             machine: machine.clone(),
             name: (*name).to_owned(),
+            severity: Severity::Error,
             problem: one_line(problem),
             help: Some(help.replace("{host}", machine)),
             can_be_ignored: true,
