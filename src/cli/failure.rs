@@ -93,6 +93,11 @@ impl Failure {
                 details: summary::unfinished(executed, again),
                 ..failure
             },
+            OperationError::Refused(report) => Self {
+                details: summary::blocked(report),
+                facts: Box::new(json!({ "blocked": report.blocked, "findings": report.findings })),
+                ..failure.with_help(format!("see to what is named above, then `{again}` begins"))
+            },
             OperationError::Blocked(report) => Self {
                 details: summary::blocked(report),
                 facts: Box::new(json!({ "blocked": report.blocked })),
@@ -115,9 +120,10 @@ fn code(error: &OperationError) -> u8 {
     match error {
         OperationError::Lease(LeaseError::Held { .. } | LeaseError::Lost { .. }) => EXIT_LOCKED,
         OperationError::StepsFailed(executed) if executed.fenced => EXIT_LOCKED,
-        OperationError::Blocked(_) | OperationError::Protected(_) | OperationError::StalePlan(_) => {
-            EXIT_BLOCKED
-        }
+        OperationError::Refused(_)
+        | OperationError::Blocked(_)
+        | OperationError::Protected(_)
+        | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) => EXIT_INTERRUPTED,
         _ => EXIT_FAILED,
     }

@@ -139,11 +139,11 @@ impl MachineCertificates {
         authorities.chain(issued).collect()
     }
 
-    /// The paths of their private keys.
+    /// The paths of their private keys, and of what else nobody may see.
     pub fn key_paths(&self) -> Vec<String> {
         let places = self.requirements.iter();
-        places
-            .filter_map(|(requirement, _)| Some(requirement.place.as_ref()?.key_file.clone()))
+        let keys = places.filter_map(|(requirement, _)| Some(requirement.place.as_ref()?.key_file.clone()));
+        keys.chain(self.others.iter().map(|(_, path, _)| path.clone()))
             .collect()
     }
 

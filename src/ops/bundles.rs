@@ -195,7 +195,13 @@ impl BundleSource for SpecBundles {
         };
         let now = self.authorities.clock().now();
         let mut troubles = Vec::new();
-        for (requirement, _) in MachineCertificates::of(&blueprint, machine).requirements {
+        let certificates = MachineCertificates::of(&blueprint, machine);
+        for (_, path, _) in &certificates.others {
+            if found.missing_keys.contains(path) {
+                troubles.push(format!("{path} is missing"));
+            }
+        }
+        for (requirement, _) in certificates.requirements {
             let Some(place) = &requirement.place else {
                 continue;
             };

@@ -24,6 +24,9 @@ pub enum OperationError {
     /// The run was asked to stop.
     #[error("stopped before the end")]
     Interrupted(Option<Box<Executed>>),
+    /// Something stands in the way of beginning; nothing was touched.
+    #[error("{}", refused(.0))]
+    Refused(Box<PlanReport>),
     /// Something may not be touched; everything else has been done.
     #[error("{}", blocked(.0))]
     Blocked(Box<PlanReport>),
@@ -80,12 +83,14 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+fn refused(report: &PlanReport) -> String {
+    let troubles = report.findings.len() + report.blocked.len();
+    let troubles = count(troubles, "thing stands", "things stand");
+    format!("{troubles} in the way; nothing was touched")
+}
+
 fn blocked(report: &PlanReport) -> String {
     match report.blocked.len() {
-        0 if !report.findings.is_empty() => {
-            let findings = count(report.findings.len(), "thing stands", "things stand");
-            format!("{findings} in the way; nothing was touched")
-        }
         0 => "part of the world could not be looked at".to_owned(),
         blocked => format!("{} blocked", count(blocked, "resource is", "resources are")),
     }

@@ -93,10 +93,7 @@ fn decide_wanted(
         Observed::Present(existing) => existing,
     };
     if let Owner::Other(owner) = &existing.owner {
-        return Verdict::blocked(
-            format!("it exists and belongs to {owner}"),
-            "keelson touches only what it made for this cluster: choose another name, or remove the other one",
-        );
+        return Verdict::blocked(format!("it exists and belongs to {owner}"), help_foreign(key));
     }
     if let Some(ground) = ground_made_anew(key, wanted, existing, observation, verdicts) {
         return Verdict::Replace {
@@ -152,6 +149,15 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
             reason: format!("{fields} changed"),
             differences,
         },
+    }
+}
+
+fn help_foreign(key: &ResourceKey) -> &'static str {
+    let kind = key.kind();
+    if kind == Kind::Machine || kind.info().lifetime == Lifetime::Machine {
+        "keelson touches only what it made for this cluster: take another machine, or destroy the cluster that has it"
+    } else {
+        "keelson touches only what it made for this cluster: choose another name, or remove the other one"
     }
 }
 

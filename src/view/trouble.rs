@@ -34,6 +34,8 @@ pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
     for trouble in folded.iter().take(LIMIT) {
         let reason = match trouble.keys.len() {
             0 | 1 => trouble.first.reason,
+            // Where all of it is on one machine, its name is no word to leave out: it may be `a`.
+            _ if is_one_machine(&trouble.keys) => trouble.first.reason,
             _ => &trouble.general,
         };
         let label = match trouble.keys.as_slice() {
@@ -145,6 +147,11 @@ pub(super) fn held(held: &[Held]) -> String {
     text
 }
 
+fn is_one_machine(keys: &[&ResourceKey]) -> bool {
+    let machines: BTreeSet<&str> = keys.iter().map(|key| machine(key)).collect();
+    machines.len() == 1
+}
+
 fn fold<'a>(troubles: &'a [Trouble<'a>]) -> Vec<Folded<'a>> {
     let mut folded: Vec<Folded<'a>> = Vec::new();
     let mut places: BTreeMap<(String, Option<&str>), usize> = BTreeMap::new();
@@ -253,7 +260,7 @@ mod tests {
                     ("machine/c-1", "machine/c-1 holds the data"),
                     ("etcd-member/main:c-1", "machine/c-1 holds the data"),
                 ],
-                "  ! c-1 (machine, etcd-member): machine holds the data\n",
+                "  ! c-1 (machine, etcd-member): machine/c-1 holds the data\n",
             ),
             (
                 &[("node/w-1", "one"), ("node/w-2", "two")],

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_test_hosts::{Host, HostOptions, Lab, LabOptions};
@@ -12,7 +13,7 @@ const AGENT_POLLS: u32 = 100;
 const AGENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct Desk {
-    pub(super) lab: Lab,
+    pub(super) lab: Arc<Lab>,
     folder: TempDir,
     agent: Child,
 }
@@ -69,7 +70,15 @@ impl Desk {
         if keelson_test_hosts::skip_without_root(test) {
             return None;
         }
-        let lab = Lab::new(options).unwrap();
+        Some(Self::at(Arc::new(Lab::new(options).unwrap())))
+    }
+
+    /// Another desk before the same hosts, with a folder and an agent of its own.
+    pub(super) fn beside(&self) -> Self {
+        Self::at(Arc::clone(&self.lab))
+    }
+
+    fn at(lab: Arc<Lab>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("agent");
         let agent = Command::new("ssh-agent")
@@ -81,7 +90,7 @@ impl Desk {
             .unwrap();
         let desk = Self { lab, folder, agent };
         assert!(desk.add_key(&socket), "ssh-agent does not take the key");
-        Some(desk)
+        desk
     }
 
     fn add_key(&self, socket: &Path) -> bool {

@@ -8,44 +8,49 @@ use serde_json::Value;
 use super::client::ETCDCTL;
 use super::desk::{Desk, Spec};
 
-const HOSTS: [&str; 3] = ["a", "b", "c"];
-/// So many points.
+/// Three clusters, so that one is busy while another waits.
+const CLUSTERS: [[&str; 3]; 3] = [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]];
+/// So many points, dealt out to the clusters.
 const POINTS: usize = 30;
 const APPLY: &str = "apply --yes --accept-new-host-keys --progress json";
 
 #[test]
 fn an_apply_that_is_killed_anywhere_is_gone_on_from() {
     let test = "on_hosts::killed::an_apply_that_is_killed_anywhere_is_gone_on_from";
-    let Some(desk) = Desk::before(test, &HOSTS) else {
+    let Some(desk) = Desk::before(test, CLUSTERS.as_flattened()) else {
         return;
     };
-    let mirror = mirror(&desk);
-    let spec = Spec {
+    let assets = keelson_test_hosts::assets().unwrap();
+    let mirror = serve_directory(assets.folder, desk.lab.gateway()).unwrap();
+    std::thread::scope(|scope| {
+        for (cluster, names) in CLUSTERS.iter().enumerate() {
+            let (desk, mirror) = (&desk, &mirror);
+            scope.spawn(move || kill_and_go_on(&desk.beside(), mirror, cluster, names));
+        }
+    });
+}
+
+/// Kills applies of one of the clusters at every third point, and goes on from each.
+fn kill_and_go_on(desk: &Desk, mirror: &FileServer, cluster: usize, names: &[&str]) {
+    desk.write(&Spec {
         assets: mirror.url(),
-        ..desk.spec_of(&HOSTS)
-    };
-    desk.write(&spec);
+        ..desk.spec_of(names)
+    });
     let undisturbed = desk.expect(0, APPLY);
     let events = undisturbed.stderr.lines().count();
-    println!("figure: an apply that nobody disturbs tells of {events} events");
     assert!(events > 2 * POINTS, "{undisturbed:#?}");
     desk.expect(0, "destroy --yes");
 
     // Hosts work at the same time, so at one point it is not always the same that happens; a few events come and go.
     let last = events * 9 / 10;
-    let points = (0..POINTS).map(|number| 1 + number * (last - 1) / (POINTS - 1));
-    for point in points {
-        let event = kill_at(&desk, point);
+    for number in (cluster..POINTS).step_by(CLUSTERS.len()) {
+        let point = 1 + number * (last - 1) / (POINTS - 1);
+        let event = kill_at(desk, point);
         println!("killed at {point} of {events}: {event}");
         desk.end_lease();
-        converge(&desk, &format!("killed at {point}, {event}"));
+        converge(desk, names, &format!("killed at {point}, {event}"));
         desk.expect(0, "destroy --yes");
     }
-}
-
-fn mirror(desk: &Desk) -> FileServer {
-    let assets = keelson_test_hosts::assets().unwrap();
-    serve_directory(assets.folder, desk.lab.gateway()).unwrap()
 }
 
 /// Starts an apply and kills it as soon as it has told of `point` events; says which was the last.
@@ -65,14 +70,17 @@ fn kill_at(desk: &Desk, point: usize) -> String {
 }
 
 /// One apply makes the cluster whole, and then there is nothing to do.
-fn converge(desk: &Desk, after: &str) {
+fn converge(desk: &Desk, names: &[&str], after: &str) {
     let said = desk.run("apply --yes --accept-new-host-keys");
     assert_eq!(said.code, Some(0), "{after}: {said:#?}");
     let status = desk.status();
     assert_eq!(status["condition"], "healthy", "{after}: {status:#}");
     assert_eq!(status["pendingChanges"], 0, "{after}: {status:#}");
-    let members = desk.host("a").run(&format!("{ETCDCTL} member list")).unwrap();
-    assert_eq!(members.lines().count(), HOSTS.len(), "{after}: {members}");
+    let members = desk
+        .host(names[0])
+        .run(&format!("{ETCDCTL} member list"))
+        .unwrap();
+    assert_eq!(members.lines().count(), names.len(), "{after}: {members}");
     assert!(
         members.lines().all(|member| member.contains("started")),
         "{after}: {members}"

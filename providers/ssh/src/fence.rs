@@ -45,6 +45,8 @@ const PASSING: &[&str] = &[
     "The requested URL returned error: 5",
 ];
 const DISK_FULL: &str = "No space left on device";
+/// What a shell says when what it prints itself cannot be written, for whatever reason.
+const CANNOT_WRITE: &str = "I/O error";
 
 /// `script` behind the prelude. Its first two arguments are those of [`fence_arguments`], and are gone when it begins.
 pub fn fenced(script: &str) -> String {
@@ -135,6 +137,11 @@ pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
                     "make room on {host} (df -h; journalctl --vacuum-size=200M) and run keelson again"
                 ));
             }
+            if words.contains(CANNOT_WRITE) {
+                return ProviderError::new(ErrorClass::Permanent, message).with_help(format!(
+                    "make room on {host} when its disk is full (df -h); when it is broken (dmesg), take another host"
+                ));
+            }
             let passes = PASSING.iter().any(|passing| words.contains(passing));
             let class = if passes {
                 ErrorClass::Transient
@@ -176,6 +183,8 @@ mod tests {
         let full = of(1, "cp: x: No space left on device");
         assert_eq!(full.class, ErrorClass::Permanent);
         assert!(full.help.unwrap().contains("make room on a"));
+        let unwritten = of(1, "keelson: 68: printf: printf: I/O error");
+        assert!(unwritten.help.unwrap().contains("make room on a"));
         assert_eq!(
             of(1, "").message,
             "a: failed to apply the bundle (status 1): keelson: write x"

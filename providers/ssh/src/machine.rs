@@ -51,7 +51,7 @@ pub(crate) fn names<'a>(hosts: &'a Hosts, wanted: impl Iterator<Item = &'a str>)
 fn seen(name: &str, cluster: &ClusterIdentity, answer: Result<Facts, FactsError>) -> Observed<Existing> {
     let facts = match answer {
         Ok(facts) => facts,
-        Err(error) => return Observed::Unknown(error.to_string()),
+        Err(error) => return Observed::Unknown(error.with_help()),
     };
     let mark = match &facts.mark {
         None => return Observed::Absent,

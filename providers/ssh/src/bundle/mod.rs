@@ -63,7 +63,7 @@ async fn seen(
 ) -> Observed<Existing> {
     let facts = match answer {
         Ok(facts) => facts,
-        Err(error) => return Observed::Unknown(error.to_string()),
+        Err(error) => return Observed::Unknown(error.with_help()),
     };
     let record = match &facts.bundle {
         None => return Observed::Absent,

@@ -51,6 +51,21 @@ pub enum FactsError {
     },
 }
 
+impl FactsError {
+    /// What is wrong and what to do about it, for where there is room for one text.
+    pub(crate) fn with_help(&self) -> String {
+        let help = match self {
+            Self::Host(error) => error.help.as_deref(),
+            Self::Unknown(error) => error.help.as_deref(),
+            Self::Rubbish { .. } => None,
+        };
+        match help {
+            Some(help) => format!("{self}; {help}"),
+            None => self.to_string(),
+        }
+    }
+}
+
 /// What a host is like. Numbers that it did not tell are 0, texts empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {

@@ -59,7 +59,8 @@ while :; do
     keelson_lock --exclusive
     keelson_compare
     if [ "$keelson_verdict" != same ]; then
-        printf '%s %s\n' "$keelson_generation" "$keelson_uid" >"$keelson_root/fence.new"
+        # Written by a program that says why it cannot: a shell's own printf knows only that it failed.
+        printf '%s %s\n' "$keelson_generation" "$keelson_uid" | cat >"$keelson_root/fence.new"
         sync -- "$keelson_root/fence.new"
         mv -f -- "$keelson_root/fence.new" "$keelson_root/fence"
         sync -- "$keelson_root"

@@ -109,8 +109,8 @@ async fn a_late_claim_does_not_follow_a_release() {
     let (seventh, eighth) = (Scene::context("u1", 7), Scene::context("u1", 8));
     assert_eq!(provider.carry_out(&seventh, &claim).await, Outcome::Done);
     let shell = provider.hosts().shell("a").unwrap();
-    let end_of_release = "rm $keelson_root/host.json $keelson_root/fence; touch /run/forgotten; sleep 2; \
-                          rm -rf $keelson_root";
+    let end_of_release = "rm /var/lib/keelson/host.json /var/lib/keelson/fence; touch /run/forgotten; sleep 2; \
+                          rm -rf /var/lib/keelson";
     let release = run_fenced(&*shell, &eighth, job(end_of_release));
     let late = async {
         let forgotten = "while ! test -e /run/forgotten; do sleep 0.05; done";
