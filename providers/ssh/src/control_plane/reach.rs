@@ -49,14 +49,10 @@ impl ReachApi for ControlPlaneProvider {
                 () = self.hosts().clock().sleep(HEAD_START) => questions.push(question),
             }
         }
-        let others: Vec<String> = self
-            .hosts()
-            .names()
-            .filter(|name| Some(*name) != last.as_deref())
-            .map(str::to_owned)
-            .collect();
-        for name in &others {
-            questions.push(Box::pin(self.ask(cluster, name)));
+        for name in self.hosts().names() {
+            if Some(name) != last.as_deref() {
+                questions.push(Box::pin(self.ask(cluster, name)));
+            }
         }
         let mut answers = stream::iter(questions).buffer_unordered(HOSTS_AT_ONCE);
         while let Some(answer) = answers.next().await {
