@@ -263,13 +263,15 @@ async fn evict(connection: &Connection, pod: &Pod) -> Result<(), Trouble> {
         }),
     };
     // Not by `Api::evict`: it sends the options under a name that API servers do not know (kube 5.0.0).
-    let asked = pods.create_subresource::<_, serde_json::Value>(
-        "eviction",
-        &pod.name_any(),
-        &PostParams::default(),
-        &eviction,
-    );
-    match connection.settle(asked.await) {
+    let asked = pods
+        .create_subresource::<_, serde_json::Value>(
+            "eviction",
+            &pod.name_any(),
+            &PostParams::default(),
+            &eviction,
+        )
+        .await;
+    match connection.settle(asked) {
         Ok(_) => Ok(()),
         // It has gone by itself, or another one has taken its name.
         Err(trouble) if matches!(trouble.kind, TroubleKind::NotFound | TroubleKind::Conflict) => Ok(()),

@@ -133,7 +133,8 @@ fn a_budget_is_waited_for() {
         pod(&scene, "web-1", &json!({}));
         pod(&scene, "web-2", &json!({}));
         budget(&scene, 1);
-        let draining = drain(&scene, &DrainOptions::default());
+        let options = DrainOptions::default();
+        let draining = drain(&scene, &options);
         let relenting = async {
             // The first pod has come back elsewhere.
             let is_one_left = || pods_left(&scene).len() == 1;
