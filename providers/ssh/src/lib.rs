@@ -5,6 +5,7 @@
 //! | [`options`] | what it takes to reach hosts |
 //! | [`hosts`] | the hosts of the spec, and those that the state store remembers |
 //! | [`target`] | how a host is reached |
+//! | [`control_plane`] | the kinds control-plane and virtual-address, ways to an API server, kubelets |
 //! | [`etcd`] | the kinds etcd-member and etcd-snapshot |
 //! | [`shell`] | running something as root on a host, however it is reached |
 //! | [`fence`] | scripts that change something, and how they can end |
@@ -26,6 +27,7 @@
 //! [`fence`]: every script that changes something first shows the fencing generation of its run, under a lock on the host.
 //! A claim is a hard link to `/var/lib/keelson/host.json`, which one of two can make.
 
+pub mod control_plane;
 pub mod etcd;
 pub mod facts;
 pub mod fence;
@@ -44,9 +46,10 @@ mod local;
 mod machine;
 mod session;
 
+pub use control_plane::ControlPlaneProvider;
 pub use fence::{fence_arguments, fenced, run_fenced};
 pub use hosts::Hosts;
 pub use options::SshOptions;
 pub use provider::SshProvider;
-pub use shell::{FENCED_STATUS, HostError, HostErrorKind, Job, OnLine, Output, Shell};
+pub use shell::{FENCED_STATUS, Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 pub use target::Target;

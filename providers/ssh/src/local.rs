@@ -1,5 +1,6 @@
 //! The machine that keelson runs on, without SSH.
 
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::process::Command;
 use crate::options::Access;
 use crate::session::pump::converse;
 use crate::session::root::{self, Root, error, judge, no_root};
-use crate::shell::{HostError, HostErrorKind, Job, OnLine, Output, Shell};
+use crate::shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 use crate::target::Target;
 
 /// Runs scripts on this machine: as root, or with sudo that asks for nothing or for the password that was given.
@@ -99,5 +100,10 @@ impl Shell for LocalShell {
                 Err(error(&self.target, HostErrorKind::Lost, format!("{} does not end", job.name)))
             }
         }
+    }
+
+    /// Every port of this machine's own is here already.
+    async fn forward(&self, port: u16) -> Result<Forward, HostError> {
+        Ok(Forward::new((Ipv4Addr::LOCALHOST, port).into(), ()))
     }
 }

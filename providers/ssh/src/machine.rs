@@ -9,6 +9,7 @@ use keelson_provider_api::{
     ProviderError, Resource, ResourceKey, StepContext,
 };
 
+use crate::control_plane::wipe;
 use crate::facts::{Facts, FactsError, Scope};
 use crate::fence::run_fenced;
 use crate::hosts::Hosts;
@@ -16,10 +17,6 @@ use crate::mark::Mark;
 use crate::shell::Job;
 
 const MARK: &str = include_str!("scripts/mark.sh");
-const RELEASE: &str = concat!(
-    include_str!("scripts/bundle-remove.sh"),
-    include_str!("scripts/release.sh")
-);
 const MARK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Units are stopped before a host is let go.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -210,9 +207,10 @@ async fn release(hosts: &Hosts, context: &StepContext<'_>, name: &str) -> Result
     if let Some(uid) = &context.cluster.uid {
         run_fenced(&*shell, context, crate::etcd::wipe::job(uid)).await?;
     }
+    run_fenced(&*shell, context, wipe::job()).await?;
     let job = Job {
         name: "release the host",
-        script: RELEASE,
+        script: wipe::RELEASE,
         arguments: Vec::new(),
         input: Vec::new(),
         timeout: RELEASE_TIMEOUT,

@@ -1,6 +1,8 @@
 //! Running something as root on a host, however it is reached.
 
+use std::any::Any;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,6 +94,50 @@ pub trait Shell: Send + Sync {
     /// # Errors
     /// [`HostError`]; a script that ran and failed is no error but an [`Output`] with its status.
     async fn run(&self, job: &Job<'_>, on_line: &OnLine<'_>) -> Result<Output, HostError>;
+
+    /// Opens a way from this machine to a TCP port on the host's own loopback.
+    ///
+    /// # Errors
+    /// [`HostError`] when the host cannot be reached, or lets nobody through; this is also the answer of those who have no
+    /// such ways.
+    async fn forward(&self, port: u16) -> Result<Forward, HostError> {
+        Err(HostError {
+            host: self.host().to_owned(),
+            address: self.host().to_owned(),
+            kind: HostErrorKind::Denied,
+            problem: format!("there is no way to its port {port}"),
+            help: None,
+        })
+    }
+}
+
+/// A way to a port of a host, open for as long as the value lives and the connection stands.
+pub struct Forward {
+    /// Where to connect to on this machine.
+    pub address: SocketAddr,
+    /// What keeps it open.
+    guard: Box<dyn Any + Send + Sync>,
+}
+
+impl Forward {
+    /// A way at `address` that `guard` keeps open.
+    pub fn new(address: SocketAddr, guard: impl Any + Send + Sync) -> Self {
+        Self {
+            address,
+            guard: Box::new(guard),
+        }
+    }
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The guard is there to be dropped.
+        let _ = &self.guard;
+        formatter
+            .debug_struct("Forward")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<HostError> for ProviderError {

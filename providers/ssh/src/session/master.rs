@@ -12,6 +12,7 @@ use openssh::Session;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::forward::Forwards;
 use super::root::{Root, error, no_root, one_line, user};
 use super::{pins, pump, trouble};
 use crate::options::Access;
@@ -30,6 +31,7 @@ const KNOWN_HOSTS: &str = "~/.ssh/known_hosts ~/.ssh/known_hosts2";
 pub(super) struct Master {
     pub(super) session: Session,
     pub(super) root: Root,
+    pub(super) forwards: Forwards,
     log: PathBuf,
 }
 
@@ -87,7 +89,12 @@ async fn connect(target: &Target, access: &Access, records: &Records) -> Result<
         Some("root") => Root::Already,
         user => find_root(&session, target, access, user).await?,
     };
-    Ok(Master { session, root, log })
+    Ok(Master {
+        session,
+        root,
+        forwards: Forwards::default(),
+        log,
+    })
 }
 
 /// The arguments that say which host is meant.

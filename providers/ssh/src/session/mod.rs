@@ -1,5 +1,6 @@
 //! Running scripts over SSH: one connection a host, opened when it is needed, and again after it was lost.
 
+mod forward;
 mod master;
 mod pins;
 pub(crate) mod pump;
@@ -17,7 +18,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::options::Access;
 use crate::records::Records;
-use crate::shell::{HostError, HostErrorKind, Job, OnLine, Output, Shell};
+use crate::shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 use crate::target::Target;
 use master::Master;
 use pump::converse;
@@ -176,5 +177,21 @@ impl Shell for SshShell {
                     .with_help(format!("see what {} is busy with; it ends the script by itself", self.target.name)))
             }
         }
+    }
+
+    async fn forward(&self, port: u16) -> Result<Forward, HostError> {
+        let master = self.connect().await?;
+        let opened = forward::forward(&master, &*self.access.clock, port).await;
+        opened.map_err(|problem| {
+            error(
+                &self.target,
+                HostErrorKind::Denied,
+                format!("its port {port} cannot be reached through ssh: {problem}"),
+            )
+            .with_help(format!(
+                "see that sshd on {} has AllowTcpForwarding yes, or local",
+                self.target.name
+            ))
+        })
     }
 }

@@ -1,0 +1,58 @@
+//! Writing down on a machine what it is, and starting what serves that.
+
+use std::time::Duration;
+
+use keelson_provider_api::values::Secret;
+use keelson_provider_api::{Outcome, StepContext};
+
+use crate::fence::run_fenced;
+use crate::shell::{Job, Shell};
+
+const SCRIPT: &str = include_str!("../scripts/kubernetes-begin.sh");
+/// Units that start their processes take a moment; containerd is given 90 s by systemd.
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+pub(super) const CONTAINERD: &str = "containerd.service";
+pub(super) const KUBELET: &str = "kubelet.service";
+pub(super) const KEEPALIVED: &str = "keelson-keepalived.service";
+
+/// What a machine is to know, and to run.
+pub(super) struct Begin<'a> {
+    /// What is done, for messages.
+    pub name: &'static str,
+    /// The mark's name: `control-plane`, `virtual-address` or `node`.
+    pub kind: &'static str,
+    /// True for a mark that is there and changes; false for one that is made, and left alone where it is the same.
+    pub is_rewritten: bool,
+    /// The mark.
+    pub line: String,
+    /// The units, in the order in which they start.
+    pub units: &'a [&'static str],
+    /// What a kubelet brings itself in with.
+    pub token: Option<&'a Secret<String>>,
+}
+
+/// Does it. Doing it twice is doing it once.
+pub(super) async fn begin(
+    shell: &dyn Shell,
+    context: &StepContext<'_>,
+    what: Begin<'_>,
+) -> Result<(), Outcome> {
+    let how = if what.is_rewritten { "rewrite" } else { "make" };
+    let mut arguments = vec![how.to_owned(), what.kind.to_owned()];
+    arguments.extend(what.units.iter().map(|&unit| unit.to_owned()));
+    let mut input = what.line.into_bytes();
+    input.push(b'\n');
+    if let Some(token) = what.token {
+        input.extend_from_slice(token.expose().as_bytes());
+        input.push(b'\n');
+    }
+    let job = Job {
+        name: what.name,
+        script: SCRIPT,
+        arguments,
+        input,
+        timeout: TIMEOUT,
+    };
+    run_fenced(shell, context, job).await.map(drop)
+}

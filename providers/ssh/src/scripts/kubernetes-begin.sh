@@ -1,0 +1,84 @@
+# shellcheck shell=sh
+# Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh`.
+#   $1     `make`; or `rewrite`, for a mark that has to be there already
+#   $2     the mark's name: control-plane, virtual-address or node
+#   $3 on  the units to start, in this order
+#   stdin  the mark, one line of JSON that ends with the time; for a node its bootstrap token may follow
+how=$1
+mark=$keelson_root/$2.json
+name=$2
+before=$keelson_root/kubernetes-before
+token=/etc/kubernetes/bootstrap-token
+shift 2
+
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# In one step, and on the disk before the next one.
+write() {
+    cat >"$1.new"
+    sync -- "$1.new"
+    mv -f -- "$1.new" "$1"
+}
+
+# What a mark says, without when.
+body() { printf '%s\n' "${1%,\"createdAt\":*}"; }
+
+# What there was of networks before the host became a node: it stays when the host is no node any more.
+note_before() {
+    [ ! -e "$before" ] || return 0
+    {
+        for place in /etc/cni/net.d /var/lib/cni/networks /var/lib/cni/results; do
+            find "$place" -mindepth 1 -maxdepth 1 2>/dev/null || :
+        done
+        ip -o link 2>/dev/null | awk -F ': ' '{ sub(/@.*/, "", $2); print "link " $2 }' || :
+        nft list tables 2>/dev/null || :
+        { iptables-save && ip6tables-save; } 2>/dev/null | sed -n 's/^:\(CNI-[^ ]*\).*/chain \1/p' || :
+    } | sort -u | write "$before"
+}
+
+write_mark() {
+    old=
+    [ ! -f "$mark" ] || IFS= read -r old <"$mark" || :
+    if [ "$how" = make ] && [ "$(body "$old")" = "$(body "$new")" ]; then return 0; fi
+    [ "$how" = make ] || [ -n "$old" ] || fail "this machine bears no mark of a $name any more"
+    printf '%s\n' "$new" | write "$mark"
+}
+
+# kubelet reads its token when it starts, and needs none once it has a certificate.
+write_token() {
+    renewed=
+    [ -n "$secret" ] || return 0
+    if [ -f "$token" ] && printf '%s\n' "$secret" | cmp -s -- - "$token"; then return 0; fi
+    printf 'keelson: write %s\n' "$token"
+    [ -d /etc/kubernetes ] || mkdir -m 0755 -- /etc/kubernetes
+    printf '%s\n' "$secret" | write "$token"
+    [ -e /etc/kubernetes/kubelet.conf ] || renewed=yes
+}
+
+start() {
+    if ! systemctl is-active --quiet -- "$1"; then
+        printf 'keelson: start %s\n' "$1"
+    elif [ -n "$renewed" ] && [ "$1" = kubelet.service ]; then
+        printf 'keelson: restart %s\n' "$1"
+        systemctl restart -- "$1"
+    fi
+    systemctl enable --quiet -- "$1"
+    systemctl start -- "$1" ||
+        fail "$1 does not start: $(journalctl --unit "$1" --lines 3 --no-pager --output cat 2>/dev/null | tr '\n' ' ')"
+}
+
+IFS= read -r new
+secret=$(cat)
+[ -f "$keelson_root/host.json" ] || fail "this machine bears no mark of keelson: it was never claimed, or was released"
+for unit in "$@"; do
+    systemctl cat -- "$unit" >/dev/null 2>&1 || fail "there is no $unit: the machine's node-bundle has not come"
+done
+[ "$name" = virtual-address ] || note_before
+write_mark
+write_token
+for unit in "$@"; do
+    start "$unit"
+done
