@@ -15,7 +15,8 @@ set -euo pipefail
 # These belong to the machine and not to a namespace: a host changes a copy.
 readonly SHARED_SETTINGS=(
     vm/overcommit_memory vm/panic_on_oom vm/max_map_count kernel/panic kernel/panic_on_oops kernel/pid_max
-    kernel/core_pattern kernel/printk kernel/sysrq fs/file-max fs/nr_open
+    kernel/core_pattern kernel/printk kernel/sysrq kernel/keys/root_maxkeys kernel/keys/root_maxbytes
+    fs/file-max fs/nr_open
     fs/inotify/max_user_instances fs/inotify/max_user_watches
 )
 # Where overlayfs cannot stand on overlayfs, or where fsync should be a real one.

@@ -4,10 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use keelson_test_hosts::{Host, Lab, LabError, LabOptions, assets, clean, root_filesystem};
+use keelson_test_hosts::{
+    Host, Lab, LabError, LabOptions, assets, clean, kubernetes_assets, root_filesystem, serve_directory,
+    serve_registry,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Cable, Command, Up};
+
+/// Nobody needs it for longer.
+const SERVE_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
     let lab = arguments.lab.as_deref();
@@ -45,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
             eprintln!("etcd {}", assets.etcd_versions.join(", "));
             println!("{}", assets.folder.display());
         }
+        Command::Serve => serve(&find_lab(lab)?)?,
         Command::Rootfs => println!("{}", root_filesystem()?.display()),
     }
     Ok(ExitCode::SUCCESS)
@@ -79,6 +86,23 @@ fn up(up: Up) -> Result<(), LabError> {
     eprintln!("Ctrl-C takes it down.");
     wait_for_end(options.lifetime)?;
     lab.down()
+}
+
+/// The two lines are those of a spec.
+fn serve(lab: &Lab) -> Result<(), LabError> {
+    let Some(assets) = kubernetes_assets()? else {
+        return Err(LabError::Refused {
+            what: "KEELSON_KUBERNETES_ASSETS names no folder".to_owned(),
+            hint: "name one that has `versions`, `images` and a mirror of release files".to_owned(),
+        });
+    };
+    let files = serve_directory(&assets.folder, lab.gateway())?;
+    let registry = serve_registry(&assets.images, lab.gateway())?;
+    println!("files: {}", files.url());
+    println!("registry: {}", registry.address());
+    eprintln!("{}", registry.references().join("\n"));
+    eprintln!("Ctrl-C ends it.");
+    wait_for_end(SERVE_LIMIT)
 }
 
 /// Ctrl-C, or whoever else wants this program to end, or the end of the lab's time.

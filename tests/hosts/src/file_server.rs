@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::LabError;
@@ -30,6 +30,8 @@ pub enum Fault {
     },
     /// Every byte of the content is another one.
     Garbled,
+    /// The connection ends without an answer, as when whoever served is gone.
+    HungUp,
 }
 
 /// Which requests meet a fault.
@@ -50,8 +52,9 @@ pub struct FileServer {
     state: Arc<Mutex<State>>,
 }
 
+/// What a server has been asked for, and what goes wrong with it.
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     hits: BTreeMap<String, usize>,
     disturbance: Option<Disturbance>,
 }
@@ -88,27 +91,37 @@ impl FileServer {
 
     /// How many requests there were whose path ends with this, whatever became of them.
     pub fn hits(&self, path_end: &str) -> usize {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let hits = state.hits.iter().filter(|(path, _)| path.ends_with(path_end));
-        hits.map(|(_, count)| count).sum()
+        State::of(&self.state).hits(path_end)
     }
 
     /// Answers wrong from now on, in this way and no other.
     pub fn disturb(&self, disturbance: Disturbance) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.disturbance = Some(disturbance);
+        State::of(&self.state).disturb(Some(disturbance));
     }
 
     /// Answers right again.
     pub fn heal(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.disturbance = None;
+        State::of(&self.state).disturb(None);
     }
 }
 
 impl State {
+    /// The state, also after a thread that had it ended badly.
+    pub(crate) fn of(shared: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hits(&self, path_end: &str) -> usize {
+        let hits = self.hits.iter().filter(|(path, _)| path.ends_with(path_end));
+        hits.map(|(_, count)| count).sum()
+    }
+
+    pub(crate) fn disturb(&mut self, disturbance: Option<Disturbance>) {
+        self.disturbance = disturbance;
+    }
+
     /// Counts a request, and says what goes wrong with it.
-    fn meet(&mut self, path: &str) -> Option<Fault> {
+    pub(crate) fn meet(&mut self, path: &str) -> Option<Fault> {
         *self.hits.entry(path.to_owned()).or_default() += 1;
         let disturbance = self.disturbance.as_mut()?;
         if !path.ends_with(&disturbance.path_end) {
@@ -127,9 +140,11 @@ fn answer(stream: TcpStream, folder: &Path, state: &Mutex<State>) -> std::io::Re
         return refuse(stream, 400);
     };
     let path = head.target.split('?').next().unwrap_or_default().to_owned();
-    let fault = state.lock().unwrap_or_else(PoisonError::into_inner).meet(&path);
-    if let Some(Fault::Status(status)) = fault {
-        return refuse(stream, status);
+    let fault = State::of(state).meet(&path);
+    match fault {
+        Some(Fault::Status(status)) => return refuse(stream, status),
+        Some(Fault::HungUp) => return Ok(()),
+        _ => {}
     }
     if head.method != "GET" && head.method != "HEAD" {
         return refuse(stream, 405);
@@ -142,25 +157,51 @@ fn answer(stream: TcpStream, folder: &Path, state: &Mutex<State>) -> std::io::Re
     if !stays_inside || !file.is_file() {
         return refuse(stream, 404);
     }
-    send(stream, &head, File::open(file)?, fault)
+    let file = File::open(file)?;
+    let length = file.metadata()?.len();
+    let content = Content {
+        file,
+        offset: 0,
+        length,
+        fields: String::new(),
+    };
+    send(stream, &head, content, fault)
 }
 
-fn refuse(mut stream: TcpStream, status: u16) -> std::io::Result<()> {
+/// What is sent: a part of a file.
+pub(crate) struct Content {
+    pub(crate) file: File,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// More fields of the answer's head, each with its line's end.
+    pub(crate) fields: String,
+}
+
+pub(crate) fn refuse(mut stream: TcpStream, status: u16) -> std::io::Result<()> {
     write!(
         stream,
         "HTTP/1.1 {status} {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
 }
 
-fn send(mut stream: TcpStream, head: &Head, mut file: File, fault: Option<Fault>) -> std::io::Result<()> {
-    let length = file.metadata()?.len();
+pub(crate) fn send(
+    mut stream: TcpStream,
+    head: &Head,
+    content: Content,
+    fault: Option<Fault>,
+) -> std::io::Result<()> {
+    let Content {
+        mut file,
+        offset,
+        length,
+        fields,
+    } = content;
     // The one form that a download uses to go on where it was interrupted: bytes=FROM-
     let range = head.field("range").and_then(|range| range.strip_prefix("bytes="));
     let from = range.and_then(|range| range.strip_suffix('-')?.parse::<u64>().ok());
     match from {
         Some(from) if from >= length => return refuse(stream, 416),
         Some(from) => {
-            file.seek(SeekFrom::Start(from))?;
             write!(
                 stream,
                 "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {from}-{}/{length}\r\n",
@@ -169,21 +210,28 @@ fn send(mut stream: TcpStream, head: &Head, mut file: File, fault: Option<Fault>
         }
         None => write!(stream, "HTTP/1.1 200 OK\r\n")?,
     }
-    let remaining = length - from.unwrap_or(0);
+    let from = from.unwrap_or(0);
+    let remaining = length - from;
+    file.seek(SeekFrom::Start(offset + from))?;
     write!(
         stream,
-        "Content-Length: {remaining}\r\nAccept-Ranges: bytes\r\nConnection: close\r\n\r\n"
+        "{fields}Content-Length: {remaining}\r\nAccept-Ranges: bytes\r\nConnection: close\r\n\r\n"
     )?;
     if head.method == "HEAD" {
         return Ok(());
     }
-    send_content(&mut stream, &mut file, fault)
+    send_content(&mut stream, &mut file, remaining, fault)
 }
 
-fn send_content(stream: &mut TcpStream, file: &mut File, fault: Option<Fault>) -> std::io::Result<()> {
+fn send_content(
+    stream: &mut TcpStream,
+    file: &mut File,
+    length: u64,
+    fault: Option<Fault>,
+) -> std::io::Result<()> {
     let limit = match fault {
-        Some(Fault::CutAfter { bytes }) => bytes,
-        _ => u64::MAX,
+        Some(Fault::CutAfter { bytes }) => bytes.min(length),
+        _ => length,
     };
     let mut content = file.take(limit);
     let mut chunk = vec![0; CHUNK_BYTES];

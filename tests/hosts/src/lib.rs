@@ -21,7 +21,8 @@
 //!
 //! A test begins with [`skip_without_root`], because all of this needs root. By hand there is the program `test-hosts`.
 //! For downloads there are a [server of files](serve_directory) that can also answer wrong, a [proxy](serve_proxy), and a
-//! [mirror of etcd's releases](assets()).
+//! [mirror of etcd's releases](assets()). For real Kubernetes there are the [folder](kubernetes_assets) that
+//! `KEELSON_KUBERNETES_ASSETS` names, and a [registry](serve_registry) of the images in it.
 //!
 //! # How a host is made
 //!
@@ -60,6 +61,7 @@
     reason = "real hosts live in real time, on a real machine with an environment"
 )]
 
+mod archive;
 mod assets;
 mod cached;
 mod clean;
@@ -68,6 +70,7 @@ mod error;
 mod file_server;
 mod host;
 mod keys;
+mod kubernetes;
 mod lab;
 mod listener;
 mod lock;
@@ -78,6 +81,7 @@ mod places;
 mod process;
 mod proxy;
 mod record;
+mod registry;
 mod rootfs;
 mod seed;
 mod wait;
@@ -88,8 +92,10 @@ pub use command::Output;
 pub use error::LabError;
 pub use file_server::{Disturbance, Fault, FileServer, serve_directory};
 pub use host::Host;
+pub use kubernetes::{KubernetesAssets, kubernetes_assets, skip_without_kubernetes};
 pub use lab::Lab;
 pub use machine::{check_machine, skip_without_root};
 pub use options::{HostOptions, LabOptions};
 pub use proxy::{Proxy, serve_proxy};
+pub use registry::{Registry, serve_registry};
 pub use rootfs::root_filesystem;

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 
 use keelson_test_hosts::{
-    Disturbance, Fault, LabOptions, assets, serve_directory, serve_proxy, skip_without_root,
+    Disturbance, Fault, LabOptions, assets, serve_directory, serve_proxy, serve_registry,
+    skip_without_kubernetes, skip_without_root,
 };
 
 use crate::lab;
@@ -58,6 +59,115 @@ fn files_are_served_counted_and_disturbed() {
     server.heal();
     assert!(curl(&[&url]) == (0, content));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A tar archive as `tar` writes it, of an image layout with one layer.
+fn make_archive(folder: &std::path::Path, reference: &str) -> (String, Vec<u8>) {
+    let layer: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
+    let layout = folder.join("layout");
+    let blobs = layout.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let put = |bytes: &[u8]| {
+        let new = folder.join("new");
+        std::fs::write(&new, bytes).unwrap();
+        let told = Command::new("sha256sum").arg(&new).output().unwrap().stdout;
+        let digest = String::from_utf8(told[..64].to_vec()).unwrap();
+        std::fs::rename(&new, blobs.join(&digest)).unwrap();
+        format!("sha256:{digest}")
+    };
+    let layer_digest = put(&layer);
+    let manifest =
+        put(format!("{{\"schemaVersion\":2,\"layers\":[{{\"digest\":\"{layer_digest}\"}}]}}").as_bytes());
+    let index = format!(
+        "{{\"manifests\":[{{\"digest\":\"{manifest}\",\"annotations\":{{\"org.opencontainers.image.ref.name\":\"{reference}\"}}}}]}}"
+    );
+    std::fs::write(layout.join("index.json"), index).unwrap();
+    let archive = folder.join("images/one.tar");
+    std::fs::create_dir_all(archive.parent().unwrap()).unwrap();
+    let tar = Command::new("tar")
+        .arg("cf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&layout)
+        .arg(".")
+        .status();
+    assert!(tar.unwrap().success());
+    (layer_digest, layer)
+}
+
+#[test]
+fn images_are_served_out_of_their_archives() {
+    let folder = std::env::temp_dir().join(format!("keelson-test-hosts-registry-{}", std::process::id()));
+    let (layer, content) = make_archive(&folder, "registry.example.com/deep/one:1.0");
+    let registry = serve_registry(folder.join("images"), Ipv4Addr::LOCALHOST).unwrap();
+    assert_eq!(registry.references(), ["registry.example.com/deep/one:1.0"]);
+    let url = |path: &str| format!("http://{}/v2/{path}", registry.address());
+    assert_eq!(curl(&[&url("")]), (0, b"{}".to_vec()));
+    let (status, head) = curl(&["--head", &url("deep/one/manifests/1.0")]);
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(
+        status == 0 && head.contains("content-type: application/vnd.oci.image.manifest.v1+json"),
+        "{head}"
+    );
+    let digest = head
+        .lines()
+        .find_map(|line| line.strip_prefix("docker-content-digest: "));
+    let by_tag = curl(&[&url("deep/one/manifests/1.0")]);
+    assert_eq!(
+        curl(&[&url(&format!("deep/one/manifests/{}", digest.unwrap()))]),
+        by_tag
+    );
+    let blob = url(&format!("deep/one/blobs/{layer}"));
+    assert!(curl(&[&blob]) == (0, content.clone()));
+    assert!(curl(&["--range", "1000-", &blob]) == (0, content[1000..].to_vec()));
+    for unknown in [
+        "deep/one/manifests/2.0",
+        "one/manifests/1.0",
+        "deep/one/blobs/sha256:00",
+        "x",
+        "../../etc/passwd",
+    ] {
+        assert_eq!(curl(&["--path-as-is", &url(unknown)]).0, 22, "{unknown}");
+    }
+    registry.disturb(Disturbance {
+        path_end: String::new(),
+        times: Some(1),
+        fault: Fault::HungUp,
+    });
+    assert_eq!(curl(&[&blob]).0, 52, "nothing is answered");
+    assert_eq!(curl(&[&blob]).0, 0);
+    // Its head, itself, and the one that is not there under another name.
+    assert_eq!(registry.hits("manifests/1.0"), 3);
+    std::fs::write(folder.join("images/two.tar"), vec![b'x'; 2048]).unwrap();
+    assert!(serve_registry(folder.join("images"), Ipv4Addr::LOCALHOST).is_err());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_registry_serves_every_image_of_real_kubernetes() {
+    let test = "the_registry_serves_every_image_of_real_kubernetes";
+    let Some(assets) = skip_without_kubernetes(test).unwrap() else {
+        return;
+    };
+    let registry = serve_registry(&assets.images, Ipv4Addr::LOCALHOST).unwrap();
+    for version in &assets.versions {
+        for component in [
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kube-proxy",
+        ] {
+            let url = format!(
+                "http://{}/v2/{component}/manifests/v{version}",
+                registry.address()
+            );
+            assert_eq!(
+                curl(&["--output", "/dev/null", &url]).0,
+                0,
+                "{component} {version}"
+            );
+        }
+    }
 }
 
 #[test]
