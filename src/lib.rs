@@ -72,7 +72,7 @@
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
 //! | `providers/api` | the vocabulary | knows an SDK |
-//! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members | sees this crate |
+//! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
 //! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |
 //!
 //! `model` stands above `plan` because it builds what the planner takes, [`DesiredState`](plan::DesiredState). The

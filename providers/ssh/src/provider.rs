@@ -12,18 +12,30 @@ use keelson_provider_api::{
 };
 
 use crate::hosts::{HOSTS_AT_ONCE, Hosts};
+use crate::preflight::NodeNeeds;
 use crate::{bundle, duration, machine, preflight};
 
 /// Claims hosts, and carries bundles to them.
 pub struct SshProvider {
     hosts: Arc<Hosts>,
     bundles: Arc<dyn BundleSource>,
+    node_needs: NodeNeeds,
 }
 
 impl SshProvider {
     /// The provider of `hosts`, which others may share, with bundles from `bundles`.
     pub fn new(hosts: Arc<Hosts>, bundles: Arc<dyn BundleSource>) -> Self {
-        Self { hosts, bundles }
+        Self {
+            hosts,
+            bundles,
+            node_needs: NodeNeeds::default(),
+        }
+    }
+
+    /// The same, whose preflight looks for what nodes need besides.
+    #[must_use]
+    pub fn with_node_needs(self, node_needs: NodeNeeds) -> Self {
+        Self { node_needs, ..self }
     }
 
     /// The hosts.
@@ -68,7 +80,7 @@ impl Provider for SshProvider {
     }
 
     async fn preflight(&self, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
-        preflight::findings(&self.hosts, cluster, changes).await
+        preflight::findings(&self.hosts, cluster, changes, &self.node_needs).await
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {

@@ -12,6 +12,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "kubernetes-begin.sh"],
     &["enter.sh", "kubernetes-look.sh"],
     &["enter.sh", "kubernetes-words.sh"],
+    &["enter.sh", "node-check.sh"],
     &["enter.sh", "virtual-address-check.sh"],
     &["enter.sh", "fence.sh", "kubernetes-undo.sh", "node-leave.sh"],
     &[

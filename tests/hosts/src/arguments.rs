@@ -71,7 +71,7 @@ pub(crate) enum Command {
     Rootfs,
     /// Makes a mirror of etcd's releases, if it is not there yet, and prints where it is
     Assets,
-    /// Serves the programs and images in the folder that KEELSON_KUBERNETES_ASSETS names to the hosts, until Ctrl-C
+    /// Serves the programs and images in the folder that `KEELSON_KUBERNETES_ASSETS` names to the hosts, until Ctrl-C
     Serve,
 }
 

@@ -113,10 +113,10 @@ mod tests {
         }
     }
 
-    fn seen(has_answered: bool, rest: &str) -> Result<Look<ControlPlane>, LookError> {
+    fn seen(has_answered: bool, rest: &str) -> Look<ControlPlane> {
         let mut mark = control_plane();
         mark.answered_at = has_answered.then_some(Timestamp::UNIX_EPOCH);
-        Ok(read(&text(&mark.line().unwrap(), rest)).unwrap())
+        read(&text(&mark.line().unwrap(), rest)).unwrap()
     }
 
     fn present(observed: Option<Observed<Existing>>) -> Existing {
@@ -128,13 +128,13 @@ mod tests {
 
     #[test]
     fn what_never_answered_is_made_where_it_is_wanted_and_deleted_where_it_is_not() {
-        assert_eq!(observed("a", &cluster("u1"), true, seen(false, WELL)), None);
-        let begun = present(observed("a", &cluster("u1"), false, seen(false, WELL)));
+        assert_eq!(observed("a", &cluster("u1"), true, Ok(seen(false, WELL))), None);
+        let begun = present(observed("a", &cluster("u1"), false, Ok(seen(false, WELL))));
         assert_eq!(begun.owner, Owner::ThisCluster);
-        let made = present(observed("a", &cluster("u1"), true, seen(true, WELL)));
+        let made = present(observed("a", &cluster("u1"), true, Ok(seen(true, WELL))));
         assert_eq!((made.health, made.generation), (Health::Healthy, 2));
         assert_eq!(made.host_id.as_deref(), Some("0123"));
-        let other = present(observed("a", &cluster("u2"), true, seen(false, WELL)));
+        let other = present(observed("a", &cluster("u2"), true, Ok(seen(false, WELL))));
         assert!(matches!(other.owner, Owner::Other(_)), "{other:?}");
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn what_is_wrong_is_told_in_words() {
         let rest = "unit\tcontainerd active\nunit\tkubelet failed\nhealth\tkube-apiserver ok\n\
             health\tkube-controller-manager Connection refused\nhealth\tkube-scheduler ok\n";
-        let unwell = present(observed("a", &cluster("u1"), true, seen(true, rest)));
+        let unwell = present(observed("a", &cluster("u1"), true, Ok(seen(true, rest))));
         assert_eq!(
             unwell.health,
             Health::Unhealthy(

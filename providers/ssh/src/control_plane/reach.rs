@@ -10,13 +10,16 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 use keelson_provider_api::kinds::ControlPlane;
-use keelson_provider_api::{ApiPath, ClusterIdentity, ErrorClass, ProviderError, ReachApi};
+use keelson_provider_api::{ApiPath, BoxFuture, ClusterIdentity, ErrorClass, ProviderError, ReachApi};
 
 use super::look::{COMPONENTS, Look, LookError, look};
 use super::provider::ControlPlaneProvider;
 use super::start::KIND;
 use crate::hosts::HOSTS_AT_ONCE;
 use crate::shell::Shell;
+
+/// The one that answered last is asked alone for so long.
+const HEAD_START: Duration = Duration::from_millis(700);
 
 /// What asking one machine came to.
 enum Answer {
@@ -33,11 +36,17 @@ impl ReachApi for ControlPlaneProvider {
     async fn reach(&self, cluster: &ClusterIdentity) -> Result<ApiPath, ProviderError> {
         let last = self.last_reached().clone();
         let mut reasons = Vec::new();
+        let mut questions: Vec<BoxFuture<'_, Answer>> = Vec::new();
         if let Some(last) = &last {
-            match self.ask(cluster, last).await {
-                Answer::Ready(path) => return Ok(path),
-                Answer::None => {}
-                Answer::Unwell(reason) => reasons.push(reason),
+            let mut question: BoxFuture<'_, Answer> = Box::pin(self.ask(cluster, last));
+            tokio::select! {
+                answer = &mut question => match answer {
+                    Answer::Ready(path) => return Ok(path),
+                    Answer::None => {}
+                    Answer::Unwell(reason) => reasons.push(reason),
+                },
+                // It may be gone; the others are asked while it is waited for.
+                () = self.hosts().clock().sleep(HEAD_START) => questions.push(question),
             }
         }
         let others: Vec<String> = self
@@ -46,7 +55,9 @@ impl ReachApi for ControlPlaneProvider {
             .filter(|name| Some(*name) != last.as_deref())
             .map(str::to_owned)
             .collect();
-        let questions: Vec<_> = others.iter().map(|name| self.ask(cluster, name)).collect();
+        for name in &others {
+            questions.push(Box::pin(self.ask(cluster, name)));
+        }
         let mut answers = stream::iter(questions).buffer_unordered(HOSTS_AT_ONCE);
         while let Some(answer) = answers.next().await {
             match answer {

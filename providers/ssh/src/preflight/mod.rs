@@ -3,6 +3,7 @@
 
 mod checks;
 mod duplicates;
+mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::hosts::Hosts;
 use crate::session::root::is_about_root;
 use crate::shell::{HostError, HostErrorKind};
 use checks::{Problem, Subject};
+pub use nodes::NodeNeeds;
 
 /// Which hosts a check concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,9 @@ pub const FINDINGS: &[FindingRow] = &[
     row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service before clocks part: apt-get install chrony").that_only_warns(),
     row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
     row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
+    row("kernel-modules", Concerns::Nodes, true, None, "install the kernel's modules on {host} (on Ubuntu: apt-get install linux-modules-extra-$(uname -r)), or take another kernel"),
+    row("node-programs", Concerns::Nodes, true, None, "install them on {host} with its package manager: apt-get install nftables"),
+    row("container-runtime", Concerns::Nodes, true, None, "remove it from {host}; or set spec.containerd.source to `host` to use what is installed, or to `upstream` to have it brought"),
     row("missing-programs", Concerns::All, true, Some(checks::missing_programs), "install them on {host} with its package manager"),
 ];
 
@@ -103,11 +108,18 @@ const PORTS: &[(MachineRole, u16, &str)] = &[
     (MachineRole::ControlPlane, 10250, "kubelet"),
     (MachineRole::ControlPlane, 10257, "kube-controller-manager"),
     (MachineRole::ControlPlane, 10259, "kube-scheduler"),
+    (MachineRole::ControlPlane, 10256, "kube-proxy"),
     (MachineRole::Worker, 10250, "kubelet"),
+    (MachineRole::Worker, 10256, "kube-proxy"),
 ];
 
 /// Everything that stands in the way of the claims among `changes`, by host and then in the order of [`FINDINGS`].
-pub(crate) async fn findings(hosts: &Hosts, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
+pub(crate) async fn findings(
+    hosts: &Hosts,
+    cluster: &ClusterIdentity,
+    changes: &[&Change],
+    needs: &NodeNeeds,
+) -> Vec<Finding> {
     let claims: BTreeMap<&str, &Machine> = changes.iter().filter_map(|change| claim(change)).collect();
     let names: Vec<String> = claims.keys().map(|&name| name.to_owned()).collect();
     let answers = hosts
@@ -125,6 +137,7 @@ pub(crate) async fn findings(hosts: &Hosts, cluster: &ClusterIdentity, changes: 
             Err(error) => findings.push(of_error(name, error)),
         }
     }
+    findings.extend(nodes::findings(hosts, &claims, needs).await);
     let place = |finding: &Finding| FINDINGS.iter().position(|row| finding.name.starts_with(row.name));
     findings.sort_by_key(|finding| (finding.machine.clone(), place(finding), finding.name.clone()));
     findings

@@ -3,9 +3,13 @@
 mod assets;
 mod bundles;
 mod claims;
+mod control_planes;
 mod fencing;
 mod interrupted;
 mod keys;
 mod loss;
+mod nodes;
 mod preflight;
+mod reach;
 mod users;
+mod virtual_address;

@@ -38,7 +38,7 @@ pub(crate) fn job(script: &str) -> Job<'_> {
 }
 
 /// What `provider` sees of one thing.
-pub(crate) async fn look(provider: &SshProvider, uid: &str, kind: Kind, name: &str) -> Observed<Existing> {
+pub(crate) async fn look(provider: &dyn Provider, uid: &str, kind: Kind, name: &str) -> Observed<Existing> {
     let key = ResourceKey::new(kind, name);
     let wanted = [key.clone()].into();
     let seen = provider

@@ -45,19 +45,16 @@ fn gone() -> Result<Look<VirtualAddress>, LookError> {
 /// A letter for each machine, a, b, c: `h` holds it and answers, `s` holds it and does not, `m` is marked, `n` is marked and
 /// nobody has ever held it, `-` has nothing, `o` is someone else's, `?` does not answer.
 fn picture(letters: &str) -> Seen {
-    let one = |letter: char| match letter {
-        'h' => Ok(format!("holds\t{ADDRESS_OF_ALL}\nhealth\taddress ok\n")),
-        's' => Ok(format!("holds\t{ADDRESS_OF_ALL}\nhealth\taddress timed out\n")),
-        _ => Ok("unit\tkeelson-keepalived active\n".to_owned()),
+    let rest = |letter: char| match letter {
+        'h' => format!("holds\t{ADDRESS_OF_ALL}\nhealth\taddress ok\n"),
+        's' => format!("holds\t{ADDRESS_OF_ALL}\nhealth\taddress timed out\n"),
+        _ => "unit\tkeelson-keepalived active\n".to_owned(),
     };
-    let look = |letter: char| {
-        let rest: Result<String, LookError> = one(letter);
-        match letter {
-            '?' => gone(),
-            '-' => Ok(read("machine-id\t1\nend\tend\n").unwrap()),
-            'o' => Ok(read(&text(&mark("u2", true), "")).unwrap()),
-            letter => Ok(read(&text(&mark("u1", letter != 'n'), &rest?)).unwrap()),
-        }
+    let look = |letter: char| match letter {
+        '?' => gone(),
+        '-' => Ok(read("machine-id\t1\nend\tend\n").unwrap()),
+        'o' => Ok(read(&text(&mark("u2", true), "")).unwrap()),
+        letter => Ok(read(&text(&mark("u1", letter != 'n'), &rest(letter))).unwrap()),
     };
     let names = ["a", "b", "c"].map(str::to_owned);
     names
