@@ -35,6 +35,12 @@ enum Answer {
 impl ReachApi for ControlPlaneProvider {
     async fn reach(&self, cluster: &ClusterIdentity) -> Result<ApiPath, ProviderError> {
         let last = self.last_reached().clone();
+        let others: Vec<String> = self
+            .hosts()
+            .names()
+            .filter(|name| Some(*name) != last.as_deref())
+            .map(str::to_owned)
+            .collect();
         let mut reasons = Vec::new();
         let mut questions: Vec<BoxFuture<'_, Answer>> = Vec::new();
         if let Some(last) = &last {
@@ -49,12 +55,6 @@ impl ReachApi for ControlPlaneProvider {
                 () = self.hosts().clock().sleep(HEAD_START) => questions.push(question),
             }
         }
-        let others: Vec<String> = self
-            .hosts()
-            .names()
-            .filter(|name| Some(*name) != last.as_deref())
-            .map(str::to_owned)
-            .collect();
         for name in &others {
             questions.push(Box::pin(self.ask(cluster, name)));
         }
