@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keelson_provider_api::kinds::VirtualAddress;
-use keelson_provider_api::{Action, Change, Finding, Resource};
+use keelson_provider_api::{Action, Change, Finding, Resource, Severity};
 
 use crate::hosts::Hosts;
 use crate::session::root::one_line;
@@ -86,6 +86,7 @@ fn of_answers(answers: &BTreeMap<String, Option<String>>) -> Vec<Finding> {
             name: (*name).to_owned(),
             problem: one_line(problem),
             help: Some(help.replace("{host}", machine)),
+            severity: Severity::Error,
             can_be_ignored: true,
         });
     }
