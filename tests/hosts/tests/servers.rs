@@ -136,7 +136,8 @@ fn images_are_served_out_of_their_archives() {
     });
     assert_eq!(curl(&[&blob]).0, 52, "nothing is answered");
     assert_eq!(curl(&[&blob]).0, 0);
-    assert_eq!(registry.hits("manifests/1.0"), 4);
+    // Its head, itself, and the one that is not there under another name.
+    assert_eq!(registry.hits("manifests/1.0"), 3);
     std::fs::write(folder.join("images/two.tar"), vec![b'x'; 2048]).unwrap();
     assert!(serve_registry(folder.join("images"), Ipv4Addr::LOCALHOST).is_err());
     std::fs::remove_dir_all(&folder).unwrap();

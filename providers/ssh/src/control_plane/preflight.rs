@@ -84,9 +84,9 @@ fn of_answers(answers: &BTreeMap<String, Option<String>>) -> Vec<Finding> {
         findings.push(Finding {
             machine: machine.clone(),
             name: (*name).to_owned(),
-            severity: Severity::Error,
             problem: one_line(problem),
             help: Some(help.replace("{host}", machine)),
+            severity: Severity::Error,
             can_be_ignored: true,
         });
     }

@@ -35,6 +35,12 @@ enum Answer {
 impl ReachApi for ControlPlaneProvider {
     async fn reach(&self, cluster: &ClusterIdentity) -> Result<ApiPath, ProviderError> {
         let last = self.last_reached().clone();
+        let others: Vec<String> = self
+            .hosts()
+            .names()
+            .filter(|name| Some(*name) != last.as_deref())
+            .map(str::to_owned)
+            .collect();
         let mut reasons = Vec::new();
         let mut questions: Vec<BoxFuture<'_, Answer>> = Vec::new();
         if let Some(last) = &last {
@@ -49,10 +55,8 @@ impl ReachApi for ControlPlaneProvider {
                 () = self.hosts().clock().sleep(HEAD_START) => questions.push(question),
             }
         }
-        for name in self.hosts().names() {
-            if Some(name) != last.as_deref() {
-                questions.push(Box::pin(self.ask(cluster, name)));
-            }
+        for name in &others {
+            questions.push(Box::pin(self.ask(cluster, name)));
         }
         let mut answers = stream::iter(questions).buffer_unordered(HOSTS_AT_ONCE);
         while let Some(answer) = answers.next().await {

@@ -245,25 +245,19 @@ impl Words {
     }
 }
 
-/// The runtime's own words in a line of kubelet's log: `… err="rpc error: code = NotFound desc = …" image="…"`.
+/// The runtime's own words in a line of kubelet's log, where they are quoted once or twice: `… err="rpc error: code = NotFound
+/// desc = …" image="…"`, `… err="failed to \"StartContainer\" … desc = …\"" pod="…"`.
 fn pull_words(line: &str) -> String {
-    let error = line
-        .split_once("err=\"")
-        .or_else(|| line.split_once("error="))
-        .map_or(line, |(_, rest)| rest);
-    let image = line
-        .split_once(" image=\"")
-        .and_then(|(_, rest)| rest.split_once('"'));
-    let error = error.split("\" image=\"").next().unwrap_or(error);
-    let error = error.replace("\\\"", "\"").replace("\\\\", "");
-    let error = error
-        .rsplit("desc = ")
-        .next()
-        .unwrap_or(&error)
-        .trim_end_matches('"');
-    match image {
-        Some((image, _)) if !error.contains(image) => format!("{image}: {error}"),
-        _ => error.to_owned(),
+    let plain = line.replace('\\', "");
+    let words = plain.rsplit("desc = ").next().unwrap_or(&plain);
+    let ends = ["\" image=\"", "\" pod=\"", "\" podUID=\""];
+    let end = ends.iter().filter_map(|end| words.find(end)).min();
+    let words = end.and_then(|end| words.get(..end)).unwrap_or(words);
+    // A quotation inside of it has its own end.
+    if words.matches('"').count() % 2 == 1 {
+        words.trim_end_matches('"').to_owned()
+    } else {
+        words.to_owned()
     }
 }
 

@@ -40,6 +40,13 @@ stop_pods() {
     fi
     # What a runtime that does not answer has left.
     systemctl stop -- kubepods.slice 2>/dev/null || :
+    for group in /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; do
+        [ -d "$group" ] || continue
+        find "$group" -name cgroup.procs 2>/dev/null | while IFS= read -r list; do
+            while read -r process; do kill -KILL "$process" 2>/dev/null || :; done <"$list"
+        done
+        find "$group" -depth -type d -exec rmdir -- {} + 2>/dev/null || :
+    done
 }
 
 # Everything that is mounted below $1, the last first.

@@ -90,6 +90,20 @@ fn the_words_of_the_registry_are_found_in_those_of_the_kubelet() {
 }
 
 #[test]
+fn the_words_of_the_registry_are_found_in_those_of_a_real_kubelet() {
+    // Of kubelet 1.36.2 and containerd 2.1.9.
+    let line = r#"E1126 20:45:18.614605     223 pod_workers.go:1324] "Error syncing pod, skipping" err="failed to \"StartContainer\" for \"kube-controller-manager\" with ErrImagePull: \"rpc error: code = NotFound desc = failed to pull and unpack image \\\"10.90.0.1:41145/kube-controller-manager:v9.9.9\\\": failed to resolve image: 10.90.0.1:41145/kube-controller-manager:v9.9.9: not found\"" pod="kube-system/kube-controller-manager-a" podUID="87e347859ec7f5ace0275cade0265b10""#;
+    let words = of(&format!("pull\t{line}\n"));
+    assert_eq!(
+        words.decisive().as_deref(),
+        Some(
+            "an image cannot be pulled: failed to pull and unpack image \"10.90.0.1:41145/kube-controller-manager:v9.9.9\": \
+             failed to resolve image: 10.90.0.1:41145/kube-controller-manager:v9.9.9: not found"
+        )
+    );
+}
+
+#[test]
 fn everything_that_is_known_is_told_once() {
     let text = of("container\tkube-apiserver\tCONTAINER_EXITED\t0\t1\tError\nlog\tkube-apiserver\tbind: address already in use\n")
         .of_components([("kube-apiserver", "connection refused"), ("kube-scheduler", "no")]);
