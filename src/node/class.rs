@@ -86,6 +86,13 @@ impl NodeClass {
         }
         contents.directory(CONFIGURATION_FOLDER, Access::of_root(0o755));
         contents.own(HOST_FILE, Access::PUBLIC, OwnFile::HostEnvironment, &self.units());
+        // Users and folders come before what lies in them.
+        if let Some(etcd) = &self.etcd {
+            etcd::add(etcd, &mut contents)?;
+        }
+        if let Some(kubernetes) = &self.kubernetes {
+            kubernetes::add(kubernetes, &self.secrets, &mut contents)?;
+        }
         let mut folders: Vec<&str> = self.secrets.iter().filter_map(folder).collect();
         folders.sort_unstable();
         folders.dedup();
@@ -98,12 +105,6 @@ impl NodeClass {
                 access: secret.access,
                 name: secret.name(),
             });
-        }
-        if let Some(etcd) = &self.etcd {
-            etcd::add(etcd, &mut contents)?;
-        }
-        if let Some(kubernetes) = &self.kubernetes {
-            kubernetes::add(kubernetes, &self.secrets, &mut contents)?;
         }
         let contents = contents.finish()?;
         let digest = contents.digest();

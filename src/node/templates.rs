@@ -119,6 +119,10 @@ impl handlebars::HelperDef for Quoting {
         }
         let text = match value.value() {
             serde_json::Value::String(text) => text.clone(),
+            // Nothing in a number or a boolean has to be quoted, and quoted it would be something else in YAML.
+            other @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => {
+                return Ok(out.write(&other.to_string())?);
+            }
             other => other.to_string(),
         };
         let quoted = (self.0)(&text).map_err(|refused| RenderErrorReason::NestedError(Box::new(refused)))?;

@@ -8,13 +8,16 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Clock, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
+use keelson_provider_ssh::preflight::NodeNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
 use super::manifests::Manifests;
 use super::{ConnectError, ConnectOptions, Reached, find_assets};
 use crate::ops::{Authorities, BroughtFiles, SpecBundles, cluster_provider, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
-use crate::spec::{AuthorityFiles, EtcdPlacement, KeyEncryption, Provider, ValidSpec};
+use crate::spec::{
+    AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
+};
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
 pub(super) async fn reach(
@@ -37,7 +40,7 @@ pub(super) async fn reach(
     ));
     let hosts = open(spec, options, store).await?;
     let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![
-        Arc::new(SshProvider::new(hosts.clone(), bundles)),
+        Arc::new(SshProvider::new(hosts.clone(), bundles).with_node_needs(node_needs(spec))),
         Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
     ];
     if !spec.is_etcd_alone() {
@@ -51,13 +54,26 @@ pub(super) async fn reach(
             control_planes.clone(),
             clock.clone(),
         );
-        providers.extend([control_planes as Arc<dyn keelson_provider_api::Provider>, Arc::new(cluster)]);
+        providers.extend([
+            control_planes as Arc<dyn keelson_provider_api::Provider>,
+            Arc::new(cluster),
+        ]);
     }
     Ok(Reached {
         providers,
         clock,
         assets,
     })
+}
+
+/// What nodes need besides what keelson brings: the routed network sets rules with the machine's own `nft`.
+fn node_needs(spec: &ValidSpec) -> NodeNeeds {
+    let spec = spec.spec();
+    let routed = matches!(spec.network.plugin, Plugin::Routed).then(|| "nft".to_owned());
+    NodeNeeds {
+        programs: routed.into_iter().collect(),
+        brings_containerd: spec.containerd.source == ContainerdSource::Upstream,
+    }
 }
 
 async fn open(

@@ -192,6 +192,8 @@ fn manifests_and_documents_are_yaml_that_says_what_was_meant() {
         ]
     );
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/livez");
+    assert_eq!(container["ports"][0]["containerPort"], 6443, "a number, and no text");
+    assert_eq!(container["volumeMounts"][0]["readOnly"], true);
     let names = |list: &Value| -> Vec<String> {
         list.as_array()
             .unwrap()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_provider_api::values::Secret;
+use keelson_provider_api::values::{Secret, Taint};
 use keelson_provider_api::{Outcome, StepContext};
 
 use crate::fence::run_fenced;
@@ -26,6 +26,8 @@ pub(super) struct Begin<'a> {
     pub is_rewritten: bool,
     /// The mark.
     pub line: String,
+    /// The taints that a node is registered with; none for what is no node.
+    pub taints: &'a [Taint],
     /// The units, in the order in which they start.
     pub units: &'a [&'static str],
     /// What a kubelet brings itself in with.
@@ -39,7 +41,7 @@ pub(super) async fn begin(
     what: Begin<'_>,
 ) -> Result<(), Outcome> {
     let how = if what.is_rewritten { "rewrite" } else { "make" };
-    let mut arguments = vec![how.to_owned(), what.kind.to_owned()];
+    let mut arguments = vec![how.to_owned(), what.kind.to_owned(), flag(what.taints)];
     arguments.extend(what.units.iter().map(|&unit| unit.to_owned()));
     let mut input = what.line.into_bytes();
     input.push(b'\n');
@@ -55,4 +57,43 @@ pub(super) async fn begin(
         timeout: TIMEOUT,
     };
     run_fenced(shell, context, job).await.map(drop)
+}
+
+/// Taints as kubelet's `--register-with-taints` takes them; `-` for none.
+fn flag(taints: &[Taint]) -> String {
+    if taints.is_empty() {
+        return "-".to_owned();
+    }
+    // Effects are written as they are called.
+    let one = |taint: &Taint| format!("{}={}:{:?}", taint.key, taint.value, taint.effect);
+    taints.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use keelson_provider_api::values::TaintEffect;
+
+    use super::*;
+
+    #[test]
+    fn taints_are_what_a_kubelet_reads() {
+        let taint = |key: &str, value: &str, effect| Taint {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            effect,
+        };
+        assert_eq!(flag(&[]), "-");
+        let taints = [
+            taint(
+                "node-role.kubernetes.io/control-plane",
+                "",
+                TaintEffect::NoSchedule,
+            ),
+            taint("dedicated", "db", TaintEffect::PreferNoSchedule),
+        ];
+        assert_eq!(
+            flag(&taints),
+            "node-role.kubernetes.io/control-plane=:NoSchedule,dedicated=db:PreferNoSchedule"
+        );
+    }
 }

@@ -74,6 +74,7 @@ impl Kubelets for ControlPlaneProvider {
             kind: KIND,
             is_rewritten: false,
             line: mark.line()?,
+            taints: &node.taints,
             units: &[CONTAINERD, KUBELET],
             token: bootstrap_token,
         };
@@ -101,6 +102,7 @@ impl Kubelets for ControlPlaneProvider {
             kind: KIND,
             is_rewritten: true,
             line: mark.line()?,
+            taints: &node.taints,
             units: &[],
             token: None,
         };

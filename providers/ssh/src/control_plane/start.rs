@@ -38,6 +38,7 @@ pub(super) async fn make(
         kind: KIND,
         is_rewritten: false,
         line: mark.line()?,
+        taints: &[],
         units: &[CONTAINERD, KUBELET],
         token: None,
     };
@@ -96,6 +97,7 @@ async fn finish(
         kind: KIND,
         is_rewritten: true,
         line: answered.line()?,
+        taints: &[],
         units: &[],
         token: None,
     };

@@ -113,6 +113,7 @@ async fn begin_on_all(
                     kind: KIND,
                     is_rewritten,
                     line,
+                    taints: &[],
                     units: &[KEEPALIVED],
                     token: None,
                 };
@@ -155,6 +156,7 @@ async fn note(
                     kind: KIND,
                     is_rewritten: true,
                     line,
+                    taints: &[],
                     units: &[],
                     token: None,
                 };

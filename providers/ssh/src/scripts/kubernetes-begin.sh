@@ -2,14 +2,17 @@
 # Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh`.
 #   $1     `make`; or `rewrite`, for a mark that has to be there already
 #   $2     the mark's name: control-plane, virtual-address or node
-#   $3 on  the units to start, in this order
+#   $3     for a node, the taints that its kubelet registers it with, as its flag takes them; `-` for none
+#   $4 on  the units to start, in this order
 #   stdin  the mark, one line of JSON that ends with the time; for a node its bootstrap token may follow
 how=$1
 mark=$keelson_root/$2.json
 name=$2
 before=$keelson_root/kubernetes-before
 token=/etc/kubernetes/bootstrap-token
-shift 2
+taints=$3
+[ "$taints" != - ] || taints=
+shift 3
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -58,6 +61,13 @@ write_token() {
     [ -e /etc/kubernetes/kubelet.conf ] || renewed=yes
 }
 
+# A node is tainted from the moment it is there, so that no pod comes before its taints. A kubelet that runs is past that.
+write_registration() {
+    file=/etc/keelson/node.env
+    text="KEELSON_NODE_TAINTS=$taints"
+    if [ ! -f "$file" ] || [ "$(cat "$file")" != "$text" ]; then printf '%s\n' "$text" | write "$file"; fi
+}
+
 start() {
     if ! systemctl is-active --quiet -- "$1"; then
         printf 'keelson: start %s\n' "$1"
@@ -79,6 +89,7 @@ done
 [ "$name" = virtual-address ] || note_before
 write_mark
 write_token
+[ "$name" != node ] || write_registration
 for unit in "$@"; do
     start "$unit"
 done

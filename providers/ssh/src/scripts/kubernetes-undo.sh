@@ -77,7 +77,7 @@ empty_kubelet() {
             rm -rf --one-file-system -- "$entry"
         fi
     done
-    for file in /etc/kubernetes/bootstrap-token /etc/kubernetes/kubelet.conf; do
+    for file in /etc/kubernetes/bootstrap-token /etc/kubernetes/kubelet.conf /etc/keelson/node.env; do
         is_installed file "$file" || rm -f -- "$file"
     done
 }
