@@ -11,7 +11,6 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 protocol=76
 nodes=$STATE_DIRECTORY/nodes
 configuration=/etc/cni/net.d/10-keelson.conflist
-tab=$(printf '\t')
 mkdir -p "$nodes"
 
 say() { printf '%s\n' "$*"; }
@@ -120,15 +119,15 @@ begin() {
     done
 }
 
-template='{{.type}}{{"\t"}}{{.object.metadata.name}}{{"\t"}}{{with .object.spec.podCIDR}}{{.}}{{else}}-{{end}}{{"\t"}}'
+# kubectl makes columns of what tabs divide, so something else does.
+template='{{.type}}|{{.object.metadata.name}}|{{with .object.spec.podCIDR}}{{.}}{{end}}|'
 template=$template'{{range .object.status.addresses}}{{if eq .type "InternalIP"}}{{.address}} {{end}}{{end}}{{"\n"}}'
 
 begin
 first=yes
 # Ended from time to time, so that no connection that only seems to stand is listened to for ever.
 timeout 1800 "$KEELSON_KUBECTL" --kubeconfig "$KEELSON_ROUTES_KUBECONFIG" get nodes --watch --output-watch-events \
-    --output "go-template=$template" | while IFS="$tab" read -r event name range addresses; do
-    [ "$range" != - ] || range=
+    --output "go-template=$template" | while IFS='|' read -r event name range addresses; do
     case $event in
     ADDED | MODIFIED) know "$name" "$range" "${addresses%% *}" ;;
     DELETED) forget "$name" ;;
