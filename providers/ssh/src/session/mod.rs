@@ -1,5 +1,6 @@
 //! Running scripts over SSH: one connection a host, opened when it is needed, and again after it was lost.
 
+pub(crate) mod login;
 mod master;
 mod pins;
 pub(crate) mod pump;
