@@ -16,3 +16,4 @@ mod pki;
 mod plan;
 mod simulation;
 mod spec;
+mod views;

@@ -10,8 +10,9 @@ use keelson_provider_api::{Clock, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
 
-use super::{ConnectError, ConnectOptions, Reached, find_assets};
-use crate::ops::{Authorities, BroughtFiles, SpecBundles, pinned_assets};
+use super::ssh_access::HostAccess;
+use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline};
+use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{AuthorityFiles, EtcdPlacement, KeyEncryption, Provider, ValidSpec};
 
@@ -26,27 +27,42 @@ pub(super) async fn reach(
             "this build of keelson runs etcd on bare machines, and not yet Kubernetes",
         ));
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
-    let assets = find_assets(spec, &options.base_directory, &known).await?.index;
+    let assets = if options.installs_nothing {
+        find_assets_offline(spec, &options.base_directory).await?
+    } else {
+        find_assets(spec, &options.base_directory, &known).await?.index
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let authorities = authorities(spec, options, store, &clock)?;
     let brought = brought_files(spec, &options.base_directory)?;
     let bundles = Arc::new(SpecBundles::new(
         spec.clone(),
         assets.clone(),
-        authorities,
+        authorities.clone(),
         brought,
     ));
     let hosts = open(spec, options, store).await?;
     Ok(Reached {
         providers: vec![
             Arc::new(SshProvider::new(hosts.clone(), bundles)),
-            Arc::new(EtcdProvider::new(hosts, clock.clone())),
+            Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
         ],
         clock,
         assets,
+        authorities: Some(authorities),
+        machine_access: Some(Arc::new(HostAccess(hosts))),
     })
+}
+
+/// The way to the hosts of `spec`, whatever runs on them.
+pub(super) async fn machine_access(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<Arc<dyn MachineAccess>, ConnectError> {
+    Ok(Arc::new(HostAccess(open(spec, options, store).await?)))
 }
 
 async fn open(
@@ -78,9 +94,7 @@ pub(super) async fn forget_host_key(
     store: &Arc<dyn Store>,
     name: &str,
 ) -> Result<(), ConnectError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
-    let hosts = Hosts::open(options).await.map_err(ConnectError::Hosts)?;
+    let hosts = open(spec, &ConnectOptions::default(), store).await?;
     hosts.forget_keys(name).await.map_err(ConnectError::Hosts)
 }
 
