@@ -62,7 +62,7 @@
 //! | [`cli`] | one file a command: reads arguments and files, calls `ops`, shows the result | |
 //! | [`view`] | values and events to text, JSON, pictures | acts |
 //! | [`registry`] | names concrete providers and stores | |
-//! | [`ops`] | apply, destroy, plan, status, kubeconfig: each reads from top to bottom | |
+//! | [`ops`] | apply, destroy, plan, status, render, certificates…: each reads from top to bottom | |
 //! | [`cluster`] | nodes and add-ons of a running cluster, through the Kubernetes API | sees the spec, names a machine's provider |
 //! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
 //! | [`model`] | spec to desired resources, one builder a topic | |
@@ -101,6 +101,8 @@
 //!   [`Plan`](plan::Plan), and both check it.
 //! - A private key, a passphrase, a token is a [`Secret`](keelson_provider_api::values::Secret): it does not print and
 //!   has no serialised form, so no log, plan or journal holds one by accident.
+//! - What a render writes, a listing prints or a status tells holds no key: only `etcd credentials` and `kubeconfig` give
+//!   keys away, to a file of the user's or because they were asked to print them.
 //! - An authority is written to the state store once, where there is none, and never over.
 //! - No `unsafe`; no lint is allowed silently (`#[expect(…, reason = "…")]` instead).
 //!
@@ -138,6 +140,10 @@
 //!   [`Layout::etcd`](pki::Layout::etcd) says why.
 //! - **Providers `aws` and `digitalocean` are not in this build**, and `ssh` runs etcd alone. Other specs for them are read
 //!   and checked in full; [`registry::connect`] says that it cannot act on them.
+//! - **What a plan has no use for is asked of machines through [`MachineAccess`](ops::MachineAccess)**, beside the providers:
+//!   the certificates themselves, and a way in for a person.
+//! - **A render asks nobody**: a digest that neither the state store nor a folder knows is zeros, which nothing can be
+//!   installed with, until `--look-up-digests`. What was invented would be taken for what an apply does.
 //! - **A bundle's settings are the digest of what a class of machines runs, with a machine's name and address.** Machines
 //!   of one class differ in nothing else, so a thousand workers are rendered once, and a plan needs no secret: keys and
 //!   certificates are no part of a bundle. What a certificate is to be has a digest of its own, which is seen to differ as

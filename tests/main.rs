@@ -17,3 +17,4 @@ mod pki;
 mod plan;
 mod simulation;
 mod spec;
+mod views;

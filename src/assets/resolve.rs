@@ -8,7 +8,7 @@ use keelson_provider_api::values::{Digest, TextValue};
 
 use super::Origin;
 use super::fetch::{AssetError, Fetcher};
-use crate::node::{ReleaseFile, ResolvedFile};
+use crate::node::{ReleaseFile, ResolvedFile, UNKNOWN_DIGEST};
 
 /// Digests by the path of the file.
 pub type Known = BTreeMap<String, Digest>;
@@ -42,6 +42,42 @@ pub async fn resolve(
             resolved.insert(file.path.clone(), file.resolved(digest, source));
         }
     }
+    found_any(origin, files, resolved)
+}
+
+/// The same without asking anyone over a network: a digest that is neither `known` nor in a folder is
+/// [`UNKNOWN_DIGEST`].
+///
+/// # Errors
+/// [`AssetError`], when a folder has not what it should have.
+pub fn resolve_offline(
+    origin: &Origin,
+    files: &[ReleaseFile],
+    known: &Known,
+) -> Result<BTreeMap<String, ResolvedFile>, AssetError> {
+    let mut resolved = BTreeMap::new();
+    for file in files {
+        let digest = match (known.get(&file.path), origin) {
+            (Some(digest), _) => Some(*digest),
+            (None, Origin::Folder(folder)) => {
+                let list = read_file(&folder.join(&file.checksums))?;
+                list.and_then(|list| listed(&list, file.file_name()))
+            }
+            (None, Origin::Upstream | Origin::Mirror(_)) => Some(UNKNOWN_DIGEST),
+        };
+        if let (Some(digest), Some(source)) = (digest, source(origin, file)) {
+            resolved.insert(file.path.clone(), file.resolved(digest, source));
+        }
+    }
+    found_any(origin, files, resolved)
+}
+
+/// Of each release at least one architecture must be there.
+fn found_any(
+    origin: &Origin,
+    files: &[ReleaseFile],
+    resolved: BTreeMap<String, ResolvedFile>,
+) -> Result<BTreeMap<String, ResolvedFile>, AssetError> {
     for file in files {
         let of_release = || files.iter().filter(|other| other.release == file.release);
         if !of_release().any(|file| resolved.contains_key(&file.path)) {
@@ -111,6 +147,49 @@ fn listed(list: &str, name: &str) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::{Architecture, Packaging};
+
+    fn release_file() -> ReleaseFile {
+        ReleaseFile {
+            release: "a".to_owned(),
+            name: "a for amd64".to_owned(),
+            packaging: Packaging::Program,
+            architecture: Architecture::Amd64,
+            path: "example.com/a.tar.gz".to_owned(),
+            checksums: "example.com/SHA256SUMS".to_owned(),
+        }
+    }
+
+    #[test]
+    fn offline_nobody_is_asked_and_what_is_not_known_says_so() {
+        let files = [release_file()];
+        let digest = |origin: &Origin, known: &Known| {
+            let resolved = resolve_offline(origin, &files, known).unwrap();
+            resolved[&files[0].path].asset.sha256
+        };
+        let known = Known::from([(files[0].path.clone(), Digest::of_bytes(b"a"))]);
+        // Nobody answers there, and nobody is asked.
+        let mirror = Origin::Mirror("http://192.0.2.1".to_owned());
+        for origin in [&Origin::Upstream, &mirror] {
+            assert_eq!(digest(origin, &Known::new()), UNKNOWN_DIGEST);
+            assert_eq!(digest(origin, &known), Digest::of_bytes(b"a"));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin::Folder(folder.path().to_owned());
+        assert!(
+            resolve_offline(&origin, &files, &Known::new()).is_err(),
+            "it is empty"
+        );
+        std::fs::create_dir(folder.path().join("example.com")).unwrap();
+        let sum = Digest::of_bytes(b"b").hexadecimal();
+        std::fs::write(folder.path().join(&files[0].path), b"b").unwrap();
+        std::fs::write(
+            folder.path().join(&files[0].checksums),
+            format!("{sum}  a.tar.gz\n"),
+        )
+        .unwrap();
+        assert_eq!(digest(&origin, &Known::new()), Digest::of_bytes(b"b"));
+    }
 
     #[test]
     fn lists_are_read_in_the_forms_that_upstream_writes() {

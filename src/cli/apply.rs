@@ -70,7 +70,12 @@ impl Apply {
         drop(reporter);
         if !self.progress.is_quiet() {
             match session.status(&Silent).await {
-                Ok(status) => terminal.text(&summary::applied(&applied, &status, &self.spec.word())),
+                Ok(status) => terminal.text(&summary::applied(
+                    &applied,
+                    &status,
+                    &self.spec.word(),
+                    session.offers_etcd_credentials(),
+                )),
                 // What was asked for is done, whether it can be looked at or not.
                 Err(error) => {
                     terminal.note(&format!("Done, but the status cannot be read: {}", chain(&error)));

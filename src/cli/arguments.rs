@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use keelson_provider_api::values::Span;
 
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -45,11 +46,19 @@ impl Deref for ClusterArgument {
 impl ClusterArgument {
     /// Reads the spec and connects to what it names.
     pub(super) async fn connect(&self, terminal: &Terminal) -> Result<Session, Failure> {
-        let options = self.options()?;
+        Ok(registry::connect(self.load(terminal)?, &self.options()?).await?)
+    }
+
+    /// The same for a command that installs nothing, so that no digest has to be looked up.
+    pub(super) async fn connect_to_look(&self, terminal: &Terminal) -> Result<Session, Failure> {
+        let options = ConnectOptions {
+            installs_nothing: true,
+            ..self.options()?
+        };
         Ok(registry::connect(self.load(terminal)?, &options).await?)
     }
 
-    /// Where and as whom to connect.
+    /// How the spec's machines and state store are reached.
     pub(super) fn options(&self) -> Result<ConnectOptions, Failure> {
         Ok(ConnectOptions {
             base_directory: self.directory(),
@@ -116,6 +125,17 @@ pub(super) fn shell_word(path: &Path) -> String {
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
+}
+
+/// A duration as an argument: as in a spec, or in days: `8h`, `30d`.
+pub(super) fn lifetime(text: &str) -> Result<Span, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let text = match days.and_then(|days| days.checked_mul(24)) {
+        Some(hours) => format!("{hours}h"),
+        None => text.to_owned(),
+    };
+    text.parse::<Span>()
+        .map_err(|error| format!("{error}; 8h and 30d are"))
 }
 
 /// How data is printed.
@@ -206,5 +226,29 @@ impl ProgressArgument {
             "there is no terminal to ask on"
         };
         Err(Failure::usage(problem).with_help("pass --yes to go on without asking"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_durations_too() {
+        let hours = |hours: u64| Ok(Span::from_secs(hours * 3600));
+        assert_eq!(lifetime("30d"), hours(720));
+        assert_eq!(lifetime("8h"), hours(8));
+        assert_eq!(lifetime("0d"), hours(0));
+        for wrong in [
+            "",
+            "d",
+            "-1d",
+            "1.5d",
+            "1d2h",
+            "999999999d",
+            "18446744073709551615d",
+        ] {
+            assert!(lifetime(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::terminal::Terminal;
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
+use crate::pki::PkiError;
 use crate::registry::ConnectError;
 use crate::spec::SpecErrors;
 use crate::view::{printable, summary};
@@ -154,6 +155,18 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
              and the directory you are in"
                 .to_owned()
         }
+        OperationError::ExternalEtcd(_) => {
+            "ask whoever runs it; `spec.etcd.placement.external` names its endpoints".to_owned()
+        }
+        OperationError::NoAuthority { .. } => "`keelson apply` makes it".to_owned(),
+        OperationError::Pki(error) => return pki_help(error),
+        OperationError::Simulated { .. } => {
+            "`provider: { ssh: … }` names real machines; examples/etcd-alone.yaml is a spec like that".to_owned()
+        }
+        OperationError::UnknownMachine { known, .. } if !known.is_empty() => {
+            format!("its hosts are: {}", known.join(", "))
+        }
+        OperationError::Machine(error) => return error.help.clone(),
         OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
         OperationError::Interrupted(None) => "nothing was changed".to_owned(),
         OperationError::NotConverged(_) => {
@@ -164,6 +177,19 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Defect(_) | OperationError::ClockStopped => {
             "please report this with the spec that led to it".to_owned()
         }
+        _ => return None,
+    })
+}
+
+fn pki_help(error: &PkiError) -> Option<String> {
+    Some(match error {
+        PkiError::NoKey { authority, .. } => format!(
+            "where keelson is to issue certificates, name the file with the key in the spec, under `pki.authorities`,              beside the certificate of the {authority} authority"
+        ),
+        PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
+            "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()
+        }
+        PkiError::Store(error) => store_help(error),
         _ => return None,
     })
 }
@@ -217,6 +243,8 @@ impl From<ConnectError> for Failure {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },
+            ConnectError::InMemory => failure
+                .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::WorldWrite(_) => {
                 failure.with_help("check that the folder of `stateStore` can be written, then try again")

@@ -1,8 +1,8 @@
 //! Files that the user names, and who the user is.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::failure::Failure;
@@ -65,11 +65,87 @@ pub(super) fn write(file: &Path, content: &str, overwrite: bool) -> Result<(), F
         .open(file)
         .and_then(|mut opened| opened.write_all(content.as_bytes()));
     result.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::failed(format!("{shown} exists and was left as it is"))
-            .with_help("choose another file, or pass --force to overwrite it"),
+        io::ErrorKind::AlreadyExists => exists(file),
         _ => Failure::failed(format!("cannot write {shown}: {}", reason(&error)))
             .with_help("name a file in a folder that you may write to"),
     })
+}
+
+/// The failure of writing a file that is there already.
+pub(super) fn exists(file: &Path) -> Failure {
+    Failure::failed(format!("{} exists and was left as it is", file.display()))
+        .with_help("choose another place, or pass --force to overwrite it")
+}
+
+/// Who may do what with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Permissions {
+    /// The user alone.
+    Private,
+    /// Everyone reads, the user writes.
+    Readable,
+    /// Everyone reads and runs it.
+    Executable,
+}
+
+impl Permissions {
+    /// The mode's permission bits.
+    pub(super) fn mode(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Readable => 0o644,
+            Self::Executable => 0o755,
+        }
+    }
+}
+
+/// Puts a whole file in its place, so that nobody ever sees half of it, and nobody else a private one. Where there is one
+/// already it is replaced if `overwrite`, and kept otherwise.
+pub(super) fn put(
+    file: &Path,
+    content: &[u8],
+    permissions: Permissions,
+    overwrite: bool,
+) -> Result<(), Failure> {
+    if !overwrite && file.symlink_metadata().is_ok() {
+        return Err(exists(file));
+    }
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let draft = file.with_file_name(name);
+    let write = || -> io::Result<()> {
+        // What a run that was killed has left under this name is not gone on with.
+        let _ = std::fs::remove_file(&draft);
+        let mut options = OpenOptions::new();
+        let mut opened = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+        opened.write_all(content)?;
+        opened.set_permissions(std::fs::Permissions::from_mode(permissions.mode()))?;
+        opened.sync_all()?;
+        std::fs::rename(&draft, file)
+    };
+    write().map_err(|error| {
+        let _ = std::fs::remove_file(&draft);
+        Failure::failed(format!("cannot write {}: {}", file.display(), reason(&error)))
+            .with_help("name a place that you may write to")
+    })
+}
+
+/// Makes a folder that only the user can look into; one that is there stays as it is.
+pub(super) fn make_private_folder(folder: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| {
+        Failure::failed(format!("cannot make {}: {}", folder.display(), reason(&error)))
+            .with_help("name a folder that you may write to")
+    })
+}
+
+/// A variable of the environment that is text and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the environment is read"
+)]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// In whose name leases are taken: user, machine, process.

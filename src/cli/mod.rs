@@ -5,8 +5,10 @@ mod apply;
 mod arguments;
 mod ask;
 mod assets;
+mod certs;
 mod completion;
 mod destroy;
+mod etcd;
 mod explain;
 mod failure;
 mod files;
@@ -14,6 +16,8 @@ mod init;
 mod kubeconfig;
 mod node;
 mod plan;
+mod render;
+mod rendered_folder;
 mod schema;
 mod secrets;
 mod status;
@@ -66,8 +70,11 @@ enum Command {
     Apply(apply::Apply),
     Status(status::Status),
     Kubeconfig(kubeconfig::Kubeconfig),
-    Assets(assets::Assets),
     Node(node::Node),
+    Etcd(etcd::Etcd),
+    Certs(certs::Certs),
+    Render(render::Render),
+    Assets(assets::Assets),
     Destroy(destroy::Destroy),
     Completion(completion::Completion),
     Version(version::Version),
@@ -99,8 +106,11 @@ impl Cli {
             Command::Apply(command) => command.run(terminal, interrupt).await,
             Command::Status(command) => command.run(terminal, interrupt).await,
             Command::Kubeconfig(command) => command.run(terminal).await,
-            Command::Assets(command) => command.run(terminal).await,
             Command::Node(command) => command.run(terminal).await,
+            Command::Etcd(command) => command.run(terminal).await,
+            Command::Certs(command) => command.run(terminal).await,
+            Command::Render(command) => command.run(terminal).await,
+            Command::Assets(command) => command.run(terminal).await,
             Command::Destroy(command) => command.run(terminal, interrupt).await,
             Command::Completion(command) => command.run(terminal),
             Command::Version(command) => command.run(terminal),

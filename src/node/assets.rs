@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Architecture;
 
+/// What stands for a digest that nobody has looked up. No file has it, so nothing that holds it can be installed.
+pub const UNKNOWN_DIGEST: Digest = Digest::from_bytes([0; 32]);
+
 /// A file of an upstream release, for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseFile {

@@ -130,6 +130,11 @@ impl NodeFiles {
         Digest::of_json(&(self.digest, own))
     }
 
+    /// The files that all machines of the class share, by their path in the bundle.
+    pub fn shared(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.contents.files
+    }
+
     /// Every file of the bundle of `host`, by its path in the bundle.
     ///
     /// # Errors

@@ -25,7 +25,9 @@ mod quote;
 pub(crate) mod templates;
 
 pub use action::{Access, Architecture, InvalidAction};
-pub use assets::{AssetIndex, Packaging, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
+pub use assets::{
+    AssetIndex, Packaging, ReleaseFile, ResolvedFile, ResolvedRelease, UNKNOWN_DIGEST, etcd as etcd_release,
+};
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};

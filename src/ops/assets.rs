@@ -8,7 +8,7 @@ use keelson_provider_api::{Precondition, Store, StoreError};
 use super::error::OperationError;
 use super::session::Session;
 use crate::model::{self, Blueprint};
-use crate::node::{AssetIndex, ReleaseFile};
+use crate::node::{AssetIndex, ReleaseFile, UNKNOWN_DIGEST};
 use crate::spec::ValidSpec;
 
 fn path(cluster: &ClusterName) -> String {
@@ -48,6 +48,7 @@ impl Session {
         let digests: BTreeMap<&String, Digest> = files
             .iter()
             .map(|(path, file)| (path, file.asset.sha256))
+            .filter(|(_, digest)| *digest != UNKNOWN_DIGEST)
             .collect();
         // A map of texts always has a JSON form.
         let content = serde_json::to_vec_pretty(&digests).unwrap_or_default();

@@ -80,6 +80,33 @@ impl Authorities {
         self.pki().establish_encryption_key().await
     }
 
+    /// The authority with its key, where keelson or the user has that, if the cluster has one yet. Nothing is made.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read or opened, or is another one than the user brought.
+    pub async fn existing(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
+        match self.find(name).await? {
+            None => Ok(None),
+            Some(_) => self.establish(name).await.map(Some),
+        }
+    }
+
+    /// The key of service accounts, if the cluster has one yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read or opened.
+    pub async fn existing_service_account_key(&self) -> Result<Option<ServiceAccountKey>, PkiError> {
+        self.pki().service_account_key().await
+    }
+
+    /// The key that Secrets are encrypted with in etcd, if the cluster has one yet.
+    ///
+    /// # Errors
+    /// [`PkiError`], when it cannot be read or opened.
+    pub async fn existing_encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
+        self.pki().encryption_key().await
+    }
+
     /// The clock that certificates run on.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()

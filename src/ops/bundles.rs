@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::NodeBundle;
 use keelson_provider_api::values::{Digest, Secret};
-use keelson_provider_api::{ClusterIdentity, ErrorClass, ProviderError, with_causes};
+use keelson_provider_api::{Asset, ClusterIdentity, ErrorClass, ProviderError, with_causes};
 
 use super::authorities::Authorities;
+use super::bundle_files::{BundleFiles, bundle_files};
 use crate::model::{Blueprint, Classes, MachineBlueprint, MachineCertificates, OtherSecret, host_identity};
 use crate::node::kubernetes::encryption_configuration;
-use crate::node::{Access, Architecture, AssetIndex, PlacedSecret};
+use crate::node::{Access, Architecture, AssetIndex, PlacedSecret, UNKNOWN_DIGEST};
 use crate::pki::{Authority, AuthorityName, Renewal, Verdict, issue, judge};
 use crate::spec::ValidSpec;
 
@@ -140,38 +141,29 @@ impl BundleSource for SpecBundles {
         found: &FoundOnMachine,
     ) -> Result<Bundle, ProviderError> {
         let blueprint = Blueprint::of(&self.spec);
-        let (mut files, class_digest, assets, machine_certificates) = {
+        let (files, assets) = {
             let machine = machine(&blueprint, &wanted.machine)?;
-            let host = host_identity(machine).ok_or_else(|| {
+            if host_identity(machine).is_none() {
                 let message = format!("the address of {} among the others is not known", wanted.machine);
-                ProviderError::new(ErrorClass::Permanent, message)
-            })?;
+                return Err(ProviderError::new(ErrorClass::Permanent, message));
+            }
             let mut classes = Classes::new(&blueprint, &self.assets);
-            let asked = classes.bundle(machine).map_err(|error| permanent(&error))?;
-            check_wanted(wanted, &asked)?;
+            let files = bundle_files(&blueprint, &mut classes, machine).map_err(|error| permanent(&error))?;
+            check_wanted(wanted, &files.bundle)?;
             let class = classes.of(machine).map_err(|error| permanent(&error))?;
-            let files = class.of_host(&host).map_err(|error| permanent(&error))?;
-            let machine_certificates = MachineCertificates::of(&blueprint, machine);
-            (
-                files,
-                class.digest(Some(&host)),
-                // One that keelson does not know gets none, and the apply script says so.
-                Architecture::of_machine(&found.architecture)
-                    .map(|architecture| class.assets(architecture))
-                    .unwrap_or_default(),
-                machine_certificates,
-            )
+            // An architecture that keelson does not know gets none, and the apply script says so.
+            let architecture = Architecture::of_machine(&found.architecture);
+            let assets = architecture.map(|architecture| class.assets(architecture));
+            (files, assets.unwrap_or_default())
         };
-        let secrets = self.secrets(&machine_certificates, found).await?;
-        let record = BundleRecord {
-            bundle: wanted.clone(),
-            certificates: machine_certificates.certificate_paths(),
-            keys: machine_certificates.key_paths(),
-        };
-        let record = serde_json::to_vec_pretty(&record).map_err(|error| permanent(&error))?;
-        // A record that differs makes another bundle, or the machine would go on with the one that it has.
-        let digest = Digest::of_json(&(class_digest, Digest::of_bytes(&record)));
-        files.insert("record.json".to_owned(), record);
+        check_known(&assets)?;
+        let BundleFiles {
+            files,
+            digest,
+            certificates,
+            ..
+        } = files;
+        let secrets = self.secrets(&certificates, found).await?;
         Ok(Bundle {
             digest,
             files,
@@ -240,6 +232,19 @@ fn machine<'a, 'b>(
             format!("the spec has no machine {name} any more"),
         )
     })
+}
+
+/// Refuses release files whose digests were not looked up: the session was made only to look.
+fn check_known(assets: &[Asset]) -> Result<(), ProviderError> {
+    let Some(unknown) = assets.iter().find(|asset| asset.sha256 == UNKNOWN_DIGEST) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the digest of {} was not looked up, so it cannot be installed",
+        unknown.name
+    );
+    Err(ProviderError::new(ErrorClass::Permanent, message)
+        .with_help("connect without `installs_nothing` to apply"))
 }
 
 /// Refuses a bundle that the spec does not ask for: a plan that was made from another one.

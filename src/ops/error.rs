@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{ResourceKey, StoreError};
+use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
+use crate::pki::{AuthorityName, PkiError};
 use crate::plan::{PlanDefect, PlanReport};
 
 /// Why an operation did not do what was asked.
@@ -59,6 +60,37 @@ pub enum OperationError {
     /// The cluster is etcd alone.
     #[error("cluster {0} is etcd alone: it has no Kubernetes API")]
     NoKubernetes(ClusterName),
+    /// Someone else runs the cluster's etcd.
+    #[error("the etcd of cluster {0} is external: someone else runs it")]
+    ExternalEtcd(ClusterName),
+    /// The cluster has no such authority yet.
+    #[error("the cluster has no {authority} authority yet")]
+    NoAuthority {
+        /// The authority.
+        authority: AuthorityName,
+    },
+    /// The cluster's keys or certificates cannot be used.
+    #[error("cannot use the cluster's keys")]
+    Pki(#[from] PkiError),
+    /// The cluster is in memory.
+    #[error("cluster {name} is simulated: it has no {lacks}")]
+    Simulated {
+        /// The cluster.
+        name: ClusterName,
+        /// What a real one has.
+        lacks: &'static str,
+    },
+    /// The spec has no such machine.
+    #[error("the spec has no host `{}`", name.escape_debug())]
+    UnknownMachine {
+        /// The name that was asked for.
+        name: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// A machine cannot be reached, or does not do what it is asked.
+    #[error("{0}")]
+    Machine(Box<ProviderError>),
     /// After a destroy something was left.
     #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),

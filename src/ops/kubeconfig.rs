@@ -28,12 +28,7 @@ impl Session {
     /// has no address yet, [`OperationError::NoKubernetes`] for a cluster of etcd alone.
     pub async fn kubeconfig(&self) -> Result<Kubeconfig, OperationError> {
         let name = self.spec().name();
-        if self.identity().await?.uid.is_none() {
-            return Err(OperationError::NoCluster {
-                name: name.clone(),
-                location: self.store().location(),
-            });
-        }
+        self.existing_identity().await?;
         if self.spec().is_etcd_alone() {
             return Err(OperationError::NoKubernetes(name.clone()));
         }

@@ -1,21 +1,30 @@
 //! The operations: what a user can do with a cluster.
 //!
 //! Each is one file that reads from top to bottom: [`apply`](Session::apply), [`destroy`](Session::destroy),
-//! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig). They share a
-//! [`Session`]: a spec, its providers, its state store.
+//! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig),
+//! [`render`](Session::render), [`nodes`](Session::nodes), [`login`](Session::login),
+//! [`etcd_report`](Session::etcd_report), [`etcd_credentials`](Session::etcd_credentials),
+//! [`check_certificates`](Session::check_certificates). They share a [`Session`]: a spec, its providers, its state store.
 
 mod addons;
 mod apply;
 mod assets;
 mod authorities;
+mod bundle_files;
 mod bundles;
+mod certificates;
 mod credentials;
 mod destroy;
 mod endpoint;
 mod error;
+mod etcd;
 mod identity;
 mod kubeconfig;
+mod login;
+mod machine_access;
+mod nodes;
 mod planning;
+mod render;
 mod session;
 mod status;
 
@@ -24,12 +33,18 @@ pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use bundles::{BroughtFiles, SpecBundles};
+pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};
 pub use credentials::AuthorityCredentials;
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
+pub use etcd::{EtcdClusterReport, EtcdCredentials, EtcdCredentialsRequest, EtcdMemberReport, EtcdReport};
 pub use identity::ClusterRecord;
 pub use kubeconfig::Kubeconfig;
+pub use login::login;
+pub use machine_access::{Login, LoginRequest, MachineAccess};
+pub use nodes::{BundleState, NodeEntry, NodeList, NodeState};
 pub use planning::{Forecast, Planned};
+pub use render::{Rendered, RenderedCertificate, RenderedMachine, RenderedRelease, render};
 pub use session::{Session, SessionParts};
 pub use status::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,

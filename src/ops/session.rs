@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use keelson_provider_api::{Clock, ClusterIdentity, Store};
 
+use super::authorities::Authorities;
 use super::error::OperationError;
 use super::identity;
+use super::machine_access::MachineAccess;
 use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
@@ -31,6 +33,10 @@ pub struct SessionParts {
     pub holder: String,
     /// How long a lease lasts without being renewed.
     pub lease_time_to_live: Duration,
+    /// The certificate authorities; `None` where nothing has certificates, as in the simulated world.
+    pub authorities: Option<Authorities>,
+    /// The way to single machines; `None` where they are in memory.
+    pub machine_access: Option<Arc<dyn MachineAccess>>,
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.
@@ -102,6 +108,26 @@ impl Session {
         let name = self.parts.spec.name();
         let record = identity::read(self.store(), name).await?;
         Ok(identity::identity(name, record.as_ref()))
+    }
+
+    /// The cluster's name and uid.
+    ///
+    /// # Errors
+    /// [`OperationError::NoCluster`] when it has none yet.
+    pub(super) async fn existing_identity(&self) -> Result<ClusterIdentity, OperationError> {
+        let identity = self.identity().await?;
+        if identity.uid.is_none() {
+            return Err(OperationError::NoCluster {
+                name: identity.name,
+                location: self.store().location(),
+            });
+        }
+        Ok(identity)
+    }
+
+    /// The way to single machines.
+    pub(super) fn machine_access(&self) -> Option<&dyn MachineAccess> {
+        self.parts.machine_access.as_deref()
     }
 
     /// Runs `work` in the providers' time.

@@ -12,6 +12,8 @@ use super::requirement::Requirement;
 use super::table::AuthorityName;
 use super::verdict::{Renewal, Verdict, judge, out_of_time};
 
+const DAY_SECS: i64 = 24 * 60 * 60;
+
 /// A certificate that was looked for: a machine's, or an authority's in the state store or on a machine. What was seen
 /// of it is PEM.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +62,16 @@ pub struct CertificateRecord {
     pub certificate: String,
     /// Where it is: a machine and its file, the state store, or nowhere for a user's.
     pub place: String,
+    /// Whose it is, if it can be read: `O=system:nodes, CN=system:node:a`.
+    pub subject: Option<String>,
+    /// Whom it names as its issuer, if it can be read.
+    pub issuer: Option<String>,
     /// Until when it is valid, if it can be read.
     pub expires: Option<Timestamp>,
     /// How long that is from now; negative when it is over.
     pub residual_secs: Option<i64>,
+    /// The same in whole days, rounded down.
+    pub residual_days: Option<i64>,
     /// The authority that signs it, or that it is the certificate of.
     pub authority: AuthorityName,
     /// True when that authority's key is not keelson's, so that keelson cannot renew it.
@@ -119,16 +127,20 @@ fn record(
             LookedFor::Authority { .. } => judge_authority(pem, authority, renewals.authorities, now),
         },
     };
-    let expires = match seen {
+    let found = match seen {
         Observed::Present(pem) => Certificate::from_pem(pem, &certificate).ok(),
         Observed::Absent | Observed::Unknown(_) => None,
     };
-    let expires = expires.map(|certificate| certificate.not_after);
+    let expires = found.as_ref().map(|found| found.not_after);
+    let residual_secs = expires.map(|expires| expires.duration_since(now).as_secs());
     CertificateRecord {
         certificate,
         place,
+        subject: found.as_ref().map(|found| found.subject.clone()),
+        issuer: found.map(|found| found.issuer),
         expires,
-        residual_secs: expires.map(|expires| expires.duration_since(now).as_secs()),
+        residual_secs,
+        residual_days: residual_secs.map(|seconds| seconds.div_euclid(DAY_SECS)),
         authority: name,
         externally_managed: authority.is_some_and(|authority| authority.key_pem().is_none()),
         words: verdict.to_string(),

@@ -198,7 +198,11 @@ impl<'a> ClusterPki<'a> {
         first.ok_or_else(|| self.vanished(ENCRYPTION))
     }
 
-    async fn encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
+    /// The key that Secrets are encrypted with in etcd, if there is one yet.
+    ///
+    /// # Errors
+    /// As [`authority`](Self::authority).
+    pub async fn encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
         let path = self.path(ENCRYPTION);
         let location = self.store.location();
         let object = Object {

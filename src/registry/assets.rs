@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use keelson_provider_api::clock::SystemClock;
 
-use super::ConnectError;
-use crate::assets::{Fetcher, Known, Origin, resolve};
+use super::{ConnectError, open_store};
+use crate::assets::{Fetcher, Known, Origin, resolve, resolve_offline};
 use crate::node::AssetIndex;
-use crate::ops::release_files;
+use crate::ops::{pinned_assets, release_files};
 use crate::spec::{HttpUrl, Location, ValidSpec};
 
 /// The release files that a spec's machines need, and who reads them.
@@ -29,17 +29,55 @@ pub async fn find_assets(
     base_directory: &Path,
     known: &Known,
 ) -> Result<FoundAssets, ConnectError> {
-    let assets = &spec.spec().assets;
-    let proxy = assets.proxy.as_ref().map(HttpUrl::as_str);
-    let fetcher = Fetcher::new(proxy, Arc::new(SystemClock))?;
-    let origin = match &assets.files {
-        None => Origin::Upstream,
-        Some(Location::Url(url)) => Origin::Mirror(url.as_str().trim_end_matches('/').to_owned()),
-        Some(Location::Path(path)) => Origin::Folder(base_directory.join(path)),
-    };
+    let fetcher = fetcher(spec)?;
+    let origin = origin(spec, base_directory);
     let files = resolve(&origin, &release_files(spec), known, &fetcher).await?;
     Ok(FoundAssets {
         index: AssetIndex::Resolved(files),
         fetcher,
     })
+}
+
+/// The same without a network: digests are those that the last apply went by, those in a folder that `assets.files`
+/// names, or [`UNKNOWN_DIGEST`](crate::node::UNKNOWN_DIGEST).
+///
+/// # Errors
+/// [`ConnectError::Assets`] when a folder has not what it should have, [`ConnectError::Store`].
+pub async fn find_assets_offline(
+    spec: &ValidSpec,
+    base_directory: &Path,
+) -> Result<AssetIndex, ConnectError> {
+    let known = known_assets(spec, base_directory).await?;
+    let files = resolve_offline(&origin(spec, base_directory), &release_files(spec), &known)?;
+    Ok(AssetIndex::Resolved(files))
+}
+
+/// The digests that the last apply went by; none before the first, and none where the state is kept in a place that this
+/// build does not know.
+///
+/// # Errors
+/// [`ConnectError::Store`].
+pub async fn known_assets(spec: &ValidSpec, base_directory: &Path) -> Result<Known, ConnectError> {
+    match open_store(&spec.spec().state_store, base_directory) {
+        Ok((_, store)) => Ok(pinned_assets(store.as_ref(), spec.name()).await?),
+        Err(ConnectError::NoStore(_)) => Ok(Known::new()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Reads files for `spec`: through its proxy, where it names one.
+///
+/// # Errors
+/// [`ConnectError::Assets`] when the system has no trusted authorities.
+pub(super) fn fetcher(spec: &ValidSpec) -> Result<Fetcher, ConnectError> {
+    let proxy = spec.spec().assets.proxy.as_ref().map(HttpUrl::as_str);
+    Ok(Fetcher::new(proxy, Arc::new(SystemClock))?)
+}
+
+fn origin(spec: &ValidSpec, base_directory: &Path) -> Origin {
+    match &spec.spec().assets.files {
+        None => Origin::Upstream,
+        Some(Location::Url(url)) => Origin::Mirror(url.as_str().trim_end_matches('/').to_owned()),
+        Some(Location::Path(path)) => Origin::Folder(base_directory.join(path)),
+    }
 }

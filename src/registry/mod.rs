@@ -5,6 +5,8 @@ mod manifests;
 mod simulated;
 #[cfg(feature = "ssh")]
 mod ssh;
+#[cfg(feature = "ssh")]
+mod ssh_access;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,12 +20,12 @@ use keelson_provider_simulated::WorldLogError;
 use crate::assets::AssetError;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Session, SessionParts};
+use crate::ops::{Authorities, MachineAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
 
-pub use assets::{FoundAssets, find_assets};
+pub use assets::{FoundAssets, find_assets, find_assets_offline, known_assets};
 pub use manifests::{Manifests, pin_manifests};
 pub use simulated::connect_in_memory;
 
@@ -39,6 +41,8 @@ pub struct ConnectOptions {
     pub holder: String,
     /// Believes the key that a host shows when nobody knows it yet, and remembers it.
     pub accept_new_host_keys: bool,
+    /// True for a session that installs nothing: digests of release files that are not known are not looked up.
+    pub installs_nothing: bool,
     /// What sudo asks for on hosts, where it asks.
     pub sudo_password: Option<Secret<String>>,
     /// What keys in the state store are encrypted with, where the spec asks for a passphrase.
@@ -54,6 +58,9 @@ pub enum ConnectError {
     /// This build has no such provider.
     #[error("this build of keelson has no provider `{0}`")]
     NoProvider(&'static str),
+    /// The machines are simulated.
+    #[error("the spec's machines are simulated: there is nothing to log in on")]
+    InMemory,
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
@@ -126,6 +133,8 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         lease_clock: Arc::new(SystemClock),
         holder: options.holder.clone(),
         lease_time_to_live: LEASE_TIME_TO_LIVE,
+        authorities: reached.authorities,
+        machine_access: reached.machine_access,
     }))
 }
 
@@ -174,11 +183,40 @@ pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str)
     }
 }
 
+/// The way to the machines of `spec`, without a look at anything else: whatever they run, and also before the first apply.
+///
+/// # Errors
+/// [`ConnectError`] when the spec's machines are in memory, or this build lacks their provider or the state store.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(
+        clippy::unused_async,
+        unused_variables,
+        reason = "there is no way to any machine"
+    )
+)]
+pub async fn machine_access(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+) -> Result<Arc<dyn MachineAccess>, ConnectError> {
+    match &spec.spec().provider {
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => {
+            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            ssh::machine_access(spec, options, &store).await
+        }
+        Provider::Simulated(_) => Err(ConnectError::InMemory),
+        other => Err(ConnectError::NoProvider(other.field())),
+    }
+}
+
 /// A world that was reached.
 struct Reached {
     providers: Vec<Arc<dyn keelson_provider_api::Provider>>,
     clock: Arc<dyn Clock>,
     assets: AssetIndex,
+    authorities: Option<Authorities>,
+    machine_access: Option<Arc<dyn MachineAccess>>,
 }
 
 fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {

@@ -30,6 +30,8 @@ pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<R
         providers: providers(&world),
         clock: world.clock(),
         assets: AssetIndex::Imagined,
+        authorities: None,
+        machine_access: None,
     })
 }
 
@@ -56,6 +58,8 @@ pub fn connect_in_memory(
         lease_clock: world.clock(),
         holder: "in memory".to_owned(),
         lease_time_to_live: LEASE_TIME_TO_LIVE,
+        authorities: None,
+        machine_access: None,
     });
     Ok((session, world))
 }

@@ -11,9 +11,13 @@ use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::preflight::NodeNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
+use super::assets::fetcher;
 use super::manifests::Manifests;
-use super::{ConnectError, ConnectOptions, Reached, find_assets};
-use crate::ops::{Authorities, BroughtFiles, SpecBundles, cluster_provider, pinned_assets};
+use super::ssh_access::HostAccess;
+use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline};
+use crate::ops::{
+    Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
+};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
     AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
@@ -25,11 +29,14 @@ pub(super) async fn reach(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Reached, ConnectError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
-    let found = find_assets(spec, &options.base_directory, &known).await?;
-    let assets = found.index;
+    let assets = if options.installs_nothing {
+        find_assets_offline(spec, &options.base_directory).await?
+    } else {
+        find_assets(spec, &options.base_directory, &known).await?.index
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let authorities = authorities(spec, options, store, &clock)?;
     let brought = brought_files(spec, &options.base_directory)?;
     let bundles = Arc::new(SpecBundles::new(
@@ -44,11 +51,11 @@ pub(super) async fn reach(
         Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
     ];
     if !spec.is_etcd_alone() {
-        let control_planes = Arc::new(ControlPlaneProvider::new(hosts));
-        let manifests = Manifests::new(&options.base_directory, found.fetcher);
+        let control_planes = Arc::new(ControlPlaneProvider::new(hosts.clone()));
+        let manifests = Manifests::new(&options.base_directory, fetcher(spec)?);
         let cluster = cluster_provider(
             spec.clone(),
-            authorities,
+            authorities.clone(),
             Arc::new(manifests),
             control_planes.clone(),
             control_planes.clone(),
@@ -63,6 +70,8 @@ pub(super) async fn reach(
         providers,
         clock,
         assets,
+        authorities: Some(authorities),
+        machine_access: Some(Arc::new(HostAccess(hosts))),
     })
 }
 
@@ -74,6 +83,15 @@ fn node_needs(spec: &ValidSpec) -> NodeNeeds {
         programs: routed.into_iter().collect(),
         brings_containerd: spec.containerd.source == ContainerdSource::Upstream,
     }
+}
+
+/// The way to the hosts of `spec`, whatever runs on them.
+pub(super) async fn machine_access(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<Arc<dyn MachineAccess>, ConnectError> {
+    Ok(Arc::new(HostAccess(open(spec, options, store).await?)))
 }
 
 async fn open(
@@ -105,9 +123,7 @@ pub(super) async fn forget_host_key(
     store: &Arc<dyn Store>,
     name: &str,
 ) -> Result<(), ConnectError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
-    let hosts = Hosts::open(options).await.map_err(ConnectError::Hosts)?;
+    let hosts = open(spec, &ConnectOptions::default(), store).await?;
     hosts.forget_keys(name).await.map_err(ConnectError::Hosts)
 }
 

@@ -71,9 +71,38 @@ pub fn size(bytes: usize) -> String {
         )
 }
 
+/// A number of bytes as people compare them: `512 B`, `20 KiB`, `1.5 MiB`. Rounded down to a tenth.
+pub(super) fn approximate_size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.iter().find(|(unit, _)| bytes >= *unit);
+    let Some((unit, name)) = unit else {
+        return format!("{bytes} B");
+    };
+    let (whole, tenths) = (bytes / unit, bytes % unit * 10 / unit);
+    if tenths == 0 {
+        format!("{whole} {name}")
+    } else {
+        format!("{whole}.{tenths} {name}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        let table = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (20_480, "20 KiB"),
+            (1_600_000, "1.5 MiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(approximate_size(bytes), expected);
+        }
+    }
 
     #[test]
     fn words_of_others_cannot_steer_the_terminal() {

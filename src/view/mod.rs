@@ -8,11 +8,20 @@
 //! | [`progress_lines`], [`progress_bars`], [`progress_json`] | a run, while it goes on |
 //! | [`summary`] | what a run did, and what to do next |
 //! | [`status_text`] | how a cluster is doing |
+//! | [`nodes_text`] | the machines of a cluster |
+//! | [`etcd_text`] | how etcd is |
+//! | [`etcd_credentials_text`] | what a client of etcd is given |
+//! | [`certificates_text`] | certificates and when they end |
 //! | [`assets_text`] | release files |
+//! | [`rendered`] | what machines would be given, as files |
 
 pub mod assets_text;
+pub mod certificates_text;
+pub mod etcd_credentials_text;
+pub mod etcd_text;
 mod groups;
 mod humane;
+pub mod nodes_text;
 pub mod plan_json;
 pub mod plan_picture;
 pub mod plan_text;
@@ -20,6 +29,7 @@ mod plan_totals;
 pub mod progress_bars;
 pub mod progress_json;
 pub mod progress_lines;
+pub mod rendered;
 pub mod spec_file;
 pub mod status_text;
 mod styles;

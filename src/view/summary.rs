@@ -14,8 +14,8 @@ use crate::plan::PlanReport;
 /// So many failures are shown one by one.
 const FAILURE_LIMIT: usize = 10;
 
-/// The end of an apply that reached its goal.
-pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> String {
+/// The end of an apply that reached its goal; `offers_etcd` for a cluster whose etcd others are to use.
+pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str, offers_etcd: bool) -> String {
     let mut text = String::new();
     let name = &applied.identity.name;
     if applied.steps_done() == 0 {
@@ -66,6 +66,12 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str) -> St
         commands.push((
             format!("keelson kubeconfig -f {spec_file}"),
             "credentials for kubectl",
+        ));
+    }
+    if offers_etcd {
+        commands.push((
+            format!("keelson etcd credentials -f {spec_file} --out etcd-client"),
+            "a certificate and endpoints for its clients",
         ));
     }
     text + &next(&commands)

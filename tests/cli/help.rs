@@ -11,8 +11,11 @@ const COMMANDS: &[&str] = &[
     "apply",
     "status",
     "kubeconfig",
-    "assets",
     "node",
+    "etcd",
+    "certs",
+    "render",
+    "assets",
     "destroy",
     "completion",
     "version",
@@ -41,10 +44,42 @@ fn every_command_explains_itself() {
     }
 }
 
+/// Commands below commands.
+const SUBCOMMANDS: &[&str] = &[
+    "assets list",
+    "assets copy",
+    "node list",
+    "node ssh",
+    "node forget",
+    "node forget-key",
+    "etcd status",
+    "etcd credentials",
+    "certs check",
+];
+
+#[test]
+fn every_subcommand_explains_itself() {
+    let lab = Lab::new();
+    for command in ["node", "etcd", "certs", "assets"] {
+        let help = lab.expect(0, &format!("{command} --help")).stdout;
+        let listed = SUBCOMMANDS.iter().filter_map(|name| name.strip_prefix(command));
+        for name in listed {
+            assert!(
+                help.contains(&format!("\n {name} ")),
+                "{command} does not list {name}:\n{help}"
+            );
+        }
+    }
+    for command in SUBCOMMANDS {
+        let help = lab.expect(0, &format!("{command} --help"));
+        insta::assert_snapshot!(format!("help_{}", command.replace([' ', '-'], "_")), help.stdout);
+    }
+}
+
 #[test]
 fn help_texts_have_one_form() {
     let lab = Lab::new();
-    for command in COMMANDS {
+    for command in COMMANDS.iter().chain(SUBCOMMANDS) {
         let help = lab.expect(0, &format!("{command} -h")).stdout;
         let about = help.lines().next().unwrap();
         assert!(about.starts_with(char::is_uppercase), "{command}: {about}");

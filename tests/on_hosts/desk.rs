@@ -1,6 +1,6 @@
 //! An operator's desk: a folder with a spec, an agent with the hosts' key, and hosts to work on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +138,11 @@ impl Desk {
     /// The folder that the program runs in.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A file or folder on the desk.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Runs the program; arguments are separated by spaces.

@@ -6,6 +6,7 @@
 )]
 
 mod client;
+mod commands;
 mod desk;
 mod etcd;
 mod killed;

@@ -1,5 +1,9 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
+mod certificates;
+mod credentials;
+mod etcd_alone;
+
 use std::sync::Arc;
 use std::time::Duration;
 

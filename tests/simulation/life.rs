@@ -116,6 +116,8 @@ impl Life {
             lease_clock: self.world.clock(),
             holder: format!("run {}", self.runs),
             lease_time_to_live: Duration::from_secs(30),
+            authorities: None,
+            machine_access: None,
         })
     }
 

@@ -114,6 +114,8 @@ fn live(seed: u64) -> u32 {
                 lease_clock: life.world.clock(),
                 holder: "twice".to_owned(),
                 lease_time_to_live: Duration::from_secs(30),
+                authorities: None,
+                machine_access: None,
             });
             let interrupt = Interrupt::new();
             match operation {

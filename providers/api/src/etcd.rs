@@ -50,10 +50,19 @@ impl EtcdInstance {
 
     /// The URL under which other members reach the one at `address`.
     pub fn peer_url(&self, address: IpAddr) -> String {
-        match address {
-            IpAddr::V4(address) => format!("https://{address}:{}", self.peer_port),
-            IpAddr::V6(address) => format!("https://[{address}]:{}", self.peer_port),
-        }
+        url(address, self.peer_port)
+    }
+
+    /// The URL under which clients reach the member at `address`.
+    pub fn client_url(&self, address: IpAddr) -> String {
+        url(address, self.client_port)
+    }
+}
+
+fn url(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(address) => format!("https://{address}:{port}"),
+        IpAddr::V6(address) => format!("https://[{address}]:{port}"),
     }
 }
 

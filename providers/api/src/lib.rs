@@ -9,8 +9,9 @@
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`causes`](mod@causes) | errors with their causes |
+//! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
-//! | [`etcd`] | the etcds that a machine can run: units, folders, ports
+//! | [`etcd`] | the etcds that a machine can run: units, folders, ports |
 //! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
 //! | [`joining`] | reaching an API server, starting and stopping kubelets |
 //! | [`provider`] | who carries changes out, and how a change can end |
@@ -22,6 +23,7 @@ pub mod causes;
 pub mod change;
 pub mod clock;
 pub mod etcd;
+pub mod etcd_facts;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -36,6 +38,7 @@ pub use causes::{causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;
+pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi};
 pub use key::ResourceKey;

@@ -13,6 +13,7 @@ use crate::local::LocalShell;
 use crate::options::{Access, SshOptions};
 use crate::records::{HostRecord, Records};
 use crate::session::SshShell;
+use crate::session::login::{Login, LoginOptions};
 use crate::shell::Shell;
 use crate::target::Target;
 
@@ -23,6 +24,7 @@ pub const HOSTS_AT_ONCE: usize = 32;
 pub struct Hosts {
     cluster: ClusterName,
     members: BTreeMap<String, Member>,
+    access: Arc<Access>,
     records: Records,
     clock: Arc<dyn Clock>,
     /// The machine-ids that were seen or are remembered, by name.
@@ -92,6 +94,7 @@ impl Hosts {
         Ok(Arc::new(Self {
             cluster: options.cluster,
             members: targets.into_iter().map(member).collect(),
+            access: Arc::clone(&access),
             records: records.clone(),
             clock: options.clock,
             machine_ids: Mutex::new(machine_ids),
@@ -140,6 +143,20 @@ impl Hosts {
             )
             .with_help(format!("add {name} and its address to spec.provider.ssh.hosts"))
         })
+    }
+
+    /// Gets ready for someone to log in on a host. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When nobody knows how to reach it, or the system has no ssh.
+    pub async fn login(&self, name: &str, options: &LoginOptions) -> Result<Login, ProviderError> {
+        self.need(name)?;
+        match self.target(name) {
+            Some(target) if !target.is_local() => {
+                Ok(Login::over_ssh(target, &self.access, &self.records, options).await?)
+            }
+            _ => Ok(Login::here(options)),
+        }
     }
 
     /// Does something with each of the hosts `names`, [`HOSTS_AT_ONCE`] at a time, and gives what came of it by name.

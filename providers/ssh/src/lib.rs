@@ -41,6 +41,7 @@ pub mod shell;
 pub mod target;
 
 mod bundle;
+mod certificates;
 mod duration;
 mod local;
 mod machine;
@@ -51,5 +52,6 @@ pub use fence::{fence_arguments, fenced, run_fenced};
 pub use hosts::Hosts;
 pub use options::SshOptions;
 pub use provider::SshProvider;
+pub use session::login::{Login, LoginOptions};
 pub use shell::{FENCED_STATUS, Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 pub use target::Target;

@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod etcd;
+mod etcd_facts;
 mod foreign;
 mod health;
 mod invariants;

@@ -71,10 +71,8 @@ impl World {
 
     fn existing(&self, cluster: &ClusterIdentity, thing: &Thing, now: Timestamp) -> Existing {
         let mut facts = thing.facts.clone();
-        if let Resource::EtcdMember(member) = &thing.resource
-            && let Some(etcd) = self.etcd_cluster(&thing.holder, &member.cluster)
-        {
-            facts.insert("revision".to_owned(), Self::revision(etcd, now).to_string());
+        if let Resource::EtcdMember(member) = &thing.resource {
+            facts.extend(self.etcd_facts(thing, member, now));
         }
         Existing {
             resource: thing.resource.clone(),

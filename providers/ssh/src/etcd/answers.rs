@@ -48,6 +48,7 @@ impl<'de> Deserialize<'de> for Id {
 pub(super) struct Header {
     pub cluster_id: Id,
     pub member_id: Id,
+    pub revision: u64,
     pub raft_term: u64,
 }
 
@@ -90,11 +91,15 @@ pub(super) struct Status {
     pub version: String,
     #[serde(default, rename = "dbSize")]
     pub db_size: u64,
+    #[serde(default, rename = "dbSizeInUse")]
+    pub db_size_in_use: u64,
     /// Zero when there is none.
     #[serde(default)]
     pub leader: Id,
     #[serde(default, rename = "raftIndex")]
     pub raft_index: u64,
+    #[serde(default, rename = "raftAppliedIndex")]
+    pub raft_applied_index: u64,
     #[serde(default, rename = "isLearner")]
     pub is_learner: bool,
     /// Alarms of every member, and what this one misses: `memberID:1 alarm:NOSPACE `, `etcdserver: no leader`.
@@ -161,6 +166,9 @@ mod tests {
         assert_eq!(Id::from_hex("c0363952d3667a71"), Some(list.members[1].id));
         let status = endpoint_status(STATUS).unwrap();
         assert_eq!(status.leader, list.members[0].id);
+        assert_eq!((status.header.revision, status.header.raft_term), (1, 2));
+        assert_eq!((status.raft_index, status.raft_applied_index), (4, 4));
+        assert_eq!((status.db_size, status.db_size_in_use), (20480, 16384));
         assert_eq!(status.alarms_of(status.leader), ["NOSPACE"]);
         assert_eq!(status.alarms_of(Id(7)), ["CORRUPT"]);
         assert!(status.alarms_of(Id(8)).is_empty());

@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub free_kib: Option<u64>,
     /// What it says of itself.
     pub status: Option<Status>,
+    /// How long it took to say so, in milliseconds, `etcdctl`'s start and handshake included.
+    pub latency_ms: Option<u64>,
     /// The members of its cluster, as a quorum has confirmed through it.
     pub list: Option<MemberList>,
     /// Why it did not answer.
@@ -142,6 +144,7 @@ fn read_one(answers: &BTreeMap<&str, &str>, uid: Option<&ClusterUid>) -> Option<
         unit: text("unit")?.to_owned(),
         free_kib: text("free").and_then(|free| free.parse().ok()),
         status: text("status").and_then(answers::endpoint_status),
+        latency_ms: text("latency").and_then(|latency| latency.parse().ok()),
         list: text("members").and_then(answers::member_list),
         problem: text("problem").map(str::to_owned),
         words: text("words").map(plain_words),
@@ -176,6 +179,7 @@ pub(super) mod tests {
             unit: "inactive".to_owned(),
             free_kib: None,
             status: None,
+            latency_ms: None,
             list: None,
             problem: None,
             words: None,

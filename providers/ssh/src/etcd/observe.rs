@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{Existing, Health, Kind, KindObservation, Observed, Owner, ResourceKey};
+use keelson_provider_api::{
+    EtcdAnswer, EtcdMemberFacts, Existing, Health, Kind, KindObservation, Observed, Owner, ResourceKey,
+};
 
 use super::answers::{Member, Status};
 use super::look::Seen;
@@ -118,7 +120,7 @@ fn marked(survey: &Survey, machine: &str, seen: &Seen, mark: &Mark) -> Existing 
         created_at: mark.created_at,
         generation: mark.generation,
         host_id: mark.host_id.clone(),
-        facts: facts(survey, machine, seen.status.as_ref(), entry),
+        facts: facts(survey, machine, Some(seen), entry),
     }
 }
 
@@ -254,27 +256,31 @@ fn learning(survey: &Survey, learner: &Status) -> String {
 fn facts(
     survey: &Survey,
     machine: &str,
-    status: Option<&Status>,
+    seen: Option<&Seen>,
     entry: Option<&Member>,
 ) -> BTreeMap<String, String> {
-    let mut facts = BTreeMap::new();
-    let mut tell = |name: &str, value: String| facts.insert(name.to_owned(), value);
-    if let Some(entry) = entry {
-        tell("member", entry.id.to_string());
-        if let Some(url) = entry.client_urls.first() {
-            tell("client URL", url.clone());
-        }
-    }
-    if let Some(status) = status {
-        tell("version", status.version.clone());
-        tell("database", format!("{} KiB", status.db_size / 1024));
-        tell(
-            "leader",
-            if survey.leads(machine) { "yes" } else { "no" }.to_owned(),
-        );
-        tell("raft index", status.raft_index.to_string());
-    }
-    facts
+    let answer = |seen: &Seen| {
+        let status = seen.status.as_ref()?;
+        let alarms = status.alarms_of(status.header.member_id).into_iter();
+        Some(EtcdAnswer {
+            version: status.version.clone(),
+            is_leader: survey.leads(machine),
+            database_bytes: status.db_size,
+            database_in_use_bytes: status.db_size_in_use,
+            revision: status.header.revision,
+            raft_term: status.header.raft_term,
+            raft_index: status.raft_index,
+            raft_applied_index: status.raft_applied_index,
+            alarms: alarms.map(str::to_owned).collect(),
+            latency_ms: seen.latency_ms,
+        })
+    };
+    let facts = EtcdMemberFacts {
+        id: entry.map(|entry| entry.id.to_string()),
+        client_url: entry.and_then(|entry| entry.client_urls.first().cloned()),
+        answer: seen.and_then(answer),
+    };
+    facts.to_facts()
 }
 
 #[cfg(test)]

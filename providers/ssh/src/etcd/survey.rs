@@ -291,6 +291,7 @@ pub(super) mod tests {
         let header = Header {
             cluster_id: Id(99),
             member_id: Id(1),
+            revision: 7,
             raft_term: 2,
         };
         let list = MemberList { header, members };
@@ -306,12 +307,15 @@ pub(super) mod tests {
             header: Header {
                 cluster_id: Id(99),
                 member_id: Id(u64::from(number)),
+                revision: 7,
                 raft_term: 2,
             },
             version: "3.6.8".to_owned(),
             db_size: 4096,
+            db_size_in_use: 2048,
             leader: Id(1),
             raft_index: 100 - u64::from(number),
+            raft_applied_index: 100 - u64::from(number),
             is_learner,
             errors: Vec::new(),
         };

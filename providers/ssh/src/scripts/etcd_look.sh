@@ -39,6 +39,9 @@ ask() {
     return 1
 }
 
+# Nothing where `date` knows no milliseconds.
+now_ms() { date +%s%3N | grep -E '^[0-9]+$'; }
+
 unit_state() { systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null; }
 
 look() {
@@ -70,7 +73,11 @@ look() {
         say words "$(one_line 600 <"$work/last")"
         return 0
     fi
+    began=$(now_ms)
     ask status endpoint status || return 0
+    if [ -n "$began" ]; then
+        say latency "$(($(now_ms) - began))"
+    fi
     # Without a leader the list would only be waited for.
     grep -q '"leader":[1-9]' <"$work/answer" || return 0
     # A learner does not give it.

@@ -4,6 +4,7 @@
 //! hosts are in force. It goes to the background once the user is let in, and ends by itself after [`IDLE_SECONDS`]
 //! without a command, also when keelson was killed.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,6 +27,22 @@ const IDLE_SECONDS: u32 = 120;
 const SOCKETS: &str = "/tmp";
 /// ssh's own defaults for a user's known hosts (`UserKnownHostsFile` in `ssh_config(5)`).
 const KNOWN_HOSTS: &str = "~/.ssh/known_hosts ~/.ssh/known_hosts2";
+/// The file with pinned keys, in the folder of a connection.
+const PINS_FILE: &str = "known_hosts";
+
+/// What a connection for scripts needs.
+const OPTIONS: [&str; 8] = [
+    "BatchMode=yes",
+    "ConnectionAttempts=1",
+    // A host that is gone is noticed after 15 to 20 seconds.
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    "LogLevel=INFO",
+    // Commands of the user's configuration that belong to a session of its own.
+    "RemoteCommand=none",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+];
 
 /// A connection that stands, or stood.
 pub(super) struct Master {
@@ -36,7 +53,7 @@ pub(super) struct Master {
 }
 
 /// What ssh makes of its configuration for one host: the output of `ssh -G`.
-struct Effective {
+pub(super) struct Effective {
     user: Option<String>,
     known_hosts: String,
 }
@@ -60,7 +77,8 @@ impl Master {
     }
 }
 
-async fn connect(target: &Target, access: &Access, records: &Records) -> Result<Master, HostError> {
+/// A folder for one connection, with the keys that are pinned for its host, and how many those are.
+pub(super) async fn prepare(target: &Target, records: &Records) -> Result<(TempDir, usize), HostError> {
     let here = |cause: std::io::Error| {
         error(
             target,
@@ -69,22 +87,43 @@ async fn connect(target: &Target, access: &Access, records: &Records) -> Result<
         )
     };
     let pinned = pins::known(target, records).await?;
-    let effective = effective(target, access).await?;
     let folder = tempfile::Builder::new()
         .prefix("keelson-")
         .tempdir_in(SOCKETS)
         .map_err(here)?;
-    let pins = folder.path().join("known_hosts");
     // The file is read for this host alone, whatever it is called on the way.
     let lines: Vec<_> = pinned.iter().map(|key| format!("* {key}\n")).collect();
-    fs::write(&pins, lines.concat()).map_err(here)?;
-    launch(target, access, &folder, &effective, !pinned.is_empty()).await?;
-    let log = folder.path().join("log");
-    let seen = fs::read_to_string(&pins).map_err(here)?;
-    let session = Session::new_native_mux(folder);
-    if access.accept_new_host_keys {
-        pins::remember(target, records, &seen).await?;
+    fs::write(folder.path().join(PINS_FILE), lines.concat()).map_err(here)?;
+    Ok((folder, pinned.len()))
+}
+
+/// Remembers the keys that ssh wrote down in `folder`, where the user allows it.
+pub(super) async fn learn(
+    target: &Target,
+    access: &Access,
+    records: &Records,
+    folder: &Path,
+) -> Result<(), HostError> {
+    if !access.accept_new_host_keys {
+        return Ok(());
     }
+    let seen = fs::read_to_string(folder.join(PINS_FILE)).map_err(|cause| {
+        error(
+            target,
+            HostErrorKind::HostKey,
+            format!("the host key that ssh wrote down cannot be read: {cause}"),
+        )
+    })?;
+    pins::remember(target, records, &seen).await
+}
+
+async fn connect(target: &Target, access: &Access, records: &Records) -> Result<Master, HostError> {
+    let effective = effective(target, access).await?;
+    let (folder, pinned) = prepare(target, records).await?;
+    launch(target, access, &folder, &effective, pinned > 0).await?;
+    let log = folder.path().join("log");
+    learn(target, access, records, folder.path()).await?;
+    let session = Session::new_native_mux(folder);
     let root = match effective.user.as_deref() {
         Some("root") => Root::Already,
         user => find_root(&session, target, access, user).await?,
@@ -98,23 +137,55 @@ async fn connect(target: &Target, access: &Access, records: &Records) -> Result<
 }
 
 /// The arguments that say which host is meant.
-fn destination(command: &mut Command, target: &Target, access: &Access) {
+pub(super) fn destination(target: &Target, access: &Access) -> Vec<OsString> {
+    let mut arguments = Vec::new();
     if let Some(file) = &access.config_file {
-        command.arg("-F").arg(file);
+        arguments.extend([OsString::from("-F"), file.into()]);
     }
     if let Some(user) = &target.user {
-        command.args(["-l", user]);
+        arguments.extend(["-l", user].map(OsString::from));
     }
     if let Some(port) = target.port {
-        command.args(["-p", &port.to_string()]);
+        arguments.extend(["-p".into(), port.to_string().into()]);
     }
-    command.args(["--", &target.address]);
+    arguments.extend(["--", &target.address].map(OsString::from));
+    arguments
 }
 
-async fn effective(target: &Target, access: &Access) -> Result<Effective, HostError> {
+/// The arguments that say which keys of the host are believed, and with which key to log in.
+pub(super) fn trust(access: &Access, folder: &Path, effective: &Effective) -> Vec<OsString> {
+    let checking = if access.accept_new_host_keys {
+        "accept-new"
+    } else {
+        "yes"
+    };
+    // The first file is the one that a new key is written to.
+    let files = format!(
+        "UserKnownHostsFile=\"{}\" {}",
+        folder.join(PINS_FILE).display(),
+        effective.known_hosts
+    );
+    let mut options = vec![
+        format!("ConnectTimeout={}", access.connect_limit.as_secs().max(1)),
+        format!("StrictHostKeyChecking={checking}"),
+        files,
+        "UpdateHostKeys=no".to_owned(),
+    ];
+    if access.identity.is_some() {
+        options.push("IdentitiesOnly=yes".to_owned());
+    }
+    let options = options.into_iter();
+    let mut arguments: Vec<OsString> = options.flat_map(|option| ["-o".into(), option.into()]).collect();
+    if let Some(identity) = &access.identity {
+        arguments.extend([OsString::from("-i"), identity.into()]);
+    }
+    arguments
+}
+
+pub(super) async fn effective(target: &Target, access: &Access) -> Result<Effective, HostError> {
     let mut command = Command::new("ssh");
     command.arg("-G").stdin(Stdio::null()).kill_on_drop(true);
-    destination(&mut command, target, access);
+    command.args(destination(target, access));
     let output = command
         .output()
         .await
@@ -158,13 +229,12 @@ async fn launch(
     let mut command = Command::new("ssh");
     command.arg("-E").arg(file("log")).arg("-S").arg(file("master"));
     command.args(["-M", "-f", "-N", "-T", "-x", "-a"]);
-    for option in options(access, &file("known_hosts"), effective) {
-        command.args(["-o", &option]);
+    for option in OPTIONS {
+        command.args(["-o", option]);
     }
-    if let Some(identity) = &access.identity {
-        command.args(["-o", "IdentitiesOnly=yes"]).arg("-i").arg(identity);
-    }
-    destination(&mut command, target, access);
+    command.args(["-o", &format!("ControlPersist={IDLE_SECONDS}s")]);
+    command.args(trust(access, folder.path(), effective));
+    command.args(destination(target, access));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -186,36 +256,6 @@ async fn launch(
         &format!("{}\n{}", read("errors"), read("log")),
         pinned,
     ))
-}
-
-fn options(access: &Access, pins: &Path, effective: &Effective) -> Vec<String> {
-    let checking = if access.accept_new_host_keys {
-        "accept-new"
-    } else {
-        "yes"
-    };
-    vec![
-        "BatchMode=yes".to_owned(),
-        format!("ConnectTimeout={}", access.connect_limit.as_secs().max(1)),
-        "ConnectionAttempts=1".to_owned(),
-        format!("ControlPersist={IDLE_SECONDS}s"),
-        // A host that is gone is noticed after 15 to 20 seconds.
-        "ServerAliveInterval=5".to_owned(),
-        "ServerAliveCountMax=3".to_owned(),
-        format!("StrictHostKeyChecking={checking}"),
-        // The first file is the one that a new key is written to.
-        format!(
-            "UserKnownHostsFile=\"{}\" {}",
-            pins.display(),
-            effective.known_hosts
-        ),
-        "UpdateHostKeys=no".to_owned(),
-        "LogLevel=INFO".to_owned(),
-        // Commands of the user's configuration that belong to a session of its own.
-        "RemoteCommand=none".to_owned(),
-        "ClearAllForwardings=yes".to_owned(),
-        "PermitLocalCommand=no".to_owned(),
-    ]
 }
 
 /// Finds out how the user becomes root, once a connection.

@@ -1,6 +1,7 @@
 //! Running scripts over SSH: one connection a host, opened when it is needed, and again after it was lost.
 
 mod forward;
+pub(crate) mod login;
 mod master;
 mod pins;
 pub(crate) mod pump;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use keelson_provider_api::kinds::{EtcdMember, EtcdSnapshot, Kind, MemberPhase, MemberStart};
-use keelson_provider_api::{Action, Disruption, ErrorClass, Outcome, Resource, ResourceKey};
+use keelson_provider_api::{Action, Disruption, ErrorClass, EtcdMemberFacts, Outcome, Resource, ResourceKey};
 
 use crate::testing::{Fixture, change, create, rejection};
 use crate::{Like, Rule};
@@ -250,4 +250,21 @@ async fn a_snapshot_records_the_revision_and_outlives_its_purpose() {
             .collect::<Vec<_>>(),
         [Kind::EtcdSnapshot]
     );
+}
+
+#[tokio::test]
+async fn members_say_of_themselves_what_those_of_real_machines_do() {
+    let fixture = Fixture::with_three(Like::Ssh).await;
+    let mut leaders = 0;
+    for name in ["a", "b", "c"] {
+        let existing = fixture.existing(&member_key(name)).await;
+        let facts = EtcdMemberFacts::from_facts(&existing.facts);
+        let answer = facts.answer.unwrap();
+        assert!(facts.id.is_some() && facts.client_url.unwrap().ends_with(":2379"));
+        assert!(answer.database_bytes >= answer.database_in_use_bytes);
+        assert!(answer.revision > 0 && answer.raft_index > answer.revision);
+        assert!(answer.latency_ms.is_some());
+        leaders += usize::from(answer.is_leader);
+    }
+    assert_eq!(leaders, 1);
 }

@@ -162,3 +162,25 @@ fn a_full_disk_is_told_in_words() {
         "no space is left on the disk of /var/lib/etcd on b; its last words: write: no space left on device"
     );
 }
+
+#[test]
+fn what_a_member_says_of_itself_stands_among_its_facts() {
+    let mut survey = picture("a:v b:?");
+    let seen = survey.machines.get_mut("a").unwrap().as_mut().unwrap();
+    seen.latency_ms = Some(12);
+    let observation = observe(&survey, &BTreeSet::new(), Timestamp::UNIX_EPOCH);
+    let facts = |name: &str| match &observation.found[&ResourceKey::new(Kind::EtcdMember, name)] {
+        Observed::Present(existing) => EtcdMemberFacts::from_facts(&existing.facts),
+        other => panic!("{other:?}"),
+    };
+    let answer = facts("main:a").answer.unwrap();
+    assert!(answer.is_leader && answer.alarms.is_empty());
+    assert_eq!((answer.revision, answer.raft_term, answer.raft_index), (7, 2, 99));
+    assert_eq!(
+        (answer.database_bytes, answer.database_in_use_bytes),
+        (4096, 2048)
+    );
+    assert_eq!(answer.latency_ms, Some(12));
+    assert_eq!(facts("main:b").answer, None, "it did not answer");
+    assert_eq!(facts("main:b").id.as_deref(), Some("2"), "it is listed");
+}

@@ -1,0 +1,31 @@
+//! `keelson etcd`
+
+mod credentials;
+mod status;
+
+use clap::{Args, Subcommand};
+
+use super::CommandResult;
+use super::terminal::Terminal;
+
+/// See to the cluster's etcd, and let others use it
+#[derive(Debug, Args)]
+pub(super) struct Etcd {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(status::Status),
+    Credentials(credentials::Credentials),
+}
+
+impl Etcd {
+    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+        match &self.command {
+            Command::Status(command) => command.run(terminal).await,
+            Command::Credentials(command) => command.run(terminal).await,
+        }
+    }
+}
