@@ -86,6 +86,9 @@ impl NodeClass {
         }
         contents.directory(CONFIGURATION_FOLDER, Access::of_root(0o755));
         contents.own(HOST_FILE, Access::PUBLIC, OwnFile::HostEnvironment, &self.units());
+        if self.etcd.is_some() {
+            etcd::add_user(&mut contents);
+        }
         let mut folders: Vec<&str> = self.secrets.iter().filter_map(folder).collect();
         folders.sort_unstable();
         folders.dedup();

@@ -226,6 +226,20 @@ fn the_bundle_of_an_etcd_host() {
     insta::assert_snapshot!("etcd_host", text);
 }
 
+/// The apply script gives nothing to a user whom it has yet to make.
+#[test]
+fn a_user_comes_before_all_that_is_its_own() {
+    let files = class().render().unwrap().of_host(&host()).unwrap();
+    let actions = String::from_utf8(files["actions"].clone()).unwrap();
+    let lines: Vec<Vec<&str>> = actions.lines().map(|line| line.split('\t').collect()).collect();
+    let is_made = |line: &Vec<&str>| line.starts_with(&["user", super::ETCD_USER]);
+    let made = lines.iter().position(is_made).unwrap();
+    let owned = lines.iter().filter(|line| line.get(3) == Some(&super::ETCD_USER));
+    assert!(owned.count() > 2, "{actions}");
+    let early = lines[..made].iter().find(|line| line.contains(&super::ETCD_USER));
+    assert_eq!(early, None, "{actions}");
+}
+
 #[test]
 fn a_bundles_digest_tells_every_difference() {
     let base = class().render().unwrap();
