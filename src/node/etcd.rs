@@ -66,17 +66,13 @@ pub struct EtcdCertificates {
     pub peer_key: String,
 }
 
-/// Adds the user that etcd runs as. Certificates are its own, so it comes before them.
-pub(super) fn add_user(contents: &mut Contents) {
+/// Adds etcd to what a machine runs.
+pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<(), RenderError> {
+    let units: Vec<&'static str> = settings.instances.iter().map(|instance| instance.unit).collect();
     contents.act(Action::User {
         name: USER,
         home: MAIN.data_folder,
     });
-}
-
-/// Adds etcd to what a machine runs.
-pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<(), RenderError> {
-    let units: Vec<&'static str> = settings.instances.iter().map(|instance| instance.unit).collect();
     for folder in ["/opt/keelson", PROGRAM_FOLDER, CONFIGURATION_FOLDER] {
         contents.directory(folder, Access::of_root(0o755));
     }

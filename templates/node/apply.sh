@@ -130,15 +130,20 @@ do_user() {
     fi
 }
 
-do_directory() {
+# Makes `$1` and what is missing above it, and notes what of that is keelson's: whoever makes a folder takes it away again.
+make_directory() {
+    if [ "$1" = / ]; then return 0; fi
+    make_directory "$(dirname -- "$1")"
     if [ ! -d "$1" ]; then
         say "make $1"
         claim directory "$1"
-        mkdir -p -- "$1"
-        note_installed directory "$1"
-    elif is_ours directory "$1"; then
-        note_installed directory "$1"
+        mkdir -m 755 -- "$1"
     fi
+    if is_ours directory "$1"; then note_installed directory "$1"; fi
+}
+
+do_directory() {
+    make_directory "$1"
     if [ "$(stat -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
         chown -- "$3:$4" "$1"
         chmod -- "$2" "$1"

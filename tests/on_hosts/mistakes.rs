@@ -120,7 +120,7 @@ fn keys_that_are_not_the_known_ones(desk: &Desk, names: &[&str]) {
         "keelson node forget-key c",
     ];
     let said = refused(desk, names, &words);
-    assert_eq!(said.stderr.matches("host key is not").count(), 1, "{said:#?}");
+    assert!(!said.stderr.contains("a (10."), "{said:#?}");
     desk.expect(0, "node forget-key c");
     let unknown = desk.expect(3, "plan");
     assert!(

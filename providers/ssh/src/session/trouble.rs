@@ -184,7 +184,8 @@ fn own_words(said: &str) -> String {
 
 fn fill(text: &str, target: &Target, pinned: bool) -> String {
     let address = &target.address;
-    let port = target.port.map(|port| format!("-p {port} ")).unwrap_or_default();
+    let port = target.port.filter(|&port| port != 22);
+    let port = port.map(|port| format!("-p {port} ")).unwrap_or_default();
     let known_as = match target.port {
         Some(port) if port != 22 => format!("'[{address}]:{port}'"),
         _ => format!("'{address}'"),

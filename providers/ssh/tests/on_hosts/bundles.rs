@@ -141,6 +141,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
         Observed::Absent
     );
     assert_eq!(host.console(files).unwrap(), before, "everything is as it was");
+    host.run("! test -e /srv/keelson-test").unwrap();
     let units = host.run("systemctl list-unit-files 'keelson-test*' --no-legend; systemctl list-units 'keelson-test*' --all --no-legend").unwrap();
     assert_eq!(units, "");
 }

@@ -74,10 +74,12 @@ impl BundleSource for Bundles {
         actions.extend(
             [
                 "directory /etc/keelson-test 755 root root",
+                // What is made above it goes with it.
+                "directory /srv/keelson-test/deep/folder 700 root root",
                 "file /etc/keelson-test/config 644 root root config keelson-test.service",
                 "secret /etc/keelson-test/server.crt 644 root root server.crt",
                 "secret /etc/keelson-test/server.key 600 root root server.key",
-                "unit keelson-test.service keelson-test.service",
+                "unit keelson-test.service 644 keelson-test.service",
             ]
             .map(str::to_owned),
         );
