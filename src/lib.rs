@@ -63,9 +63,11 @@
 //! | [`view`] | values and events to text, JSON, pictures | acts |
 //! | [`registry`] | names concrete providers and stores | |
 //! | [`ops`] | apply, destroy, plan, status, kubeconfig: each reads from top to bottom | |
+//! | [`cluster`] | nodes and add-ons of a running cluster, through the Kubernetes API | sees the spec, names a machine's provider |
 //! | [`execute`] | lease, dispatcher, steps, observation, events, journal | sees the spec, chooses |
 //! | [`model`] | spec to desired resources, one builder a topic | |
 //! | [`assets`] | release files: finds their digests upstream, in a mirror or in a folder, and copies them | |
+//! | [`addons`] | what runs in every cluster: objects rendered from `templates/addons/`, manifests read | sees the spec, touches a network |
 //! | [`node`] | what machines run: bundles rendered from `templates/` | sees the spec |
 //! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
@@ -148,8 +150,10 @@
 //! - **A host that is lost for good is given up by name** (`keelson node forget`): from outside it looks like one that is only
 //!   switched off, so no plan decides it.
 
+pub mod addons;
 pub mod assets;
 pub mod cli;
+pub mod cluster;
 pub mod execute;
 pub mod model;
 pub mod node;

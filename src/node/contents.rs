@@ -20,6 +20,14 @@ pub enum RenderError {
     /// A value cannot stand in a line of actions.
     #[error("cannot write down what machines are to do")]
     Action(#[from] InvalidAction),
+    /// What a template gives is no manifest: a defect of the template.
+    #[error("template {template} does not give a manifest: {problem}")]
+    Manifest {
+        /// The template's path below `templates/`.
+        template: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A value has no form in YAML.
     #[error("cannot write a file for machines in YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),

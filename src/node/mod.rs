@@ -22,7 +22,7 @@ mod images;
 pub mod kubernetes;
 mod merge;
 mod quote;
-mod templates;
+pub(crate) mod templates;
 
 pub use action::{Access, Architecture, InvalidAction};
 pub use assets::{AssetIndex, Packaging, ReleaseFile, ResolvedFile, ResolvedRelease, etcd as etcd_release};
@@ -33,4 +33,4 @@ pub use images::image;
 pub use merge::merge;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

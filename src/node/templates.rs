@@ -11,21 +11,23 @@ use super::quote::{self, Unquotable};
 
 /// A template, by its path below `templates/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Template {
+pub(crate) struct Template {
     /// Its path below `templates/`.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
     /// Its text.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
 }
 
+/// The template at a path below `templates/`, for a module one folder below `src/`.
 macro_rules! template {
     ($path:literal) => {
-        Template {
+        $crate::node::templates::Template {
             path: $path,
             text: include_str!(concat!("../../templates/", $path)),
         }
     };
 }
+pub(crate) use template;
 
 /// What is a machine's own, for the units on it.
 pub(super) const HOST_ENVIRONMENT: Template = template!("node/host.env.hbs");
@@ -69,10 +71,13 @@ pub(super) const TEMPLATES: &[Template] = &[
     KEEPALIVED_UNIT,
 ];
 
-static REGISTRY: LazyLock<Result<Handlebars<'static>, Box<handlebars::TemplateError>>> =
-    LazyLock::new(registry);
+/// Templates that have been read, or why they cannot be: a defect, which a test finds.
+pub(crate) type Registry = Result<Handlebars<'static>, Box<handlebars::TemplateError>>;
 
-fn registry() -> Result<Handlebars<'static>, Box<handlebars::TemplateError>> {
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| registry(TEMPLATES));
+
+/// Reads `templates`. All of them quote with the same helpers.
+pub(crate) fn registry(templates: &[Template]) -> Registry {
     let mut handlebars = Handlebars::new();
     // A name that a template does not get is an error, not an empty text.
     handlebars.set_strict_mode(true);
@@ -84,7 +89,7 @@ fn registry() -> Result<Handlebars<'static>, Box<handlebars::TemplateError>> {
     handlebars.register_helper("unit", Box::new(Quoting(quote::unit)));
     handlebars.register_helper("plain", Box::new(Quoting(quote::plain)));
     handlebars.register_helper("yaml", Box::new(Quoting(|text| Ok(quote::yaml(text)))));
-    for template in TEMPLATES {
+    for template in templates {
         handlebars
             .register_template_string(template.path, template.text)
             .map_err(Box::new)?;
@@ -127,7 +132,19 @@ impl handlebars::HelperDef for Quoting {
 /// # Errors
 /// When a value cannot stand where the template puts it, or the template asks for one that `values` does not have.
 pub(super) fn render(template: Template, values: &impl Serialize) -> Result<String, RenderError> {
-    match &*REGISTRY {
+    render_from(&REGISTRY, template, values)
+}
+
+/// Fills in a template that `registry` has read.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn render_from(
+    registry: &Registry,
+    template: Template,
+    values: &impl Serialize,
+) -> Result<String, RenderError> {
+    match registry {
         Ok(registry) => registry.render(template.path, values),
         Err(problem) => Err(RenderErrorReason::Other(problem.to_string()).into()),
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::node::Access;
 
 /// Texts that mean something in one language or another.
-const HOSTILE: &[&str] = &[
+pub(crate) const HOSTILE: &[&str] = &[
     "$(touch /tmp/keelson-was-here)",
     "`touch /tmp/keelson-was-here`",
     "a; touch /tmp/keelson-was-here",
@@ -38,7 +38,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// The names that a template's first comment declares: those before the column of types.
-fn declared(template: Template) -> BTreeSet<String> {
+pub(crate) fn declared(template: Template) -> BTreeSet<String> {
     declarations(template).into_keys().collect()
 }
 
@@ -73,20 +73,25 @@ fn expressions(template: Template) -> Vec<&'static str> {
 #[test]
 fn templates_declare_what_they_use_and_quote_it() {
     for template in TEMPLATES {
-        assert!(template.text.starts_with("{{!--"), "{}", template.path);
-        let mut used = BTreeSet::new();
-        for expression in expressions(*template) {
-            let words: Vec<&str> = expression.split_whitespace().collect();
-            match words.as_slice() {
-                ["sh" | "env" | "unit" | "yaml" | "plain", "this"] | ["else" | "/if" | "/each"] => {}
-                ["#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain", name] => {
-                    used.insert(name.trim_start_matches("this.").to_owned());
-                }
-                _ => panic!("{}: `{expression}` goes through no helper", template.path),
-            }
-        }
-        assert_eq!(declared(*template), used, "{}", template.path);
+        check_declarations(*template);
     }
+}
+
+/// Fails unless a template declares exactly the values that it uses, and quotes each.
+pub(crate) fn check_declarations(template: Template) {
+    assert!(template.text.starts_with("{{!--"), "{}", template.path);
+    let mut used = BTreeSet::new();
+    for expression in expressions(template) {
+        let words: Vec<&str> = expression.split_whitespace().collect();
+        match words.as_slice() {
+            ["sh" | "env" | "unit" | "yaml" | "plain", "this"] | ["else" | "/if" | "/each"] => {}
+            ["#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain", name] => {
+                used.insert(name.trim_start_matches("this.").to_owned());
+            }
+            _ => panic!("{}: `{expression}` goes through no helper", template.path),
+        }
+    }
+    assert_eq!(declared(template), used, "{}", template.path);
 }
 
 #[test]

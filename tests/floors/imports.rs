@@ -39,12 +39,22 @@ const FLOORS: &[Floor] = &[
     // The only place that names concrete providers and stores.
     Floor {
         module: "registry",
-        may_use: &["assets", "ops", "execute", "node", "pki", "spec", "store"],
+        may_use: &[
+            "assets", "ops", "cluster", "execute", "node", "pki", "spec", "store",
+        ],
         crates: &[API, "keelson_provider_simulated", "keelson_provider_ssh"],
     },
     Floor {
         module: "ops",
-        may_use: &["execute", "model", "plan", "node", "pki", "spec"],
+        may_use: &[
+            "cluster", "execute", "model", "plan", "addons", "node", "pki", "spec",
+        ],
+        crates: &[API],
+    },
+    // A provider that lives in this crate because it serves all others: it sees what add-ons are made of, and no spec.
+    Floor {
+        module: "cluster",
+        may_use: &["addons"],
         crates: &[API],
     },
     // Never the spec: what is carried out is a plan, whoever made it.
@@ -56,7 +66,7 @@ const FLOORS: &[Floor] = &[
     // The model builds what the planner takes, `plan::DesiredState`, so it stands above the planner.
     Floor {
         module: "model",
-        may_use: &["plan", "node", "pki", "spec"],
+        may_use: &["plan", "addons", "node", "pki", "spec"],
         crates: &[API],
     },
     Floor {
@@ -68,6 +78,12 @@ const FLOORS: &[Floor] = &[
     Floor {
         module: "assets",
         may_use: &["node"],
+        crates: &[API],
+    },
+    // Templates and how they quote come from `node`, the names of groups from `pki`.
+    Floor {
+        module: "addons",
+        may_use: &["node", "pki"],
         crates: &[API],
     },
     Floor {

@@ -1,0 +1,46 @@
+//! What the built-in add-ons are rendered from.
+
+use std::net::IpAddr;
+
+use keelson_provider_api::values::{Cidr, Version};
+use serde_json::{Map, Value};
+
+use crate::node::image;
+
+/// The group that a worker is in while it brings itself in with a bootstrap token. Its name has to begin with
+/// `system:bootstrappers:`
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format>).
+pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:keelson:nodes";
+
+/// The group of the certificates with which nodes ask for each other's pod addresses.
+pub const ROUTES_GROUP: &str = "keelson:routes";
+
+/// What the built-in add-ons are rendered from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddonSettings {
+    /// The Kubernetes release, which is kube-proxy's.
+    pub kubernetes_version: Version,
+    /// The tag of CoreDNS's image.
+    pub coredns_tag: String,
+    /// What takes the place of registry.k8s.io, `HOST:PORT` or `HOST/PATH`.
+    pub registry: Option<String>,
+    /// Where clients reach the API, `HOST:PORT`.
+    pub endpoint: String,
+    /// The range of pods' addresses.
+    pub pod_cidr: Cidr,
+    /// The domain of Services' names.
+    pub dns_domain: String,
+    /// The address of the cluster's DNS.
+    pub dns_address: Option<IpAddr>,
+    /// How kube-proxy implements Services: `nftables`, `iptables`.
+    pub proxy_mode: String,
+    /// Fields of a KubeProxyConfiguration, merged last.
+    pub proxy_config: Map<String, Value>,
+}
+
+impl AddonSettings {
+    /// The reference of an image that is `registry.k8s.io/PATH` upstream.
+    pub(super) fn image(&self, path: &str) -> String {
+        image(self.registry.as_deref(), path)
+    }
+}

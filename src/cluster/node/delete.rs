@@ -1,0 +1,77 @@
+//! From a node back to a machine.
+
+use k8s_openapi::api::core::v1::Node as NodeObject;
+use keelson_provider_api::{ErrorClass, Existing, Kubelets, Outcome, ProviderError};
+use kube::ResourceExt as _;
+
+use super::marks::Mark;
+use super::ready::{Readiness, readiness};
+use super::token;
+use crate::cluster::drain::{DrainOptions, cordon, drain};
+use crate::cluster::step::{Step, permanent};
+
+/// Empties the node, deletes it, and has its machine forget that it was one.
+///
+/// A node of which nothing is heard is not drained: its pods could not answer. Kubernetes makes them anew elsewhere once
+/// the Node object is gone. What is left on a machine that does not answer either is told.
+pub(in crate::cluster) async fn delete(
+    step: &Step<'_>,
+    kubelets: &dyn Kubelets,
+    name: &str,
+    existing: &Existing,
+) -> Result<(), ProviderError> {
+    let connection = step.connection().await?;
+    let nodes = connection.global::<NodeObject>();
+    let found = connection.settle(nodes.get_opt(name).await);
+    let found = found.map_err(|trouble| trouble.into_error(&format!("look at node {name}")))?;
+    let mut is_alive = existing.health.is_healthy();
+    if let Some(object) = found {
+        refuse_another(step, &object, existing)?;
+        is_alive = !matches!(readiness(&object), Readiness::Silent(_));
+        step.touch();
+        if is_alive {
+            let options = DrainOptions::default();
+            drain(&connection, step.clock, name, &options, &step.context.progress).await?;
+        } else {
+            step.tell("cordon it; nothing is heard of its kubelet, so its pods cannot be asked to go");
+            cordon(&connection, name, true).await?;
+        }
+        step.tell(&format!("delete node {name}"));
+        // The drain may have outlived the connection.
+        let connection = step.connection().await?;
+        let nodes = connection.global::<NodeObject>();
+        let deleted = connection.delete(&nodes, name, object.uid()).await;
+        step.wrote(deleted)
+            .map_err(|trouble| trouble.into_error(&format!("delete node {name}")))?;
+        token::forget(step, &connection, name).await?;
+    }
+    step.tell("stop the kubelet and its pods");
+    match kubelets.leave(step.context, name).await {
+        Ok(()) => Ok(()),
+        Err(Outcome::Rejected(error)) if !is_alive && error.class == ErrorClass::Transient => {
+            step.tell(&format!(
+                "{name} does not answer ({error}): left on it are its kubelet, its pods, its certificates and its network"
+            ));
+            Ok(())
+        }
+        Err(outcome) => step.failed(outcome),
+    }
+}
+
+/// A node of that name that another incarnation or another cluster has made is not the one that was to go.
+fn refuse_another(step: &Step<'_>, object: &NodeObject, existing: &Existing) -> Result<(), ProviderError> {
+    let Some(mark) = Mark::of(object) else {
+        return Ok(());
+    };
+    let name = object.name_any();
+    if mark.cluster_uid != step.uid.as_str() {
+        return Err(permanent(format!(
+            "node {name} belongs to cluster {}",
+            mark.cluster_uid
+        )));
+    }
+    if mark.generation != existing.generation {
+        return Err(permanent(format!("node {name} was made anew meanwhile")));
+    }
+    Ok(())
+}

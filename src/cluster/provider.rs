@@ -1,0 +1,220 @@
+//! The provider: which change goes where.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keelson_provider_api::{
+    Action, BoxFuture, Change, Clock, ClusterIdentity, Kind, KindObservation, Kubelets, Observed, Outcome,
+    Progress, Provider, ProviderError, ReachApi, Resource, ResourceKey, StepContext,
+};
+
+use super::addon::{self, AddonObjects};
+use super::connection::{Connection, Connections};
+use super::credentials::CredentialSource;
+use super::drain::{self, DrainOptions, Drained};
+use super::node;
+use super::step::{Step, permanent};
+use super::trouble::Trouble;
+
+/// Nodes wait for their kubelets most of the time.
+const CONCURRENCY: usize = 16;
+
+/// What a [`ClusterProvider`] is made of.
+#[derive(Clone)]
+pub struct ClusterParts {
+    /// Reaches API servers.
+    pub reach: Arc<dyn ReachApi>,
+    /// Starts and stops kubelets.
+    pub kubelets: Arc<dyn Kubelets>,
+    /// Issues the certificates that API servers are shown.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Knows what add-ons are made of.
+    pub addons: Arc<dyn AddonObjects>,
+    /// Time and waiting.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A look through a connection.
+type Looking<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
+
+/// Nodes and add-ons of a running cluster.
+pub struct ClusterProvider {
+    kubelets: Arc<dyn Kubelets>,
+    addons: Arc<dyn AddonObjects>,
+    clock: Arc<dyn Clock>,
+    connections: Connections,
+}
+
+impl ClusterProvider {
+    /// The provider of these parts. It connects when it is first asked for something.
+    pub fn new(parts: ClusterParts) -> Self {
+        Self {
+            kubelets: parts.kubelets,
+            addons: parts.addons,
+            connections: Connections::new(parts.reach, parts.credentials, parts.clock.clone()),
+            clock: parts.clock,
+        }
+    }
+
+    /// Keeps new pods off `node`, or lets them come again.
+    ///
+    /// # Errors
+    /// When the API server does not answer, or there is no such node.
+    pub async fn cordon(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        is_cordoned: bool,
+    ) -> Result<(), ProviderError> {
+        let connection = self.connections.get(cluster).await?;
+        drain::cordon(&connection, node, is_cordoned).await
+    }
+
+    /// Cordons `node` and moves its pods elsewhere, as [`DrainOptions`] say. What is done is told to `progress`.
+    ///
+    /// # Errors
+    /// When the API server does not answer, there is no such node, or pods are still on it after the time that the
+    /// options give: then with their names, and the budgets that forbid it.
+    pub async fn drain(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        options: &DrainOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Drained, ProviderError> {
+        let connection = self.connections.get(cluster).await?;
+        drain::drain(&connection, self.clock.as_ref(), node, options, progress).await
+    }
+
+    /// Looks through a connection, and once more through a new one where the connection was what failed.
+    async fn look<'a, T>(
+        &self,
+        cluster: &ClusterIdentity,
+        look: &(dyn Fn(Arc<Connection>) -> Looking<'a, T> + Send + Sync),
+    ) -> Result<T, ProviderError> {
+        let looking = "look at the cluster";
+        match look(self.connections.get(cluster).await?).await {
+            Err(trouble) if trouble.is_of_connection() => {
+                let connection = self.connections.get(cluster).await?;
+                let again = look(connection).await;
+                again.map_err(|trouble| trouble.into_error(looking))
+            }
+            result => result.map_err(|trouble| trouble.into_error(looking)),
+        }
+    }
+
+    async fn observe_addons(
+        &self,
+        cluster: &ClusterIdentity,
+        wanted: &BTreeSet<ResourceKey>,
+    ) -> KindObservation {
+        let seen = self
+            .look(cluster, &|connection| {
+                Box::pin(async move { addon::observe(&connection, cluster, wanted).await })
+            })
+            .await;
+        seen.unwrap_or_else(|error| {
+            let unknown = |key: &ResourceKey| (key.clone(), Observed::Unknown(error.to_string()));
+            KindObservation {
+                found: wanted.iter().map(unknown).collect(),
+                ..KindObservation::default()
+            }
+        })
+    }
+
+    async fn observe_nodes(
+        &self,
+        cluster: &ClusterIdentity,
+        wanted: &BTreeSet<ResourceKey>,
+    ) -> KindObservation {
+        let names: BTreeSet<String> = wanted.iter().map(|key| key.name().to_owned()).collect();
+        let (joined, in_api) = futures_util::future::join(
+            self.kubelets.joined(cluster, &names),
+            self.look(cluster, &|connection| {
+                Box::pin(async move { node::list(&connection).await })
+            }),
+        )
+        .await;
+        node::observe(cluster, &names, &joined, &in_api, self.clock.now())
+    }
+
+    async fn change(&self, step: &Step<'_>, change: &Change) -> Result<(), ProviderError> {
+        let name = change.key.name();
+        let kubelets = self.kubelets.as_ref();
+        match (&change.action, change.resource()) {
+            (Action::Create { generation, .. }, Resource::Addon(wanted)) => {
+                let objects = self.addons.objects(&step.context.cluster, name, wanted).await?;
+                addon::apply(step, name, wanted, objects, *generation).await
+            }
+            (Action::Update { .. }, Resource::Addon(wanted)) => {
+                let objects = self.addons.objects(&step.context.cluster, name, wanted).await?;
+                addon::apply(step, name, wanted, objects, 0).await
+            }
+            (Action::Delete { .. }, Resource::Addon(_)) => addon::remove(step, name).await,
+            (Action::Create { generation, .. }, Resource::Node(wanted)) => {
+                node::create(step, kubelets, wanted, *generation).await
+            }
+            (Action::Update { .. }, Resource::Node(wanted)) => node::update(step, kubelets, wanted).await,
+            (Action::Delete { existing }, Resource::Node(_)) => {
+                node::delete(step, kubelets, name, existing).await
+            }
+            (_, other) => Err(not_of_cluster(other.kind())),
+        }
+    }
+}
+
+fn not_of_cluster(kind: Kind) -> ProviderError {
+    permanent(format!("{kind} is not a kind that lives in a cluster's API"))
+}
+
+#[async_trait]
+impl Provider for ClusterProvider {
+    fn name(&self) -> &'static str {
+        "kubernetes"
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &[Kind::Node, Kind::Addon]
+    }
+
+    fn concurrency_limit(&self) -> usize {
+        CONCURRENCY
+    }
+
+    fn typical_duration(&self, change: &Change) -> Duration {
+        Duration::from_secs(match (&change.action, change.resource()) {
+            (Action::Create { .. }, Resource::Node(_)) => 15,
+            (Action::Delete { .. }, Resource::Node(_)) => 40,
+            (Action::Delete { .. }, _) => 5,
+            _ => 2,
+        })
+    }
+
+    async fn observe(
+        &self,
+        cluster: &ClusterIdentity,
+        kind: Kind,
+        wanted: &BTreeSet<ResourceKey>,
+    ) -> Result<KindObservation, ProviderError> {
+        if !matches!(kind, Kind::Node | Kind::Addon) {
+            return Err(not_of_cluster(kind));
+        }
+        // Where nobody knows, the rest of the look tells why.
+        if let Ok(false) = self.connections.has_control_plane(cluster).await {
+            return Ok(KindObservation::default());
+        }
+        Ok(match kind {
+            Kind::Addon => self.observe_addons(cluster, wanted).await,
+            _ => self.observe_nodes(cluster, wanted).await,
+        })
+    }
+
+    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
+        match Step::new(context, self.clock.as_ref(), &self.connections) {
+            Ok(step) => step.outcome(self.change(&step, change).await),
+            Err(error) => Outcome::Rejected(error),
+        }
+    }
+}
