@@ -93,19 +93,28 @@ impl Fetcher {
     /// # Errors
     /// [`AssetError::Unreachable`], also for a text of more than a mebibyte.
     pub async fn text(&self, url: &str) -> Result<Option<String>, AssetError> {
+        let bytes = self.bytes(url, TEXT_LIMIT_BYTES).await?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// What is at `url`; `None` when the server says that there is nothing.
+    ///
+    /// # Errors
+    /// [`AssetError::Unreachable`], also for more than `limit_bytes`.
+    pub async fn bytes(&self, url: &str, limit_bytes: usize) -> Result<Option<Vec<u8>>, AssetError> {
         let Some(response) = self.get(url).await? else {
             return Ok(None);
         };
-        let mut text = Vec::new();
+        let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|problem| unreachable(url, reason(&problem)))?;
-            if text.len() + chunk.len() > TEXT_LIMIT_BYTES {
-                return Err(unreachable(url, "it is too large for a list of digests"));
+            if bytes.len() + chunk.len() > limit_bytes {
+                return Err(unreachable(url, format!("it is larger than {limit_bytes} bytes")));
             }
-            text.extend_from_slice(&chunk);
+            bytes.extend_from_slice(&chunk);
         }
-        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        Ok(Some(bytes))
     }
 
     /// The answer for `url`; `None` when the server says that there is none.

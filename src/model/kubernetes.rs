@@ -4,7 +4,7 @@ use keelson_provider_api::kinds::{ControlPlane, MachineRole, Node};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
-use super::{endpoint, etcd};
+use super::{addons, endpoint, etcd};
 use crate::plan::DesiredState;
 use crate::spec::EtcdPlacement;
 
@@ -40,7 +40,10 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
                 Vec::new(),
             )
         } else {
-            reachable.clone()
+            // A kubelet is let in by bindings that come with the add-on.
+            let (mut all, any) = reachable.clone();
+            all.push(addons::access_key());
+            (all, any)
         };
         desired.add_after(
             ResourceKey::new(Kind::Node, &*machine.name),

@@ -11,7 +11,7 @@
 //! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
 //! | `kubernetes` | control planes and nodes |
-//! | `addons` | kube-proxy, CoreDNS, and what the user adds |
+//! | `addons` | bindings, kube-proxy, CoreDNS, and what the user adds |
 
 mod addons;
 mod blueprint;
@@ -28,6 +28,7 @@ use crate::node::{AssetIndex, RenderError};
 use crate::plan::{DesiredState, Rolling};
 use crate::spec::ValidSpec;
 
+pub use addons::{AddonBlueprint, AddonSource, addon_settings, addons};
 pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint};
 pub use bundles::host_identity;
 pub use certificates::{MachineCertificates, OtherSecret, terms};
@@ -46,7 +47,7 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
     bundles::build(&blueprint, assets, &mut desired)?;
     etcd::build(&blueprint, &mut desired);
     kubernetes::build(&blueprint, &mut desired);
-    addons::build(&blueprint, &mut desired);
+    addons::build(spec, &blueprint, &mut desired)?;
     for group in &blueprint.spec.node_groups {
         let rolling = Rolling {
             max_unavailable: group.rolling.max_unavailable,

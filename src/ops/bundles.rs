@@ -250,6 +250,6 @@ fn check_wanted(wanted: &NodeBundle, asked: &NodeBundle) -> Result<(), ProviderE
 }
 
 /// An error with all its causes, which trying again does not mend.
-fn permanent(error: &(dyn std::error::Error + 'static)) -> ProviderError {
+pub(super) fn permanent(error: &(dyn std::error::Error + 'static)) -> ProviderError {
     ProviderError::new(ErrorClass::Permanent, with_causes(error))
 }

@@ -4,10 +4,12 @@
 //! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig). They share a
 //! [`Session`]: a spec, its providers, its state store.
 
+mod addons;
 mod apply;
 mod assets;
 mod authorities;
 mod bundles;
+mod credentials;
 mod destroy;
 mod endpoint;
 mod error;
@@ -17,10 +19,12 @@ mod planning;
 mod session;
 mod status;
 
+pub use addons::{ManifestReader, SpecAddons, cluster_provider};
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use bundles::{BroughtFiles, SpecBundles};
+pub use credentials::AuthorityCredentials;
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
 pub use identity::ClusterRecord;

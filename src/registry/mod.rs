@@ -1,6 +1,7 @@
 //! The only place that names concrete providers and stores: from a spec to a [`Session`] that can act on it.
 
 mod assets;
+mod manifests;
 mod simulated;
 #[cfg(feature = "ssh")]
 mod ssh;
@@ -23,6 +24,7 @@ use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
 
 pub use assets::{FoundAssets, find_assets};
+pub use manifests::{Manifests, pin_manifests};
 pub use simulated::connect_in_memory;
 
 /// How long a lease lasts without being renewed: after a crash the next run waits no longer than this.
@@ -107,6 +109,11 @@ pub enum ConnectError {
 )]
 pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+    // Nothing is applied to a simulated world, so no manifest has to be there.
+    let spec = match &spec.spec().provider {
+        Provider::Simulated(_) => spec,
+        _ => pin_manifests(spec, &options.base_directory)?,
+    };
     let reached = match &spec.spec().provider {
         Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
         #[cfg(feature = "ssh")]

@@ -5,7 +5,8 @@ use std::fmt;
 use keelson_provider_api::values::{ClusterName, Digest};
 
 use super::errors::SpecError;
-use super::types::{Cluster, ClusterSpec};
+use super::text::Location;
+use super::types::{Addon, Cluster, ClusterSpec, Plugin};
 
 /// A spec that passed every check, with all defaults filled in. Only [`load`](super::load) makes one.
 #[derive(Debug, Clone)]
@@ -47,6 +48,32 @@ impl ValidSpec {
     /// What is allowed but probably not meant; for the user's eyes, on stderr.
     pub fn warnings(&self) -> &SpecWarnings {
         &self.warnings
+    }
+
+    /// The same spec with the digest of every manifest that lies in a file and has none in the spec, so that a change of
+    /// the file is a change of the spec. `digest_of` reads a path.
+    ///
+    /// # Errors
+    /// Those of `digest_of`.
+    pub fn with_manifest_digests<E>(
+        mut self,
+        mut digest_of: impl FnMut(&str) -> Result<Digest, E>,
+    ) -> Result<Self, E> {
+        let spec = &mut self.cluster.spec;
+        let plugin = match &mut spec.network.plugin {
+            Plugin::Custom(plugin) => Some((&plugin.manifest, &mut plugin.sha256)),
+            Plugin::Routed => None,
+        };
+        let addons = spec.addons.iter_mut().filter_map(|addon| match addon {
+            Addon::Custom(custom) => Some((&custom.manifest, &mut custom.sha256)),
+            Addon::BuiltIn(_) => None,
+        });
+        for (manifest, sha256) in plugin.into_iter().chain(addons) {
+            if let (Location::Path(path), None) = (manifest, &sha256) {
+                *sha256 = Some(digest_of(path)?);
+            }
+        }
+        Ok(self)
     }
 
     /// The completed spec as YAML. Loading it again gives an equal value.

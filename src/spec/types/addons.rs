@@ -11,6 +11,9 @@ use crate::spec::text::{HttpUrl, Location};
 /// The addons that keelson brings with it.
 pub const BUILT_IN_ADDONS: &[&str] = &["metrics-server"];
 
+/// The addons that every cluster has, whether a spec names them or not.
+pub const EVERY_CLUSTERS_ADDONS: &[&str] = &["cluster-access", "kube-proxy", "coredns"];
+
 /// Something that is installed into the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Addon {

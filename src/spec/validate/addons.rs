@@ -4,7 +4,7 @@ use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::{Path, path_of};
 use crate::spec::text::Location;
-use crate::spec::types::{Addon, BUILT_IN_ADDONS, ClusterSpec};
+use crate::spec::types::{Addon, BUILT_IN_ADDONS, ClusterSpec, EVERY_CLUSTERS_ADDONS, Plugin};
 
 pub(super) fn names(spec: &ClusterSpec, found: &mut Found) {
     let names: Vec<&str> = spec.addons.iter().map(Addon::name).collect();
@@ -20,15 +20,25 @@ pub(super) fn names(spec: &ClusterSpec, found: &mut Found) {
         found.error(Finding::new(path(later), problem).help("give each addon a name of its own"));
     });
     for (index, addon) in spec.addons.iter().enumerate() {
-        if let Addon::Custom(custom) = addon
-            && BUILT_IN_ADDONS.contains(&custom.name.as_str())
-        {
-            let problem = format!(
-                "`{}` is the name of an addon that keelson brings with it",
-                custom.name
-            );
-            found.error(Finding::new(path(index), problem).help("choose another name"));
+        if let Addon::Custom(custom) = addon {
+            check_free(path(index), custom.name.as_str(), found);
         }
+    }
+    // The network plugin is applied as an addon too.
+    if let Plugin::Custom(plugin) = &spec.network.plugin {
+        let path = path_of!("spec", "network", "plugin", "name");
+        check_free(path.clone(), plugin.name.as_str(), found);
+        if let Some(index) = names.iter().position(|name| *name == plugin.name.as_str()) {
+            let problem = format!("addons[{index}] has the name `{}` too", plugin.name);
+            found.error(Finding::new(path, problem).help("give the addon another name"));
+        }
+    }
+}
+
+fn check_free(path: Path, name: &str, found: &mut Found) {
+    if BUILT_IN_ADDONS.contains(&name) || EVERY_CLUSTERS_ADDONS.contains(&name) {
+        let problem = format!("`{name}` is the name of an addon that keelson brings with it");
+        found.error(Finding::new(path, problem).help("choose another name"));
     }
 }
 

@@ -1,0 +1,73 @@
+//! Where manifests come from.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{ErrorClass, ProviderError};
+
+use super::ConnectError;
+use crate::assets::Fetcher;
+use crate::ops::ManifestReader;
+use crate::spec::{Location, ValidSpec};
+
+/// The largest manifest: everything that Kubernetes takes is smaller by far.
+const LIMIT_BYTES: usize = 32 << 20;
+
+/// Reads manifests from files and over HTTP.
+pub struct Manifests {
+    base_directory: PathBuf,
+    fetcher: Fetcher,
+}
+
+impl Manifests {
+    /// Manifests whose relative paths are relative to `base_directory`; URLs are read with `fetcher`.
+    pub fn new(base_directory: &Path, fetcher: Fetcher) -> Self {
+        Self {
+            base_directory: base_directory.to_owned(),
+            fetcher,
+        }
+    }
+}
+
+#[async_trait]
+impl ManifestReader for Manifests {
+    async fn read(&self, location: &Location) -> Result<Vec<u8>, ProviderError> {
+        let permanent = |problem: String| ProviderError::new(ErrorClass::Permanent, problem);
+        match location {
+            Location::Path(path) => {
+                let path = self.base_directory.join(path);
+                read(&path).map_err(|error| permanent(format!("cannot read {}: {error}", path.display())))
+            }
+            Location::Url(url) => {
+                let read = self.fetcher.bytes(url.as_str(), LIMIT_BYTES).await;
+                let read =
+                    read.map_err(|error| ProviderError::new(ErrorClass::Transient, error.to_string()))?;
+                read.ok_or_else(|| permanent(format!("there is nothing at {url}")))
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let bytes = std::fs::metadata(path)?.len();
+    if bytes > LIMIT_BYTES as u64 {
+        let problem = format!("it is larger than {LIMIT_BYTES} bytes");
+        return Err(std::io::Error::other(problem));
+    }
+    std::fs::read(path)
+}
+
+/// `spec` with the digests of the manifests that lie in files, relative ones below `base_directory`.
+///
+/// # Errors
+/// [`ConnectError::File`] when one cannot be read.
+pub fn pin_manifests(spec: ValidSpec, base_directory: &Path) -> Result<ValidSpec, ConnectError> {
+    spec.with_manifest_digests(|path| {
+        let path = base_directory.join(path);
+        match read(&path) {
+            Ok(bytes) => Ok(Digest::of_bytes(&bytes)),
+            Err(source) => Err(ConnectError::File { path, source }),
+        }
+    })
+}
