@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod cluster;
 mod documents;
 mod examples;
 mod floors;
