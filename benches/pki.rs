@@ -1,7 +1,7 @@
 //! Certificates: keys are made here, and that is what they cost.
 
 use jiff::Timestamp;
-use keelson::pki::table::{CERTIFICATES, KUBECONFIGS, MachineRole};
+
 use keelson::pki::{
     Authority, AuthorityName, ClusterFacts, IssuedCertificate, Layout, MachineFacts, ServiceAccountKey,
     SubjectName, Terms, issue,

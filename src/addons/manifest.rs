@@ -120,10 +120,10 @@ mod tests {
     fn documents_and_lists_become_objects() {
         let text = format!(
             "# a comment\n---\n{}---\n\n---\napiVersion: v1\nkind: List\nitems:\n- {{ apiVersion: v1, kind: \
-             Secret, metadata: {{ name: b, namespace: n }} }}\n---\n# nothing\n",
+             Secret, metadata: {{ name: b, namespace: there }} }}\n---\n# nothing\n",
             config_map("a")
         );
-        assert_eq!(names(&text), ["ConfigMap a", "Secret n/b"]);
+        assert_eq!(names(&text), ["ConfigMap a", "Secret there/b"]);
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn words_and_numbers_are_read_as_kubectl_reads_them() {
         let text = format!(
-            "{}data: {{ mode: 0644, flag: true, text: \"0644\", version: 1.10 }}\n",
+            "{}data: {{ mode: 0644, flag: on, text: \"0644\", version: 1.10 }}\n",
             config_map("a")
         );
         let objects = parse(&text).unwrap();

@@ -16,8 +16,8 @@ mod settings;
 mod templates;
 
 pub use manifest::{ManifestError, parse};
-pub use object::{Object, ObjectId, digest};
-pub use render::{BUILT_IN, images, is_built_in, render};
+pub use object::{Object, ObjectId};
+pub use render::{BUILT_IN, digest, images, is_built_in, render};
 pub use settings::{AddonSettings, BOOTSTRAP_GROUP, ROUTES_GROUP};
 
 /// The add-on with the bindings that everything else stands on: administrators, kubelets, API servers, routes.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use keelson_provider_api::values::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -109,9 +108,4 @@ impl Object {
         self.id.namespace = Some(namespace.to_owned());
         self
     }
-}
-
-/// The digest of what is applied: of every byte of every object, in their order.
-pub fn digest(objects: &[Object]) -> Digest {
-    Digest::of_json(objects)
 }

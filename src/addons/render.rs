@@ -52,7 +52,16 @@ pub const BUILT_IN: &[&str] = &[CLUSTER_ACCESS, KUBE_PROXY, COREDNS, METRICS_SER
 
 /// True for the name of a built-in add-on.
 pub fn is_built_in(name: &str) -> bool {
-    TABLE.iter().any(|built_in| built_in.name == name)
+    find(name).is_some()
+}
+
+/// The manifest of a built-in add-on.
+fn manifest(built_in: &BuiltIn, settings: &AddonSettings) -> Result<String, RenderError> {
+    templates::render(built_in.template, &(built_in.values)(settings)?)
+}
+
+fn find(name: &str) -> Option<&'static BuiltIn> {
+    TABLE.iter().find(|built_in| built_in.name == name)
 }
 
 /// The objects of the built-in add-on `name`; `None` when there is none of that name.
@@ -60,11 +69,10 @@ pub fn is_built_in(name: &str) -> bool {
 /// # Errors
 /// [`RenderError`] when a value cannot stand where the template puts it.
 pub fn render(name: &str, settings: &AddonSettings) -> Result<Option<Vec<Object>>, RenderError> {
-    let Some(built_in) = TABLE.iter().find(|built_in| built_in.name == name) else {
+    let Some(built_in) = find(name) else {
         return Ok(None);
     };
-    let text = templates::render(built_in.template, &(built_in.values)(settings)?)?;
-    match parse(&text) {
+    match parse(&manifest(built_in, settings)?) {
         Ok(objects) => Ok(Some(objects)),
         Err(problem) => Err(RenderError::Manifest {
             template: built_in.template.path,
@@ -73,11 +81,22 @@ pub fn render(name: &str, settings: &AddonSettings) -> Result<Option<Vec<Object>
     }
 }
 
+/// The digest of the manifest that [`render`] reads its objects from: of everything that is applied. Plans are made of it,
+/// and reading YAML costs ten times what writing it does.
+///
+/// # Errors
+/// As [`render`].
+pub fn digest(name: &str, settings: &AddonSettings) -> Result<Option<Digest>, RenderError> {
+    let manifest = find(name).map(|built_in| manifest(built_in, settings));
+    Ok(manifest
+        .transpose()?
+        .map(|text| Digest::of_bytes(text.as_bytes())))
+}
+
 /// The images that the built-in add-on `name` runs, so that they can be pulled before it is there. None for a name that
 /// is not built in.
 pub fn images(name: &str, settings: &AddonSettings) -> Vec<String> {
-    let built_in = TABLE.iter().find(|built_in| built_in.name == name);
-    built_in.map_or_else(Vec::new, |built_in| (built_in.images)(settings))
+    find(name).map_or_else(Vec::new, |built_in| (built_in.images)(settings))
 }
 
 fn cluster_access(_: &AddonSettings) -> Value {

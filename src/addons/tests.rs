@@ -58,7 +58,7 @@ fn no_hostile_value_changes_anything_but_itself() {
             names.map(|name| (name, Value::from(text))).collect()
         };
         let tame = parse(&fill(*template, &filled("tame")).unwrap()).unwrap();
-        for hostile in HOSTILE {
+        for hostile in HOSTILE.iter().filter(|hostile| !hostile.is_empty()) {
             let objects = parse(&fill(*template, &filled(hostile)).unwrap()).unwrap();
             let back = serde_json::to_string(&objects).unwrap();
             let hostile = serde_json::to_string(hostile).unwrap();
@@ -113,7 +113,7 @@ fn what_the_user_sets_of_kube_proxy_comes_last() {
 
 #[test]
 fn an_addons_digest_tells_every_difference_that_it_sees() {
-    let digest_of = |name: &str, settings: &AddonSettings| digest(&objects(name, settings));
+    let digest_of = |name: &str, settings: &AddonSettings| digest(name, settings).unwrap().unwrap();
     let base = settings();
     let other_endpoint = AddonSettings {
         endpoint: "10.0.0.1:6443".to_owned(),

@@ -137,7 +137,7 @@ impl ClusterProvider {
             }),
         )
         .await;
-        node::observe(cluster, &names, joined, in_api, self.clock.now())
+        node::observe(cluster, &names, &joined, &in_api, self.clock.now())
     }
 
     async fn change(&self, step: &Step<'_>, change: &Change) -> Result<(), ProviderError> {

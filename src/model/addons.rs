@@ -89,22 +89,18 @@ pub fn addon_settings(blueprint: &Blueprint<'_>) -> AddonSettings {
 }
 
 impl AddonBlueprint {
-    /// The add-on as plans have it. Its digest is that of its objects; of a manifest, that of the file they are read
-    /// from.
+    /// The add-on as plans have it. Its digest tells every change of its objects: it is that of the manifest that they are
+    /// read from.
     ///
     /// # Errors
     /// When a value of the spec cannot stand where a template puts it.
     pub fn resource(&self, settings: &AddonSettings) -> Result<AddonResource, RenderError> {
-        Ok(match &self.source {
-            AddonSource::BuiltIn => AddonResource {
-                source: BUILT_IN_SOURCE.to_owned(),
-                digest: addons::digest(&addons::render(&self.name, settings)?.unwrap_or_default()),
-            },
-            AddonSource::Manifest { location, sha256 } => AddonResource {
-                source: location.to_string(),
-                digest: Digest::of_json(&json!([self.name, location.to_string(), sha256])),
-            },
-        })
+        let (source, sha256) = match &self.source {
+            AddonSource::BuiltIn => (BUILT_IN_SOURCE.to_owned(), addons::digest(&self.name, settings)?),
+            AddonSource::Manifest { location, sha256 } => (location.to_string(), *sha256),
+        };
+        let digest = Digest::of_json(&json!([self.name, source, sha256]));
+        Ok(AddonResource { source, digest })
     }
 }
 

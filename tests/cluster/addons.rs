@@ -167,7 +167,7 @@ fn what_an_addon_no_longer_has_is_removed_and_nothing_else() {
         scene.api.with(|world| {
             // Fields and objects of others.
             world.edit("v1", "ConfigMap", "shop", "settings", |map| {
-                map["data"]["theirs"] = json!("kept")
+                map["data"]["theirs"] = json!("kept");
             });
             world.put(
                 "v1",

@@ -89,9 +89,10 @@ fn what_may_have_had_an_effect_is_told_from_what_had_none() {
                 is_due.then_some(fault)
             });
             let outcome = attempt(&scene).await;
-            let error = match (&outcome, may_have_effect) {
-                (Outcome::Rejected(error), false) | (Outcome::Indeterminate(error), true) => error,
-                _ => panic!("{fault:?} {after_writes}: {outcome:?}"),
+            let ((Outcome::Rejected(error), false) | (Outcome::Indeterminate(error), true)) =
+                (&outcome, may_have_effect)
+            else {
+                panic!("{fault:?} {after_writes}: {outcome:?}")
             };
             assert_eq!(error.class, class, "{fault:?} {after_writes}: {error}");
         }

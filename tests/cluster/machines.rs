@@ -185,9 +185,13 @@ impl Kubelets for Machines {
             state.joined.insert(machine.clone(), joined);
             let played = state.stages.get(machine).cloned();
             played.unwrap_or_else(|| {
+                // One look each while it is waited for, labelled, and waited for again.
+                let not_ready = Stage::NotReady("cni plugin not initialized");
                 vec![
                     Stage::Missing,
-                    Stage::NotReady("cni plugin not initialized"),
+                    not_ready.clone(),
+                    not_ready.clone(),
+                    not_ready,
                     Stage::Ready,
                 ]
             })

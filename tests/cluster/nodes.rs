@@ -161,8 +161,8 @@ fn labels_and_taints_change_as_far_as_they_are_keelsons() {
         // Someone else changes what is keelson's: that is seen and put right.
         scene.api.with(|world| {
             world.edit("v1", "Node", "", "w", |node| {
-                node["metadata"]["labels"]["a"] = json!("0")
-            })
+                node["metadata"]["labels"]["a"] = json!("0");
+            });
         });
         assert_ne!(
             scene.present(Kind::Node, "w").await.resource,

@@ -13,6 +13,7 @@ use keelson::cluster::{
 use keelson::pki::{ADMINISTRATORS_GROUP, BREAK_GLASS_GROUP, Requirement, Terms, issue};
 use keelson_provider_api::clock::{BoxFuture, SystemClock};
 use keelson_provider_api::kinds::Addon;
+use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
     Action, Change, Clock, ClusterIdentity, ClusterUid, Disruption, ErrorClass, Existing, Kind, Observed,
     Outcome, Progress, Provider as _, ProviderError, Resource, ResourceKey, StepContext,
@@ -81,7 +82,7 @@ impl AddonObjects for Manifests {
         let text = self.0.lock().unwrap().get(name).cloned().unwrap_or_default();
         let permanent = |problem: String| ProviderError::new(ErrorClass::Permanent, problem);
         let objects = addons::parse(&text).map_err(|problem| permanent(problem.to_string()))?;
-        if addons::digest(&objects) == wanted.digest {
+        if Digest::of_json(&objects) == wanted.digest {
             Ok(objects)
         } else {
             Err(permanent(format!("addon/{name} is not what was planned")))
@@ -120,7 +121,7 @@ impl Scene {
         });
         let manifests = Arc::new(Manifests::default());
         let issued = Arc::new(Mutex::new(Vec::new()));
-        let issuer = Issuer {
+        let credentials = Issuer {
             api: api.clone(),
             clock: clock.clone(),
             issued: issued.clone(),
@@ -128,7 +129,7 @@ impl Scene {
         let parts = ClusterParts {
             reach: machines.clone(),
             kubelets: machines.clone(),
-            credentials: Arc::new(issuer),
+            credentials: Arc::new(credentials),
             addons: manifests.clone(),
             clock: clock.clone(),
         };
@@ -168,7 +169,7 @@ impl Scene {
 
     /// The same cluster, reached through other machines.
     pub(crate) fn through(self, machines: Arc<Machines>) -> Self {
-        let issuer = Issuer {
+        let credentials = Issuer {
             api: self.api.clone(),
             clock: self.clock.clone(),
             issued: self.issued.clone(),
@@ -176,7 +177,7 @@ impl Scene {
         let parts = ClusterParts {
             reach: machines.clone(),
             kubelets: machines.clone(),
-            credentials: Arc::new(issuer),
+            credentials: Arc::new(credentials),
             addons: self.manifests.clone(),
             clock: self.clock.clone(),
         };
@@ -206,7 +207,7 @@ impl Scene {
             .insert(name.to_owned(), manifest.to_owned());
         Addon {
             source: format!("./{name}.yaml"),
-            digest: addons::digest(&addons::parse(manifest).unwrap()),
+            digest: Digest::of_json(&addons::parse(manifest).unwrap()),
         }
     }
 

@@ -48,22 +48,18 @@ pub(in crate::cluster) async fn update(
     wanted: &Node,
 ) -> Result<(), ProviderError> {
     let joined = joined(step, kubelets, &wanted.machine).await;
-    match find(step, &wanted.machine).await? {
-        None => {
-            let generation = joined.map_or(0, |joined| joined.generation);
-            bring_in(step, kubelets, wanted, generation).await
-        }
-        Some(_) => {
-            // First the machine, then what is compared: a change that is cut off in between is seen to be.
-            if let Err(outcome) = kubelets.rewrite(step.context, wanted).await {
-                step.failed(outcome)?;
-            }
-            step.touch();
-            let mark = mark(step, joined.as_ref(), 0);
-            mark_node(step, wanted, &mark).await?;
-            with_connection_forget(step, &wanted.machine).await
-        }
+    if find(step, &wanted.machine).await?.is_none() {
+        let generation = joined.map_or(0, |joined| joined.generation);
+        return bring_in(step, kubelets, wanted, generation).await;
     }
+    // First the machine, then what is compared: a change that is cut off in between is seen to be.
+    if let Err(outcome) = kubelets.rewrite(step.context, wanted).await {
+        step.failed(outcome)?;
+    }
+    step.touch();
+    forget_tokens(step, &wanted.machine).await?;
+    let mark = mark(step, joined.as_ref(), 0);
+    mark_node(step, wanted, &mark).await
 }
 
 async fn joined(step: &Step<'_>, kubelets: &dyn Kubelets, machine: &str) -> Option<Joined> {
@@ -131,16 +127,16 @@ async fn bring_in(
     step.touch();
     let token_id = token.as_ref().map(|token| token.id.as_str());
     wait_until_registered(step, kubelets, name, token_id).await?;
+    // It has a certificate by now. Once it is marked, nobody would come back for the token.
+    if !is_control_plane {
+        forget_tokens(step, name).await?;
+    }
     let joined = joined(step, kubelets, name).await;
     mark_node(step, wanted, &mark(step, joined.as_ref(), generation)).await?;
-    wait_until_ready(step, kubelets, name).await?;
-    if is_control_plane {
-        return Ok(());
-    }
-    with_connection_forget(step, name).await
+    wait_until_ready(step, kubelets, name).await
 }
 
-async fn with_connection_forget(step: &Step<'_>, name: &str) -> Result<(), ProviderError> {
+async fn forget_tokens(step: &Step<'_>, name: &str) -> Result<(), ProviderError> {
     let connection = step.connection().await?;
     token::forget(step, &connection, name).await
 }

@@ -94,7 +94,9 @@ pub(super) fn patch(object: &NodeObject, wanted: &Node, mark: &Mark) -> Option<V
     };
     set(GROUP, &wanted.group);
     if wanted.group == CONTROL_PLANE_GROUP {
-        CONTROL_PLANE_LABELS.iter().for_each(|label| set(label, ""));
+        for label in CONTROL_PLANE_LABELS {
+            set(label, "");
+        }
     }
     wanted.labels.iter().for_each(|(key, value)| set(key, value));
     let annotations = changed_annotations(object, wanted, mark);

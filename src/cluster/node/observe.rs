@@ -21,12 +21,12 @@ type InApi = Result<BTreeMap<String, NodeObject>, ProviderError>;
 pub(in crate::cluster) fn observe(
     cluster: &ClusterIdentity,
     wanted: &BTreeSet<String>,
-    joined: BTreeMap<String, Observed<Joined>>,
-    in_api: InApi,
+    joined: &BTreeMap<String, Observed<Joined>>,
+    in_api: &InApi,
     now: Timestamp,
 ) -> KindObservation {
     let nothing = BTreeMap::new();
-    let (objects, silence) = match &in_api {
+    let (objects, silence) = match in_api {
         Ok(objects) => (objects, None),
         Err(error) => (&nothing, Some(error.to_string())),
     };

@@ -61,7 +61,7 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin), groups: &[String
     assert!(!headers.contains_key("transfer-encoding"), "bodies have a length");
     let mut body = bytes[end + 4..].to_vec();
     while body.len() < length {
-        let mut part = [0; 16384];
+        let mut part = [0; 4096];
         let count = stream.read(&mut part).await.ok().filter(|&count| count > 0)?;
         body.extend_from_slice(&part[..count]);
     }

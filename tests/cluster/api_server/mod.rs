@@ -75,7 +75,7 @@ impl ApiServer {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (serving, acceptor) = (serving.clone(), acceptor.clone());
-                tokio::spawn(async move { serving.serve(stream, &acceptor).await });
+                tokio::spawn(async move { Box::pin(serving.serve(stream, &acceptor)).await });
             }
         });
         server

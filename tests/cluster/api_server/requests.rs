@@ -188,7 +188,10 @@ fn refused(world: &World, name: &str) -> Option<Answer> {
 }
 
 fn create(world: &mut World, mut key: Key, request: &Request) -> Answer {
-    key.3 = request.body["metadata"]["name"].as_str().unwrap().to_owned();
+    request.body["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .clone_into(&mut key.3);
     if let Some(answer) = refused(world, &key.3) {
         return answer;
     }
@@ -207,7 +210,7 @@ fn patch(world: &mut World, key: Key, place: &Place, request: &Request) -> Answe
         return answer;
     }
     let namespaces = (
-        "".to_owned(),
+        String::new(),
         "namespaces".to_owned(),
         String::new(),
         key.2.clone(),

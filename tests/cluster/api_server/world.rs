@@ -123,8 +123,8 @@ impl World {
 
     /// `KIND NAMESPACE/NAME` of every object but namespaces, in order.
     pub(crate) fn names(&self) -> Vec<String> {
-        let named = self.objects.iter().filter(|(key, _)| key.1 != "namespaces");
-        let mut names: Vec<String> = named
+        let others = self.objects.iter().filter(|(key, _)| key.1 != "namespaces");
+        let mut names: Vec<String> = others
             .map(|(key, object)| format!("{} {}/{}", object["kind"].as_str().unwrap(), key.2, key.3))
             .collect();
         names.sort();
