@@ -1,7 +1,7 @@
 //! Certificates: keys are made here, and that is what they cost.
 
 use jiff::Timestamp;
-
+use keelson::pki::table::{CERTIFICATES, MachineRole};
 use keelson::pki::{
     Authority, AuthorityName, ClusterFacts, IssuedCertificate, Layout, MachineFacts, ServiceAccountKey,
     SubjectName, Terms, issue,
@@ -44,9 +44,7 @@ fn whole(workers: u32) -> Vec<IssuedCertificate> {
         };
         let certificates = CERTIFICATES.iter().filter(|row| row.is_on(roles));
         let certificates = certificates.map(|row| row.requirement(&cluster, &machine));
-        let kubeconfigs = KUBECONFIGS.iter().filter(|row| row.is_on(roles));
-        let kubeconfigs = kubeconfigs.map(|row| row.requirement(&cluster, &machine));
-        for wanted in certificates.chain(kubeconfigs) {
+        for wanted in certificates {
             let authority = authorities
                 .iter()
                 .find(|authority| authority.name() == wanted.signer)

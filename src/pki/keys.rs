@@ -92,11 +92,11 @@ const RANDOM_KEY_BYTES: usize = 32;
 /// A key of random bytes, in base64.
 pub(super) fn random_key(what: &str) -> Result<Secret<String>, PkiError> {
     let mut bytes = Zeroizing::new([0; RANDOM_KEY_BYTES]);
-    aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| PkiError::Key {
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| PkiError::Key {
         what: what.to_owned(),
         problem: "the system gives no random numbers".to_owned(),
     })?;
-    Ok(Secret::new(BASE64_STANDARD.encode(&*bytes)))
+    Ok(Secret::new(BASE64_STANDARD.encode(*bytes)))
 }
 
 /// True for what [`random_key`] makes.

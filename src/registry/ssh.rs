@@ -15,9 +15,7 @@ use super::assets::fetcher;
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline};
-use crate::ops::{
-    Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
-};
+use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
     AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,

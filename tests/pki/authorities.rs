@@ -102,7 +102,7 @@ fn without_a_key_every_missing_file_is_named() {
     let said = problem.to_string();
     for file in [
         "apiserver (/etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key on cp-1)",
-        "scheduler (/etc/kubernetes/scheduler/scheduler.crt on cp-1)",
+        "scheduler (/etc/kubernetes/scheduler/scheduler.crt and /etc/kubernetes/scheduler/scheduler.key on cp-1)",
         "have its owner issue them",
     ] {
         assert!(said.contains(file), "{said}");

@@ -223,22 +223,56 @@ fn issuer(oidc: &Oidc) -> Value {
 
 /// The flags (`reference/kubeadm.md` §4, and `reference/cis.md` 1.2 for those that kubeadm does not set).
 pub(super) fn flags(settings: &KubernetesSettings, control_plane: &ControlPlaneSettings) -> Vec<String> {
+    let api = &control_plane.api;
+    let mut defaults = flags_of_every_cluster();
+    defaults.extend([
+        ("enable-admission-plugins", admission_plugins(api)),
+        ("etcd-servers", control_plane.etcd.main.join(",")),
+        ("service-account-issuer", issuer_of_accounts(control_plane)),
+        (
+            "service-cluster-ip-range",
+            control_plane.service_range.to_string(),
+        ),
+        ("service-node-port-range", api.node_port_range.clone()),
+    ]);
+    let events = &control_plane.etcd.events;
+    if !events.is_empty() {
+        defaults.push(("etcd-servers-overrides", format!("/events#{}", events.join(";"))));
+    }
+    if api.audit == AuditLevel::Policy {
+        defaults.extend([
+            ("audit-log-maxage", "30".to_owned()),
+            ("audit-log-maxbackup", "10".to_owned()),
+            ("audit-log-maxsize", "100".to_owned()),
+            ("audit-log-path", format!("{AUDIT_FOLDER}/audit.log")),
+            ("audit-policy-file", AUDIT_POLICY_FILE.to_owned()),
+        ]);
+    }
+    if api.encryption.is_some() {
+        defaults.push(("encryption-provider-config", ENCRYPTION_FILE.to_owned()));
+    }
+    if let Some(gates) = feature_gates(&settings.feature_gates) {
+        defaults.push(("feature-gates", gates));
+    }
+    let extra: &[Argument] = &api.extra_arguments;
+    arguments(defaults, extra)
+}
+
+/// Those that no spec has a say in, but for `extraArgs`.
+fn flags_of_every_cluster() -> Vec<(&'static str, String)> {
     let pki = |file: &str| format!("/etc/kubernetes/pki/{file}");
     let text = str::to_owned;
-    let etcd = &control_plane.etcd;
-    let mut defaults = vec![
+    vec![
         ("admission-control-config-file", text(ADMISSION_FILE)),
         ("advertise-address", text("$(HOST_IP)")),
         ("allow-privileged", text("true")),
         ("authentication-config", text(AUTHENTICATION_FILE)),
         ("authorization-mode", text("Node,RBAC")),
         ("client-ca-file", text(AUTHORITY)),
-        ("enable-admission-plugins", admission_plugins(&control_plane.api)),
         ("enable-bootstrap-token-auth", text("true")),
         ("etcd-cafile", pki("etcd/ca.crt")),
         ("etcd-certfile", pki("apiserver-etcd-client.crt")),
         ("etcd-keyfile", pki("apiserver-etcd-client.key")),
-        ("etcd-servers", etcd.main.join(",")),
         ("kubelet-certificate-authority", text(AUTHORITY)),
         ("kubelet-client-certificate", pki("apiserver-kubelet-client.crt")),
         ("kubelet-client-key", pki("apiserver-kubelet-client.key")),
@@ -256,45 +290,13 @@ pub(super) fn flags(settings: &KubernetesSettings, control_plane: &ControlPlaneS
         ("requestheader-username-headers", text("X-Remote-User")),
         ("secure-port", text("6443")),
         ("service-account-extend-token-expiration", text("false")),
-        ("service-account-issuer", issuer_of_accounts(control_plane)),
         ("service-account-key-file", pki("sa.pub")),
         ("service-account-signing-key-file", pki("sa.key")),
-        (
-            "service-cluster-ip-range",
-            control_plane.service_range.to_string(),
-        ),
-        (
-            "service-node-port-range",
-            control_plane.api.node_port_range.clone(),
-        ),
         ("tls-cert-file", pki("apiserver.crt")),
         ("tls-cipher-suites", CIPHER_SUITES.join(",")),
         ("tls-min-version", text("VersionTLS12")),
         ("tls-private-key-file", pki("apiserver.key")),
-    ];
-    if !etcd.events.is_empty() {
-        defaults.push((
-            "etcd-servers-overrides",
-            format!("/events#{}", etcd.events.join(";")),
-        ));
-    }
-    if control_plane.api.audit == AuditLevel::Policy {
-        defaults.extend([
-            ("audit-log-maxage", text("30")),
-            ("audit-log-maxbackup", text("10")),
-            ("audit-log-maxsize", text("100")),
-            ("audit-log-path", format!("{AUDIT_FOLDER}/audit.log")),
-            ("audit-policy-file", text(AUDIT_POLICY_FILE)),
-        ]);
-    }
-    if control_plane.api.encryption.is_some() {
-        defaults.push(("encryption-provider-config", text(ENCRYPTION_FILE)));
-    }
-    if let Some(gates) = feature_gates(&settings.feature_gates) {
-        defaults.push(("feature-gates", gates));
-    }
-    let extra: &[Argument] = &control_plane.api.extra_arguments;
-    arguments(defaults, extra)
+    ]
 }
 
 fn admission_plugins(settings: &ApiServerSettings) -> String {

@@ -177,10 +177,7 @@ fn programs(names: &[&'static str], folder: &'static str) -> Vec<Program> {
 }
 
 fn add_kernel_settings(contents: &mut Contents) {
-    let modules = KERNEL_MODULES
-        .iter()
-        .map(|module| format!("{module}\n"))
-        .collect();
+    let modules = KERNEL_MODULES.join("\n") + "\n";
     contents.file(KERNEL_MODULES_FILE, Access::PUBLIC, modules, &[]);
     for module in KERNEL_MODULES {
         contents.act(Action::KernelModule { name: module });

@@ -11,7 +11,7 @@ use crate::node::{AssetIndex, HostIdentity, NodeClass};
 
 const VERSION: Version = Version::new(1, 36, 2);
 
-fn object(value: Value) -> serde_json::Map<String, Value> {
+fn object(value: &Value) -> serde_json::Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
@@ -26,7 +26,7 @@ fn runtime(images: &[&str]) -> RuntimeSettings {
         crictl: assets.release(&crictl(Version::new(1, 35, 0))),
         pause_image: "mirror.example.com:5000/pause:3.10.2".to_owned(),
         insecure_registry: Some("mirror.example.com:5000".to_owned()),
-        configuration: object(json!({ "debug": { "level": "info" } })),
+        configuration: object(&json!({ "debug": { "level": "info" } })),
         images: images.iter().map(|&image| image.to_owned()).collect(),
     }
 }
@@ -41,7 +41,7 @@ fn kubelet(role: KubeletRole) -> KubeletSettings {
         dns_domain: "cluster.local".to_owned(),
         max_pods: 110,
         configuration: object(
-            json!({ "failCgroupV1": false, "authentication": { "webhook": { "cacheTTL": "9s" } } }),
+            &json!({ "failCgroupV1": false, "authentication": { "webhook": { "cacheTTL": "9s" } } }),
         ),
     }
 }
@@ -192,7 +192,10 @@ fn manifests_and_documents_are_yaml_that_says_what_was_meant() {
         ]
     );
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/livez");
-    assert_eq!(container["ports"][0]["containerPort"], 6443, "a number, and no text");
+    assert_eq!(
+        container["ports"][0]["containerPort"], 6443,
+        "a number, and no text"
+    );
     assert_eq!(container["volumeMounts"][0]["readOnly"], true);
     let names = |list: &Value| -> Vec<String> {
         list.as_array()
@@ -229,7 +232,7 @@ fn what_an_api_server_reads_when_it_starts_is_a_part_of_its_pod() {
 fn the_configuration_of_containerd_is_toml_with_what_a_user_says_last() {
     let mut settings = settings(kubelet(KubeletRole::ControlPlane), None);
     settings.runtime.source = RuntimeSource::Host;
-    settings.runtime.configuration = object(json!({
+    settings.runtime.configuration = object(&json!({
         "plugins": { "io.containerd.grpc.v1.cri": { "restrict_oom_score_adj": true } }
     }));
     let files = files(settings);
@@ -260,7 +263,7 @@ fn the_file_with_the_key_of_secrets_is_what_an_api_server_reads() {
 #[test]
 fn a_null_that_toml_cannot_hold_is_an_error() {
     let mut settings = settings(kubelet(KubeletRole::ControlPlane), None);
-    settings.runtime.configuration = object(json!({ "debug": { "level": null } }));
+    settings.runtime.configuration = object(&json!({ "debug": { "level": null } }));
     let class = NodeClass {
         kubernetes: Some(settings),
         ..NodeClass::default()
