@@ -138,8 +138,14 @@
 //! - **Concrete providers and stores are named in [`registry`] alone**, which the commands use.
 //! - **etcd's certificates are in `/etc/etcd/pki`**, not below `/etc/kubernetes/pki`:
 //!   [`Layout::etcd`](pki::Layout::etcd) says why.
-//! - **Providers `aws` and `digitalocean` are not in this build**, and `ssh` runs etcd alone. Other specs for them are read
-//!   and checked in full; [`registry::connect`] says that it cannot act on them.
+//! - **Providers `aws` and `digitalocean` are not in this build.** Specs for them are read and checked in full;
+//!   [`registry::connect`] says that it cannot act on them.
+//! - **Nodes and add-ons are looked after through the API, wherever machines come from**, by a provider of this crate
+//!   ([`cluster`]); what it needs of machines is a vocabulary of its own ([`keelson_provider_api::joining`]).
+//! - **kubeconfigs on machines name the files of certificates** instead of holding them, so that those are renewed without a
+//!   restart; the scheduler's lie in a folder of their own, because its pod is to see no other key.
+//! - **Routes between nodes are kept by the nodes themselves** (`templates/network/routes.sh`), so a worker that is added
+//!   touches no other machine, and they are there before any API server after a power cut.
 //! - **What a plan has no use for is asked of machines through [`MachineAccess`](ops::MachineAccess)**, beside the providers:
 //!   the certificates themselves, and a way in for a person.
 //! - **A render asks nobody**: a digest that neither the state store nor a folder knows is zeros, which nothing can be

@@ -39,7 +39,7 @@ pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
 pub use etcd::{EtcdClusterReport, EtcdCredentials, EtcdCredentialsRequest, EtcdMemberReport, EtcdReport};
 pub use identity::ClusterRecord;
-pub use kubeconfig::Kubeconfig;
+pub use kubeconfig::{Kubeconfig, KubeconfigRequest};
 pub use login::login;
 pub use machine_access::{Login, LoginRequest, MachineAccess};
 pub use nodes::{BundleState, NodeEntry, NodeList, NodeState};

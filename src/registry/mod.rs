@@ -64,6 +64,9 @@ pub enum ConnectError {
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
+    /// This build cannot bring up what the spec asks for.
+    #[error("{0}")]
+    NotYet(&'static str),
     /// The simulated world cannot be opened.
     #[error("cannot open the simulated world in {directory}")]
     World {

@@ -18,7 +18,8 @@ use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offl
 use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
+    AuthorityFiles, ContainerdSource, EtcdPlacement, Host, KeyEncryption, LOCAL_ADDRESS, Plugin, Provider,
+    ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
@@ -27,6 +28,7 @@ pub(super) async fn reach(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Reached, ConnectError> {
+    check_supported(spec)?;
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
     let assets = if options.installs_nothing {
@@ -71,6 +73,25 @@ pub(super) async fn reach(
         authorities: Some(authorities),
         machine_access: Some(Arc::new(HostAccess(hosts))),
     })
+}
+
+/// Refuses what would come up as something else than what the spec says.
+fn check_supported(spec: &ValidSpec) -> Result<(), ConnectError> {
+    let cluster = spec.spec();
+    if cluster.api.oidc.as_ref().is_some_and(|oidc| oidc.ca.is_some()) {
+        return Err(ConnectError::NotYet(
+            "this build cannot give API servers the authority in spec.api.oidc.ca; let the machines trust it, and leave the \
+             field out",
+        ));
+    }
+    let mut hosts = cluster.provider.hosts().iter();
+    let is_lost = |host: &Host| host.address == LOCAL_ADDRESS && host.private_address.is_none();
+    if !spec.is_etcd_alone() && hosts.any(is_lost) {
+        return Err(ConnectError::NotYet(
+            "a host that is `local` needs its own address in privateAddress: a node cannot be reached at a loopback address",
+        ));
+    }
+    Ok(())
 }
 
 /// What nodes need besides what keelson brings: the routed network sets rules with the machine's own `nft`.

@@ -1,5 +1,4 @@
-//! The program against real machines: `keelson` makes, watches, mends and removes an etcd cluster on hosts out of
-//! namespaces. Without root these tests are skipped, and say so.
+//! The program against real machines: `keelson` makes, watches, mends and removes clusters on hosts out of namespaces. Without root these tests are skipped, and say so.
 #![expect(
     clippy::print_stdout,
     reason = "figures, and what was killed where, are for the reader of the test's output"
@@ -10,6 +9,7 @@ mod commands;
 mod desk;
 mod etcd;
 mod killed;
+mod kubernetes;
 mod mirror;
 mod mistakes;
 mod newer;

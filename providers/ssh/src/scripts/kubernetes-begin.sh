@@ -29,7 +29,8 @@ write() {
 # What a mark says, without when.
 body() { printf '%s\n' "${1%,\"createdAt\":*}"; }
 
-# What there was of networks before the host became a node: it stays when the host is no node any more.
+# What there was of networks before the host became a node: it stays when the host is no node any more. What the bundle
+# has begun by then is keelson's all the same.
 note_before() {
     [ ! -e "$before" ] || return 0
     {
@@ -39,7 +40,7 @@ note_before() {
         ip -o link 2>/dev/null | awk -F ': ' '{ sub(/@.*/, "", $2); print "link " $2 }' || :
         nft list tables 2>/dev/null || :
         { iptables-save && ip6tables-save; } 2>/dev/null | sed -n 's/^:\(CNI-[^ ]*\).*/chain \1/p' || :
-    } | sort -u | write "$before"
+    } | grep -v -e '/10-keelson[.]conflist$' -e '^link keelson0$' -e ' keelson_pods$' | sort -u | write "$before"
 }
 
 write_mark() {
@@ -93,3 +94,7 @@ write_token
 for unit in "$@"; do
     start "$unit"
 done
+# Where the network is a routed one. A host that was no node for a while has it stopped.
+if [ "$name" = node ] && systemctl cat -- keelson-routes.service >/dev/null 2>&1; then
+    systemctl enable --quiet --now -- keelson-routes.service
+fi

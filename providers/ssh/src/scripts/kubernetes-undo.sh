@@ -141,6 +141,9 @@ remove_iptables_chains() {
 
 remove_networks() {
     say "remove networks of pods"
+    # It would set its routes anew.
+    systemctl disable --quiet --now -- keelson-routes.service 2>/dev/null || :
+    rm -rf -- /var/lib/keelson-routes
     remove_since /etc/cni/net.d
     remove_since /var/lib/cni/networks
     remove_since /var/lib/cni/results

@@ -17,6 +17,7 @@ if [ -e "$keelson_root/was-node" ]; then
     unmount_below /var/lib/kubelet
     empty /var/lib/kubelet
     rmdir -- /var/lib/kubelet 2>/dev/null || :
+    rm -rf -- /run/keelson
     empty /var/log/pods
     empty /var/log/containers
     empty /var/log/kubernetes/audit

@@ -1,0 +1,126 @@
+//! Hosts, what they install, and a desk before them.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use keelson_test_hosts::{
+    FileServer, HostOptions, LabOptions, Registry, serve_directory, serve_registry, skip_without_kubernetes,
+};
+
+use crate::on_hosts::desk::Desk;
+
+/// What test hosts need that other machines do not: they share one kernel with control groups of version 1 and one disk,
+/// however full it is, and may not lower scores of the out-of-memory killer (`reference/hosts.md`).
+const OF_TEST_HOSTS: &str = r#"  preflight: { ignore: [cgroup-v2] }
+  kubelet:
+    config:
+      failCgroupV1: false
+      imagePullCredentialsVerificationPolicy: NeverVerify
+      evictionHard: { "memory.available": 50Mi, "nodefs.available": 1%, "imagefs.available": 1%, "nodefs.inodesFree": 1% }
+  kubeProxy: { config: { conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s } } }
+  containerd: { config: { plugins: { io.containerd.cri.v1.runtime: { restrict_oom_score_adj: true } } } }
+"#;
+
+/// kubectl on a control plane, as its administrator.
+const KUBECTL: &str = "/opt/keelson/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf";
+
+/// Which of the lab's free addresses is the virtual one.
+const API_ADDRESS: u8 = 0;
+
+pub(super) struct Site {
+    pub(super) desk: Desk,
+    /// What they serve goes when they do.
+    files: FileServer,
+    registry: Registry,
+    version: String,
+    etcd: String,
+}
+
+impl Site {
+    /// A site with hosts of these names; `None` without root or programs, after saying that `test` is skipped.
+    pub(super) fn with_hosts(test: &str, names: &[&str]) -> Option<Self> {
+        let assets = skip_without_kubernetes(test).unwrap()?;
+        let options = LabOptions {
+            hosts: names.iter().map(|name| HostOptions::named(*name)).collect(),
+            ..LabOptions::with_hosts(0)
+        };
+        let desk = Desk::of(test, &options)?;
+        let gateway = desk.lab.gateway();
+        let releases = assets.folder.join("github.com/etcd-io/etcd/releases/download");
+        let mut etcds: Vec<String> = std::fs::read_dir(releases)
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .trim_start_matches('v')
+                    .to_owned()
+            })
+            .collect();
+        etcds.sort();
+        Some(Self {
+            files: serve_directory(&assets.folder, gateway).unwrap(),
+            registry: serve_registry(&assets.images, gateway).unwrap(),
+            version: assets.versions[0].clone(),
+            etcd: etcds.pop().unwrap(),
+            desk,
+        })
+    }
+
+    /// The address that control planes hold in turn.
+    pub(super) fn api_address(&self) -> String {
+        self.desk.lab.free_address(API_ADDRESS).unwrap().to_string()
+    }
+
+    /// The registry, as hosts name it.
+    pub(super) fn registry(&self) -> String {
+        self.registry.address().to_string()
+    }
+
+    /// Writes a spec: hosts with their roles, and `more` lines below `spec`.
+    pub(super) fn spec(&self, roles: &[(&str, &str)], provider: &str, more: &str) {
+        let mut hosts = String::new();
+        for (name, roles) in roles {
+            let address = self.desk.host(name).address();
+            let _ = writeln!(
+                hosts,
+                "        - {{ name: {name}, address: {address}, roles: [{roles}] }}"
+            );
+        }
+        let (version, etcd) = (&self.version, &self.etcd);
+        let (files, registry) = (self.files.url(), self.registry());
+        let text = format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: k8s.example.com }}\nspec:\n  \
+             kubernetesVersion: {version}\n  stateStore: ./state\n  provider:\n    ssh:\n{provider}      hosts:\n{hosts}  \
+             etcd: {{ version: {etcd} }}\n  assets: {{ files: \"{files}\", registry: \"{registry}\", insecureRegistry: true \
+             }}\n{OF_TEST_HOSTS}{more}"
+        );
+        std::fs::write(self.desk.path("cluster.yaml"), text).unwrap();
+    }
+
+    /// Runs kubectl on the host `on`; arguments as a shell takes them.
+    pub(super) fn kubectl(&self, on: &str, arguments: &str) -> String {
+        let said = self.desk.host(on).run(&format!("{KUBECTL} {arguments}"));
+        said.unwrap_or_else(|error| panic!("kubectl {arguments}: {error}"))
+    }
+
+    /// Whether the API answers at `address`, as a worker sees it.
+    pub(super) fn api_answers(&self, from: &str, address: &str) -> bool {
+        let ask = format!(
+            "curl --silent --fail --max-time 1 --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:{address} \
+             https://kubernetes:6443/readyz"
+        );
+        self.desk.host(from).run(&ask).is_ok_and(|answer| answer == "ok")
+    }
+}
+
+/// Looks again and again until something is so.
+pub(super) fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < limit, "{what}: not after {limit:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    begun.elapsed()
+}
