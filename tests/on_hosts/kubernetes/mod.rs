@@ -1,5 +1,10 @@
 //! Whole clusters of real Kubernetes on hosts: with the programs and images in the folder that
 //! `KEELSON_KUBERNETES_ASSETS` names. Without it these tests are skipped, and say so.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long real machines take is for the reader of the output"
+)]
+
 mod site;
 mod whole;

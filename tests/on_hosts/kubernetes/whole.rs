@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::site::{Site, eventually};
 
 /// A page on each worker, behind one Service.
-const PODS: &str = r#"
+const PODS: &str = r"
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: { name: web }
@@ -23,7 +23,7 @@ apiVersion: v1
 kind: Service
 metadata: { name: web }
 spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 8080, nodePort: 30080 }] }
-"#;
+";
 
 /// What of Kubernetes and of keelson is on a host. The configuration of a containerd that Debian brought stays.
 const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson* /etc/keelson /var/lib/kubelet/* \
@@ -104,7 +104,7 @@ fn serves(site: &Site) {
     assert_eq!(labels.lines().count(), 2);
 }
 
-/// Anonymous access, encryption, the audit log, PodSecurity.
+/// Anonymous access, encryption, the audit log, standards of pods.
 fn what_is_asked_of_the_api_is_granted_narrowly(site: &Site) {
     let status = |path: &str| {
         let ask = format!("curl --silent -k -o /dev/null -w '%{{http_code}}' https://127.0.0.1:6443{path}");
