@@ -65,6 +65,7 @@ write_token() {
 # A node is tainted from the moment it is there, so that no pod comes before its taints. A kubelet that runs is past that.
 write_registration() {
     file=/etc/keelson/node.env
+    [ -d /etc/keelson ] || mkdir -m 0755 -- /etc/keelson
     text="KEELSON_NODE_TAINTS=$taints"
     if [ ! -f "$file" ] || [ "$(cat "$file")" != "$text" ]; then printf '%s\n' "$text" | write "$file"; fi
 }

@@ -80,6 +80,7 @@ empty_kubelet() {
     for file in /etc/kubernetes/bootstrap-token /etc/kubernetes/kubelet.conf /etc/keelson/node.env; do
         is_installed file "$file" || rm -f -- "$file"
     done
+    is_installed directory /etc/keelson || rmdir -- /etc/keelson 2>/dev/null || :
 }
 
 remove_since() {
