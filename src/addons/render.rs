@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::manifest::parse;
 use super::object::Object;
-use super::settings::{AddonSettings, BOOTSTRAP_GROUP, ROUTES_GROUP};
+use super::settings::{AddonSettings, BOOTSTRAP_GROUP};
 use super::templates;
 use super::{CLUSTER_ACCESS, COREDNS, KUBE_PROXY, METRICS_SERVER};
 use crate::node::templates::Template;
 use crate::node::{RenderError, merge};
-use crate::pki::ADMINISTRATORS_GROUP;
+use crate::pki::{ADMINISTRATORS_GROUP, ROUTES_GROUP};
 
 /// A built-in add-on: its template, what is filled in, and the images it runs.
 struct BuiltIn {

@@ -12,9 +12,6 @@ use crate::node::image;
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format>).
 pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:keelson:nodes";
 
-/// The group of the certificates with which nodes ask for each other's pod addresses.
-pub const ROUTES_GROUP: &str = "keelson:routes";
-
 /// What the built-in add-ons are rendered from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddonSettings {

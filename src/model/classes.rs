@@ -258,7 +258,6 @@ fn api_server(blueprint: &Blueprint<'_>) -> ApiServerSettings {
                 .groups_claim
                 .clone()
                 .map(|claim| (claim, oidc.groups_prefix.clone().unwrap_or_default())),
-            authority_pem: None,
         }),
         audit: match api.audit {
             Audit::Default => AuditLevel::Policy,

@@ -1,22 +1,16 @@
 //! Credentials for `kubectl`.
 
 use jiff::Timestamp;
-use keelson_provider_api::values::{InvalidText, Secret, Span, clip};
+use keelson_provider_api::values::{InvalidText, Secret, Span};
 use serde_json::json;
 
 use super::authorities::Authorities;
+use super::client_terms;
 use super::endpoint::endpoint;
 use super::error::OperationError;
 use super::session::Session;
 use crate::execute::Silent;
 use crate::pki::{self, ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Requirement, Terms, issue};
-
-/// The longest common name that X.520 allows (`ub-common-name`).
-const NAME_LIMIT_CHARS: usize = 64;
-/// Clocks differ by minutes; what is shorter may be over before it is used.
-const VALIDITY_LEAST: Span = Span::from_secs(10 * 60);
-
-const DAY_SECS: u64 = 24 * 60 * 60;
 
 /// Someone who asks for credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +22,7 @@ pub struct KubeconfigRequest {
 
 impl KubeconfigRequest {
     /// As long as credentials may be valid: as long as the certificates of machines. Kubernetes cannot take one back.
-    pub const VALIDITY_LIMIT: Span = Terms::CERTIFICATE.validity;
+    pub const VALIDITY_LIMIT: Span = client_terms::VALIDITY_LIMIT;
 
     /// Credentials of `user` in `groups`, valid for `validity` from now on. What groups may do is their bindings'.
     ///
@@ -37,21 +31,9 @@ impl KubeconfigRequest {
     /// [`VALIDITY_LIMIT`](Self::VALIDITY_LIMIT).
     pub fn new(user: &str, groups: &[String], validity: Span) -> Result<Self, InvalidText> {
         for name in std::iter::once(user).chain(groups.iter().map(String::as_str)) {
-            let chars = name.chars().count();
-            if name.trim().is_empty() || chars > NAME_LIMIT_CHARS || name.contains(char::is_control) {
-                return Err(InvalidText::new(format!(
-                    "`{}` is no name of a user or group: 1 to {NAME_LIMIT_CHARS} characters, none of them a control \
-                     character",
-                    clip(name)
-                )));
-            }
+            client_terms::check_name(name, "no name of a user or group")?;
         }
-        if validity < VALIDITY_LEAST || validity > Self::VALIDITY_LIMIT {
-            let most_days = Self::VALIDITY_LIMIT.as_duration().as_secs() / DAY_SECS;
-            return Err(InvalidText::new(format!(
-                "credentials are valid for at least {VALIDITY_LEAST} and at most {most_days} days, not for {validity}"
-            )));
-        }
+        client_terms::check_validity(validity, "credentials are")?;
         Ok(Self {
             user: user.to_owned(),
             groups: groups.to_vec(),
@@ -183,18 +165,19 @@ impl Session {
 mod tests {
     use super::*;
 
+    const DAY: Span = Span::from_secs(24 * 60 * 60);
+
     #[test]
     fn names_and_times_that_no_certificate_can_have_are_refused() {
-        let day = Span::from_secs(DAY_SECS);
         let group = |text: &str| vec![text.to_owned()];
-        assert!(KubeconfigRequest::new("ann", &group("developers"), day).is_ok());
+        assert!(KubeconfigRequest::new("ann", &group("developers"), DAY).is_ok());
         for (user, group, validity) in [
-            ("", group("a"), day),
-            ("a\nb", group("a"), day),
-            ("ann", group(""), day),
-            ("ann", group(&"a".repeat(65)), day),
+            ("", group("a"), DAY),
+            ("a\nb", group("a"), DAY),
+            ("ann", group(""), DAY),
+            ("ann", group(&"a".repeat(65)), DAY),
             ("ann", group("a"), Span::from_secs(60)),
-            ("ann", group("a"), Span::from_secs(DAY_SECS * 366)),
+            ("ann", group("a"), Span::from_secs(366 * 24 * 60 * 60)),
         ] {
             assert!(
                 KubeconfigRequest::new(user, &group, validity).is_err(),

@@ -13,6 +13,7 @@ mod authorities;
 mod bundle_files;
 mod bundles;
 mod certificates;
+mod client_terms;
 mod credentials;
 mod destroy;
 mod endpoint;

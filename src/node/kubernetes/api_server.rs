@@ -66,8 +66,6 @@ pub struct Oidc {
     pub username: (String, String),
     /// The claim that holds the user's groups, and what is put before each.
     pub groups: Option<(String, String)>,
-    /// The certificate of the authority that vouches for the issuer, PEM; none for those that the machine trusts.
-    pub authority_pem: Option<String>,
 }
 
 /// How Secrets are encrypted in etcd.
@@ -214,11 +212,10 @@ fn issuer(oidc: &Oidc) -> Value {
     if let Some(groups) = &oidc.groups {
         mappings["groups"] = claim(groups);
     }
-    let mut issuer = json!({ "url": oidc.issuer, "audiences": [oidc.client_id] });
-    if let Some(pem) = &oidc.authority_pem {
-        issuer["certificateAuthority"] = pem.as_str().into();
-    }
-    json!({ "issuer": issuer, "claimMappings": mappings })
+    json!({
+        "issuer": { "url": oidc.issuer, "audiences": [oidc.client_id] },
+        "claimMappings": mappings,
+    })
 }
 
 /// The flags (`reference/kubeadm.md` §4, and `reference/cis.md` 1.2 for those that kubeadm does not set).

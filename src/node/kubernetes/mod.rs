@@ -32,6 +32,7 @@ use keelson_provider_api::values::Version;
 
 use super::class::PlacedSecret;
 use super::contents::{Contents, RenderError};
+use super::etcd::PROGRAM_FOLDER;
 
 pub use api_server::{
     ApiServerSettings, AuditLevel, ENCRYPTION_FILE, Oidc, SecretsProvider, encryption_configuration,
@@ -42,8 +43,6 @@ pub(super) use network::keepalived;
 pub use network::{RoutedSettings, VirtualAddressSettings};
 pub use runtime::{RuntimeSettings, RuntimeSource, cni_plugins, containerd, crictl, runc};
 
-/// Where programs are.
-pub(super) const PROGRAM_FOLDER: &str = "/opt/keelson/bin";
 /// Kubernetes' folder for configuration.
 const FOLDER: &str = "/etc/kubernetes";
 /// The certificate of the cluster's authority.

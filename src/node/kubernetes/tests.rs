@@ -92,7 +92,6 @@ fn control_plane() -> ControlPlaneSettings {
                 client_id: "kubernetes".to_owned(),
                 username: ("sub".to_owned(), "oidc:".to_owned()),
                 groups: Some(("groups".to_owned(), "oidc:".to_owned())),
-                authority_pem: None,
             }),
             audit: AuditLevel::Policy,
             encryption: Some(SecretsProvider::Secretbox),

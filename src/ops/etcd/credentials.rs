@@ -6,19 +6,12 @@ use jiff::Timestamp;
 use keelson_provider_api::EtcdInstance;
 use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::kinds::MachineRole;
-use keelson_provider_api::values::{ClusterName, InvalidText, Secret, Span, clip};
+use keelson_provider_api::values::{ClusterName, InvalidText, Secret, Span};
 
 use crate::model::Blueprint;
-use crate::ops::{OperationError, Session};
+use crate::ops::{OperationError, Session, client_terms};
 use crate::pki::{AuthorityName, Requirement, Terms, issue};
 use crate::spec::{EtcdPlacement, EventsPlacement};
-
-/// The longest common name that X.520 allows (`ub-common-name`).
-const NAME_LIMIT_CHARS: usize = 64;
-/// Clocks differ by minutes; what is shorter may be over before it is used.
-const VALIDITY_LEAST: Span = Span::from_secs(10 * 60);
-
-const DAY_SECS: u64 = 24 * 60 * 60;
 
 /// A client of etcd that asks for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +22,7 @@ pub struct EtcdCredentialsRequest {
 
 impl EtcdCredentialsRequest {
     /// As long as a certificate for a client may be valid: as long as those of machines. etcd cannot take one back.
-    pub const VALIDITY_LIMIT: Span = Terms::CERTIFICATE.validity;
+    pub const VALIDITY_LIMIT: Span = client_terms::VALIDITY_LIMIT;
 
     /// A certificate with the common name `name`, valid for `validity` from now on.
     ///
@@ -37,20 +30,8 @@ impl EtcdCredentialsRequest {
     /// When a certificate cannot bear the name, or `validity` is shorter than ten minutes or longer than
     /// [`VALIDITY_LIMIT`](Self::VALIDITY_LIMIT).
     pub fn new(name: &str, validity: Span) -> Result<Self, InvalidText> {
-        let chars = name.chars().count();
-        if name.trim().is_empty() || chars > NAME_LIMIT_CHARS || name.contains(char::is_control) {
-            return Err(InvalidText::new(format!(
-                "`{}` is no name for a client: 1 to {NAME_LIMIT_CHARS} characters, none of them a control character",
-                clip(name)
-            )));
-        }
-        if validity < VALIDITY_LEAST || validity > Self::VALIDITY_LIMIT {
-            let most_days = Self::VALIDITY_LIMIT.as_duration().as_secs() / DAY_SECS;
-            return Err(InvalidText::new(format!(
-                "a client's certificate is valid for at least {VALIDITY_LEAST} and at most {most_days} days, not for \
-                 {validity}"
-            )));
-        }
+        client_terms::check_name(name, "no name for a client")?;
+        client_terms::check_validity(validity, "a client's certificate is")?;
         Ok(Self {
             name: name.to_owned(),
             validity,
@@ -145,6 +126,7 @@ fn endpoints(blueprint: &Blueprint<'_>) -> BTreeMap<String, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::client_terms::NAME_LIMIT_CHARS;
 
     #[test]
     fn names_and_validities_have_bounds() {
