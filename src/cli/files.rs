@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::view::size;
@@ -128,6 +128,40 @@ pub(super) fn put(
         Failure::failed(format!("cannot write {}: {}", file.display(), reason(&error)))
             .with_help("name a place that you may write to")
     })
+}
+
+/// A file beside another, for as long as that one is being changed. Goes when it is dropped.
+pub(super) struct FileLock(PathBuf);
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Who finds it after all is told what it is.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Locks a file as kubectl locks its kubeconfig: by a file of its name with `.lock` behind it.
+pub(super) fn lock(file: &Path) -> Result<FileLock, Failure> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let lock = file.with_file_name(name);
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&lock)
+    {
+        Ok(_) => Ok(FileLock(lock)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::failed(format!(
+            "someone else is changing {}",
+            file.display()
+        ))
+        .with_help(format!("try again; if nobody is, remove {}", lock.display()))),
+        Err(error) => Err(
+            Failure::failed(format!("cannot write {}: {}", lock.display(), reason(&error)))
+                .with_help("name a file in a folder that you may write to"),
+        ),
+    }
 }
 
 /// Makes a folder that only the user can look into; one that is there stays as it is.

@@ -134,11 +134,11 @@ pub enum PkiError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A kubeconfig has no YAML form, or what was found is none.
-    #[error("cannot {what}: {problem}")]
+    /// A kubeconfig has no YAML form.
+    #[error("cannot write the kubeconfig of {user}: {problem}")]
     Kubeconfig {
-        /// `write the kubeconfig of …` or `read the kubeconfig`.
-        what: String,
+        /// Whose it is.
+        user: String,
         /// Why not.
         problem: String,
     },

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use keelson_provider_api::values::Secret;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::authority::Authority;
 use super::error::PkiError;
@@ -107,15 +107,16 @@ impl Kubeconfig<'_> {
             contexts: [Named {
                 name: &context,
                 entry: ContextEntry {
+                    // One file may hold users of that name of several clusters.
                     context: ContextFields {
                         cluster: self.cluster,
-                        user: self.user,
+                        user: &context,
                     },
                 },
             }],
             current_context: &context,
             users: [Named {
-                name: self.user,
+                name: &context,
                 entry: UserEntry {
                     user: UserFields {
                         client_certificate_data: BASE64_STANDARD.encode(&self.credentials.certificate_pem),
@@ -128,85 +129,9 @@ impl Kubeconfig<'_> {
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         let yaml =
             serde_saphyr::to_string_with_options(&file, options).map_err(|problem| PkiError::Kubeconfig {
-                what: format!("write the kubeconfig of {}", self.user),
+                user: self.user.to_owned(),
                 problem: problem.to_string(),
             })?;
         Ok(Secret::new(yaml))
-    }
-}
-
-/// The parts of a kubeconfig that lead to its client certificate.
-#[derive(Deserialize)]
-struct FoundFile {
-    #[serde(rename = "current-context")]
-    current_context: String,
-    contexts: Vec<FoundContext>,
-    users: Vec<FoundUser>,
-}
-
-#[derive(Deserialize)]
-struct FoundContext {
-    name: String,
-    context: FoundContextFields,
-}
-
-#[derive(Deserialize)]
-struct FoundContextFields {
-    user: String,
-}
-
-#[derive(Deserialize)]
-struct FoundUser {
-    name: String,
-    user: FoundUserFields,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct FoundUserFields {
-    client_certificate_data: Option<String>,
-    client_certificate: Option<String>,
-}
-
-/// Where the client certificate of a kubeconfig is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientCertificate {
-    /// In it: PEM.
-    Embedded(String),
-    /// In this file, as the kubelet writes it once it has renewed its own.
-    File(String),
-}
-
-/// The certificate of the user in whose name a kubeconfig that was found on a machine speaks.
-///
-/// # Errors
-/// [`PkiError::Kubeconfig`] when there is none.
-pub fn client_certificate(yaml: &Secret<String>) -> Result<ClientCertificate, PkiError> {
-    let unreadable = |problem: String| PkiError::Kubeconfig {
-        what: "read the kubeconfig".to_owned(),
-        problem,
-    };
-    // The parser's own words may repeat a part of the file.
-    let found: FoundFile = serde_saphyr::from_str(yaml.expose())
-        .map_err(|_| unreadable("it does not have the form of a kubeconfig".to_owned()))?;
-    let context = found
-        .contexts
-        .into_iter()
-        .find(|context| context.name == found.current_context)
-        .ok_or_else(|| unreadable("there is no current context".to_owned()))?;
-    let user = found
-        .users
-        .into_iter()
-        .find(|user| user.name == context.context.user)
-        .ok_or_else(|| unreadable("the user of its current context is missing".to_owned()))?;
-    match (user.user.client_certificate_data, user.user.client_certificate) {
-        (Some(data), _) => {
-            let pem = BASE64_STANDARD.decode(data).ok();
-            let pem = pem.and_then(|pem| String::from_utf8(pem).ok());
-            pem.map(ClientCertificate::Embedded)
-                .ok_or_else(|| unreadable("its client certificate is not in base64".to_owned()))
-        }
-        (None, Some(file)) => Ok(ClientCertificate::File(file)),
-        (None, None) => Err(unreadable("its user has no client certificate".to_owned())),
     }
 }

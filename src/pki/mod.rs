@@ -37,7 +37,7 @@ pub use facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 pub use issue::{IssuedCertificate, check_can_issue, issue};
 pub use kept::ClusterPki;
 pub use keys::ServiceAccountKey;
-pub use kubeconfig::{ClientCertificate, Kubeconfig, client_certificate};
+pub use kubeconfig::Kubeconfig;
 pub use requirement::{Place, Requirement};
 pub use seal::Seal;
 pub use table::{AuthorityName, Usage};
