@@ -6,5 +6,7 @@
     reason = "how long real machines take is for the reader of the output"
 )]
 
+mod cis;
+mod rights;
 mod site;
 mod whole;

@@ -1,6 +1,8 @@
 //! Hosts, what they install, and a desk before them.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
@@ -34,6 +36,8 @@ pub(super) struct Site {
     registry: Registry,
     version: String,
     etcd: String,
+    /// The program, for this machine.
+    kubectl: PathBuf,
 }
 
 impl Site {
@@ -59,10 +63,13 @@ impl Site {
             })
             .collect();
         etcds.sort();
+        let version = assets.versions[0].clone();
+        let kubectl = format!("dl.k8s.io/release/v{version}/bin/linux/amd64/kubectl");
         Some(Self {
+            kubectl: assets.folder.join(kubectl),
             files: serve_directory(&assets.folder, gateway).unwrap(),
             registry: serve_registry(&assets.images, gateway).unwrap(),
-            version: assets.versions[0].clone(),
+            version,
             etcd: etcds.pop().unwrap(),
             desk,
         })
@@ -103,6 +110,18 @@ impl Site {
     pub(super) fn kubectl(&self, on: &str, arguments: &str) -> String {
         let said = self.desk.host(on).run(&format!("{KUBECTL} {arguments}"));
         said.unwrap_or_else(|error| panic!("kubectl {arguments}: {error}"))
+    }
+
+    /// Runs kubectl here, with a kubeconfig of the desk; whether it succeeded, and what it said.
+    pub(super) fn kubectl_with(&self, kubeconfig: &str, arguments: &str) -> (bool, String) {
+        let said = Command::new("sh")
+            .args(["-c", &format!("exec \"$0\" --kubeconfig \"$1\" {arguments}")])
+            .arg(&self.kubectl)
+            .arg(self.desk.path(kubeconfig))
+            .output()
+            .unwrap();
+        let text = [said.stdout, said.stderr].concat();
+        (said.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Whether the API answers at `address`, as a worker sees it.

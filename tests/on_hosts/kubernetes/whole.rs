@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::site::{Site, eventually};
+use super::{cis, rights};
 
 /// A page on each worker, behind one Service.
 const PODS: &str = r"
@@ -62,6 +63,10 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
 
     serves(&site);
     what_is_asked_of_the_api_is_granted_narrowly(&site);
+    rights::of_people(&site);
+    rights::of_nodes(&site, "d", "e");
+    rights::of_bootstrap_tokens(&site);
+    cis::hold(&site, &[("a", true), ("d", false)]);
     the_loss_of_the_holder_is_survived(&site, &address);
 
     desk.expect(0, "destroy --yes");
