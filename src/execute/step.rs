@@ -145,7 +145,7 @@ async fn try_once(
     match provider.carry_out(&context, change).await {
         Outcome::Done => Ok(()),
         Outcome::Rejected(error) => Err(error),
-        Outcome::Indeterminate(error) => match look_again(execution, provider, change).await {
+        Outcome::Indeterminate(error) => match look_again(execution, provider, change, error.class).await {
             Settled::Done => Ok(()),
             Settled::Open => Err(error),
             Settled::Changed(problem) => Err(ProviderError::new(ErrorClass::Permanent, problem)),
@@ -199,7 +199,12 @@ enum Settled {
     Changed(String),
 }
 
-async fn look_again(execution: &Execution<'_>, provider: &dyn Provider, change: &Change) -> Settled {
+async fn look_again(
+    execution: &Execution<'_>,
+    provider: &dyn Provider,
+    change: &Change,
+    class: ErrorClass,
+) -> Settled {
     let wanted = BTreeSet::from([change.key.clone()]);
     let kind = change.key.kind();
     let Ok(seen) = provider.observe(execution.plan.cluster(), kind, &wanted).await else {
@@ -208,11 +213,11 @@ async fn look_again(execution: &Execution<'_>, provider: &dyn Provider, change: 
     match seen.found.get(&change.key).unwrap_or(&Observed::Absent) {
         Observed::Absent if matches!(change.action, Action::Delete { .. }) => Settled::Done,
         Observed::Absent | Observed::Unknown(_) => Settled::Open,
-        Observed::Present(existing) => settle_present(change, existing),
+        Observed::Present(existing) => settle_present(change, existing, class),
     }
 }
 
-fn settle_present(change: &Change, existing: &Existing) -> Settled {
+fn settle_present(change: &Change, existing: &Existing, class: ErrorClass) -> Settled {
     let deletes = matches!(change.action, Action::Delete { .. });
     if let Owner::Other(owner) = &existing.owner {
         // What was to be deleted is gone, and someone else has taken its name.
@@ -223,7 +228,9 @@ fn settle_present(change: &Change, existing: &Existing) -> Settled {
     }
     match &change.action {
         Action::Create { resource, .. } | Action::Update { resource, .. } => {
-            if existing.resource.differences(resource).is_empty() {
+            // Made and unwell for a reason that stays: a node that is not Ready is no node that is done.
+            let stays_unwell = class == ErrorClass::Permanent && !existing.health.is_healthy();
+            if existing.resource.differences(resource).is_empty() && !stays_unwell {
                 Settled::Done
             } else {
                 Settled::Open
