@@ -159,6 +159,9 @@
 //! - **etcd is asked by `etcdctl` on the machines themselves**, so no port of it need be reachable from the operator.
 //! - **A preflight's findings are part of the plan's report**: errors stop an apply before anything is touched, warnings are
 //!   shown with the plan and stop nothing; `Unknown` is for what cannot be seen at all.
+//! - **One machine can be seen to alone** ([`DesiredState::only`](plan::DesiredState)): the planner plans everything and
+//!   keeps what concerns that machine and what has to be done before. The spec stays the only place where a machine is
+//!   wanted: `node add` takes none that it does not name, `node remove` none that it still does.
 //! - **A host that is lost for good is given up by name** (`keelson node forget`): from outside it looks like one that is only
 //!   switched off, so no plan decides it.
 

@@ -59,7 +59,10 @@ impl Apply {
             question: format!("Carry this out on cluster {name}?"),
             shown: AtomicBool::new(false),
         };
-        let options = ApplyOptions { saved_plan };
+        let options = ApplyOptions {
+            saved_plan,
+            only: None,
+        };
         let reporter = self.progress.reporter(terminal);
         let again = self.spec.command("apply");
         let failed = |error| Failure::of_operation(&error, &again);

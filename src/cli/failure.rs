@@ -164,8 +164,17 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             "`provider: { ssh: … }` names real machines; examples/etcd-alone.yaml is a spec like that".to_owned()
         }
         OperationError::UnknownMachine { known, .. } if !known.is_empty() => {
-            format!("its hosts are: {}", known.join(", "))
+            format!("its machines are: {}", known.join(", "))
         }
+        OperationError::StillWanted(_) => {
+            "take it out of the spec first (a host out of `hosts`; of machines that keelson makes, the last of a group go \
+             when `replicas` is lowered), or the next apply brings it back"
+                .to_owned()
+        }
+        OperationError::NoneLeaving { leaving, .. } if !leaving.is_empty() => {
+            format!("those that have are: {}", leaving.join(", "))
+        }
+        OperationError::NoneLeaving { .. } => "`keelson node list` shows the machines".to_owned(),
         OperationError::Machine(error) => return error.help.clone(),
         OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
         OperationError::Interrupted(None) => "nothing was changed".to_owned(),
@@ -245,6 +254,9 @@ impl From<ConnectError> for Failure {
             },
             ConnectError::InMemory => failure
                 .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),
+            ConnectError::OwnAddress(_) => failure.with_help(
+                "write the address that pods are to reach this machine at into its `privateAddress`",
+            ),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::WorldWrite(_) => {
                 failure.with_help("check that the folder of `stateStore` can be written, then try again")

@@ -86,13 +86,18 @@ impl Cli {
         match &self.command {
             Command::Apply(command) => command.speaks_to_programs(),
             Command::Destroy(command) => command.speaks_to_programs(),
+            Command::Node(command) => command.speaks_to_programs(),
             _ => false,
         }
     }
 
     /// True when the command comes to an orderly end once it is asked to stop; others may be ended at any moment.
     pub fn stops_in_order(&self) -> bool {
-        matches!(self.command, Command::Apply(_) | Command::Destroy(_))
+        match &self.command {
+            Command::Apply(_) | Command::Destroy(_) => true,
+            Command::Node(command) => command.stops_in_order(),
+            _ => false,
+        }
     }
 
     /// Runs the command and gives its exit code. Whatever went wrong has been said on stderr.
@@ -106,7 +111,7 @@ impl Cli {
             Command::Apply(command) => command.run(terminal, interrupt).await,
             Command::Status(command) => command.run(terminal, interrupt).await,
             Command::Kubeconfig(command) => command.run(terminal).await,
-            Command::Node(command) => command.run(terminal).await,
+            Command::Node(command) => command.run(terminal, interrupt).await,
             Command::Etcd(command) => command.run(terminal).await,
             Command::Certs(command) => command.run(terminal).await,
             Command::Render(command) => command.run(terminal).await,

@@ -36,8 +36,8 @@ pub(super) struct Render {
 
 impl Render {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
-        let spec = self.spec.load(terminal)?;
         let base = self.spec.directory();
+        let spec = registry::resolve_references(self.spec.load(terminal)?, &base)?;
         let index = if self.look_up_digests {
             let known = registry::known_assets(&spec, &base).await?;
             registry::find_assets(&spec, &base, &known).await?.index

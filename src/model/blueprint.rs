@@ -9,7 +9,8 @@ use keelson_provider_api::values::{ClusterName, Labels, Taint};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use crate::spec::{
-    ClusterSpec, ControlPlane, EtcdPlacement, Family, Host, HostRole, Machine, NodeGroup, ValidSpec,
+    ClusterSpec, ControlPlane, EtcdPlacement, Family, Host, HostRole, LOCAL_ADDRESS, Machine, NodeGroup,
+    ValidSpec,
 };
 
 /// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
@@ -59,6 +60,8 @@ pub struct Blueprint<'a> {
     pub spec: &'a ClusterSpec,
     /// What the provider is like.
     pub family: Family,
+    /// What is trusted to vouch for the OpenID Connect provider, PEM, where the spec names a file.
+    pub oidc_authority: Option<&'a str>,
     /// Every machine: control planes first, then etcd hosts, then workers, each by number or in the spec's order.
     pub machines: Vec<MachineBlueprint<'a>>,
 }
@@ -112,6 +115,7 @@ impl<'a> Blueprint<'a> {
             name: spec.name(),
             spec: cluster,
             family: cluster.provider.family(),
+            oidc_authority: spec.oidc_authority(),
             machines,
         }
     }
@@ -148,9 +152,11 @@ impl<'a> Blueprint<'a> {
     /// Where clients reach the API.
     pub fn endpoint(&self) -> Endpoint {
         let first_host = || {
-            self.with_role(MachineRole::ControlPlane)
-                .next()
-                .and_then(|machine| machine.address.clone())
+            let machine = self.with_role(MachineRole::ControlPlane).next()?;
+            // What is local to keelson has another name for those who use the cluster.
+            let own = machine.internal_address.map(|address| address.to_string());
+            let address = machine.address.clone();
+            address.filter(|address| address != LOCAL_ADDRESS).or(own)
         };
         let host = self
             .api_host_name()

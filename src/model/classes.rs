@@ -19,7 +19,7 @@ use crate::node::{
     AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, etcd_release, image,
 };
 use crate::spec::{
-    Audit, ContainerdSource, Encryption, EtcdPlacement, EventsPlacement, Plugin, RUNTIME_RELEASES,
+    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, EventsPlacement, Plugin, RUNTIME_RELEASES,
     nearest_release,
 };
 
@@ -203,8 +203,8 @@ fn control_plane(blueprint: &Blueprint<'_>) -> ControlPlaneSettings {
         dns_domain: spec.network.dns_domain.clone(),
         etcd: etcd_servers(blueprint),
         api: api_server(blueprint),
-        controller_manager_arguments: Vec::new(),
-        scheduler_arguments: Vec::new(),
+        controller_manager_arguments: flags(&spec.controller_manager.extra_args),
+        scheduler_arguments: flags(&spec.scheduler.extra_args),
         signs: spec
             .pki
             .authorities
@@ -250,6 +250,7 @@ fn api_server(blueprint: &Blueprint<'_>) -> ApiServerSettings {
         oidc: api.oidc.as_ref().map(|oidc| Oidc {
             issuer: oidc.issuer.as_str().to_owned(),
             client_id: oidc.client_id.clone(),
+            authority: blueprint.oidc_authority.map(str::to_owned),
             username: (
                 oidc.username_claim.clone(),
                 oidc.username_prefix.clone().unwrap_or_default(),
@@ -264,12 +265,15 @@ fn api_server(blueprint: &Blueprint<'_>) -> ApiServerSettings {
             Audit::Off => AuditLevel::Off,
         },
         encryption: encryption(api.encryption),
-        extra_arguments: api
-            .extra_args
-            .iter()
-            .map(|argument| (argument.name.clone(), argument.value.clone()))
-            .collect(),
+        extra_arguments: flags(&api.extra_args),
     }
+}
+
+fn flags(arguments: &[Argument]) -> Vec<(String, String)> {
+    let arguments = arguments.iter();
+    arguments
+        .map(|argument| (argument.name.clone(), argument.value.clone()))
+        .collect()
 }
 
 /// How Secrets are encrypted, in the terms of bundles.

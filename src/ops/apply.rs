@@ -22,6 +22,9 @@ const ROUND_LIMIT: u32 = 6;
 pub struct ApplyOptions {
     /// A plan that was shown before; it is carried out only if it is still what would be planned now.
     pub saved_plan: Option<Plan>,
+    /// The machine that alone is seen to, with what has to be done before that; the rest of the spec waits for another
+    /// apply.
+    pub only: Option<String>,
 }
 
 /// What an apply did.
@@ -33,6 +36,8 @@ pub struct Applied {
     pub rounds: Vec<Executed>,
     /// The first plan, which is the one that was approved.
     pub first_plan: Option<Plan>,
+    /// How many changes were left out, because one machine alone was seen to.
+    pub left_out: usize,
 }
 
 impl Applied {
@@ -91,7 +96,10 @@ impl Session {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
             let record = self.record(&lease).await?;
             let identity = identity::identity(self.spec().name(), Some(&record));
-            let desired = self.desired_state()?;
+            let desired = DesiredState {
+                only: options.only.clone(),
+                ..self.desired_state()?
+            };
             let saved = options.saved_plan.as_ref();
             let mut first = self
                 .look_and_plan_as_of(saved.map(Plan::made_at), &identity, desired.clone(), reporter)
@@ -105,7 +113,9 @@ impl Session {
                 return Err(declined(interrupt, OperationError::Declined));
             }
             identity::begin(self.store(), &record).await?;
-            self.keep_spec().await?;
+            if options.only.is_none() {
+                self.keep_spec().await?;
+            }
             self.pin_assets().await?;
             let rounds = Rounds {
                 session: self,
@@ -217,6 +227,7 @@ impl Rounds<'_> {
             identity: identity.clone(),
             rounds: Vec::new(),
             first_plan: Some(planned.plan.clone()),
+            left_out: 0,
         };
         let mut planned = planned;
         for _ in 0..ROUND_LIMIT {
@@ -277,5 +288,8 @@ fn finish(applied: Applied, last: Planned) -> Result<Applied, OperationError> {
     if last.report.is_blocked() {
         return Err(OperationError::Blocked(Box::new(last.report)));
     }
-    Ok(applied)
+    Ok(Applied {
+        left_out: last.report.left_out,
+        ..applied
+    })
 }

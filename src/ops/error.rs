@@ -81,12 +81,23 @@ pub enum OperationError {
         lacks: &'static str,
     },
     /// The spec has no such machine.
-    #[error("the spec has no host `{}`", name.escape_debug())]
+    #[error("the spec has no machine `{}`", name.escape_debug())]
     UnknownMachine {
         /// The name that was asked for.
         name: String,
         /// Those that it has.
         known: Vec<String>,
+    },
+    /// The machine is still wanted.
+    #[error("the spec still has `{}`", .0.escape_debug())]
+    StillWanted(String),
+    /// The cluster has no such machine that has left the spec.
+    #[error("the cluster has no machine `{}` that has left the spec", name.escape_debug())]
+    NoneLeaving {
+        /// The name that was asked for.
+        name: String,
+        /// Those that have left the spec and are still there.
+        leaving: Vec<String>,
     },
     /// A machine cannot be reached, or does not do what it is asked.
     #[error("{0}")]

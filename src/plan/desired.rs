@@ -17,6 +17,8 @@ pub struct DesiredState {
     /// True when the cluster is to be gone: its machines are deleted as they are, without draining first and
     /// without keeping a quorum that nobody will use.
     pub retires_cluster: bool,
+    /// The machine that alone is seen to, with what has to be done before that; `None` for everything.
+    pub only: Option<String>,
 }
 
 /// One resource that is wanted.
@@ -88,6 +90,6 @@ impl DesiredState {
             .iter()
             .map(|(key, wanted)| (key, &wanted.resource))
             .collect();
-        Digest::of_json(&(resources, self.retires_cluster))
+        Digest::of_json(&(resources, self.retires_cluster, &self.only))
     }
 }

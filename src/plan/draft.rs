@@ -129,6 +129,26 @@ impl Drafts {
         self.list.iter().enumerate()
     }
 
+    /// Takes out every draft that neither concerns `machine` nor has to be done before one that does. Gives the number of
+    /// those.
+    pub(super) fn narrow(&mut self, machine: &str) -> usize {
+        let concerns =
+            |(index, draft): (usize, &Draft)| (draft.change.machine() == Some(machine)).then_some(index);
+        let mut queue: Vec<usize> = self.iter().filter_map(concerns).collect();
+        let mut kept: BTreeSet<usize> = queue.iter().copied().collect();
+        while let Some(index) = queue.pop() {
+            queue.extend(
+                self.list[index]
+                    .after
+                    .iter()
+                    .filter(|&&earlier| kept.insert(earlier)),
+            );
+        }
+        let left_out = self.list.len() - kept.len();
+        self.retain(|index| kept.contains(&index));
+        left_out
+    }
+
     /// Takes out every draft that needs something blocked, and whatever needs those. A removal whose build waits
     /// waits as well: nothing is taken down that cannot be put up again.
     pub(super) fn hold_back(&mut self, verdicts: &Verdicts, desired: &DesiredState, report: &mut PlanReport) {

@@ -81,7 +81,13 @@ pub fn plan(
     report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);
     ordering::connect(&mut drafts, desired, observation);
+    if let Some(machine) = &desired.only {
+        report.left_out = drafts.narrow(machine);
+    }
     drafts.hold_back(&verdicts, desired, &mut report);
+    if let Some(machine) = &desired.only {
+        report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
+    }
     rolling::connect(&mut drafts, desired, observation, now);
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
     Ok((plan, report))

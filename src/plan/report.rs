@@ -23,6 +23,9 @@ pub struct PlanReport {
     pub ignored_findings: Vec<Finding>,
     /// Resources that go with what they live on, without a step of their own.
     pub goes_along: Vec<ResourceKey>,
+    /// How many changes of other machines the plan leaves out, because one machine alone is seen to.
+    #[serde(skip)]
+    pub left_out: usize,
 }
 
 /// A resource that nothing may be done to.
@@ -60,6 +63,14 @@ pub struct Held {
 }
 
 impl PlanReport {
+    /// Leaves out what is blocked and has nothing to do with the plan: neither `is_concerned` nor waited for.
+    pub(super) fn narrow(&mut self, is_concerned: impl Fn(&ResourceKey) -> bool) {
+        let held = &self.held;
+        self.blocked.retain(|blocked| {
+            is_concerned(&blocked.key) || held.iter().any(|held| held.waits_for == blocked.key)
+        });
+    }
+
     /// True when something is blocked, could not be looked at, or stands in the way.
     pub fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || !self.unseen_kinds.is_empty() || !self.findings.is_empty()

@@ -72,6 +72,21 @@ pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> V
     }
 }
 
+/// True when the resource is that machine or lives on it.
+pub(super) fn lives_on(
+    key: &ResourceKey,
+    machine: &str,
+    desired: &DesiredState,
+    observation: &Observation,
+) -> bool {
+    if *key == ResourceKey::new(Kind::Machine, machine) {
+        return true;
+    }
+    let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
+    let seen = observation.present(key).map(|existing| &existing.resource);
+    wanted.or(seen).and_then(|resource| resource.machine(key)) == Some(machine)
+}
+
 fn decide_wanted(
     key: &ResourceKey,
     wanted: &Desired,

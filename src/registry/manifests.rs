@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use keelson_provider_api::values::Digest;
 use keelson_provider_api::{ErrorClass, ProviderError};
 
-use super::ConnectError;
 use crate::assets::Fetcher;
 use crate::ops::ManifestReader;
-use crate::spec::{Location, ValidSpec};
+use crate::spec::Location;
 
 /// The largest manifest: everything that Kubernetes takes is smaller by far.
 const LIMIT_BYTES: usize = 32 << 20;
@@ -49,25 +47,12 @@ impl ManifestReader for Manifests {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Reads a file that is no larger than a manifest may be.
+pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let bytes = std::fs::metadata(path)?.len();
     if bytes > LIMIT_BYTES as u64 {
         let problem = format!("it is larger than {LIMIT_BYTES} bytes");
         return Err(std::io::Error::other(problem));
     }
     std::fs::read(path)
-}
-
-/// `spec` with the digests of the manifests that lie in files, relative ones below `base_directory`.
-///
-/// # Errors
-/// [`ConnectError::File`] when one cannot be read.
-pub fn pin_manifests(spec: ValidSpec, base_directory: &Path) -> Result<ValidSpec, ConnectError> {
-    spec.with_manifest_digests(|path| {
-        let path = base_directory.join(path);
-        match read(&path) {
-            Ok(bytes) => Ok(Digest::of_bytes(&bytes)),
-            Err(source) => Err(ConnectError::File { path, source }),
-        }
-    })
 }

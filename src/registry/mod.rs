@@ -2,6 +2,7 @@
 
 mod assets;
 mod manifests;
+mod references;
 mod simulated;
 #[cfg(feature = "ssh")]
 mod ssh;
@@ -20,13 +21,14 @@ use keelson_provider_simulated::WorldLogError;
 use crate::assets::AssetError;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, MachineAccess, Session, SessionParts};
+use crate::ops::{Authorities, MachineAccess, NodeAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
 
 pub use assets::{FoundAssets, find_assets, find_assets_offline, known_assets};
-pub use manifests::{Manifests, pin_manifests};
+pub use manifests::Manifests;
+pub use references::resolve_references;
 pub use simulated::connect_in_memory;
 
 /// How long a lease lasts without being renewed: after a crash the next run waits no longer than this.
@@ -64,9 +66,9 @@ pub enum ConnectError {
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
-    /// This build cannot bring up what the spec asks for.
-    #[error("{0}")]
-    NotYet(&'static str),
+    /// The machine that keelson runs on has no address that pods could reach it under.
+    #[error("cannot tell the address of the host that is `local`: {0}")]
+    OwnAddress(String),
     /// The simulated world cannot be opened.
     #[error("cannot open the simulated world in {directory}")]
     World {
@@ -116,11 +118,7 @@ pub enum ConnectError {
 )]
 pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
-    // Nothing is applied to a simulated world, so no manifest has to be there.
-    let spec = match &spec.spec().provider {
-        Provider::Simulated(_) => spec,
-        _ => pin_manifests(spec, &options.base_directory)?,
-    };
+    let spec = resolve_references(spec, &options.base_directory)?;
     let reached = match &spec.spec().provider {
         Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
         #[cfg(feature = "ssh")]
@@ -138,6 +136,7 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         lease_time_to_live: LEASE_TIME_TO_LIVE,
         authorities: reached.authorities,
         machine_access: reached.machine_access,
+        node_access: reached.node_access,
     }))
 }
 
@@ -220,6 +219,12 @@ struct Reached {
     assets: AssetIndex,
     authorities: Option<Authorities>,
     machine_access: Option<Arc<dyn MachineAccess>>,
+    node_access: Option<Arc<dyn NodeAccess>>,
+}
+
+fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
+    let path = base.join(file);
+    std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
 }
 
 fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {

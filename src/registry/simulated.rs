@@ -32,6 +32,7 @@ pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<R
         assets: AssetIndex::Imagined,
         authorities: None,
         machine_access: None,
+        node_access: None,
     })
 }
 
@@ -60,6 +61,7 @@ pub fn connect_in_memory(
         lease_time_to_live: LEASE_TIME_TO_LIVE,
         authorities: None,
         machine_access: None,
+        node_access: None,
     });
     Ok((session, world))
 }

@@ -14,12 +14,13 @@ use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider,
 use super::assets::fetcher;
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
-use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline};
-use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets};
+use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline, read_text};
+use crate::ops::{
+    Authorities, BroughtFiles, MachineAccess, NodeAccess, SpecBundles, cluster_provider, pinned_assets,
+};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    AuthorityFiles, ContainerdSource, EtcdPlacement, Host, KeyEncryption, LOCAL_ADDRESS, Plugin, Provider,
-    ValidSpec,
+    AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
@@ -28,7 +29,6 @@ pub(super) async fn reach(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Reached, ConnectError> {
-    check_supported(spec)?;
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
     let assets = if options.installs_nothing {
@@ -50,21 +50,20 @@ pub(super) async fn reach(
         Arc::new(SshProvider::new(hosts.clone(), bundles).with_node_needs(node_needs(spec))),
         Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
     ];
+    let mut node_access: Option<Arc<dyn NodeAccess>> = None;
     if !spec.is_etcd_alone() {
         let control_planes = Arc::new(ControlPlaneProvider::new(hosts.clone()));
         let manifests = Manifests::new(&options.base_directory, fetcher(spec)?);
-        let cluster = cluster_provider(
+        let cluster = Arc::new(cluster_provider(
             spec.clone(),
             authorities.clone(),
             Arc::new(manifests),
             control_planes.clone(),
             control_planes.clone(),
             clock.clone(),
-        );
-        providers.extend([
-            control_planes as Arc<dyn keelson_provider_api::Provider>,
-            Arc::new(cluster),
-        ]);
+        ));
+        node_access = Some(cluster.clone());
+        providers.extend([control_planes as Arc<dyn keelson_provider_api::Provider>, cluster]);
     }
     Ok(Reached {
         providers,
@@ -72,26 +71,8 @@ pub(super) async fn reach(
         assets,
         authorities: Some(authorities),
         machine_access: Some(Arc::new(HostAccess(hosts))),
+        node_access,
     })
-}
-
-/// Refuses what would come up as something else than what the spec says.
-fn check_supported(spec: &ValidSpec) -> Result<(), ConnectError> {
-    let cluster = spec.spec();
-    if cluster.api.oidc.as_ref().is_some_and(|oidc| oidc.ca.is_some()) {
-        return Err(ConnectError::NotYet(
-            "this build cannot give API servers the authority in spec.api.oidc.ca; let the machines trust it, and leave the \
-             field out",
-        ));
-    }
-    let mut hosts = cluster.provider.hosts().iter();
-    let is_lost = |host: &Host| host.address == LOCAL_ADDRESS && host.private_address.is_none();
-    if !spec.is_etcd_alone() && hosts.any(is_lost) {
-        return Err(ConnectError::NotYet(
-            "a host that is `local` needs its own address in privateAddress: a node cannot be reached at a loopback address",
-        ));
-    }
-    Ok(())
 }
 
 /// What nodes need besides what keelson brings: the routed network sets rules with the machine's own `nft`.
@@ -210,15 +191,10 @@ fn read_authority(
     files: &AuthorityFiles,
     base: &Path,
 ) -> Result<Authority, ConnectError> {
-    let certificate = read_file(base, &files.certificate)?;
-    let key = files.key.as_deref().map(|file| read_file(base, file));
+    let certificate = read_text(base, &files.certificate)?;
+    let key = files.key.as_deref().map(|file| read_text(base, file));
     let key = key.transpose()?.map(Secret::new);
     Ok(Authority::load(name, &certificate, key.as_ref())?)
-}
-
-fn read_file(base: &Path, file: &str) -> Result<String, ConnectError> {
-    let path = base.join(file);
-    std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
 }
 
 /// What control planes show and trust where someone else runs etcd.
@@ -227,6 +203,6 @@ fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFiles, ConnectE
         return Ok(BroughtFiles::new());
     };
     let files = [&external.ca, &external.certificate, &external.key];
-    let read = |file: &String| Ok((file.clone(), Secret::new(read_file(base, file)?)));
+    let read = |file: &String| Ok((file.clone(), Secret::new(read_text(base, file)?)));
     files.into_iter().map(read).collect()
 }

@@ -1,6 +1,7 @@
 //! A spec that passed every check.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use keelson_provider_api::values::{ClusterName, Digest};
 
@@ -13,6 +14,8 @@ use super::types::{Addon, Cluster, ClusterSpec, Plugin};
 pub struct ValidSpec {
     cluster: Cluster,
     warnings: SpecWarnings,
+    /// The text of the file that `api.oidc.ca` names, once it was read.
+    oidc_authority: Option<String>,
 }
 
 /// What is allowed in a spec but probably not meant.
@@ -26,7 +29,11 @@ pub struct SpecWarnings {
 
 impl ValidSpec {
     pub(super) fn new(cluster: Cluster, warnings: SpecWarnings) -> Self {
-        Self { cluster, warnings }
+        Self {
+            cluster,
+            warnings,
+            oidc_authority: None,
+        }
     }
 
     /// The cluster's name.
@@ -76,6 +83,41 @@ impl ValidSpec {
         Ok(self)
     }
 
+    /// The same spec with the text of the file that `api.oidc.ca` names, if it names one: API servers are given it. `read`
+    /// reads a path.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn with_oidc_authority<E>(mut self, read: impl FnOnce(&str) -> Result<String, E>) -> Result<Self, E> {
+        let oidc = self.cluster.spec.api.oidc.as_ref();
+        if let Some(path) = oidc.and_then(|oidc| oidc.ca.as_deref()) {
+            self.oidc_authority = Some(read(path)?);
+        }
+        Ok(self)
+    }
+
+    /// The certificates that vouch for the OpenID Connect provider, PEM, if they were read.
+    pub fn oidc_authority(&self) -> Option<&str> {
+        self.oidc_authority.as_deref()
+    }
+
+    /// The same spec with an address for a host that is `local`, runs a kubelet, and has no `privateAddress`: pods reach
+    /// their node's kubelet and API server under it. `address` finds it.
+    ///
+    /// # Errors
+    /// Those of `address`.
+    pub fn with_local_address<E>(mut self, address: impl FnOnce() -> Result<IpAddr, E>) -> Result<Self, E> {
+        if self.is_etcd_alone() {
+            return Ok(self);
+        }
+        let mut hosts = self.cluster.spec.provider.hosts_mut().iter_mut();
+        // There is at most one: it is alone.
+        if let Some(host) = hosts.find(|host| host.is_local() && host.private_address.is_none()) {
+            host.private_address = Some(address()?);
+        }
+        Ok(self)
+    }
+
     /// The completed spec as YAML. Loading it again gives an equal value.
     pub fn to_yaml(&self) -> String {
         let options = serde_saphyr::ser_options! {
@@ -94,7 +136,7 @@ impl ValidSpec {
 }
 
 impl PartialEq for ValidSpec {
-    /// Compares what is specified; warnings, which know lines of a file, do not count.
+    /// Compares what is specified; neither warnings, which know lines of a file, nor what other files say count.
     fn eq(&self, other: &Self) -> bool {
         self.cluster == other.cluster
     }

@@ -17,6 +17,7 @@
 
 pub mod assets_text;
 pub mod certificates_text;
+pub mod drained_text;
 pub mod etcd_credentials_text;
 pub mod etcd_text;
 mod groups;

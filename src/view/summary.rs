@@ -77,6 +77,31 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str, offer
     text + &next(&commands)
 }
 
+/// The end of bringing in (`is_there`) or taking out one machine.
+pub fn of_one_node(changed: &Applied, machine: &str, is_there: bool, spec_file: &str) -> String {
+    let name = &changed.identity.name;
+    let done = match (is_there, changed.steps_done()) {
+        (true, 0) => format!("{machine} is in cluster {name} already; nothing was changed"),
+        (true, steps) => format!(
+            "{machine} is in cluster {name}: {} in {}",
+            plural(steps, "step"),
+            duration(changed.took())
+        ),
+        (false, steps) => format!(
+            "{machine} is out of cluster {name}: {} in {}",
+            plural(steps, "step"),
+            duration(changed.took())
+        ),
+    };
+    let mut text = format!("{} {done}\n", paint(GOOD, "Done:"));
+    if changed.left_out > 0 {
+        let left = plural(changed.left_out, "other change");
+        let _ = writeln!(text, "      {left} of the spec wait for an apply");
+        text += &next(&[(format!("keelson plan -f {spec_file}"), "what they are")]);
+    }
+    text
+}
+
 /// The end of a destroy.
 pub fn destroyed(destroyed: &Destroyed) -> String {
     format!(

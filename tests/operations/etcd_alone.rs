@@ -131,6 +131,7 @@ impl Scene {
             lease_time_to_live: Duration::from_secs(30),
             authorities: Some(authorities.clone()),
             machine_access: Some(told.clone()),
+            node_access: None,
         });
         Self {
             session,

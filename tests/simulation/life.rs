@@ -118,6 +118,7 @@ impl Life {
             lease_time_to_live: Duration::from_secs(30),
             authorities: None,
             machine_access: None,
+            node_access: None,
         })
     }
 

@@ -116,6 +116,7 @@ fn live(seed: u64) -> u32 {
                 lease_time_to_live: Duration::from_secs(30),
                 authorities: None,
                 machine_access: None,
+                node_access: None,
             });
             let interrupt = Interrupt::new();
             match operation {

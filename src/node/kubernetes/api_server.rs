@@ -62,6 +62,8 @@ pub struct Oidc {
     pub issuer: String,
     /// The client that tokens are issued for.
     pub client_id: String,
+    /// What vouches for the issuer's certificate, PEM; without it, what machines trust.
+    pub authority: Option<String>,
     /// The claim that holds the user's name, and what is put before it.
     pub username: (String, String),
     /// The claim that holds the user's groups, and what is put before each.
@@ -212,10 +214,11 @@ fn issuer(oidc: &Oidc) -> Value {
     if let Some(groups) = &oidc.groups {
         mappings["groups"] = claim(groups);
     }
-    json!({
-        "issuer": { "url": oidc.issuer, "audiences": [oidc.client_id] },
-        "claimMappings": mappings,
-    })
+    let mut issuer = json!({ "url": oidc.issuer, "audiences": [oidc.client_id] });
+    if let Some(authority) = &oidc.authority {
+        issuer["certificateAuthority"] = json!(authority);
+    }
+    json!({ "issuer": issuer, "claimMappings": mappings })
 }
 
 /// The flags (`reference/kubeadm.md` §4, and `reference/cis.md` 1.2 for those that kubeadm does not set).

@@ -90,6 +90,7 @@ fn control_plane() -> ControlPlaneSettings {
             oidc: Some(Oidc {
                 issuer: "https://login.example.com".to_owned(),
                 client_id: "kubernetes".to_owned(),
+                authority: Some("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".to_owned()),
                 username: ("sub".to_owned(), "oidc:".to_owned()),
                 groups: Some(("groups".to_owned(), "oidc:".to_owned())),
             }),

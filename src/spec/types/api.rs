@@ -80,7 +80,7 @@ pub struct Oidc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Line>", example = &"oidc:")]
     pub groups_prefix: Option<String>,
-    /// The file with the authority of the issuer's certificate, PEM. Without it, those that the machine trusts.
+    /// The file with the authority of the issuer's certificate, PEM. Without it, those that the machines trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>")]
     pub ca: Option<String>,
@@ -127,6 +127,14 @@ pub enum Encryption {
     Aescbc,
     /// Secrets are kept as they are.
     None,
+}
+
+/// A component of the control plane of which a spec says nothing but flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Component {
+    /// More flags, in this order. A flag may stand more than once, and takes the place of keelson's own of its name.
+    pub extra_args: Vec<Argument>,
 }
 
 /// One command-line flag.

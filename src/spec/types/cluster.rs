@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addon, Api, Assets, Containerd, ControlPlane, Etcd, EtcdPlacement, Host, HostRole, KubeProxy, Kubelet,
-    Network, NodeGroup, Pki, Preflight, Provider, SshAccess,
+    Addon, Api, Assets, Component, Containerd, ControlPlane, Etcd, EtcdPlacement, Host, HostRole, KubeProxy,
+    Kubelet, Network, NodeGroup, Pki, Preflight, Provider, SshAccess,
 };
 use crate::spec::text::StateStore;
 use crate::spec::versions;
@@ -79,6 +79,12 @@ pub struct ClusterSpec {
     /// The Kubernetes API server.
     #[serde(default)]
     pub api: Api,
+    /// kube-controller-manager.
+    #[serde(default)]
+    pub controller_manager: Component,
+    /// kube-scheduler.
+    #[serde(default)]
+    pub scheduler: Component,
     /// Keys and certificates.
     #[serde(default)]
     pub pki: Pki,

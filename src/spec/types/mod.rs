@@ -17,7 +17,7 @@ mod word_or_map;
 
 pub use access::SshAccess;
 pub use addons::{Addon, Assets, BUILT_IN_ADDONS, CustomAddon, EVERY_CLUSTERS_ADDONS};
-pub use api::{Api, Argument, Audit, Encryption, Oidc};
+pub use api::{Api, Argument, Audit, Component, Encryption, Oidc};
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
 pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, Snapshots};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};

@@ -64,6 +64,15 @@ impl Provider {
         }
     }
 
+    /// The hosts of [`Self::hosts`], to fill in what only the machine that keelson runs on knows.
+    pub(in crate::spec) fn hosts_mut(&mut self) -> &mut [Host] {
+        match self {
+            Self::Ssh(ssh) => &mut ssh.hosts,
+            Self::Simulated(simulated) if simulated.like == Family::Ssh => &mut simulated.hosts,
+            _ => &mut [],
+        }
+    }
+
     /// The address under which bare hosts serve the Kubernetes API, when the spec names one.
     pub fn api_address(&self) -> Option<&str> {
         match self {
@@ -194,10 +203,15 @@ impl Host {
     /// The IP address under which the other machines reach it, if the spec tells: `privateAddress`, or `address` where
     /// that is one. A machine that is `local` is alone and reaches itself.
     pub fn internal_address(&self) -> Option<IpAddr> {
-        if self.private_address.is_none() && self.address == LOCAL_ADDRESS {
+        if self.private_address.is_none() && self.is_local() {
             return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         self.private_address.or_else(|| self.address.parse().ok())
+    }
+
+    /// True for the machine that keelson runs on.
+    pub fn is_local(&self) -> bool {
+        self.address == LOCAL_ADDRESS
     }
 
     /// True when the host has `role`.

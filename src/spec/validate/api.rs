@@ -47,63 +47,6 @@ pub(super) fn ports(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
-/// Flags that keelson sets, and what to write instead; empty where there is nothing to change.
-const OWNED_FLAGS: &[(&str, &str)] = &[
-    ("advertise-address", ""),
-    ("allow-privileged", ""),
-    ("audit-policy-file", "spec.api.audit"),
-    ("authorization-mode", ""),
-    ("bind-address", ""),
-    ("client-ca-file", ""),
-    ("enable-admission-plugins", "spec.api.admissionPlugins"),
-    ("enable-bootstrap-token-auth", ""),
-    ("encryption-provider-config", "spec.api.encryption"),
-    ("etcd-cafile", "spec.etcd.placement"),
-    ("etcd-certfile", "spec.etcd.placement"),
-    ("etcd-keyfile", "spec.etcd.placement"),
-    ("etcd-servers", "spec.etcd.placement"),
-    ("etcd-servers-overrides", "spec.etcd.events"),
-    ("feature-gates", "spec.kubelet.featureGates"),
-    ("kubelet-certificate-authority", ""),
-    ("kubelet-client-certificate", ""),
-    ("kubelet-client-key", ""),
-    ("oidc-ca-file", "spec.api.oidc"),
-    ("oidc-client-id", "spec.api.oidc"),
-    ("oidc-groups-claim", "spec.api.oidc"),
-    ("oidc-groups-prefix", "spec.api.oidc"),
-    ("oidc-issuer-url", "spec.api.oidc"),
-    ("oidc-username-claim", "spec.api.oidc"),
-    ("oidc-username-prefix", "spec.api.oidc"),
-    ("proxy-client-cert-file", ""),
-    ("proxy-client-key-file", ""),
-    ("requestheader-client-ca-file", ""),
-    ("secure-port", ""),
-    ("service-account-issuer", ""),
-    ("service-account-key-file", ""),
-    ("service-account-signing-key-file", ""),
-    ("service-cluster-ip-range", "spec.network.serviceCIDR"),
-    ("service-node-port-range", "spec.api.serviceNodePortRange"),
-    ("tls-cert-file", ""),
-    ("tls-private-key-file", ""),
-];
-
-pub(super) fn arguments(spec: &ClusterSpec, found: &mut Found) {
-    for (index, argument) in spec.api.extra_args.iter().enumerate() {
-        let Some((flag, instead)) = OWNED_FLAGS.iter().find(|(flag, _)| *flag == argument.name) else {
-            continue;
-        };
-        let finding = Finding::new(
-            path_of!("spec", "api", "extraArgs", index, "name"),
-            format!("keelson sets `{flag}` itself"),
-        );
-        found.error(if instead.is_empty() {
-            finding.help("remove it: a cluster with another value would not work")
-        } else {
-            finding.help(format!("use `{instead}`"))
-        });
-    }
-}
-
 pub(super) fn lists(spec: &ClusterSpec, found: &mut Found) {
     let base = path_of!("spec", "api");
     let mut repeated = |field: &str, items: &[String]| {

@@ -49,7 +49,7 @@ pub(super) fn addresses(spec: &ClusterSpec, found: &mut Found) {
     ];
     for (index, host) in hosts.iter().enumerate() {
         let path = base(spec).then(index).then("address");
-        if host.address == LOCAL_ADDRESS && hosts.len() > 1 {
+        if host.is_local() && hosts.len() > 1 {
             found.error(
                 Finding::new(
                     path.clone(),

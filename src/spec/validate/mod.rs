@@ -6,6 +6,7 @@
 
 mod addons;
 mod api;
+mod arguments;
 mod clouds;
 mod counts;
 mod etcd;
@@ -78,7 +79,7 @@ const CHECKS: &[Check] = &[
     etcd::external,
     api::sign_in,
     api::ports,
-    api::arguments,
+    arguments::of_components,
     api::lists,
     pki::validity,
     pki::authorities,

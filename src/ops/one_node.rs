@@ -1,0 +1,204 @@
+//! Bringing in, taking out and emptying single nodes, whatever else of the spec waits to be applied.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keelson_provider_api::{ClusterIdentity, Progress, ProviderError};
+
+use super::apply::{Applied, ApplyOptions, Approve};
+use super::error::OperationError;
+use super::session::Session;
+use crate::cluster::{ClusterProvider, DrainOptions, Drained};
+use crate::execute::{Interrupt, Reporter};
+
+/// The way to the nodes of a cluster, where it has an API.
+#[async_trait]
+pub trait NodeAccess: Send + Sync {
+    /// Keeps new pods off a node, or lets them come again.
+    ///
+    /// # Errors
+    /// When the API server does not answer, or there is no such node.
+    async fn cordon(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        is_cordoned: bool,
+    ) -> Result<(), ProviderError>;
+
+    /// Keeps new pods off a node and moves its pods elsewhere.
+    ///
+    /// # Errors
+    /// As [`cordon`](Self::cordon), and when pods are still there after the time that the options give.
+    async fn drain(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        options: &DrainOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Drained, ProviderError>;
+}
+
+#[async_trait]
+impl NodeAccess for ClusterProvider {
+    async fn cordon(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        is_cordoned: bool,
+    ) -> Result<(), ProviderError> {
+        ClusterProvider::cordon(self, cluster, node, is_cordoned).await
+    }
+
+    async fn drain(
+        &self,
+        cluster: &ClusterIdentity,
+        node: &str,
+        options: &DrainOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Drained, ProviderError> {
+        ClusterProvider::drain(self, cluster, node, options, progress).await
+    }
+}
+
+/// How a node is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainRequest {
+    /// How long pods may take to leave.
+    pub limit: Duration,
+    /// True to refuse where pods would come back nowhere, because no controller looks after them.
+    pub keeps_unmanaged: bool,
+}
+
+impl Session {
+    /// Brings in the machine `name` of the spec and its node, and changes nothing else.
+    ///
+    /// # Errors
+    /// [`OperationError::UnknownMachine`] when the spec has no such machine, [`OperationError::NoCluster`] before the first
+    /// apply, and those of [`apply`](Self::apply).
+    pub async fn add_node(
+        &self,
+        name: &str,
+        approve: &dyn Approve,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Applied, OperationError> {
+        self.drive(self.existing_identity()).await?;
+        let known = self.names_in_spec()?;
+        if !known.iter().any(|known| known == name) {
+            return Err(OperationError::UnknownMachine {
+                name: name.to_owned(),
+                known,
+            });
+        }
+        self.see_to(name, approve, reporter, interrupt).await
+    }
+
+    /// Takes the machine `name`, which has left the spec, out of the cluster: its pods move elsewhere, its node and its etcd
+    /// member go, and what was installed on it. Nothing else is changed.
+    ///
+    /// # Errors
+    /// [`OperationError::StillWanted`] for a machine of the spec, [`OperationError::NoneLeaving`] when the cluster has no
+    /// such machine, and those of [`apply`](Self::apply).
+    pub async fn remove_node(
+        &self,
+        name: &str,
+        approve: &dyn Approve,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Applied, OperationError> {
+        self.drive(self.existing_identity()).await?;
+        let list = self.nodes(reporter).await?;
+        match list.nodes.iter().find(|node| node.name == name) {
+            Some(node) if node.in_spec => return Err(OperationError::StillWanted(name.to_owned())),
+            Some(_) => {}
+            None => {
+                let leaving = list.nodes.into_iter().filter(|node| !node.in_spec);
+                return Err(OperationError::NoneLeaving {
+                    name: name.to_owned(),
+                    leaving: leaving.map(|node| node.name).collect(),
+                });
+            }
+        }
+        self.see_to(name, approve, reporter, interrupt).await
+    }
+
+    async fn see_to(
+        &self,
+        name: &str,
+        approve: &dyn Approve,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Applied, OperationError> {
+        let options = ApplyOptions {
+            only: Some(name.to_owned()),
+            ..ApplyOptions::default()
+        };
+        self.apply(&options, approve, reporter, interrupt).await
+    }
+
+    /// Keeps new pods off the node `name` and moves its pods elsewhere, under the lease. What is done is told to `progress`.
+    ///
+    /// # Errors
+    /// [`OperationError::Simulated`] where no pods are, [`OperationError::Machine`] when pods stay or the API does not
+    /// answer, and those of leases.
+    pub async fn drain_node(
+        &self,
+        name: &str,
+        request: &DrainRequest,
+        progress: &Progress<'_>,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Drained, OperationError> {
+        let options = DrainOptions {
+            limit: request.limit,
+            evicts_unmanaged: !request.keeps_unmanaged,
+        };
+        let work = self.under_lease("node drain", reporter, interrupt, async |_, _| {
+            let identity = self.existing_identity().await?;
+            let drained = self.node_access()?.drain(&identity, name, &options, progress);
+            tokio::select! {
+                drained = drained => drained.map_err(of_node),
+                () = interrupt.stopped() => Err(OperationError::Interrupted(None)),
+            }
+        });
+        self.drive(work).await
+    }
+
+    /// Lets new pods come to the node `name` again.
+    ///
+    /// # Errors
+    /// As [`drain_node`](Self::drain_node).
+    pub async fn uncordon_node(&self, name: &str) -> Result<(), OperationError> {
+        self.drive(async {
+            let identity = self.existing_identity().await?;
+            let cordon = self.node_access()?.cordon(&identity, name, false);
+            cordon.await.map_err(of_node)
+        })
+        .await
+    }
+
+    fn node_access(&self) -> Result<&dyn NodeAccess, OperationError> {
+        let name = self.spec().name().clone();
+        if self.spec().is_etcd_alone() {
+            return Err(OperationError::NoKubernetes(name));
+        }
+        self.parts
+            .node_access
+            .as_deref()
+            .ok_or(OperationError::Simulated {
+                name,
+                lacks: "pods that could leave a node",
+            })
+    }
+
+    fn names_in_spec(&self) -> Result<Vec<String>, OperationError> {
+        let desired = self.desired_state()?;
+        let keys = desired.resources.into_keys();
+        let machines = keys.filter(|key| key.kind() == keelson_provider_api::Kind::Machine);
+        Ok(machines.map(|key| key.name().to_owned()).collect())
+    }
+}
+
+fn of_node(error: ProviderError) -> OperationError {
+    OperationError::Machine(Box::new(error))
+}

@@ -1,0 +1,68 @@
+//! What a spec says by pointing at it: files beside it, and the machine that keelson runs on.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::Path;
+
+use keelson_provider_api::values::Digest;
+
+use super::manifests::read;
+use super::{ConnectError, read_text};
+use crate::pki::Certificate;
+use crate::spec::{Network, Provider, ValidSpec};
+
+/// `spec` with what it points at: the digests of manifests that lie in files, the authority of an OpenID Connect provider,
+/// and the address of a host that is `local`. Relative paths are relative to `base_directory`.
+///
+/// # Errors
+/// [`ConnectError`] when a file cannot be read or is not what it should be, or this machine has no address that other
+/// machines could reach.
+pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<ValidSpec, ConnectError> {
+    // Nothing is applied to a simulated world, so no file has to be there.
+    if matches!(spec.spec().provider, Provider::Simulated(_)) {
+        return Ok(spec);
+    }
+    let network = spec.network.clone();
+    let spec = spec.with_manifest_digests(|path| {
+        let path = base_directory.join(path);
+        match read(&path) {
+            Ok(bytes) => Ok(Digest::of_bytes(&bytes)),
+            Err(source) => Err(ConnectError::File { path, source }),
+        }
+    })?;
+    let spec = spec.with_oidc_authority(|path| {
+        let text = read_text(base_directory, path)?;
+        Certificate::from_pem(&text, "spec.api.oidc.ca")?;
+        Ok::<_, ConnectError>(text)
+    })?;
+    spec.with_local_address(|| own_address(&network))
+}
+
+/// The address under which this machine speaks to the world. Nothing is sent: a datagram socket is only asked where it would
+/// send from, to an address that is nobody's (RFC 5737, RFC 3849).
+fn own_address(network: &Network) -> Result<IpAddr, ConnectError> {
+    let (any, nobody): (IpAddr, IpAddr) = if network.pod_cidr.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into())
+    } else {
+        let nobody = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        (Ipv6Addr::UNSPECIFIED.into(), nobody.into())
+    };
+    let address = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((nobody, 9))?;
+        socket.local_addr()
+    });
+    let problem = match address.map(|address| address.ip()) {
+        Ok(address) if address.is_loopback() || address.is_unspecified() => {
+            "it has none but for itself".to_owned()
+        }
+        Ok(address)
+            if [network.pod_cidr, network.service_cidr]
+                .iter()
+                .any(|range| range.contains(address)) =>
+        {
+            format!("{address} is inside a range of spec.network, which pods or Services will have")
+        }
+        Ok(address) => return Ok(address),
+        Err(error) => error.to_string(),
+    };
+    Err(ConnectError::OwnAddress(problem))
+}
