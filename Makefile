@@ -9,7 +9,7 @@ help:      ## This list
 test:      ## Everything: formats, lints, builds, tests, documentation, licences, advisories
 	@.ci/test
 
-demo:      ## Three real hosts on this machine, a real etcd on them, a power cut; needs root
+demo:      ## Real hosts on this machine, a real etcd on them, a power cut; Kubernetes where its programs are; needs root
 	@.ci/demo
 
 build:     ## The program, optimised: target/release/keelson

@@ -54,7 +54,7 @@ fn kill_and_go_on(desk: &Desk, mirror: &FileServer, cluster: usize, names: &[&st
 }
 
 /// Starts an apply and kills it as soon as it has told of `point` events; says which was the last.
-fn kill_at(desk: &Desk, point: usize) -> String {
+pub(super) fn kill_at(desk: &Desk, point: usize) -> String {
     let mut apply = desk.command(APPLY).spawn().unwrap();
     let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
     let event = events.nth(point - 1);

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
     let lab = arguments.lab.as_deref();
     match arguments.command {
         Command::Up(options) => up(options)?,
-        Command::List => list()?,
+        Command::List => list(lab)?,
         Command::Ssh { host, user, command } => return ssh(&find_host(lab, &host)?, &user, &command),
         Command::Kill(host) => find_host(lab, &host.host)?.power_cut()?,
         Command::Start(host) => {
@@ -130,8 +130,12 @@ fn wait_for_end(lifetime: Duration) -> Result<(), LabError> {
     })
 }
 
-fn list() -> Result<(), LabError> {
-    let labs = Lab::all()?;
+/// The lab of that name, or all of them.
+fn list(name: Option<&str>) -> Result<(), LabError> {
+    let labs = match name {
+        Some(name) => vec![Lab::open(name)?],
+        None => Lab::all()?,
+    };
     if labs.is_empty() {
         eprintln!("There is no lab.");
     }

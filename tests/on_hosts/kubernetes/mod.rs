@@ -7,6 +7,11 @@
 )]
 
 mod cis;
+mod killed;
+mod losses;
+mod mistakes;
+mod pods;
 mod rights;
 mod site;
+mod topologies;
 mod whole;

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
-    FileServer, HostOptions, LabOptions, Registry, serve_directory, serve_registry, skip_without_kubernetes,
+    Disturbance, FileServer, HostOptions, LabOptions, Registry, serve_directory, serve_registry,
+    skip_without_kubernetes,
 };
 
 use crate::on_hosts::desk::Desk;
@@ -83,6 +84,34 @@ impl Site {
     /// The registry, as hosts name it.
     pub(super) fn registry(&self) -> String {
         self.registry.address().to_string()
+    }
+
+    /// Replaces text in the spec; it must be there.
+    pub(super) fn edit(&self, from: &str, to: &str) {
+        let path = self.desk.path("cluster.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "the spec has no `{from}`:\n{text}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    /// The URL of the programs.
+    pub(super) fn files(&self) -> String {
+        self.files.url()
+    }
+
+    /// The version of etcd that clusters run.
+    pub(super) fn etcd(&self) -> String {
+        self.etcd.clone()
+    }
+
+    /// Has the registry answer everything in a wrong way, until it is healed.
+    pub(super) fn disturb_registry(&self, disturbance: Disturbance) {
+        self.registry.disturb(disturbance);
+    }
+
+    /// Has the registry answer as it should.
+    pub(super) fn heal_registry(&self) {
+        self.registry.heal();
     }
 
     /// Writes a spec: hosts with their roles, and `more` lines below `spec`.

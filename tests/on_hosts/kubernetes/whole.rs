@@ -3,35 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::site::{Site, eventually};
-use super::{cis, rights};
-
-/// A page on each worker, behind one Service.
-const PODS: &str = r"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: { name: web }
-spec:
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      containers:
-        - name: web
-          image: REGISTRY/e2e-test-images/busybox:1.36
-          command: [sh, -c, 'mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www']
----
-apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 8080, nodePort: 30080 }] }
-";
-
-/// What of Kubernetes and of keelson is on a host. The configuration of a containerd that Debian brought stays.
-const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson* /etc/keelson /var/lib/kubelet/* \
-                    /etc/cni/net.d/* /var/lib/etcd/* /var/lib/containerd/* /var/log/pods/* /var/log/kubernetes 2>/dev/null; \
-                    pgrep -l '^(kube|etcd|containerd|keepalived)'; getent passwd etcd keelson-check; \
-                    ip route show proto 76; nft list tables | grep -e keelson -e kube-proxy; ip link show keelson0 2>/dev/null; \
-                    true";
+use super::{cis, pods, rights};
 
 #[test]
 fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
@@ -61,7 +33,9 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
     let again = desk.expect(0, "apply --yes");
     assert!(again.stderr.contains("nothing was changed"), "{again:#?}");
 
-    serves(&site);
+    pods::serve(&site, "a", 2, &["a", "d", "e"]);
+    let labels = site.kubectl("a", "get nodes -l tier=web -o name");
+    assert_eq!(labels.lines().count(), 2);
     what_is_asked_of_the_api_is_granted_narrowly(&site);
     rights::of_people(&site);
     rights::of_nodes(&site, "d", "e");
@@ -70,43 +44,7 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
     the_loss_of_the_holder_is_survived(&site, &address);
 
     desk.expect(0, "destroy --yes");
-    for name in ["a", "b", "c", "d", "e"] {
-        assert_eq!(desk.host(name).run(LEFT).unwrap().trim(), "", "{name}");
-    }
-}
-
-/// Pods on each worker, reached by the Service's address, by its name across nodes, and by the port of nodes.
-fn serves(site: &Site) {
-    let manifest = PODS.replace("REGISTRY", &site.registry());
-    let apply = format!("apply -f - <<'END'\n{manifest}\nEND");
-    site.kubectl("a", &apply);
-    site.kubectl("a", "rollout status daemonset/web --timeout=120s");
-    let pods = site.kubectl("a", "get pods -l app=web -o name");
-    let pods: Vec<&str> = pods.lines().collect();
-    assert_eq!(pods.len(), 2, "a pod on each worker: {pods:?}");
-    let mut pages = std::collections::BTreeSet::new();
-    for _ in 0..10 {
-        for pod in &pods {
-            let ask = format!("exec {pod} -- wget -q -T 5 -O - http://web.default.svc.cluster.local");
-            pages.insert(site.kubectl("a", &ask));
-        }
-    }
-    assert_eq!(
-        pages.len(),
-        2,
-        "both pods answer, also from the other node: {pages:?}"
-    );
-    for name in ["a", "d", "e"] {
-        let address = site.desk.host(name).address();
-        let ask = format!("curl --silent --fail --max-time 5 http://{address}:30080");
-        assert!(
-            !site.desk.host("b").run(&ask).unwrap().is_empty(),
-            "the port of {name}"
-        );
-    }
-    site.kubectl("a", &format!("logs {}", pods[0]));
-    let labels = site.kubectl("a", "get nodes -l tier=web -o name");
-    assert_eq!(labels.lines().count(), 2);
+    pods::nothing_is_left(&site, &["a", "b", "c", "d", "e"]);
 }
 
 /// Anonymous access, encryption, the audit log, standards of pods.

@@ -1,0 +1,72 @@
+//! Pods that serve, and what is left of a cluster when it is gone.
+
+use std::collections::BTreeSet;
+
+use super::site::Site;
+
+/// A page on each node that takes pods, behind one Service.
+const PODS: &str = r"
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: web }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      containers:
+        - name: web
+          image: REGISTRY/e2e-test-images/busybox:1.36
+          command: [sh, -c, 'mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www']
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 8080, nodePort: 30080 }] }
+";
+
+/// What of Kubernetes and of keelson is on a host. The configuration of a containerd that Debian brought stays.
+const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson* /etc/keelson /var/lib/kubelet/* \
+                    /etc/cni/net.d/* /var/lib/etcd/* /var/lib/containerd/* /var/log/pods/* /var/log/kubernetes 2>/dev/null; \
+                    pgrep -l '^(kube|etcd|containerd|keepalived)'; getent passwd etcd keelson-check; \
+                    ip route show proto 76; nft list tables | grep -e keelson -e kube-proxy; ip link show keelson0 2>/dev/null; \
+                    iptables-save 2>/dev/null | grep KUBE; true";
+
+/// A pod on each of `count` nodes, reached by the Service's address, by its name across nodes, and by the port of nodes;
+/// kubectl runs on `on`, a control plane.
+pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
+    let manifest = PODS.replace("REGISTRY", &site.registry());
+    site.kubectl(on, &format!("apply -f - <<'END'\n{manifest}\nEND"));
+    site.kubectl(on, "rollout status daemonset/web --timeout=120s");
+    let pods = site.kubectl(on, "get pods -l app=web -o name");
+    let pods: Vec<&str> = pods.lines().collect();
+    assert_eq!(pods.len(), count, "a pod on each node: {pods:?}");
+    let mut pages = BTreeSet::new();
+    for _ in 0..10 {
+        for pod in &pods {
+            let ask = format!("exec {pod} -- wget -q -T 5 -O - http://web.default.svc.cluster.local");
+            pages.insert(site.kubectl(on, &ask));
+        }
+    }
+    assert_eq!(
+        pages.len(),
+        count,
+        "every pod answers, also from another node: {pages:?}"
+    );
+    for name in nodes {
+        let address = site.desk.host(name).address();
+        let ask = format!("curl --silent --fail --max-time 5 http://{address}:30080");
+        assert!(
+            !site.desk.host(on).run(&ask).unwrap().is_empty(),
+            "the port of {name}"
+        );
+    }
+    site.kubectl(on, &format!("logs {}", pods[0]));
+}
+
+/// Fails where something is left on a host.
+pub(super) fn nothing_is_left(site: &Site, names: &[&str]) {
+    for name in names {
+        assert_eq!(site.desk.host(name).run(LEFT).unwrap().trim(), "", "{name}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Every shape that a cluster on hosts can have comes up, serves, has nothing left to do, and goes. The usual one, control
+//! planes and workers apart, is in `whole`.
+
+use std::time::Instant;
+
+use super::pods;
+use super::site::Site;
+
+/// Brings up what the spec says and takes it down; pods run on `count` nodes, `on` is a control plane.
+fn lives(site: &Site, on: &str, count: usize, hosts: &[&str]) {
+    let begun = Instant::now();
+    site.desk.expect(0, "apply --yes --accept-new-host-keys");
+    println!(
+        "{} empty hosts to every node Ready: {:?}",
+        hosts.len(),
+        begun.elapsed()
+    );
+    site.desk.expect(0, "status --wait --timeout 120s");
+    let again = site.desk.expect(0, "apply --yes");
+    assert!(again.stderr.contains("nothing was changed"), "{again:#?}");
+    pods::serve(site, on, count, &[on]);
+    site.desk.expect(0, "destroy --yes");
+    pods::nothing_is_left(site, hosts);
+}
+
+#[test]
+fn one_host_is_everything() {
+    let Some(site) = Site::with_hosts("on_hosts::kubernetes::topologies::one_host_is_everything", &["a"])
+    else {
+        return;
+    };
+    site.spec(&[("a", "control-plane, worker")], "", "");
+    // The other way to implement Services.
+    site.edit("kubeProxy: {", "kubeProxy: { mode: iptables,");
+    lives(&site, "a", 1, &["a"]);
+}
+
+#[test]
+fn five_control_planes_are_workers_too() {
+    let test = "on_hosts::kubernetes::topologies::five_control_planes_are_workers_too";
+    let names = ["a", "b", "c", "d", "e"];
+    let Some(site) = Site::with_hosts(test, &names) else {
+        return;
+    };
+    let address = site.api_address();
+    let roles = names.map(|name| (name, "control-plane, worker"));
+    site.spec(&roles, &format!("      apiAddress: {address}\n"), "");
+    lives(&site, "c", 5, &names);
+}
+
+#[test]
+fn etcd_has_hosts_of_its_own_and_events_an_etcd_of_their_own() {
+    let test = "on_hosts::kubernetes::topologies::etcd_has_hosts_of_its_own_and_events_an_etcd_of_their_own";
+    let names = ["a", "b", "c", "d", "e"];
+    let Some(site) = Site::with_hosts(test, &names) else {
+        return;
+    };
+    site.spec(
+        &[
+            ("a", "control-plane"),
+            ("b", "etcd"),
+            ("c", "etcd"),
+            ("d", "etcd"),
+            ("e", "worker"),
+        ],
+        "",
+        "",
+    );
+    site.edit(
+        "etcd: {",
+        "etcd: { placement: { dedicated: {} }, events: separate,",
+    );
+    lives(&site, "a", 1, &names);
+}
+
+/// One cluster of keelson's is etcd alone, and another uses it with the credentials that the first gives out.
+#[test]
+fn someone_else_runs_etcd() {
+    let test = "on_hosts::kubernetes::topologies::someone_else_runs_etcd";
+    let Some(site) = Site::with_hosts(test, &["a", "b", "e"]) else {
+        return;
+    };
+    let keeper = site.desk.beside();
+    let etcd = keeper.spec_of(&["e"]);
+    keeper.write(&crate::on_hosts::desk::Spec {
+        assets: site.files(),
+        etcd_version: site.etcd(),
+        ..etcd
+    });
+    keeper.expect(0, "apply --yes --accept-new-host-keys");
+    let folder = site.desk.path("billing");
+    keeper.expect(
+        0,
+        &format!("etcd credentials --name kubernetes --out {}", folder.display()),
+    );
+
+    site.spec(&[("a", "control-plane"), ("b", "worker")], "", "");
+    let endpoint = format!("https://{}:2379", site.desk.host("e").address());
+    let external = format!(
+        "etcd: {{ placement: {{ external: {{ endpoints: [\"{endpoint}\"], ca: billing/ca.crt, certificate: \
+         billing/client.crt, key: billing/client.key }} }} }}"
+    );
+    let own = format!("etcd: {{ version: {} }}", site.etcd());
+    site.edit(&own, &external);
+    lives(&site, "a", 1, &["a", "b"]);
+    // It was used, and is no business of the other's.
+    keeper.expect(0, "status --wait --timeout 30s");
+    keeper.expect(0, "destroy --yes");
+}
+
+/// `address: local`: keelson runs on the host itself, and there is no SSH.
+#[test]
+fn this_very_machine() {
+    let Some(site) = Site::with_hosts("on_hosts::kubernetes::topologies::this_very_machine", &["a"]) else {
+        return;
+    };
+    let host = site.desk.host("a");
+    site.spec(&[("a", "control-plane, worker")], "", "");
+    let address = format!("address: {}", host.address());
+    site.edit(&address, "address: local");
+    host.write_file(
+        "/root/cluster.yaml",
+        std::fs::read(site.desk.path("cluster.yaml")).unwrap(),
+    )
+    .unwrap();
+    let program = std::fs::read(env!("CARGO_BIN_EXE_keelson")).unwrap();
+    host.write_file("/usr/local/bin/keelson", program).unwrap();
+    let keelson = |arguments: &str| {
+        let said = host.console(&format!(
+            "cd /root && chmod +x /usr/local/bin/keelson && keelson {arguments} 2>&1"
+        ));
+        said.unwrap_or_else(|error| panic!("keelson {arguments}: {error}"))
+    };
+    keelson("apply --yes --progress lines");
+    keelson("status --wait --timeout 90s");
+    assert!(keelson("apply --yes").contains("nothing was changed"));
+    pods::serve(&site, "a", 1, &["a"]);
+    let server = format!("server: https://{}:6443", host.address());
+    assert!(keelson("kubeconfig").contains(&server));
+    keelson("destroy --yes");
+    pods::nothing_is_left(&site, &["a"]);
+}
