@@ -10,6 +10,7 @@ mod cis;
 mod killed;
 mod losses;
 mod mistakes;
+mod nodes;
 mod pods;
 mod rights;
 mod site;

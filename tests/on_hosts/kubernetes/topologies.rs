@@ -73,6 +73,55 @@ fn etcd_has_hosts_of_its_own_and_events_an_etcd_of_their_own() {
     lives(&site, "a", 1, &names);
 }
 
+/// A network plugin by its manifest: a pod on each node writes the configuration of the plugins that keelson brings.
+const NETWORK: &str = r"
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: network, namespace: kube-system }
+spec:
+  selector: { matchLabels: { app: network } }
+  template:
+    metadata: { labels: { app: network } }
+    spec:
+      hostNetwork: true
+      priorityClassName: system-node-critical
+      tolerations: [{ operator: Exists }]
+      volumes: [{ name: net, hostPath: { path: /etc/cni/net.d, type: DirectoryOrCreate } }]
+      containers:
+        - name: network
+          image: REGISTRY/e2e-test-images/busybox:1.36
+          volumeMounts: [{ name: net, mountPath: /net }]
+          command:
+            - sh
+            - -c
+            - |
+              cat > /net/10-other.conflist <<END
+              { 'cniVersion': '1.0.0', 'name': 'other', 'plugins': [
+                { 'type': 'bridge', 'bridge': 'other0', 'isGateway': true, 'ipMasq': true, 'hairpinMode': true,
+                  'ipam': { 'type': 'host-local', 'ranges': [[{ 'subnet': '10.244.0.0/24' }]],
+                            'routes': [{ 'dst': '0.0.0.0/0' }] } },
+                { 'type': 'portmap', 'capabilities': { 'portMappings': true } } ] }
+              END
+              sed -i s/\'/\"/g /net/10-other.conflist
+              exec sleep 100000000
+";
+
+#[test]
+fn the_network_comes_from_a_manifest() {
+    let test = "on_hosts::kubernetes::topologies::the_network_comes_from_a_manifest";
+    let Some(site) = Site::with_hosts(test, &["a"]) else {
+        return;
+    };
+    let manifest = NETWORK.replace("REGISTRY", &site.registry());
+    std::fs::write(site.desk.path("network.yaml"), manifest).unwrap();
+    site.spec(
+        &[("a", "control-plane, worker")],
+        "",
+        "  network: { plugin: { name: other, manifest: ./network.yaml } }\n",
+    );
+    lives(&site, "a", 1, &["a"]);
+}
+
 /// One cluster of keelson's is etcd alone, and another uses it with the credentials that the first gives out.
 #[test]
 fn someone_else_runs_etcd() {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::site::{Site, eventually};
-use super::{cis, pods, rights};
+use super::{cis, nodes, pods, rights};
 
 #[test]
 fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
@@ -12,17 +12,17 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
         return;
     };
     let address = site.api_address();
-    site.spec(
-        &[
-            ("a", "control-plane"),
-            ("b", "control-plane"),
-            ("c", "control-plane"),
-            ("d", "worker"),
-            ("e", "worker"),
-        ],
-        &format!("      apiAddress: {address}\n"),
-        "  controlPlane: { replicas: 3 }\n  nodeGroups: [{ name: workers, replicas: 2, labels: { tier: web } }]\n",
-    );
+    let write_spec = |workers: &[&'static str]| {
+        let control_planes = ["a", "b", "c"].map(|name| (name, "control-plane"));
+        let workers = workers.iter().map(|name| (*name, "worker"));
+        let hosts: Vec<_> = control_planes.into_iter().chain(workers).collect();
+        site.spec(
+            &hosts,
+            &format!("      apiAddress: {address}\n"),
+            "  nodeGroups: [{ name: workers, labels: { tier: web } }]\n",
+        );
+    };
+    write_spec(&["d", "e"]);
     let desk = &site.desk;
     desk.expect(2, "plan --accept-new-host-keys");
     let begun = Instant::now();
@@ -41,6 +41,8 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
     rights::of_nodes(&site, "d", "e");
     rights::of_bootstrap_tokens(&site);
     cis::hold(&site, &[("a", true), ("d", false)]);
+    operators_see(&site);
+    nodes::leave_and_come(&site, "e", || write_spec(&["d"]), || write_spec(&["d", "e"]));
     the_loss_of_the_holder_is_survived(&site, &address);
 
     desk.expect(0, "destroy --yes");
@@ -78,6 +80,23 @@ fn what_is_asked_of_the_api_is_granted_narrowly(site: &Site) {
     let privileged = "run bad --image=none --overrides='{\"spec\":{\"hostNetwork\":true}}' 2>&1; true";
     let refused = site.kubectl("a", privileged);
     assert!(refused.contains("violates PodSecurity"), "{refused}");
+}
+
+/// The commands that look.
+fn operators_see(site: &Site) {
+    let desk = &site.desk;
+    let status = desk.status();
+    assert_eq!(status["condition"], "healthy", "{status:#}");
+    assert_eq!(status["nodes"].as_array().unwrap().len(), 5, "{status:#}");
+    assert!(desk.expect(0, "node list").stdout.contains("control-plane"));
+    assert!(desk.expect(0, "etcd status").stdout.contains("3 of 3 voters healthy"));
+    let certificates = desk.expect(0, "certs check").stdout;
+    assert!(certificates.contains("apiserver"), "{certificates}");
+    desk.expect(0, "render --out rendered");
+    let manifest = std::fs::read_to_string(desk.path("rendered/a/etc/kubernetes/manifests/kube-apiserver.yaml"));
+    let there = "cat /etc/kubernetes/manifests/kube-apiserver.yaml";
+    assert_eq!(manifest.unwrap(), desk.host("a").run(there).unwrap(), "what is rendered is what is there");
+    assert_eq!(desk.expect(0, "node ssh d -- hostname").stdout.trim(), "d");
 }
 
 fn the_loss_of_the_holder_is_survived(site: &Site, address: &str) {
