@@ -12,12 +12,18 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
         site.kubectl("a", &ask).lines().count()
     };
     let image = format!("{}/e2e-test-images/busybox:1.36", site.registry());
-    site.kubectl("a", &format!("create deployment movable --image={image} --replicas=6 -- sleep 3600"));
+    site.kubectl(
+        "a",
+        &format!("create deployment movable --image={image} --replicas=6 -- sleep 3600"),
+    );
     site.kubectl("a", "rollout status deployment/movable --timeout=90s");
     assert!(pods_there() > 0, "some run on {node}");
 
     // A budget that allows nothing is waited for, and named when time is up.
-    site.kubectl("a", "create poddisruptionbudget movable --selector=app=movable --min-available=6");
+    site.kubectl(
+        "a",
+        "create poddisruptionbudget movable --selector=app=movable --min-available=6",
+    );
     let refused = site.desk.expect(1, &format!("node drain {node} --timeout 5s"));
     assert!(refused.stderr.contains("disruption budget"), "{refused:#?}");
     site.kubectl("a", "delete poddisruptionbudget movable");
@@ -31,7 +37,10 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
         site.desk.host(name).run("touch /tmp/before").unwrap();
     }
     let still_wanted = site.desk.expect(1, &format!("node remove {node} --yes"));
-    assert!(still_wanted.stderr.contains("the spec still has"), "{still_wanted:#?}");
+    assert!(
+        still_wanted.stderr.contains("the spec still has"),
+        "{still_wanted:#?}"
+    );
     without();
     site.desk.expect(0, &format!("node remove {node} --yes"));
     pods::nothing_is_left(site, &[node]);
@@ -39,7 +48,10 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
     assert!(!nodes.contains(&format!("node/{node}")), "{nodes}");
     with();
     site.desk.expect(0, &format!("node add {node} --yes"));
-    site.kubectl("a", &format!("wait --for=condition=Ready node/{node} --timeout=60s"));
+    site.kubectl(
+        "a",
+        &format!("wait --for=condition=Ready node/{node} --timeout=60s"),
+    );
     site.desk.expect(0, "plan");
     for name in ["a", "b", "c"] {
         let written = site.desk.host(name).run(files).unwrap();

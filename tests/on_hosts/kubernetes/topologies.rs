@@ -74,7 +74,7 @@ fn etcd_has_hosts_of_its_own_and_events_an_etcd_of_their_own() {
 }
 
 /// A network plugin by its manifest: a pod on each node writes the configuration of the plugins that keelson brings.
-const NETWORK: &str = r"
+const NETWORK: &str = r#"
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: { name: network, namespace: kube-system }
@@ -96,15 +96,14 @@ spec:
             - -c
             - |
               cat > /net/10-other.conflist <<END
-              { 'cniVersion': '1.0.0', 'name': 'other', 'plugins': [
-                { 'type': 'bridge', 'bridge': 'other0', 'isGateway': true, 'ipMasq': true, 'hairpinMode': true,
-                  'ipam': { 'type': 'host-local', 'ranges': [[{ 'subnet': '10.244.0.0/24' }]],
-                            'routes': [{ 'dst': '0.0.0.0/0' }] } },
-                { 'type': 'portmap', 'capabilities': { 'portMappings': true } } ] }
+              { "cniVersion": "1.0.0", "name": "other", "plugins": [
+                { "type": "bridge", "bridge": "other0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+                  "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.244.0.0/24" }]],
+                            "routes": [{ "dst": "0.0.0.0/0" }] } },
+                { "type": "portmap", "capabilities": { "portMappings": true } } ] }
               END
-              sed -i s/\'/\"/g /net/10-other.conflist
               exec sleep 100000000
-";
+"#;
 
 #[test]
 fn the_network_comes_from_a_manifest() {

@@ -89,13 +89,22 @@ fn operators_see(site: &Site) {
     assert_eq!(status["condition"], "healthy", "{status:#}");
     assert_eq!(status["nodes"].as_array().unwrap().len(), 5, "{status:#}");
     assert!(desk.expect(0, "node list").stdout.contains("control-plane"));
-    assert!(desk.expect(0, "etcd status").stdout.contains("3 of 3 voters healthy"));
+    assert!(
+        desk.expect(0, "etcd status")
+            .stdout
+            .contains("3 of 3 voters healthy")
+    );
     let certificates = desk.expect(0, "certs check").stdout;
     assert!(certificates.contains("apiserver"), "{certificates}");
     desk.expect(0, "render --out rendered");
-    let manifest = std::fs::read_to_string(desk.path("rendered/a/etc/kubernetes/manifests/kube-apiserver.yaml"));
+    let manifest =
+        std::fs::read_to_string(desk.path("rendered/a/etc/kubernetes/manifests/kube-apiserver.yaml"));
     let there = "cat /etc/kubernetes/manifests/kube-apiserver.yaml";
-    assert_eq!(manifest.unwrap(), desk.host("a").run(there).unwrap(), "what is rendered is what is there");
+    assert_eq!(
+        manifest.unwrap(),
+        desk.host("a").run(there).unwrap(),
+        "what is rendered is what is there"
+    );
     assert_eq!(desk.expect(0, "node ssh d -- hostname").stdout.trim(), "d");
 }
 
