@@ -19,7 +19,7 @@ fn what_is_wrong_is_named_and_gone_on_from() {
                  /usr/bin/date && chmod +x /usr/bin/date";
     desk.host("b").run(clock).unwrap();
     desk.host("a")
-        .run("systemd-run --unit=taken python3 -m http.server 6443")
+        .run("systemd-run --unit=taken --socket-property=ListenStream=6443 sleep 1000")
         .unwrap();
     let refused = desk.expect(3, "apply --yes");
     for words in ["b", "clock-skew", "a", "6443"] {
@@ -32,7 +32,7 @@ fn what_is_wrong_is_named_and_gone_on_from() {
         ""
     );
     desk.host("b").run("mv /usr/bin/date.real /usr/bin/date").unwrap();
-    desk.host("a").run("systemctl stop taken").unwrap();
+    desk.host("a").run("systemctl stop taken.socket").unwrap();
 
     // An image that the registry does not have: the registry's own words, and the image's name.
     let registry = site.registry();

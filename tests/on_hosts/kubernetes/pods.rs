@@ -44,7 +44,7 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
     let mut pages = BTreeSet::new();
     for _ in 0..10 {
         for pod in &pods {
-            let ask = format!("exec {pod} -- wget -q -T 5 -O - http://web.default.svc.cluster.local");
+            let ask = format!("exec {pod} -- timeout 5 wget -q -O - http://web.default.svc.cluster.local");
             pages.insert(site.kubectl(on, &ask));
         }
     }
