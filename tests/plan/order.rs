@@ -2,7 +2,7 @@
 
 use keelson::plan::DesiredState;
 use keelson_provider_api::kinds::{Machine, MemberStart};
-use keelson_provider_api::{Action, Resource};
+use keelson_provider_api::{Action, Resource, ResourceKey};
 
 use super::world::{THREE_AND_FOUR, World, comes_before, desired, outline};
 
@@ -209,6 +209,37 @@ fn the_dead_are_mended_before_the_living_are_touched() {
             "{step}"
         );
     }
+}
+
+/// etcd lets nobody join while a voter is missing; the lost machine's Node still looks Ready.
+#[test]
+fn a_lost_member_leaves_before_another_takes_its_place() {
+    let mut wanted = desired(&THREE_AND_FOUR.replace("replicas: 3", "replicas: 5"));
+    let is_elsewhere = |key: &ResourceKey| {
+        ["3", "5"]
+            .iter()
+            .any(|number| key.name().ends_with(&format!("control-plane-{number}")))
+    };
+    wanted.resources.retain(|key, _| !is_elsewhere(key));
+    let world = World::as_desired(&desired(THREE_AND_FOUR))
+        .unknown("machine/control-plane-3")
+        .unknown("node-bundle/control-plane-3")
+        .sick("control-plane/control-plane-3")
+        .sick("etcd-member/main:control-plane-3");
+    let (plan, _) = world.plan(&wanted);
+    let removal = "delete etcd-member/main:control-plane-3";
+    assert!(comes_before(
+        &plan,
+        removal,
+        "create etcd-member/main:control-plane-4"
+    ));
+    // One that votes goes after its successor has come.
+    let (plan, _) = World::as_desired(&desired(THREE_AND_FOUR)).plan(&wanted);
+    assert!(comes_before(
+        &plan,
+        "create etcd-member/main:control-plane-4",
+        removal
+    ));
 }
 
 #[test]

@@ -52,9 +52,11 @@ pub(super) fn link(
         .present(&ResourceKey::new(Kind::ControlPlane, machine))
         .is_some()
         || !those(&|change| change.key.kind() == Kind::ControlPlane).is_empty();
-    // What is removed because it is dead takes nothing down; it makes room for what others wait for.
-    let mends = !those(&is_unhealthy).is_empty()
-        && those(&|change| is_delete(change) && !is_unhealthy(change)).is_empty();
+    // What is removed because it is dead takes nothing down; it makes room for what others wait for: etcd lets nobody join
+    // while a voter is missing. Of a member it is its own health that counts: a dead machine's Node looks Ready for a while.
+    let decisive = |change: &Change| member_removals.is_empty() || change.key.kind() == Kind::EtcdMember;
+    let mends = !those(&|change| decisive(change) && is_unhealthy(change)).is_empty()
+        && those(&|change| decisive(change) && is_delete(change) && !is_unhealthy(change)).is_empty();
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
