@@ -104,6 +104,36 @@ async fn an_api_server_is_reached_through_ssh_and_another_one_when_it_goes() {
 }
 
 #[tokio::test]
+async fn a_machine_that_is_silent_is_not_one_without_a_control_plane() {
+    let Some(scene) = Scene::of_hosts(
+        "a_machine_that_is_silent_is_not_one_without_a_control_plane",
+        2,
+    ) else {
+        return;
+    };
+    claim_all(&scene).await;
+    let provider = control_planes(&scene).await;
+    let cluster = Scene::cluster("u1");
+    assert!(!provider.has_control_plane(&cluster).await.unwrap());
+    let change = create("a", control_plane("a", "10.0.0.100:6443"));
+    let outcome = provider.carry_out(&Scene::context("u1", 1), &change).await;
+    assert_eq!(outcome, Outcome::Done);
+    assert!(provider.has_control_plane(&cluster).await.unwrap());
+
+    scene.host(0).power_cut().unwrap();
+    let error = provider.has_control_plane(&cluster).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert!(error.message.contains("a (10.90."), "{error}");
+    // The machine that has left the spec is remembered, and as silent.
+    let spec = vec![scene.target(1, "root")];
+    let hosts = Hosts::open(scene.options(spec)).await.unwrap();
+    let later = ControlPlaneProvider::new(hosts);
+    assert!(later.has_control_plane(&cluster).await.is_err());
+    // It was never claimed for another cluster.
+    assert!(!provider.has_control_plane(&Scene::cluster("u2")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_way_that_was_lost_is_opened_anew() {
     let Some(scene) = Scene::of_hosts("a_way_that_was_lost_is_opened_anew", 1) else {
         return;
