@@ -86,6 +86,23 @@ pub fn fence_arguments(context: &StepContext<'_>) -> Result<[String; 2], Provide
 pub async fn run_fenced(
     shell: &dyn Shell,
     context: &StepContext<'_>,
+    job: Job<'_>,
+) -> Result<Output, Outcome> {
+    let name = job.name;
+    let output = let_in(shell, context, job).await?;
+    if output.status == 0 {
+        return Ok(output);
+    }
+    Err(Outcome::Rejected(failure(shell.host(), name, &output)))
+}
+
+/// The same for a script whose own statuses say something: with what it said, however it ended.
+///
+/// # Errors
+/// How the change ends, when the script could not be run or not be heard out, or when the prelude did not let it begin.
+pub async fn let_in(
+    shell: &dyn Shell,
+    context: &StepContext<'_>,
     mut job: Job<'_>,
 ) -> Result<Output, Outcome> {
     let arguments = fence_arguments(context).map_err(Outcome::Rejected)?;
@@ -102,10 +119,12 @@ pub async fn run_fenced(
         }
     };
     let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
-    if output.status == 0 {
-        return Ok(output);
+    match output.status {
+        FENCED_STATUS | BUSY_STATUS | OTHER_CLUSTER_STATUS => {
+            Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
+        }
+        _ => Ok(output),
     }
-    Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
 }
 
 /// How a change ends whose script could not be run, or not be heard out.
