@@ -21,6 +21,7 @@ write() {
     printf '%s\n' "$2" >"$1.new"
     sync -- "$1.new"
     mv -f -- "$1.new" "$1"
+    sync -- "$(dirname -- "$1")"
 }
 
 if [ -f "$mark" ]; then
@@ -31,11 +32,12 @@ elif [ -e "$data/member" ]; then
 fi
 [ -x /opt/keelson/bin/etcd ] && systemctl cat -- "$unit" >/dev/null 2>&1 || exit 23
 
-# The mark comes first: data without a mark is never touched again.
-write "$mark" "$new"
+# The mark comes before there is data, which is never touched again without one; and after all that the unit needs: where
+# our mark is, the member is only started.
 write "/etc/etcd/$cluster.member.env" "# How this member came into its cluster; etcd reads it at its first start only.
 ETCD_INITIAL_CLUSTER=$members
 ETCD_INITIAL_CLUSTER_STATE=$state
 ETCD_INITIAL_CLUSTER_TOKEN=$token"
+write "$mark" "$new"
 systemctl enable --quiet -- "$unit"
 systemctl start --no-block -- "$unit"

@@ -18,6 +18,9 @@ wipe_member() {
         systemctl reset-failed -- "$unit" 2>/dev/null || :
         rm -rf -- "$data/member" "/etc/etcd/$cluster.member.env"
         rm -f -- "$mark"
+    elif [ ! -e "$mark" ] && [ ! -e "$data/member" ]; then
+        # What was begun and did not come as far as its mark.
+        rm -f -- "/etc/etcd/$cluster.member.env"
     fi
     for old in "$data".removed-* "$data"/removed-*; do
         if grep -Fqs -- "$ours" "$old/mark.json"; then
