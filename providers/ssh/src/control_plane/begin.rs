@@ -64,8 +64,7 @@ fn flag(taints: &[Taint]) -> String {
     if taints.is_empty() {
         return "-".to_owned();
     }
-    // Effects are written as they are called.
-    let one = |taint: &Taint| format!("{}={}:{:?}", taint.key, taint.value, taint.effect);
+    let one = |taint: &Taint| format!("{}={}:{}", taint.key, taint.value, taint.effect.as_str());
     taints.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
@@ -90,10 +89,11 @@ mod tests {
                 TaintEffect::NoSchedule,
             ),
             taint("dedicated", "db", TaintEffect::PreferNoSchedule),
+            taint("drained", "", TaintEffect::NoExecute),
         ];
         assert_eq!(
             flag(&taints),
-            "node-role.kubernetes.io/control-plane=:NoSchedule,dedicated=db:PreferNoSchedule"
+            "node-role.kubernetes.io/control-plane=:NoSchedule,dedicated=db:PreferNoSchedule,drained=:NoExecute"
         );
     }
 }
