@@ -43,6 +43,7 @@ pub mod target;
 mod bundle;
 mod certificates;
 mod duration;
+mod hearing;
 mod local;
 mod machine;
 mod session;

@@ -4,13 +4,13 @@ mod parse;
 mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::{BundleRecord, Clock, FoundOnMachine, ProviderError};
+use keelson_provider_api::{BundleRecord, Clock, ErrorClass, FoundOnMachine, ProviderError};
 
+use crate::hearing::Hearing;
 use crate::mark::Mark;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
 pub use systems::{SYSTEMS, SystemRow, Verdict, verdict};
@@ -62,6 +62,16 @@ impl FactsError {
         match help {
             Some(help) => format!("{self}; {help}"),
             None => self.to_string(),
+        }
+    }
+}
+
+impl From<FactsError> for ProviderError {
+    fn from(error: FactsError) -> Self {
+        match error {
+            FactsError::Host(error) => error.into(),
+            FactsError::Unknown(error) => error,
+            FactsError::Rubbish { .. } => Self::new(ErrorClass::Permanent, error.to_string()),
         }
     }
 }
@@ -166,22 +176,19 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         input: Vec::new(),
         timeout: TIMEOUT,
     };
-    let heard = Mutex::new(Heard::default());
+    let hearing = Hearing::new(ANSWER_BYTES);
+    let clock_read = OnceLock::new();
     let listen = |line: &str| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         if line.starts_with("clock\t") {
-            heard.clock_read = Some(clock.now());
+            // A host says it once; whatever it says again came later.
+            clock_read.get_or_init(|| clock.now());
         }
-        if heard.text.len().saturating_add(line.len()) < ANSWER_BYTES {
-            heard.text.push_str(line);
-            heard.text.push('\n');
-        }
+        hearing.hear(line);
     };
     let asked = clock.now();
     let output = shell.run(&job, &listen).await?;
-    let heard = heard.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let read = heard.clock_read.unwrap_or(asked);
-    parse::facts(&heard.text, asked, read).map_err(|problem| FactsError::Rubbish {
+    let read = clock_read.into_inner().unwrap_or(asked);
+    parse::facts(&hearing.into_text(), asked, read).map_err(|problem| FactsError::Rubbish {
         host: shell.host().to_owned(),
         problem: format!(
             "{problem} {}",
@@ -190,10 +197,4 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         .trim()
         .to_owned(),
     })
-}
-
-#[derive(Default)]
-struct Heard {
-    text: String,
-    clock_read: Option<Timestamp>,
 }
