@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use keelson_provider_api::etcd::INSTANCES;
 use keelson_provider_api::{BundleRecord, Clock, ErrorClass, FoundOnMachine, ProviderError};
 
 use crate::hearing::Hearing;
@@ -127,8 +128,8 @@ pub struct Facts {
     pub running: BTreeSet<String>,
     /// Folders of someone else's Kubernetes.
     pub folders: BTreeSet<String>,
-    /// True when the folder of etcd's data is not empty.
-    pub has_etcd_data: bool,
+    /// The folders of etcd's data that are not empty.
+    pub etcd_folders: BTreeSet<String>,
     /// keelson's mark: none, a readable one, or what is wrong with it.
     pub mark: Option<Result<Mark, String>>,
     /// The bundle in force: none, a readable record, or what is wrong with it.
@@ -169,10 +170,12 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         Scope::Marks => "marks",
         Scope::All => "all",
     };
+    let folders = INSTANCES.iter().map(|instance| instance.data_folder);
+    let arguments = [scope, PROGRAMS].into_iter().chain(folders);
     let job = Job {
         name: "read facts",
         script: SCRIPT,
-        arguments: vec![scope.to_owned(), PROGRAMS.to_owned()],
+        arguments: arguments.map(str::to_owned).collect(),
         input: Vec::new(),
         timeout: TIMEOUT,
     };
