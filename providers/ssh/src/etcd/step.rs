@@ -186,7 +186,7 @@ impl<'a> Step<'a> {
     ) -> Result<Option<MemberList>, Refusal> {
         let mut arguments = vec![self.instance.client_port.to_string()];
         arguments.extend(words.iter().map(|&word| word.to_owned()));
-        let script = include_str!("../scripts/etcd_ctl.sh");
+        let script = concat!(include_str!("../scripts/etcdctl.sh"), include_str!("../scripts/etcd-ctl.sh"));
         let deed = Deed {
             name,
             script,
@@ -209,7 +209,7 @@ impl<'a> Step<'a> {
     pub(super) async fn start(&self, machine: &str) -> Result<(), ProviderError> {
         let unit = self.instance.unit;
         self.tell(&format!("start {unit}"));
-        let script = include_str!("../scripts/etcd_start.sh");
+        let script = include_str!("../scripts/etcd-start.sh");
         self.script("start the member", script, machine, vec![unit.to_owned()])
             .await
     }
@@ -229,7 +229,7 @@ impl<'a> Step<'a> {
         }
         let urls = entry.peer_urls.iter().map(|url| format!("{machine}={url}"));
         let itself = urls.collect::<Vec<_>>().join(",");
-        let script = include_str!("../scripts/etcd_mark.sh");
+        let script = concat!(include_str!("../scripts/write.sh"), include_str!("../scripts/etcd-mark.sh"));
         self.script("note the vote", script, machine, vec![voted.as_json(), itself])
             .await
     }
@@ -241,7 +241,7 @@ impl<'a> Step<'a> {
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
         let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let script = include_str!("../scripts/etcd_end.sh");
+        let script = include_str!("../scripts/etcd-end.sh");
         let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp];
         self.script("end the member", script, machine, arguments).await
     }

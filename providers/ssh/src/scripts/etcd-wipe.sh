@@ -1,12 +1,9 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Takes everything away that the etcd members of one cluster have on this host, data and snapshots too. What belongs to
 # someone else, or to nobody knows whom, stays.
 #
 # Arguments: what a mark of ours has in it, then for each etcd cluster: its name, its unit, the folder of its data.
 set -eu
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 ours=$1
 shift
