@@ -21,7 +21,8 @@ use crate::ops::{
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
+    AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider,
+    ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.

@@ -8,7 +8,10 @@ use keelson_provider_api::{Outcome, StepContext};
 use crate::fence::run_fenced;
 use crate::shell::{Job, Shell};
 
-const SCRIPT: &str = concat!(include_str!("../scripts/write.sh"), include_str!("../scripts/kubernetes-begin.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("../scripts/write.sh"),
+    include_str!("../scripts/kubernetes-begin.sh")
+);
 /// Units that start their processes take a moment; containerd is given 90 s by systemd.
 const TIMEOUT: Duration = Duration::from_secs(180);
 

@@ -186,7 +186,10 @@ impl<'a> Step<'a> {
     ) -> Result<Option<MemberList>, Refusal> {
         let mut arguments = vec![self.instance.client_port.to_string()];
         arguments.extend(words.iter().map(|&word| word.to_owned()));
-        let script = concat!(include_str!("../scripts/etcdctl.sh"), include_str!("../scripts/etcd-ctl.sh"));
+        let script = concat!(
+            include_str!("../scripts/etcdctl.sh"),
+            include_str!("../scripts/etcd-ctl.sh")
+        );
         let deed = Deed {
             name,
             script,
@@ -229,7 +232,10 @@ impl<'a> Step<'a> {
         }
         let urls = entry.peer_urls.iter().map(|url| format!("{machine}={url}"));
         let itself = urls.collect::<Vec<_>>().join(",");
-        let script = concat!(include_str!("../scripts/write.sh"), include_str!("../scripts/etcd-mark.sh"));
+        let script = concat!(
+            include_str!("../scripts/write.sh"),
+            include_str!("../scripts/etcd-mark.sh")
+        );
         self.script("note the vote", script, machine, vec![voted.as_json(), itself])
             .await
     }

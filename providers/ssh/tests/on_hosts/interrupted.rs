@@ -178,7 +178,8 @@ async fn a_run_leaves_alone_what_came_for_another_and_takes_away_what_a_killed_o
         "key-of-the-server"
     );
     assert_eq!(
-        host.run("ls -d /run/keelson-incoming.* 2>/dev/null || :").unwrap(),
+        host.run("ls -d /run/keelson-incoming.* 2>/dev/null || :")
+            .unwrap(),
         ""
     );
 }
