@@ -76,6 +76,10 @@ impl ReachApi for ControlPlaneProvider {
     }
 
     async fn has_control_plane(&self, cluster: &ClusterIdentity) -> Result<bool, ProviderError> {
+        // Nothing was ever marked for a cluster without a uid.
+        if cluster.uid.is_none() {
+            return Ok(false);
+        }
         let names: Vec<String> = self.hosts().names().map(str::to_owned).collect();
         let work = |name: String| -> BoxFuture<'_, Word> {
             Box::pin(async move { self.word_of(cluster, &name).await })
@@ -204,10 +208,10 @@ mod tests {
     use crate::shell::{HostError, HostErrorKind};
     use keelson_provider_api::ClusterUid;
 
-    fn cluster(uid: Option<&str>) -> ClusterIdentity {
+    fn cluster(uid: &str) -> ClusterIdentity {
         ClusterIdentity {
             name: "prod.example.com".parse().unwrap(),
-            uid: uid.map(ClusterUid::new),
+            uid: Some(ClusterUid::new(uid)),
         }
     }
 
@@ -235,7 +239,7 @@ mod tests {
             ("silent, never claimed", "u1", silent(), false, Some(Word::No)),
         ];
         for (case, uid, seen, may_be_claimed, expected) in cases {
-            let word = word("a", &cluster(Some(uid)), &seen, may_be_claimed);
+            let word = word("a", &cluster(uid), &seen, may_be_claimed);
             match expected {
                 Some(expected) => assert_eq!(word, expected, "{case}"),
                 None => assert!(matches!(word, Word::Silence(_)), "{case}: {word:?}"),
@@ -254,7 +258,7 @@ mod tests {
             (vec![silence()], None),
         ];
         for (words, expected) in cases {
-            let judged = judge(&cluster(Some("u1")), words.clone().into_iter());
+            let judged = judge(&cluster("u1"), words.clone().into_iter());
             if let Some(expected) = expected {
                 assert_eq!(judged, Ok(expected), "{words:?}");
                 continue;

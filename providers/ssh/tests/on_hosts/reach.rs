@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use keelson_provider_api::{ApiPath, ErrorClass, Outcome, Provider, ReachApi};
+use keelson_provider_api::{ApiPath, ClusterIdentity, ErrorClass, Outcome, Provider, ReachApi};
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, Target};
 use tokio::process::Command;
 
@@ -133,7 +133,12 @@ async fn a_machine_that_is_silent_is_not_one_without_a_control_plane() {
     // The machine that has left the spec is remembered, and as silent.
     let later = provider_of(vec![scene.target(1, "root")]).await;
     assert!(later.has_control_plane(&cluster).await.is_err());
-    // It was never claimed for another cluster.
+    // It was never claimed for another cluster, nor for one that has not begun.
+    let unborn = ClusterIdentity {
+        uid: None,
+        ..Scene::cluster("u1")
+    };
+    assert!(!provider.has_control_plane(&unborn).await.unwrap());
     assert!(!provider.has_control_plane(&Scene::cluster("u2")).await.unwrap());
 }
 
