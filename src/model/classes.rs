@@ -163,6 +163,7 @@ fn runtime(blueprint: &Blueprint<'_>, assets: &AssetIndex, is_control_plane: boo
     }
     images.push(component_image(blueprint, "kube-proxy"));
     RuntimeSettings {
+        pods_have_ipv6: !spec.network.pod_cidr.is_ipv4(),
         source: match spec.containerd.source {
             ContainerdSource::Upstream => RuntimeSource::Upstream {
                 containerd: assets.release(&kubernetes::containerd(releases.containerd)),

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Clock, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
-use keelson_provider_ssh::preflight::NodeNeeds;
+use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
 use super::assets::fetcher;
@@ -20,7 +21,8 @@ use crate::ops::{
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    AuthorityFiles, ContainerdSource, EtcdPlacement, KeyEncryption, Plugin, Provider, ValidSpec,
+    AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider,
+    ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
@@ -47,7 +49,7 @@ pub(super) async fn reach(
     ));
     let hosts = open(spec, options, store).await?;
     let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![
-        Arc::new(SshProvider::new(hosts.clone(), bundles).with_node_needs(node_needs(spec))),
+        Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec))),
         Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
     ];
     let mut node_access: Option<Arc<dyn NodeAccess>> = None;
@@ -75,13 +77,18 @@ pub(super) async fn reach(
     })
 }
 
-/// What nodes need besides what keelson brings: the routed network sets rules with the machine's own `nft`.
-fn node_needs(spec: &ValidSpec) -> NodeNeeds {
+/// What hosts are to have besides what keelson brings: the routed network sets rules with the machine's own `nft`; and what
+/// they must have free for the etcds.
+fn host_needs(spec: &ValidSpec) -> HostNeeds {
     let spec = spec.spec();
     let routed = matches!(spec.network.plugin, Plugin::Routed).then(|| "nft".to_owned());
-    NodeNeeds {
-        programs: routed.into_iter().collect(),
+    HostNeeds {
+        node_programs: routed.into_iter().collect(),
         brings_containerd: spec.containerd.source == ContainerdSource::Upstream,
+        etcds: match spec.etcd.events {
+            EventsPlacement::Shared => vec![&MAIN],
+            EventsPlacement::Separate => vec![&MAIN, &EVENTS],
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Variables: none. Keeps a route to the pods of every other node, and the configuration by which this node's own pods get
-# their addresses (plugin `routed`). Runs on every node; systemd restarts it.
+# their addresses (plugin `routed`). Runs on every node, and waits for an API server by itself.
 #
 # What it knows of nodes is in its state directory, a file a node: range of its pods, address. So the routes are there
 # again right after a reboot, before any API server is. Routes that it made bear the protocol number 76, its table of
@@ -123,17 +123,36 @@ begin() {
 template='{{.type}}|{{.object.metadata.name}}|{{with .object.spec.podCIDR}}{{.}}{{end}}|'
 template=$template'{{range .object.status.addresses}}{{if eq .type "InternalIP"}}{{.address}} {{end}}{{end}}{{"\n"}}'
 
-begin
-first=yes
-# Ended from time to time, so that no connection that only seems to stand is listened to for ever.
-timeout 1800 "$KEELSON_KUBECTL" --kubeconfig "$KEELSON_ROUTES_KUBECONFIG" get nodes --watch --output-watch-events \
-    --output "go-template=$template" | while IFS='|' read -r event name range addresses; do
-    case $event in
-    ADDED | MODIFIED) know "$name" "$range" "${addresses%% *}" ;;
-    DELETED) forget "$name" ;;
-    esac
-    if [ -n "$first" ]; then
-        first=
-        forget_gone
+# Listens to what the API says of nodes for as long as it says something, and leaves a file where it did. Ended from time to
+# time, so that no connection that only seems to stand is listened to for ever.
+listen() {
+    timeout 1800 "$KEELSON_KUBECTL" --kubeconfig "$KEELSON_ROUTES_KUBECONFIG" get nodes --watch --output-watch-events \
+        --output "go-template=$template" 2>"$STATE_DIRECTORY/words" | while IFS='|' read -r event name range addresses; do
+        case $event in
+        ADDED | MODIFIED) know "$name" "$range" "${addresses%% *}" ;;
+        DELETED) forget "$name" ;;
+        esac
+        if [ ! -e "$STATE_DIRECTORY/heard" ]; then
+            : >"$STATE_DIRECTORY/heard"
+            forget_gone
+        fi
+    done
+}
+
+pause=1
+waits=
+while :; do
+    [ -n "$waits" ] || begin
+    rm -f "$STATE_DIRECTORY/heard"
+    # Never in a condition: there the shell would go on after a command that failed.
+    listen
+    if [ -e "$STATE_DIRECTORY/heard" ]; then
+        pause=1 waits=
+    elif [ -z "$waits" ]; then
+        words=$(tail -n 1 "$STATE_DIRECTORY/words")
+        say "wait for an API server: ${words:-it says nothing of nodes}"
+        waits=yes
     fi
+    sleep "$pause"
+    pause=$((pause < 5 ? pause * 2 : 10))
 done

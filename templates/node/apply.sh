@@ -2,7 +2,9 @@
 # Variables: none. This script is the same in every bundle; what it does stands beside it in the file `actions`.
 #
 # Usage, as root:
-#   apply           install the bundle that the script lies in, in place of the one in force
+#   apply           install the bundle that the script lies in, in place of the one in force; secrets stay as they are
+#   apply apply FOLDER [NAME...]
+#                   the same, with the secrets NAME... that have come in FOLDER, which is removed afterwards
 #   apply remove    take away everything that the bundle in force installed
 #
 # It can be run any number of times. It changes only what differs, replaces each file in one step, restarts only what
@@ -17,7 +19,7 @@
 #   file       PATH MODE OWNER GROUP SOURCE UNITS
 #   unpack     PATH MODE SHA256 MEMBER UNITS ARCHITECTURE  one member of a .tar.gz asset
 #   install    PATH MODE SHA256 UNITS ARCHITECTURE      an asset that is a program
-#   secret     PATH MODE OWNER GROUP NAME               comes in incoming/NAME when it is new
+#   secret     PATH MODE OWNER GROUP NAME               comes as NAME when it is new
 #   unit       NAME MODE SOURCE                         who makes what it serves starts it
 #   module     NAME                                     a module that the kernel is to have loaded
 #   sysctl     PATH                                     settings of the kernel, in that file
@@ -206,9 +208,9 @@ check_architecture() {
 }
 
 do_secret() {
-    if [ -f "$root/incoming/$5" ]; then
-        place "$root/incoming/$5" "$1" "$2" "$3" "$4"
-        rm -f -- "$root/incoming/$5"
+    if grep -Fqx -- "$5" "$work/announced"; then
+        [ -f "$incoming/$5" ] || fail "$5 was to come for $1 and is not there: run keelson again"
+        place "$incoming/$5" "$1" "$2" "$3" "$4"
     elif [ ! -f "$1" ]; then
         fail "$1 is missing and did not come: run keelson again"
     fi
@@ -373,6 +375,8 @@ record() {
 put_back() {
     status=$?
     trap - EXIT
+    # What came for this run goes with it, whatever becomes of it.
+    [ -z "$incoming" ] || rm -rf -- "$incoming"
     [ "$status" -ne 0 ] || [ -z "$work" ] || rm -rf -- "$work"
     if [ "$status" -ne 0 ] && [ -n "$work" ]; then
         # What was made on the way is known to the next run, and to this one's undoing.
@@ -390,23 +394,26 @@ put_back() {
     exit "$status"
 }
 
-mkdir -p -- "$root/assets" "$root/incoming"
+what=${1:-apply} incoming=${2:-}
+shift $(($# > 2 ? 2 : $#))
+trap put_back EXIT
+trap '' PIPE
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+mkdir -p -- "$root/assets"
 if [ -z "${KEELSON_PUTS_BACK:-}" ]; then
     exec 9>"$root/lock"
     flock --wait 60 9 || fail "another apply script runs on this machine"
 fi
 rm -rf -- "$root"/work.*
 work=$(mktemp -d "$root/work.XXXXXX")
-trap put_back EXIT
-trap '' PIPE
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+printf '%s\n' "$@" >"$work/announced"
 : >"$work/installed"
 : >"$work/restarts"
 reload=
 
-case ${1:-apply} in
+case $what in
 apply)
     check_architecture
     each_action
@@ -420,7 +427,7 @@ remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
     rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous"
-    rm -rf -- "$root/bundles" "$root/assets" "$root/incoming"
+    rm -rf -- "$root/bundles" "$root/assets"
     ;;
-*) fail "usage: apply [remove]" ;;
+*) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;
 esac

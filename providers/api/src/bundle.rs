@@ -10,9 +10,11 @@
 //! | `bundles/<digest>/` | the files of a bundle: `apply`, and what it installs; the running one and the one before |
 //! | `current`, `previous` | symbolic links to those two |
 //! | `assets/<sha256>` | downloads and uploads, each verified, named by its digest |
-//! | `incoming/` | secrets on their way in: the script moves each to its place; empty afterwards |
 //! | `installed` | what was put on the machine, a line each, so that exactly that is removed again |
 //! | `bundle.json` | the bundle that is in force, as [`BundleRecord`], written last |
+//!
+//! Secrets come in a folder of their own for each run, which the script is told together with what is in it, and which is
+//! gone with the run: over SSH `/run/keelson-incoming.*`, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -44,7 +46,7 @@ pub struct Bundle {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What the script takes from `assets/`, or downloads, on the machine's architecture.
     pub assets: Vec<Asset>,
-    /// Private keys and what else nobody may see, by their name in `incoming/`: only those that the machine lacks.
+    /// Private keys and what else nobody may see, by the name that they come under: only those that the machine lacks.
     pub secrets: BTreeMap<String, Secret<Vec<u8>>>,
 }
 

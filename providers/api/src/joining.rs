@@ -64,11 +64,12 @@ pub trait ReachApi: Send + Sync {
     /// there may be none yet.
     async fn reach(&self, cluster: &ClusterIdentity) -> Result<ApiPath, ProviderError>;
 
-    /// True when a control plane of this cluster has ever been made, as far as the machines that answer know. While
-    /// none has, nothing can be in the API.
+    /// True when a control plane of this cluster has been made, though it be unwell. While none has, nothing can be in
+    /// the API. False takes the word of every machine that could be one: a machine that does not answer is no machine
+    /// without a control plane.
     ///
     /// # Errors
-    /// When that could not be found out.
+    /// When none is known and a machine that could be one does not say: then nobody knows what is in the API.
     async fn has_control_plane(&self, cluster: &ClusterIdentity) -> Result<bool, ProviderError>;
 }
 

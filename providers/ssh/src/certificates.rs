@@ -2,7 +2,7 @@
 
 use keelson_provider_api::{ClusterIdentity, ErrorClass, FoundOnMachine, Owner, ProviderError};
 
-use crate::facts::{FactsError, Scope};
+use crate::facts::Scope;
 use crate::hosts::Hosts;
 
 impl Hosts {
@@ -16,14 +16,7 @@ impl Hosts {
         cluster: &ClusterIdentity,
         name: &str,
     ) -> Result<Option<FoundOnMachine>, ProviderError> {
-        let facts = self
-            .facts(name, Scope::Marks)
-            .await
-            .map_err(|error| match error {
-                FactsError::Host(error) => error.into(),
-                FactsError::Unknown(error) => error,
-                FactsError::Rubbish { .. } => ProviderError::new(ErrorClass::Permanent, error.to_string()),
-            })?;
+        let facts = self.facts(name, Scope::Marks).await?;
         let refused = |problem: String| ProviderError::new(ErrorClass::Permanent, problem);
         match &facts.mark {
             None => Ok(None),

@@ -26,6 +26,8 @@ const PRELUDE: &str = include_str!("scripts/fence.sh");
 pub const BUSY_STATUS: i32 = 76;
 /// The exit status of a script that found the mark of another cluster.
 pub const OTHER_CLUSTER_STATUS: i32 = 77;
+/// The exit status of a script that found what came before torn or damaged, and took it away: it may begin anew.
+pub const ANEW_STATUS: i32 = 78;
 /// As long as the prelude waits for scripts of runs before; it may do so twice.
 const PRELUDE_LIMIT: Duration = Duration::from_secs(130);
 
@@ -86,6 +88,23 @@ pub fn fence_arguments(context: &StepContext<'_>) -> Result<[String; 2], Provide
 pub async fn run_fenced(
     shell: &dyn Shell,
     context: &StepContext<'_>,
+    job: Job<'_>,
+) -> Result<Output, Outcome> {
+    let name = job.name;
+    let output = let_in(shell, context, job).await?;
+    if output.status == 0 {
+        return Ok(output);
+    }
+    Err(Outcome::Rejected(failure(shell.host(), name, &output)))
+}
+
+/// The same for a script whose own statuses say something: with what it said, however it ended.
+///
+/// # Errors
+/// How the change ends, when the script could not be run or not be heard out, or when the prelude did not let it begin.
+pub async fn let_in(
+    shell: &dyn Shell,
+    context: &StepContext<'_>,
     mut job: Job<'_>,
 ) -> Result<Output, Outcome> {
     let arguments = fence_arguments(context).map_err(Outcome::Rejected)?;
@@ -102,10 +121,12 @@ pub async fn run_fenced(
         }
     };
     let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
-    if output.status == 0 {
-        return Ok(output);
+    match output.status {
+        FENCED_STATUS | BUSY_STATUS | OTHER_CLUSTER_STATUS => {
+            Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
+        }
+        _ => Ok(output),
     }
-    Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
 }
 
 /// How a change ends whose script could not be run, or not be heard out.
@@ -130,6 +151,10 @@ pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
             .with_help(format!(
                 "see /var/lib/keelson/host.json on {host}: destroy that cluster first, or take another host"
             )),
+        ANEW_STATUS => {
+            let message = format!("{host}: failed to {job}: {words}");
+            ProviderError::new(ErrorClass::Transient, message)
+        }
         status => {
             let message = format!("{host}: failed to {job} (status {status}): {words}");
             if words.contains(DISK_FULL) {
@@ -179,6 +204,7 @@ mod tests {
         assert_eq!(of(75, "later").class, ErrorClass::Fenced);
         assert_eq!(of(76, "busy").class, ErrorClass::Transient);
         assert_eq!(of(77, "other").class, ErrorClass::Permanent);
+        assert_eq!(of(78, "damaged").class, ErrorClass::Transient);
         assert_eq!(of(1, "curl: (7) Connection refused").class, ErrorClass::Transient);
         let full = of(1, "cp: x: No space left on device");
         assert_eq!(full.class, ErrorClass::Permanent);

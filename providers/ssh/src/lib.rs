@@ -13,7 +13,14 @@
 //! | [`mark`] | the mark that a claimed host bears |
 //! | [`records`] | what the state store remembers of a host |
 //! | [`preflight`] | what stands in the way of a claim |
-//! | [`provider`] | the kinds machine and node-bundle |
+//! | [`provider`] | the kinds machine and node-bundle: which change goes where |
+//! | `machine` | the kind machine: hosts that are claimed where they stand, and released |
+//! | `bundle` | the kind node-bundle: what a host is given to run |
+//! | `certificates` | the certificates that lie on a host |
+//! | `session` | hosts over ssh: connections, host keys, becoming root, forwarded ports, logging in by hand |
+//! | `local` | the machine that keelson itself runs on |
+//! | `hearing` | what a script says, up to a bound |
+//! | `duration` | how long changes take as a rule |
 //!
 //! # How a host is reached
 //!
@@ -43,6 +50,7 @@ pub mod target;
 mod bundle;
 mod certificates;
 mod duration;
+mod hearing;
 mod local;
 mod machine;
 mod session;

@@ -164,11 +164,7 @@ fn machine(resource: &Resource) -> Result<&Machine, Outcome> {
 
 /// Asking a host changes nothing, whatever became of the question.
 pub(crate) fn not_done(error: FactsError) -> Outcome {
-    Outcome::Rejected(match error {
-        FactsError::Host(error) => error.into(),
-        FactsError::Unknown(error) => error,
-        FactsError::Rubbish { .. } => ProviderError::new(ErrorClass::Permanent, error.to_string()),
-    })
+    Outcome::Rejected(error.into())
 }
 
 async fn write(

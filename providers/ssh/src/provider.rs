@@ -12,14 +12,14 @@ use keelson_provider_api::{
 };
 
 use crate::hosts::{HOSTS_AT_ONCE, Hosts};
-use crate::preflight::NodeNeeds;
+use crate::preflight::HostNeeds;
 use crate::{bundle, duration, machine, preflight};
 
 /// Claims hosts, and carries bundles to them.
 pub struct SshProvider {
     hosts: Arc<Hosts>,
     bundles: Arc<dyn BundleSource>,
-    node_needs: NodeNeeds,
+    host_needs: HostNeeds,
 }
 
 impl SshProvider {
@@ -28,14 +28,14 @@ impl SshProvider {
         Self {
             hosts,
             bundles,
-            node_needs: NodeNeeds::default(),
+            host_needs: HostNeeds::default(),
         }
     }
 
-    /// The same, whose preflight looks for what nodes need besides.
+    /// The same, whose preflight looks for what the cluster needs besides.
     #[must_use]
-    pub fn with_node_needs(self, node_needs: NodeNeeds) -> Self {
-        Self { node_needs, ..self }
+    pub fn with_host_needs(self, host_needs: HostNeeds) -> Self {
+        Self { host_needs, ..self }
     }
 
     /// The hosts.
@@ -80,7 +80,7 @@ impl Provider for SshProvider {
     }
 
     async fn preflight(&self, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
-        preflight::findings(&self.hosts, cluster, changes, &self.node_needs).await
+        preflight::findings(&self.hosts, cluster, changes, &self.host_needs).await
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {

@@ -21,6 +21,7 @@ const PATH: &str = "/opt/keelson/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/u
 
 const CRICTL_CONFIGURATION: &str = include_str!("../../../templates/kubernetes/crictl.yaml");
 const KERNEL_SETTINGS: &str = include_str!("../../../templates/kubernetes/sysctl.conf");
+const KERNEL_SETTINGS_IPV6: &str = include_str!("../../../templates/kubernetes/sysctl-ipv6.conf");
 const KERNEL_SETTINGS_FILE: &str = "/etc/sysctl.d/90-keelson.conf";
 const KERNEL_MODULES: &[&str] = &["overlay", "br_netfilter"];
 const KERNEL_MODULES_FILE: &str = "/etc/modules-load.d/keelson.conf";
@@ -47,6 +48,8 @@ pub struct RuntimeSettings {
     pub crictl: ResolvedRelease,
     /// The image that holds a pod's namespaces.
     pub pause_image: String,
+    /// True where pods have addresses of IPv6, so that the machine has to forward its packets.
+    pub pods_have_ipv6: bool,
     /// `HOST:PORT` of a registry that speaks without TLS.
     pub insecure_registry: Option<String>,
     /// Fields of containerd's configuration, merged last.
@@ -115,7 +118,7 @@ pub fn crictl(version: Version) -> Vec<ReleaseFile> {
 
 /// Adds the container runtime to what a machine runs.
 pub(super) fn add(settings: &RuntimeSettings, contents: &mut Contents) -> Result<(), RenderError> {
-    add_kernel_settings(contents);
+    add_kernel_settings(settings.pods_have_ipv6, contents);
     for folder in [
         "/opt/keelson",
         PROGRAM_FOLDER,
@@ -176,18 +179,16 @@ fn programs(names: &[&'static str], folder: &'static str) -> Vec<Program> {
     names.iter().map(program).collect()
 }
 
-fn add_kernel_settings(contents: &mut Contents) {
+fn add_kernel_settings(pods_have_ipv6: bool, contents: &mut Contents) {
     let modules = KERNEL_MODULES.join("\n") + "\n";
     contents.file(KERNEL_MODULES_FILE, Access::PUBLIC, modules, &[]);
     for module in KERNEL_MODULES {
         contents.act(Action::KernelModule { name: module });
     }
-    contents.file(
-        KERNEL_SETTINGS_FILE,
-        Access::PUBLIC,
-        KERNEL_SETTINGS.to_owned(),
-        &[],
-    );
+    // Not where it is not needed: it changes how a machine finds its way in its own network.
+    let ipv6 = if pods_have_ipv6 { KERNEL_SETTINGS_IPV6 } else { "" };
+    let settings = format!("{KERNEL_SETTINGS}{ipv6}");
+    contents.file(KERNEL_SETTINGS_FILE, Access::PUBLIC, settings, &[]);
     contents.act(Action::KernelSettings {
         path: KERNEL_SETTINGS_FILE,
     });

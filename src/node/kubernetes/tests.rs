@@ -18,6 +18,7 @@ fn object(value: &Value) -> serde_json::Map<String, Value> {
 fn runtime(images: &[&str]) -> RuntimeSettings {
     let assets = AssetIndex::Imagined;
     RuntimeSettings {
+        pods_have_ipv6: false,
         source: RuntimeSource::Upstream {
             containerd: assets.release(&containerd(Version::new(2, 2, 1))),
             runc: assets.release(&runc(Version::new(1, 4, 0))),
@@ -156,6 +157,20 @@ fn the_bundle_of_a_worker() {
         "worker",
         shown(&files(settings(kubelet(KubeletRole::Worker { server }), None)))
     );
+}
+
+#[test]
+fn packets_are_forwarded_in_the_families_that_pods_have() {
+    for pods_have_ipv6 in [false, true] {
+        let server = "https://10.0.0.100:6443".to_owned();
+        let mut settings = settings(kubelet(KubeletRole::Worker { server }), None);
+        settings.runtime.pods_have_ipv6 = pods_have_ipv6;
+        let files = files(settings);
+        let text = String::from_utf8_lossy(&files["files/etc/sysctl.d/90-keelson.conf"]);
+        let has = |setting: &str| text.lines().any(|line| line == setting);
+        assert!(has("net.ipv4.ip_forward = 1"), "{text}");
+        assert_eq!(has("net.ipv6.conf.all.forwarding = 1"), pods_have_ipv6, "{text}");
+    }
 }
 
 #[test]

@@ -31,3 +31,14 @@ pub enum TaintEffect {
     /// Running pods are evicted, new ones are not scheduled.
     NoExecute,
 }
+
+impl TaintEffect {
+    /// Its name in Kubernetes' API and in kubelet's flags (`k8s.io/api/core/v1`, `TaintEffect`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
+    }
+}

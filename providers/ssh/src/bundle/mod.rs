@@ -23,8 +23,14 @@ use upload::Upload;
 
 const LACKS: &str = include_str!("../scripts/bundle-lacks.sh");
 const FILES: &str = include_str!("../scripts/bundle-files.sh");
-const APPLY: &str = include_str!("../scripts/bundle-apply.sh");
-const REMOVE: &str = include_str!("../scripts/bundle-remove.sh");
+const APPLY: &str = concat!(
+    include_str!("../scripts/bundle-incoming.sh"),
+    include_str!("../scripts/bundle-apply.sh")
+);
+const REMOVE: &str = concat!(
+    include_str!("../scripts/bundle-incoming.sh"),
+    include_str!("../scripts/bundle-remove.sh")
+);
 const SHORT_TIMEOUT: Duration = Duration::from_secs(120);
 /// A bundle downloads its assets, each of which may take 20 minutes (`templates/node/apply.sh`).
 const APPLY_TIMEOUT: Duration = Duration::from_secs(45 * 60);
@@ -215,12 +221,9 @@ async fn put_in_force(
         .iter()
         .map(|(name, secret)| (name.as_str(), secret.expose().as_slice()));
     let secrets = archive::archive(secrets, 0o600).map_err(rejected)?;
-    let mut job = job(
-        "apply the bundle",
-        APPLY,
-        vec![bundle.digest.hexadecimal()],
-        APPLY_TIMEOUT,
-    );
+    let mut arguments = vec![bundle.digest.hexadecimal()];
+    arguments.extend(bundle.secrets.keys().cloned());
+    let mut job = job("apply the bundle", APPLY, arguments, APPLY_TIMEOUT);
     job.input = secrets.expose().clone();
     let output = run_fenced(shell, context, job).await?;
     let unreadable = || {

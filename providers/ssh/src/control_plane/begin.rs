@@ -8,7 +8,10 @@ use keelson_provider_api::{Outcome, StepContext};
 use crate::fence::run_fenced;
 use crate::shell::{Job, Shell};
 
-const SCRIPT: &str = include_str!("../scripts/kubernetes-begin.sh");
+const SCRIPT: &str = concat!(
+    include_str!("../scripts/write.sh"),
+    include_str!("../scripts/kubernetes-begin.sh")
+);
 /// Units that start their processes take a moment; containerd is given 90 s by systemd.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -64,8 +67,7 @@ fn flag(taints: &[Taint]) -> String {
     if taints.is_empty() {
         return "-".to_owned();
     }
-    // Effects are written as they are called.
-    let one = |taint: &Taint| format!("{}={}:{:?}", taint.key, taint.value, taint.effect);
+    let one = |taint: &Taint| format!("{}={}:{}", taint.key, taint.value, taint.effect.as_str());
     taints.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
@@ -90,10 +92,11 @@ mod tests {
                 TaintEffect::NoSchedule,
             ),
             taint("dedicated", "db", TaintEffect::PreferNoSchedule),
+            taint("drained", "", TaintEffect::NoExecute),
         ];
         assert_eq!(
             flag(&taints),
-            "node-role.kubernetes.io/control-plane=:NoSchedule,dedicated=db:PreferNoSchedule"
+            "node-role.kubernetes.io/control-plane=:NoSchedule,dedicated=db:PreferNoSchedule,drained=:NoExecute"
         );
     }
 }

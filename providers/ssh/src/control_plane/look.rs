@@ -1,7 +1,6 @@
 //! Looking at what one machine is of its cluster.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 
 use super::mark::Mark;
+use crate::hearing::Hearing;
 use crate::session::root::one_line;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
 
@@ -91,17 +91,9 @@ async fn ask<T: DeserializeOwned>(
         // A question that is not answered takes its time in every round.
         timeout: LIMIT.saturating_add(patience.saturating_mul(2)),
     };
-    let heard = Mutex::new(String::new());
-    let listen = |line: &str| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len().saturating_add(line.len()) < ANSWER_BYTES {
-            heard.push_str(line);
-            heard.push('\n');
-        }
-    };
-    let output = shell.run(&job, &listen).await?;
-    let heard = heard.into_inner().unwrap_or_else(PoisonError::into_inner);
-    read(&heard).map_err(|problem| LookError::Rubbish {
+    let hearing = Hearing::new(ANSWER_BYTES);
+    let output = shell.run(&job, &|line| hearing.hear(line)).await?;
+    read(&hearing.into_text()).map_err(|problem| LookError::Rubbish {
         host: shell.host().to_owned(),
         problem: format!("{problem} {}", one_line(output.stderr.trim()))
             .trim()

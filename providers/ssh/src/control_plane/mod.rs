@@ -7,13 +7,14 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `provider` | which change goes where |
 //! | `mark` | the marks |
 //! | `begin` | writing a mark and starting what serves it |
 //! | `look` | what one machine shows |
 //! | `observe` | what the planner is told of control planes |
 //! | `start` | bringing a control plane up, and waiting until it answers |
 //! | `words` | why it does not, in the node's own words |
-//! | `virtual_address` | the address that moves between control planes |
+//! | `virtual_address` | the address that moves between control planes: made, observed, judged |
 //! | `preflight` | what stands in the way of them |
 //! | `reach` | the ways to an API server |
 //! | `kubelets` | nodes as their machines know them |

@@ -21,6 +21,9 @@ use crate::shell::Shell;
 /// The one that answered last is asked alone for so long.
 const HEAD_START: Duration = Duration::from_millis(700);
 
+/// What looking at one machine came to.
+type Sight = Result<Look<ControlPlane>, LookError>;
+
 /// What asking one machine came to.
 enum Answer {
     /// Its API server is ready, and this is the way there.
@@ -73,35 +76,87 @@ impl ReachApi for ControlPlaneProvider {
     }
 
     async fn has_control_plane(&self, cluster: &ClusterIdentity) -> Result<bool, ProviderError> {
-        let hosts = self.hosts();
-        let names: Vec<String> = hosts.names().map(str::to_owned).collect();
-        let seen = hosts
-            .each(names, |name| {
-                Box::pin(async move {
-                    let shell = hosts.shell(&name)?;
-                    Some(look::<ControlPlane>(&*shell, KIND, Duration::ZERO).await)
-                })
-            })
-            .await;
-        let mut failure = None;
-        let mut has_answer = false;
-        for look in seen.into_values().flatten() {
-            match look {
-                Ok(look) if look.ours(cluster.uid.as_ref()).is_some() => return Ok(true),
-                Ok(_) => has_answer = true,
-                Err(error) => failure = Some(error),
-            }
+        // Nothing was ever marked for a cluster without a uid.
+        if cluster.uid.is_none() {
+            return Ok(false);
         }
-        match failure {
-            Some(error) if !has_answer => Err(error.into()),
-            _ => Ok(false),
+        let names: Vec<String> = self.hosts().names().map(str::to_owned).collect();
+        let work = |name: String| -> BoxFuture<'_, Word> {
+            Box::pin(async move { self.word_of(cluster, &name).await })
+        };
+        let words = self.hosts().each(names, work).await;
+        judge(cluster, words.into_values())
+    }
+}
+
+/// What one machine says to whether it is a control plane of this cluster.
+#[derive(Debug, Clone, PartialEq)]
+enum Word {
+    /// It is one.
+    Yes,
+    /// It is none.
+    No,
+    /// It may be one, and this is why it does not say.
+    Silence(String),
+}
+
+/// What a look at a machine came to. One that the cluster never claimed is no control plane of it, though it be silent:
+/// what is claimed is written down in the state store before.
+fn word(name: &str, cluster: &ClusterIdentity, seen: &Sight, may_be_claimed: bool) -> Word {
+    match seen {
+        Ok(look) if look.ours(cluster.uid.as_ref()).is_some() => Word::Yes,
+        Ok(look) => match &look.mark {
+            Some(Err(problem)) => Word::Silence(format!(
+                "the mark on {name}, /var/lib/keelson/{KIND}.json, is damaged: {problem}"
+            )),
+            _ => Word::No,
+        },
+        Err(error) if may_be_claimed => Word::Silence(error.to_string()),
+        Err(_) => Word::No,
+    }
+}
+
+/// One control plane is enough to know that there is one; that there is none takes a word of every machine.
+fn judge(cluster: &ClusterIdentity, words: impl Iterator<Item = Word>) -> Result<bool, ProviderError> {
+    let mut reasons = Vec::new();
+    for word in words {
+        match word {
+            Word::Yes => return Ok(true),
+            Word::No => {}
+            Word::Silence(reason) => reasons.push(reason),
         }
     }
+    if reasons.is_empty() {
+        return Ok(false);
+    }
+    let message = format!(
+        "whether cluster {} has a control plane is not known: {}",
+        cluster.name,
+        reasons.join("; ")
+    );
+    Err(ProviderError::new(ErrorClass::Transient, message)
+        .with_help("see to it that these machines answer; those that are gone for good can be given up"))
 }
 
 impl ControlPlaneProvider {
     fn last_reached(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.last_reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn word_of(&self, cluster: &ClusterIdentity, name: &str) -> Word {
+        let hosts = self.hosts();
+        let Some(shell) = hosts.shell(name) else {
+            return Word::No;
+        };
+        let seen = look(&*shell, KIND, Duration::ZERO).await;
+        let may_be_claimed = match &seen {
+            Ok(_) => true,
+            Err(_) => match hosts.record(name).await {
+                Ok(record) => record.is_some_and(|record| record.claimed_by == cluster.uid),
+                Err(_) => true,
+            },
+        };
+        word(name, cluster, &seen, may_be_claimed)
     }
 
     async fn ask(&self, cluster: &ClusterIdentity, name: &str) -> Answer {
@@ -110,7 +165,6 @@ impl ControlPlaneProvider {
         };
         let seen: Look<ControlPlane> = match look(&*shell, KIND, Duration::ZERO).await {
             Ok(seen) => seen,
-            Err(LookError::Host(error)) => return Answer::Unwell(error.to_string()),
             Err(error) => return Answer::Unwell(error.to_string()),
         };
         if seen.ours(cluster.uid.as_ref()).is_none() {
@@ -144,4 +198,74 @@ fn nobody(cluster: &ClusterIdentity, mut reasons: Vec<String>) -> ProviderError 
         ErrorClass::Transient,
         format!("no API server of cluster {} answers: {why}", cluster.name),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::look::{read, tests::text};
+    use crate::control_plane::mark::tests::control_plane;
+    use crate::shell::{HostError, HostErrorKind};
+    use keelson_provider_api::ClusterUid;
+
+    fn cluster(uid: &str) -> ClusterIdentity {
+        ClusterIdentity {
+            name: "prod.example.com".parse().unwrap(),
+            uid: Some(ClusterUid::new(uid)),
+        }
+    }
+
+    fn silent() -> Sight {
+        Err(LookError::Host(HostError {
+            host: "a".to_owned(),
+            address: "10.0.0.1".to_owned(),
+            kind: HostErrorKind::Unreachable,
+            problem: "nothing answers".to_owned(),
+            help: None,
+        }))
+    }
+
+    #[test]
+    fn a_machine_is_none_when_it_says_so_or_was_never_claimed() {
+        let marked = |mark: &str| -> Sight { Ok(read(&text(mark, "")).unwrap()) };
+        let empty: Sight = Ok(read("machine-id\t1\nend\tend\n").unwrap());
+        let line = control_plane().line().unwrap();
+        let cases = [
+            ("its own mark", "u1", marked(&line), true, Some(Word::Yes)),
+            ("another's mark", "u2", marked(&line), true, Some(Word::No)),
+            ("no mark", "u1", empty, true, Some(Word::No)),
+            ("a damaged mark", "u1", marked("{"), true, None),
+            ("silent, claimed", "u1", silent(), true, None),
+            ("silent, never claimed", "u1", silent(), false, Some(Word::No)),
+        ];
+        for (case, uid, seen, may_be_claimed, expected) in cases {
+            let word = word("a", &cluster(uid), &seen, may_be_claimed);
+            match expected {
+                Some(expected) => assert_eq!(word, expected, "{case}"),
+                None => assert!(matches!(word, Word::Silence(_)), "{case}: {word:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn one_yes_is_enough_and_a_no_takes_the_word_of_all() {
+        let silence = || Word::Silence("a: nothing answers".to_owned());
+        let cases = [
+            (vec![], Some(false)),
+            (vec![Word::No, Word::No], Some(false)),
+            (vec![silence(), Word::Yes, Word::No], Some(true)),
+            (vec![Word::No, silence()], None),
+            (vec![silence()], None),
+        ];
+        for (words, expected) in cases {
+            let judged = judge(&cluster("u1"), words.clone().into_iter());
+            if let Some(expected) = expected {
+                assert_eq!(judged, Ok(expected), "{words:?}");
+                continue;
+            }
+            let error = judged.unwrap_err();
+            assert_eq!(error.class, ErrorClass::Transient);
+            assert!(error.message.contains("a: nothing answers"), "{error}");
+        }
+    }
 }

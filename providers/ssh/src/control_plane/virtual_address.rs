@@ -4,30 +4,33 @@
 //! seen as a difference and mended. A machine that does not answer counts as it is known to the others: whether it is still
 //! needed is told by its own kind.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod judge;
+mod observe;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::VirtualAddress;
-use keelson_provider_api::{
-    ClusterIdentity, ErrorClass, Existing, Health, Kind, KindObservation, Observed, Outcome, Owner,
-    ProviderError, ResourceKey, StepContext,
-};
+use keelson_provider_api::{ErrorClass, Outcome, ProviderError, StepContext};
 
 use super::begin::{Begin, KEEPALIVED, begin};
-use super::look::{ADDRESS, Look, LookError, look};
+use super::look::{Look, LookError, look};
 use super::mark::Mark;
 use super::wipe;
 use crate::fence::run_fenced;
 use crate::hosts::Hosts;
+use judge::{Verdict, judge};
+pub(super) use observe::observe;
 
 const KIND: &str = "virtual-address";
 /// keepalived holds an address a few seconds after the first health check that went well.
 const PATIENCE: Duration = Duration::from_secs(90);
-const PAUSE: Duration = Duration::from_millis(300);
+/// keepalived looks at its API server once a second.
+const PAUSE: Duration = Duration::from_secs(1);
 const END_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What every machine showed.
+/// What machines showed.
 type Seen = BTreeMap<String, Result<Look<VirtualAddress>, LookError>>;
 
 /// Gives `wanted` to its machines, takes it from others, and waits until one holds it.
@@ -56,13 +59,13 @@ pub(super) async fn make(
     wait(hosts, context, &mark).await
 }
 
-/// Begins on every machine, again where that did not go well, until one holds the address and answers there.
+/// Begins on every machine, again where that did not go well, until one of them holds the address and answers there.
 async fn wait(hosts: &Hosts, context: &StepContext<'_>, mark: &Mark<VirtualAddress>) -> Result<(), Outcome> {
     let begun = hosts.clock().now();
     let mut told = false;
+    let mut failures = begin_on(hosts, context, mark, mark.resource.machines.clone()).await?;
     loop {
-        let failures = begin_on_all(hosts, context, mark, false).await?;
-        let seen = look_at_all(hosts).await;
+        let seen = look_at(hosts, mark.resource.machines.clone()).await;
         match judge(&seen, &mark.resource) {
             Verdict::Held(_) => {
                 let answered = Mark {
@@ -87,6 +90,7 @@ async fn wait(hosts: &Hosts, context: &StepContext<'_>, mark: &Mark<VirtualAddre
             told = true;
         }
         hosts.clock().sleep(PAUSE).await;
+        failures = begin_on(hosts, context, mark, failures.into_keys().collect()).await?;
     }
 }
 
@@ -95,23 +99,41 @@ fn is_over(hosts: &Hosts, begun: Timestamp) -> bool {
     waited.is_ok_and(|waited| waited >= PATIENCE)
 }
 
-/// Begins on all machines at once, and gives what went wrong where. One machine that is not ready yet keeps no other.
-async fn begin_on_all(
+fn late(wanted: &VirtualAddress, why: String, failures: &BTreeMap<String, ProviderError>) -> ProviderError {
+    let failures = failures.values().map(|error| error.message.clone());
+    let words: Vec<String> = std::iter::once(why).chain(failures).collect();
+    ProviderError::new(
+        ErrorClass::Permanent,
+        format!(
+            "{} is not held by one control plane after {} s: {}",
+            wanted.address,
+            PATIENCE.as_secs(),
+            words.join("; ")
+        ),
+    )
+    .with_help(
+        "see journalctl -u keelson-keepalived on the machines: they have to reach each other by protocol 112 (VRRP), and the \
+         API server of one has to answer",
+    )
+}
+
+/// Begins on `machines`, all at once, and gives what went wrong where.
+async fn begin_on(
     hosts: &Hosts,
     context: &StepContext<'_>,
     mark: &Mark<VirtualAddress>,
-    is_rewritten: bool,
+    machines: Vec<String>,
 ) -> Result<BTreeMap<String, ProviderError>, Outcome> {
     let line = mark.line()?;
     let begun = hosts
-        .each(mark.resource.machines.iter().cloned(), |machine| {
+        .each(machines, |machine| {
             let line = line.clone();
             Box::pin(async move {
                 let shell = hosts.need(&machine).map_err(Outcome::Rejected)?;
                 let what = Begin {
                     name: "start keepalived",
                     kind: KIND,
-                    is_rewritten,
+                    is_rewritten: false,
                     line,
                     taints: &[],
                     units: &[KEEPALIVED],
@@ -199,10 +221,14 @@ async fn end_on(hosts: &Hosts, context: &StepContext<'_>, machine: &str) -> Resu
     run_fenced(&*shell, context, job).await.map(drop)
 }
 
+/// Looks at every host that is known: one that should not have the address may.
 async fn look_at_all(hosts: &Hosts) -> Seen {
-    let names: Vec<String> = hosts.names().map(str::to_owned).collect();
+    look_at(hosts, hosts.names().map(str::to_owned).collect()).await
+}
+
+async fn look_at(hosts: &Hosts, machines: Vec<String>) -> Seen {
     let seen = hosts
-        .each(names, |name| {
+        .each(machines, |name| {
             Box::pin(async move {
                 let shell = hosts.shell(&name)?;
                 Some(look(&*shell, KIND, Duration::ZERO).await)
@@ -222,158 +248,6 @@ fn marked<'a>(
     let uid = context.cluster.uid.clone();
     seen.iter()
         .filter_map(move |(machine, look)| Some((machine, look.as_ref().ok()?.ours(uid.as_ref())?)))
-}
-
-/// Looks at the address as a whole.
-pub(super) async fn observe(
-    hosts: &Hosts,
-    cluster: &ClusterIdentity,
-    wanted: &BTreeSet<ResourceKey>,
-) -> KindObservation {
-    let mut observation = KindObservation::default();
-    let seen = look_at_all(hosts).await;
-    if let Some((key, observed)) = observed(&seen, cluster, wanted) {
-        observation.found.insert(key, observed);
-    }
-    observation
-}
-
-fn observed(
-    seen: &Seen,
-    cluster: &ClusterIdentity,
-    wanted: &BTreeSet<ResourceKey>,
-) -> Option<(ResourceKey, Observed<Existing>)> {
-    let readable = || {
-        seen.iter()
-            .filter_map(|(machine, look)| Some((machine, look.as_ref().ok()?.mark.as_ref()?.as_ref().ok()?)))
-    };
-    let ours: BTreeMap<&String, &Mark<VirtualAddress>> = readable()
-        .filter(|(_, mark)| mark.owner(cluster) == Owner::ThisCluster)
-        .collect();
-    let newest = ours
-        .values()
-        .max_by_key(|mark| (mark.answered_at.is_some(), mark.created_at));
-    let Some(newest) = newest else {
-        let key = wanted.first()?.clone();
-        // One of the machines that do not answer may have it.
-        let unseen = seen.iter().find_map(|(machine, look)| match look {
-            Err(error) => Some(format!("{machine} does not answer: {error}")),
-            Ok(look) => match &look.mark {
-                Some(Err(problem)) => Some(format!(
-                    "the mark on {machine}, /var/lib/keelson/{KIND}.json, is damaged: {problem}"
-                )),
-                _ => None,
-            },
-        });
-        return unseen.map(|why| (key, Observed::Unknown(why)));
-    };
-    let key = ResourceKey::new(Kind::VirtualAddress, newest.name.as_str());
-    if newest.answered_at.is_none() && wanted.contains(&key) {
-        return None;
-    }
-    let is_gone = |machine: &str| !matches!(seen.get(machine), Some(Ok(_)));
-    let has_it = |machine: &String| {
-        is_gone(machine)
-            || ours
-                .get(machine)
-                .is_some_and(|mark| mark.resource.address == newest.resource.address)
-    };
-    let mut machines = newest.resource.machines.clone();
-    machines.retain(has_it);
-    for machine in ours.keys() {
-        if !machines.contains(machine) {
-            machines.push((*machine).clone());
-        }
-    }
-    let resource = VirtualAddress {
-        address: newest.resource.address.clone(),
-        machines,
-    };
-    let (health, holder) = match judge(seen, &newest.resource) {
-        Verdict::Held(holder) => (Health::Healthy, Some(holder)),
-        Verdict::Unwell(why) => (Health::Unhealthy(why), holder(seen)),
-    };
-    let existing = Existing {
-        id: format!("{}:{}", newest.resource.address, newest.generation),
-        resource: resource.into(),
-        owner: Owner::ThisCluster,
-        health,
-        created_at: newest.created_at,
-        generation: newest.generation,
-        host_id: None,
-        facts: holder
-            .into_iter()
-            .map(|holder| ("holder".to_owned(), holder))
-            .collect(),
-    };
-    Some((key, Observed::Present(existing)))
-}
-
-enum Verdict {
-    /// This machine holds it, and its API server answers there.
-    Held(String),
-    /// It does not do its work, for this reason.
-    Unwell(String),
-}
-
-fn holder(seen: &Seen) -> Option<String> {
-    let mut holders = holders(seen);
-    holders.next().map(|(machine, _)| machine.clone())
-}
-
-fn holders(seen: &Seen) -> impl Iterator<Item = (&String, &Look<VirtualAddress>)> {
-    seen.iter()
-        .filter_map(|(machine, look)| Some((machine, look.as_ref().ok()?)))
-        .filter(|(_, look)| look.holds_address)
-}
-
-fn judge(seen: &Seen, wanted: &VirtualAddress) -> Verdict {
-    let address = &wanted.address;
-    let held: Vec<_> = holders(seen).collect();
-    match held.as_slice() {
-        [] => {
-            let states = wanted.machines.iter().filter_map(|machine| {
-                Some(match seen.get(machine)? {
-                    Err(error) => format!("{machine} does not answer: {error}"),
-                    Ok(look) if look.mark.is_none() => format!("{machine} was not given it"),
-                    Ok(look) => format!("keepalived is {} on {machine}", look.unit("keelson-keepalived")),
-                })
-            });
-            let states: Vec<String> = states.collect();
-            Verdict::Unwell(format!("no machine holds {address} ({})", states.join("; ")))
-        }
-        [(machine, look)] => match look.trouble(ADDRESS) {
-            None => Verdict::Held((*machine).clone()),
-            Some(why) => Verdict::Unwell(format!(
-                "{machine} holds {address}, and its API server does not answer there: {why}"
-            )),
-        },
-        several => {
-            let names: Vec<&str> = several.iter().map(|(machine, _)| machine.as_str()).collect();
-            Verdict::Unwell(format!(
-                "{} hold {address} at the same time: they do not hear each other's keepalived",
-                names.join(" and ")
-            ))
-        }
-    }
-}
-
-fn late(wanted: &VirtualAddress, why: String, failures: &BTreeMap<String, ProviderError>) -> ProviderError {
-    let failures = failures.values().map(|error| error.message.clone());
-    let words: Vec<String> = std::iter::once(why).chain(failures).collect();
-    ProviderError::new(
-        ErrorClass::Permanent,
-        format!(
-            "{} is not held by one control plane after {} s: {}",
-            wanted.address,
-            PATIENCE.as_secs(),
-            words.join("; ")
-        ),
-    )
-    .with_help(
-        "see journalctl -u keelson-keepalived on the machines: they have to reach each other by protocol 112 (VRRP), and the \
-         API server of one has to answer",
-    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,12 @@ pub(super) const END_ADDRESS: &str = undo!("virtual-address-end.sh");
 /// Takes off a machine what it was of Kubernetes, while the programs for that are there.
 const WIPE: &str = undo!("kubernetes-wipe.sh");
 /// Takes the bundle away, what is left of a node without its programs, and all of keelson.
-pub(crate) const RELEASE: &str = undo!("bundle-remove.sh", "kubernetes-wipe-rest.sh", "release.sh");
+pub(crate) const RELEASE: &str = undo!(
+    "bundle-incoming.sh",
+    "bundle-remove.sh",
+    "kubernetes-wipe-rest.sh",
+    "release.sh"
+);
 
 /// Containers are given 10 s to end, pods two minutes to go.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(400);

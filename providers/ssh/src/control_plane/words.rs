@@ -1,10 +1,10 @@
 //! Why a control plane or a kubelet does not do its work, in the node's own words.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::look::COMPONENTS;
+use crate::hearing::Hearing;
 use crate::session::root::one_line;
 use crate::shell::{HostError, Job, Shell};
 
@@ -71,18 +71,9 @@ pub(super) async fn words(shell: &dyn Shell) -> Result<Words, HostError> {
         input: Vec::new(),
         timeout: LIMIT,
     };
-    let heard = Mutex::new(String::new());
-    let listen = |line: &str| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len().saturating_add(line.len()) < ANSWER_BYTES {
-            heard.push_str(line);
-            heard.push('\n');
-        }
-    };
-    shell.run(&job, &listen).await?;
-    Ok(Words::read(
-        &heard.into_inner().unwrap_or_else(PoisonError::into_inner),
-    ))
+    let hearing = Hearing::new(ANSWER_BYTES);
+    shell.run(&job, &|line| hearing.hear(line)).await?;
+    Ok(Words::read(&hearing.into_text()))
 }
 
 impl Words {

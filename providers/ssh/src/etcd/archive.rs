@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::reach::Reach;
 use crate::shell::Job;
 
-const SCRIPT: &str = include_str!("../scripts/etcd_snapshots.sh");
+const SCRIPT: &str = include_str!("../scripts/etcd-snapshots.sh");
 const LIMIT: Duration = Duration::from_secs(30);
 const LOOKS_AT_ONCE: usize = 32;
 

@@ -81,7 +81,10 @@ async fn begin(step: &Step<'_>, mark: &Mark, members: &str, state: &str) -> Resu
         &token(step),
         &mark.as_json(),
     ];
-    let script = include_str!("../scripts/etcd_begin.sh");
+    let script = concat!(
+        include_str!("../scripts/write.sh"),
+        include_str!("../scripts/etcd-begin.sh")
+    );
     let arguments = arguments.map(str::to_owned).to_vec();
     step.script("begin the member", script, &mark.machine, arguments)
         .await

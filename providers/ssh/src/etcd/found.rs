@@ -45,12 +45,11 @@ pub(super) async fn found(
     let machine = member.machine.as_str();
     let patience = step.patience(PATIENCE);
     let mut told = String::new();
-    let founders = member.initial_members.iter().cloned();
-    let mut survey = step
-        .survey_of(founders.chain([machine.to_owned()]), Duration::ZERO)
-        .await?;
+    let mut survey = survey_founders(step, member).await?;
     loop {
-        let waits_for = match next(&survey, member)? {
+        let next = next(&survey, member)?;
+        let starts_over = next == Next::StartOver;
+        let waits_for = match next {
             Next::Done => return step.note_vote(&survey, machine).await,
             Next::StartOver => step.end(machine).await.map(|()| None)?,
             Next::Begin => begin::as_founder(step, &survey, member, generation)
@@ -70,9 +69,20 @@ pub(super) async fn found(
                 PATIENCE.as_secs() / 60
             )));
         }
-        // Once it is begun, the member itself says whether there is a quorum.
-        survey = step.survey_of([machine.to_owned()], SETTLING).await?;
+        survey = if starts_over {
+            // Before it is begun anew, every founder has to be seen again.
+            survey_founders(step, member).await?
+        } else {
+            // Once it is begun, the member itself says whether there is a quorum.
+            step.survey_of([machine.to_owned()], SETTLING).await?
+        };
     }
+}
+
+async fn survey_founders(step: &Step<'_>, member: &EtcdMember) -> Result<Survey, ProviderError> {
+    let founders = member.initial_members.iter().cloned();
+    step.survey_of(founders.chain([member.machine.clone()]), Duration::ZERO)
+        .await
 }
 
 fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {

@@ -9,7 +9,10 @@ use super::answers::{self, MemberList, Status};
 use super::mark::MarkSeen;
 use crate::shell::{Job, Shell};
 
-const SCRIPT: &str = include_str!("../scripts/etcd_look.sh");
+const SCRIPT: &str = concat!(
+    include_str!("../scripts/etcdctl.sh"),
+    include_str!("../scripts/etcd-look.sh")
+);
 
 /// How long a look takes at most, beside what it waits for a member that is starting: two questions to etcd, each with
 /// its own limit of time, for each of two members, and the way there.

@@ -8,8 +8,12 @@
 //! |---|---|
 //! | [`reach`] | what is needed of the machines |
 //! | `mark` | the file on a machine that says whose its member is |
+//! | `provider` | which change goes where |
 //! | `look`, `survey` | what one machine shows, and what all show together |
+//! | `answers`, `refusal` | what etcdctl answers, and why etcd refuses something |
 //! | `observe` | what the planner is told of that, and what counts as what |
+//! | `step` | one change while it is carried out, and what is known to have had an effect |
+//! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
 //! | `snapshot`, `archive` | taking snapshots, and what is known of those that were taken |
 //! | [`wipe`] | what is left when a machine is given back: nothing |

@@ -17,10 +17,6 @@ pub trait Reach: Send + Sync {
     /// The address under which the other machines reach the machine of that name.
     fn internal_address(&self, machine: &str) -> Option<IpAddr>;
 
-    /// `script` behind a prelude that takes two arguments off the front, the fencing generation and the cluster's uid,
-    /// and ends with [`FENCED_STATUS`](crate::shell::FENCED_STATUS) where the host has seen a higher generation.
-    fn fenced(&self, script: &str) -> String;
-
     /// The id of the machine of that name, as its own kind observes it, where it is known.
     fn host_id(&self, _machine: &str) -> Option<String> {
         None
@@ -38,10 +34,6 @@ impl Reach for Hosts {
 
     fn internal_address(&self, machine: &str) -> Option<IpAddr> {
         self.target(machine).map(|target| target.internal_address)
-    }
-
-    fn fenced(&self, script: &str) -> String {
-        crate::fence::fenced(script)
     }
 
     fn host_id(&self, machine: &str) -> Option<String> {

@@ -105,7 +105,10 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
     step.tell(&format!("write a snapshot on {machine}"));
     let deed = Deed {
         name: "write a snapshot of etcd",
-        script: include_str!("../scripts/etcd_save.sh"),
+        script: concat!(
+            include_str!("../scripts/etcdctl.sh"),
+            include_str!("../scripts/etcd-save.sh")
+        ),
         arguments: vec![
             step.ours(),
             step.instance.cluster.to_owned(),
@@ -189,7 +192,10 @@ async fn keep(
         manifest.revision, manifest.size
     ));
     let manifest = serde_json::to_string(&manifest).unwrap_or_default();
-    let script = include_str!("../scripts/etcd_keep.sh");
+    let script = concat!(
+        include_str!("../scripts/write.sh"),
+        include_str!("../scripts/etcd-keep.sh")
+    );
     step.script(
         "keep the snapshot",
         script,
@@ -210,7 +216,7 @@ pub(super) async fn forget(step: &Step<'_>, name: &str, owner: &Owner) -> Result
         let is_here =
             |stored: &&Stored| stored.manifest.name == name && stored.manifest.cluster_uid == step.uid;
         if stored.iter().flatten().any(|stored| is_here(&stored)) {
-            let script = include_str!("../scripts/etcd_forget.sh");
+            let script = include_str!("../scripts/etcd-forget.sh");
             step.script("delete the snapshot", script, machine, vec![name.to_owned()])
                 .await?;
         }

@@ -13,9 +13,10 @@ use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use super::survey::{Survey, survey};
-use crate::shell::{FENCED_STATUS, HostErrorKind, Job, Output};
+use crate::fence;
+use crate::shell::{Job, Output};
 
-/// How long a script may take that does not wait for etcd's work.
+/// How long a script may take that does not wait for etcd's work, once it is let in.
 const QUICK: Duration = Duration::from_secs(60);
 
 /// What the scripts of this module end with when they have done nothing, and the first one past it.
@@ -114,29 +115,23 @@ impl<'a> Step<'a> {
                 "{machine} is not among the cluster's machines"
             )));
         };
-        let script = self.reach.fenced(deed.script);
-        let mut arguments = vec![self.context.fencing_generation.to_string(), self.uid.to_string()];
-        arguments.extend(deed.arguments);
         let job = Job {
             name: deed.name,
-            script: &script,
-            arguments,
+            script: deed.script,
+            arguments: deed.arguments,
             input: Vec::new(),
             timeout: deed.timeout,
         };
-        let output = match shell.run(&job, &|_| ()).await {
+        let output = match fence::let_in(&*shell, self.context, job).await {
             Ok(output) => output,
-            Err(error) => {
-                if error.kind == HostErrorKind::Lost {
-                    self.touched.store(true, Ordering::Relaxed);
-                }
-                return Err(error.into());
+            Err(Outcome::Rejected(error)) => return Err(error),
+            Err(Outcome::Indeterminate(error)) => {
+                self.touched.store(true, Ordering::Relaxed);
+                return Err(error);
             }
+            // No way to fail ends so.
+            Err(Outcome::Done) => return Err(transient(format!("{machine} did not say how it ended"))),
         };
-        if output.status == FENCED_STATUS {
-            let message = format!("{machine} obeys a later run of keelson by now");
-            return Err(ProviderError::new(ErrorClass::Fenced, message));
-        }
         if !NOTHING_DONE.contains(&output.status) {
             self.touched.store(true, Ordering::Relaxed);
         }
@@ -178,10 +173,7 @@ impl<'a> Step<'a> {
                 self.instance.unit
             ))
             .with_help(format!("node-bundle/{machine} has to be there before the member"))),
-            status => Err(transient(format!(
-                "failed to {name} of etcd {cluster} on {machine} (status {status}): {}",
-                output.stderr.trim()
-            ))),
+            _ => Err(fence::failure(machine, name, &output)),
         }
     }
 
@@ -194,7 +186,10 @@ impl<'a> Step<'a> {
     ) -> Result<Option<MemberList>, Refusal> {
         let mut arguments = vec![self.instance.client_port.to_string()];
         arguments.extend(words.iter().map(|&word| word.to_owned()));
-        let script = include_str!("../scripts/etcd_ctl.sh");
+        let script = concat!(
+            include_str!("../scripts/etcdctl.sh"),
+            include_str!("../scripts/etcd-ctl.sh")
+        );
         let deed = Deed {
             name,
             script,
@@ -217,7 +212,7 @@ impl<'a> Step<'a> {
     pub(super) async fn start(&self, machine: &str) -> Result<(), ProviderError> {
         let unit = self.instance.unit;
         self.tell(&format!("start {unit}"));
-        let script = include_str!("../scripts/etcd_start.sh");
+        let script = include_str!("../scripts/etcd-start.sh");
         self.script("start the member", script, machine, vec![unit.to_owned()])
             .await
     }
@@ -237,7 +232,10 @@ impl<'a> Step<'a> {
         }
         let urls = entry.peer_urls.iter().map(|url| format!("{machine}={url}"));
         let itself = urls.collect::<Vec<_>>().join(",");
-        let script = include_str!("../scripts/etcd_mark.sh");
+        let script = concat!(
+            include_str!("../scripts/write.sh"),
+            include_str!("../scripts/etcd-mark.sh")
+        );
         self.script("note the vote", script, machine, vec![voted.as_json(), itself])
             .await
     }
@@ -249,7 +247,7 @@ impl<'a> Step<'a> {
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
         let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let script = include_str!("../scripts/etcd_end.sh");
+        let script = include_str!("../scripts/etcd-end.sh");
         let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp];
         self.script("end the member", script, machine, arguments).await
     }
@@ -301,3 +299,6 @@ pub(super) fn data_of_nobody(instance: &EtcdInstance, machine: &str) -> Provider
         "move {folder}/member on {machine} away if nobody needs it; keelson never touches it"
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::shell::Job;
 
 /// Stops the members that a cluster has on a machine, and deletes their data, what was moved aside, their marks and the
 /// cluster's snapshots. What belongs to another cluster, or has no mark, stays.
-pub const SCRIPT: &str = include_str!("../scripts/etcd_wipe.sh");
+pub const SCRIPT: &str = include_str!("../scripts/etcd-wipe.sh");
 
 /// The arguments of [`SCRIPT`] for the cluster `uid`.
 pub fn arguments(uid: &ClusterUid) -> Vec<String> {

@@ -4,13 +4,14 @@ mod parse;
 mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::{BundleRecord, Clock, FoundOnMachine, ProviderError};
+use keelson_provider_api::etcd::INSTANCES;
+use keelson_provider_api::{BundleRecord, Clock, ErrorClass, FoundOnMachine, ProviderError};
 
+use crate::hearing::Hearing;
 use crate::mark::Mark;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
 pub use systems::{SYSTEMS, SystemRow, Verdict, verdict};
@@ -66,6 +67,16 @@ impl FactsError {
     }
 }
 
+impl From<FactsError> for ProviderError {
+    fn from(error: FactsError) -> Self {
+        match error {
+            FactsError::Host(error) => error.into(),
+            FactsError::Unknown(error) => error,
+            FactsError::Rubbish { .. } => Self::new(ErrorClass::Permanent, error.to_string()),
+        }
+    }
+}
+
 /// What a host is like. Numbers that it did not tell are 0, texts empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
@@ -117,8 +128,8 @@ pub struct Facts {
     pub running: BTreeSet<String>,
     /// Folders of someone else's Kubernetes.
     pub folders: BTreeSet<String>,
-    /// True when the folder of etcd's data is not empty.
-    pub has_etcd_data: bool,
+    /// The folders of etcd's data that are not empty.
+    pub etcd_folders: BTreeSet<String>,
     /// keelson's mark: none, a readable one, or what is wrong with it.
     pub mark: Option<Result<Mark, String>>,
     /// The bundle in force: none, a readable record, or what is wrong with it.
@@ -159,29 +170,28 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         Scope::Marks => "marks",
         Scope::All => "all",
     };
+    let folders = INSTANCES.iter().map(|instance| instance.data_folder);
+    let arguments = [scope, PROGRAMS].into_iter().chain(folders);
     let job = Job {
         name: "read facts",
         script: SCRIPT,
-        arguments: vec![scope.to_owned(), PROGRAMS.to_owned()],
+        arguments: arguments.map(str::to_owned).collect(),
         input: Vec::new(),
         timeout: TIMEOUT,
     };
-    let heard = Mutex::new(Heard::default());
+    let hearing = Hearing::new(ANSWER_BYTES);
+    let clock_read = OnceLock::new();
     let listen = |line: &str| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         if line.starts_with("clock\t") {
-            heard.clock_read = Some(clock.now());
+            // A host says it once; whatever it says again came later.
+            clock_read.get_or_init(|| clock.now());
         }
-        if heard.text.len().saturating_add(line.len()) < ANSWER_BYTES {
-            heard.text.push_str(line);
-            heard.text.push('\n');
-        }
+        hearing.hear(line);
     };
     let asked = clock.now();
     let output = shell.run(&job, &listen).await?;
-    let heard = heard.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let read = heard.clock_read.unwrap_or(asked);
-    parse::facts(&heard.text, asked, read).map_err(|problem| FactsError::Rubbish {
+    let read = clock_read.into_inner().unwrap_or(asked);
+    parse::facts(&hearing.into_text(), asked, read).map_err(|problem| FactsError::Rubbish {
         host: shell.host().to_owned(),
         problem: format!(
             "{problem} {}",
@@ -190,10 +200,4 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         .trim()
         .to_owned(),
     })
-}
-
-#[derive(Default)]
-struct Heard {
-    text: String,
-    clock_read: Option<Timestamp>,
 }

@@ -41,7 +41,6 @@ fn take(facts: &mut Facts, key: &str, value: &str) {
         "disk-root-kib" => facts.disk_root_kib = number(value),
         "cgroup" => facts.has_cgroup_v2 = value == "2",
         "installed" => facts.has_installed = true,
-        "etcd-data" => facts.has_etcd_data = true,
         "synchronised" => facts.is_synchronised = yes_or_no(value),
         "bundle-time" => facts.bundle_time = seconds(value),
         "mark" => facts.mark = Some(json(value)),
@@ -76,6 +75,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         }
         "folder" if facts.folders.len() < ENTRIES => {
             facts.folders.insert(value);
+        }
+        "etcd-data" if facts.etcd_folders.len() < ENTRIES => {
+            facts.etcd_folders.insert(value);
         }
         "time-service" if facts.time_services.len() < ENTRIES => {
             facts.time_services.insert(value);

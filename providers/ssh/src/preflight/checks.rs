@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::{ClusterIdentity, Owner};
 
+use super::HostNeeds;
 use crate::facts::{Facts, Verdict, verdict};
 
 /// A host that is about to be claimed.
@@ -15,6 +16,7 @@ pub(super) struct Subject<'a> {
     pub(super) cluster: &'a ClusterIdentity,
     pub(super) roles: &'a BTreeSet<MachineRole>,
     pub(super) facts: &'a Facts,
+    pub(super) needs: &'a HostNeeds,
 }
 
 impl Subject<'_> {
@@ -167,8 +169,15 @@ pub(super) fn missing_programs(subject: &Subject<'_>) -> Problem {
 }
 
 pub(super) fn etcd_data(subject: &Subject<'_>) -> Problem {
-    let there = subject.is(MachineRole::Etcd) && subject.facts.has_etcd_data;
-    there.then(|| "there is data of an etcd in /var/lib/etcd, and nothing tells whose".to_owned())
+    let folders = subject.needs.etcds.iter().map(|etcd| etcd.data_folder);
+    let full: Vec<&str> = folders
+        .filter(|&folder| subject.facts.etcd_folders.contains(folder))
+        .collect();
+    let there = subject.is(MachineRole::Etcd) && !full.is_empty();
+    there.then(|| {
+        let folders = full.join(" and ");
+        format!("there is data of an etcd in {folders}, and nothing tells whose")
+    })
 }
 
 pub(super) fn other_cluster(subject: &Subject<'_>) -> Problem {
@@ -197,6 +206,7 @@ mod tests {
             cluster: &cluster,
             roles: &roles.iter().copied().collect(),
             facts,
+            needs: &HostNeeds::default(),
         })
     }
 

@@ -3,11 +3,11 @@
 
 mod checks;
 mod duplicates;
+mod needs;
 mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{Kind, Machine, MachineRole};
 use keelson_provider_api::{Action, Change, ClusterIdentity, Finding, Resource, Severity};
 
@@ -16,7 +16,7 @@ use crate::hosts::Hosts;
 use crate::session::root::is_about_root;
 use crate::shell::{HostError, HostErrorKind};
 use checks::{Problem, Subject};
-pub use nodes::NodeNeeds;
+pub use needs::HostNeeds;
 
 /// Which hosts a check concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("sudo", Concerns::All, false, None, "log in as root, or let the user use sudo on {host}"),
     row("duplicate-host", Concerns::All, false, None, "give each machine a host of its own; where hosts were copied, make new ids: rm /etc/machine-id && systemd-machine-id-setup"),
     row("other-cluster", Concerns::All, false, Some(checks::other_cluster), "destroy that cluster first, or take another host; see /var/lib/keelson/host.json on {host}"),
-    row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away: mv /var/lib/etcd /var/lib/etcd.old"),
+    row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away, such as by mv /var/lib/etcd /var/lib/etcd.old"),
     row("os", Concerns::All, true, Some(checks::os), "install a system that keelson is made for, such as Debian 12 or 13, or Ubuntu 22.04 or 24.04"),
     row("architecture", Concerns::All, true, Some(checks::architecture), "take another host"),
     row("cpu", Concerns::All, true, Some(checks::cpu), "give {host} more CPUs"),
@@ -99,26 +99,12 @@ pub const FINDINGS: &[FindingRow] = &[
     row("missing-programs", Concerns::All, true, Some(checks::missing_programs), "install them on {host} with its package manager"),
 ];
 
-/// The ports that keelson's programs listen at (reference of kubeadm's preflight; etcd's are its own defaults).
-const PORTS: &[(MachineRole, u16, &str)] = &[
-    (MachineRole::Etcd, MAIN.client_port, "etcd"),
-    (MachineRole::Etcd, MAIN.peer_port, "etcd"),
-    (MachineRole::Etcd, MAIN.metrics_port, "etcd"),
-    (MachineRole::ControlPlane, 6443, "kube-apiserver"),
-    (MachineRole::ControlPlane, 10250, "kubelet"),
-    (MachineRole::ControlPlane, 10257, "kube-controller-manager"),
-    (MachineRole::ControlPlane, 10259, "kube-scheduler"),
-    (MachineRole::ControlPlane, 10256, "kube-proxy"),
-    (MachineRole::Worker, 10250, "kubelet"),
-    (MachineRole::Worker, 10256, "kube-proxy"),
-];
-
 /// Everything that stands in the way of the claims among `changes`, by host and then in the order of [`FINDINGS`].
 pub(crate) async fn findings(
     hosts: &Hosts,
     cluster: &ClusterIdentity,
     changes: &[&Change],
-    needs: &NodeNeeds,
+    needs: &HostNeeds,
 ) -> Vec<Finding> {
     let claims: BTreeMap<&str, &Machine> = changes.iter().filter_map(|change| claim(change)).collect();
     let names: Vec<String> = claims.keys().map(|&name| name.to_owned()).collect();
@@ -133,7 +119,7 @@ pub(crate) async fn findings(
             continue;
         };
         match answer {
-            Ok(facts) => findings.extend(of_facts(name, cluster, &machine.roles, facts)),
+            Ok(facts) => findings.extend(of_facts(name, cluster, &machine.roles, facts, needs)),
             Err(error) => findings.push(of_error(name, error)),
         }
     }
@@ -158,24 +144,21 @@ fn of_facts(
     cluster: &ClusterIdentity,
     roles: &BTreeSet<MachineRole>,
     facts: &Facts,
+    needs: &HostNeeds,
 ) -> Vec<Finding> {
     let subject = Subject {
         name,
         cluster,
         roles,
         facts,
+        needs,
     };
     let concerned = |row: &&FindingRow| row.concerns == Concerns::All || subject.is_node();
     let checked = FINDINGS.iter().filter(concerned).filter_map(|row| {
         let problem = row.check?(&subject)?;
         Some(finding(row, name, problem))
     });
-    let needed: BTreeMap<u16, &str> = PORTS
-        .iter()
-        .filter(|(role, ..)| roles.contains(role))
-        .map(|(_, port, user)| (*port, *user))
-        .collect();
-    let taken = needed.into_iter().filter_map(|(port, user)| {
+    let taken = needs.ports(roles).into_iter().filter_map(|(port, user)| {
         let owner = facts.listeners.get(&port)?;
         let problem = format!("{owner} listens at port {port}, which {user} needs");
         Some(Finding {
@@ -237,6 +220,7 @@ fn finding(row: &FindingRow, machine: &str, problem: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keelson_provider_api::etcd::{EVENTS, INSTANCES};
 
     #[test]
     fn every_finding_has_one_row_and_the_grave_ones_cannot_be_ignored() {
@@ -278,7 +262,12 @@ mod tests {
             hostname: "a".to_owned(),
             swap_kib: 1 << 20,
             disk_kib: 2 << 20,
-            listeners: BTreeMap::from([(2379, "etcd".to_owned()), (10250, "kubelet".to_owned())]),
+            listeners: BTreeMap::from([
+                (2379, "etcd".to_owned()),
+                (2382, "something".to_owned()),
+                (10250, "kubelet".to_owned()),
+            ]),
+            etcd_folders: BTreeSet::from([EVENTS.data_folder.to_owned()]),
             is_synchronised: Some(true),
             ..Facts::default()
         };
@@ -286,14 +275,27 @@ mod tests {
             name: "prod".parse().unwrap(),
             uid: None,
         };
-        let names = |roles: &[MachineRole]| -> Vec<String> {
+        let of = |roles: &[MachineRole], needs: &HostNeeds| -> Vec<String> {
             let roles = roles.iter().copied().collect();
-            of_facts("a", &cluster, &roles, &facts)
+            of_facts("a", &cluster, &roles, &facts, needs)
                 .into_iter()
                 .map(|finding| finding.name)
                 .collect()
         };
+        let names = |roles: &[MachineRole]| of(roles, &HostNeeds::default());
         assert_eq!(names(&[MachineRole::Etcd]), ["port-2379"]);
+        let events_have_their_own = HostNeeds {
+            etcds: INSTANCES.to_vec(),
+            ..HostNeeds::default()
+        };
+        assert_eq!(
+            of(&[MachineRole::Etcd], &events_have_their_own),
+            ["etcd-data", "port-2379", "port-2382"]
+        );
+        assert_eq!(
+            of(&[MachineRole::Worker], &events_have_their_own),
+            names(&[MachineRole::Worker])
+        );
         assert_eq!(
             names(&[MachineRole::Worker]),
             ["disk", "swap", "cgroup-v2", "port-10250"]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keelson_provider_api::Finding;
 use keelson_provider_api::kinds::{Machine, MachineRole};
 
-use super::{FINDINGS, found};
+use super::{FINDINGS, HostNeeds, found};
 use crate::hosts::Hosts;
 use crate::session::root::one_line;
 use crate::shell::Job;
@@ -14,29 +14,11 @@ use crate::shell::Job;
 const SCRIPT: &str = include_str!("../scripts/node-check.sh");
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What nodes need of their hosts besides what all do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeNeeds {
-    /// Programs that must be there, such as `nft` for routes between nodes.
-    pub programs: Vec<String>,
-    /// True where keelson brings containerd; false where the host's own is used.
-    pub brings_containerd: bool,
-}
-
-impl Default for NodeNeeds {
-    fn default() -> Self {
-        Self {
-            programs: Vec::new(),
-            brings_containerd: true,
-        }
-    }
-}
-
 /// Asks every host among `claims` that is to be a node. One that does not answer has its finding already.
 pub(super) async fn findings(
     hosts: &Hosts,
     claims: &BTreeMap<&str, &Machine>,
-    needs: &NodeNeeds,
+    needs: &HostNeeds,
 ) -> Vec<Finding> {
     let is_node = |machine: &Machine| {
         let roles = &machine.roles;
@@ -46,7 +28,7 @@ pub(super) async fn findings(
     let names: Vec<String> = nodes.map(|(name, _)| (*name).to_owned()).collect();
     let runtime = if needs.brings_containerd { "brought" } else { "own" };
     let mut arguments = vec![runtime.to_owned()];
-    arguments.extend(needs.programs.iter().cloned());
+    arguments.extend(needs.node_programs.iter().cloned());
     let answers = hosts
         .each(names, |name| {
             let arguments = arguments.clone();

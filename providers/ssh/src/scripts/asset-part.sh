@@ -4,6 +4,7 @@
 #   $2     how much of it must be there already
 #   $3     `last` for the last part, otherwise `more`
 #   stdin  the part
+# Ends with 78 when what has come is torn or damaged: it is taken away, and the asset has to be sent anew.
 file=$keelson_root/assets/$1
 [ ! -f "$file" ] || exit 0
 size=0
@@ -11,14 +12,14 @@ size=0
 if [ "$size" != "$2" ]; then
     rm -f -- "$file.upload"
     echo "there are $size bytes of the asset where $2 should be" >&2
-    exit 1
+    exit 78
 fi
 cat >>"$file.upload"
 [ "$3" = last ] || exit 0
 if [ "$(sha256sum -- "$file.upload" | cut -d ' ' -f 1)" != "$1" ]; then
     rm -f -- "$file.upload"
     echo "the asset was damaged on the way: its SHA-256 is not $1" >&2
-    exit 1
+    exit 78
 fi
 sync -- "$file.upload"
 mv -f -- "$file.upload" "$file"

@@ -9,7 +9,7 @@ if [ ! -f "$keelson_root/host.json" ]; then
     echo "this machine bears no mark of keelson: it was never claimed, or was released" >&2
     exit 1
 fi
-mkdir -p -- "$keelson_root/bundles" "$keelson_root/assets" "$keelson_root/incoming"
+mkdir -p -- "$keelson_root/bundles" "$keelson_root/assets"
 [ -f "$keelson_root/bundles/$digest/apply" ] || echo bundle
 for asset in "$@"; do
     [ ! -f "$keelson_root/assets/$asset" ] || continue

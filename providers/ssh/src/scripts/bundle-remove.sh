@@ -1,6 +1,8 @@
 # shellcheck shell=sh
-# Takes away what the bundle in force installed, or what one that failed left. Stands behind `fence.sh`.
+# Takes away what the bundle in force installed, or what one that failed left. Stands behind `fence.sh` and
+# `bundle-incoming.sh`.
 trap '' PIPE
+remove_abandoned_secrets
 for bundle in "$keelson_root/current" "$keelson_root"/bundles/*; do
     if [ -f "$bundle/apply" ]; then
         "$bundle/apply" remove 8>&- </dev/null

@@ -3,9 +3,11 @@
 # read: what is missing is missing.
 #   $1  `all`, or `marks` for what keelson wrote and what it takes to know the host again
 #   $2  words for programs that must be there, separated by blanks; `|` between those of which one is enough
+#   $3 on  folders in which etcd may have data
 set -u
 scope=$1
 programs=$2
+shift 2
 root=/var/lib/keelson
 
 fact() { printf '%s\t%s\n' "$1" "$2"; }
@@ -93,6 +95,7 @@ missing_programs() {
 }
 
 # What someone else has put there: Kubernetes, etcd, and what brings a runtime of its own.
+#   $1 on  folders in which etcd may have data
 software() {
     for unit in kubelet etcd docker k3s k3s-agent rke2-server rke2-agent k0scontroller k0sworker microk8s snap.microk8s.daemon-kubelite; do
         if unit_is_active "$unit.service"; then
@@ -103,8 +106,10 @@ software() {
         if pgrep -x "$process" >/dev/null 2>&1; then fact process "$process"; fi
     done
     [ -z "$(ls -A /etc/kubernetes 2>/dev/null)" ] || fact folder /etc/kubernetes
-    # A disk of its own has a folder for what was lost.
-    [ -z "$(ls -A -I lost+found /var/lib/etcd 2>/dev/null)" ] || fact etcd-data /var/lib/etcd
+    for folder in "$@"; do
+        # A disk of its own has a folder for what was lost.
+        [ -z "$(ls -A -I lost+found -- "$folder" 2>/dev/null)" ] || fact etcd-data "$folder"
+    done
 }
 
 synchronised() {
@@ -123,7 +128,7 @@ if [ "$scope" = all ]; then
     resources
     listeners
     missing_programs
-    software
+    software "$@"
     synchronised
 fi
 fact end end

@@ -2,8 +2,9 @@
 # Comes before every script that changes something: lets nobody in whose lease is over.
 #   $1 the fencing generation of the run; $2 the uid of its cluster
 # Ends with 75 when the host has seen a higher generation of the cluster, with 77 when it belongs to another cluster, with
-# 76 when scripts of the runs before go on for too long, or have released the host while this one waited. The lock is held, shared, until the script ends: a run with a
-# higher generation comes in when the scripts of those before it have ended.
+# 76 when scripts of the runs before go on for too long, or have released the host while this one waited. The lock is
+# held, shared, until the script ends: a run with a higher generation comes in when the scripts of those before it have
+# ended.
 set -eu
 umask 077
 keelson_generation=$1

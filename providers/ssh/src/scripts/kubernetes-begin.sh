@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh`.
+# Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh` and
+# `write.sh`.
 #   $1     `make`; or `rewrite`, for a mark that has to be there already
 #   $2     the mark's name: control-plane, virtual-address or node
 #   $3     for a node, the taints that its kubelet registers it with, as its flag takes them; `-` for none
@@ -17,13 +18,6 @@ shift 3
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
-}
-
-# In one step, and on the disk before the next one.
-write() {
-    cat >"$1.new"
-    sync -- "$1.new"
-    mv -f -- "$1.new" "$1"
 }
 
 # What a mark says, without when.

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Mutex;
 
 use super::master::Master;
-use keelson_provider_api::Clock;
+use keelson_provider_api::{Clock, with_causes};
 
 /// Another process may take a port between two lines of ours.
 const ATTEMPTS: u32 = 8;
@@ -74,16 +74,6 @@ async fn open(master: &Master, port: u16) -> Result<SocketAddr, String> {
         }
     }
     Err(problem)
-}
-
-fn with_causes(error: &openssh::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }
 
 async fn free_port() -> std::io::Result<SocketAddr> {

@@ -13,14 +13,9 @@ use keelson_test_hosts::{Host, Lab};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// The fencing of these tests: the highest generation that a host has seen is in a file.
-const FENCE: &str = r#"
-fence=/var/lib/keelson-test-fence
-seen=$(cat "$fence" 2>/dev/null || echo 0)
-if [ "$1" -lt "$seen" ]; then exit 75; fi
-echo "$1" >"$fence"
-shift 2
-"#;
+/// What comes before every script; the line that it says is taken off again.
+const ENTER: &str = include_str!("../../src/scripts/enter.sh");
+const ENTERED: &str = "keelson-begins\n";
 
 pub(crate) struct HostShell {
     name: String,
@@ -92,7 +87,8 @@ impl Shell for HostShell {
 
     async fn run(&self, job: &Job<'_>, _: &keelson_provider_ssh::OnLine<'_>) -> Result<Output, HostError> {
         let words: Vec<String> = job.arguments.iter().map(|argument| quoted(argument)).collect();
-        let command = format!("exec sh -c {} keelson {}", quoted(job.script), words.join(" "));
+        let script = quoted(&format!("{ENTER}{}", job.script));
+        let command = format!("exec sh -c {script} keelson {}", words.join(" "));
         let mut child = Command::new("ssh")
             .args(&self.arguments)
             .arg(command)
@@ -118,7 +114,7 @@ impl Shell for HostShell {
             Some(255) | None => Err(self.error(HostErrorKind::Lost, stderr.trim())),
             Some(status) => Ok(Output {
                 status,
-                stdout: text(&output.stdout),
+                stdout: text(&output.stdout).replacen(ENTERED, "", 1),
                 stderr,
             }),
         }
@@ -154,9 +150,5 @@ impl Reach for TestReach {
 
     fn internal_address(&self, machine: &str) -> Option<IpAddr> {
         Some(self.shells.get(machine)?.address)
-    }
-
-    fn fenced(&self, script: &str) -> String {
-        format!("{FENCE}\n{script}")
     }
 }

@@ -141,6 +141,7 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
     .unwrap();
     let error = rejected(provider.carry_out(&context, &update("a", wanted.clone())).await);
     assert!(error.message.contains("damaged on the way"), "{error}");
+    assert_eq!(error.class, ErrorClass::Transient, "it is sent anew");
     assert_eq!(
         provider.carry_out(&context, &update("a", wanted)).await,
         Outcome::Done

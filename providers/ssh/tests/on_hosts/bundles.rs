@@ -80,17 +80,9 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     );
     assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
     assert_eq!(
-        host.run("stat -c %a%U /etc/keelson-test/server.key; ls -A /var/lib/keelson/incoming 2>&1 || :")
-            .unwrap()
-            .lines()
-            .next(),
-        Some("600root")
-    );
-    assert!(
-        !host
-            .run_as("root", "ls /var/lib/keelson/incoming/server.key")
-            .unwrap()
-            .success()
+        host.run("stat -c %a%U /etc/keelson-test/server.key; ls -d /run/keelson-incoming.* 2>/dev/null || :")
+            .unwrap(),
+        "600root\n"
     );
     host.run("systemctl start keelson-test && systemctl show -P MainPID keelson-test >/run/pid")
         .unwrap();
@@ -248,6 +240,23 @@ async fn an_update_that_fails_leaves_the_one_before() {
         panic!("the bundle is not seen");
     };
     assert_eq!(seen.resource, Resource::NodeBundle(first));
+
+    // A secret that was announced and is not there: what was there before does not pass for it.
+    let lost = host
+        .run_as(
+            "root",
+            "mkdir /run/lost && /var/lib/keelson/current/apply apply /run/lost server.key",
+        )
+        .unwrap();
+    assert!(
+        !lost.success()
+            && lost
+                .stderr
+                .contains("server.key was to come for /etc/keelson-test/server.key"),
+        "{lost:?}"
+    );
+    host.run("! test -e /run/lost && test -s /etc/keelson-test/server.key")
+        .unwrap();
     let unknown = crate::support::wanted("nobody's");
     assert_eq!(
         rejected(provider.carry_out(&context, &update("a", unknown)).await).message,

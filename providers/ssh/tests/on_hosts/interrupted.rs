@@ -82,6 +82,13 @@ async fn either_side_may_die_in_the_middle() {
     );
     assert_eq!(seen().await, Some(Resource::NodeBundle(one.clone())));
 
+    let incoming = "ls -d /run/keelson-incoming.* 2>/dev/null || :";
+    assert_eq!(
+        host.run(incoming).unwrap(),
+        "",
+        "the secrets of the run that was ended"
+    );
+
     // The host loses power.
     server.disturb(slow(1));
     host.run("rm /var/lib/keelson/assets/*").unwrap();
@@ -124,4 +131,55 @@ async fn either_side_may_die_in_the_middle() {
         .run("ls -d /etc/keelson-early /etc/keelson-test /var/lib/keelson/aside/etc/* 2>/dev/null || :")
         .unwrap();
     assert_eq!(left, "");
+}
+
+/// Whose connection was lost runs it again, while the script that was begun lives on.
+#[tokio::test]
+async fn a_run_leaves_alone_what_came_for_another_and_takes_away_what_a_killed_one_left() {
+    let test = "a_run_leaves_alone_what_came_for_another_and_takes_away_what_a_killed_one_left";
+    let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = vec![1; 256 << 10];
+    std::fs::write(folder.path().join("file"), &bytes).unwrap();
+    let server = serve_directory(folder.path(), scene.lab.gateway()).unwrap();
+    server.disturb(Disturbance {
+        path_end: "file".to_owned(),
+        times: Some(1),
+        fault: Fault::Slow {
+            bytes_per_second: 64 << 10,
+        },
+    });
+    let host = scene.host(0);
+    let killed = "/run/keelson-incoming.killed";
+    host.run(&format!("mkdir {killed} && echo secret >{killed}/server.key"))
+        .unwrap();
+    let downloads = Arc::new(tokio::sync::Notify::new());
+    let notify = Arc::clone(&downloads);
+    let listen = move |line: &str| {
+        if line.starts_with("download") {
+            notify.notify_one();
+        }
+    };
+    let mut context = Scene::context("u1", 2);
+    context.progress = Progress::to(&listen);
+    let change = create("a", slow_recipe(&scene, &server.url(), "one", &bytes));
+    let provider = scene.provider(scene.targets("operator")).await;
+    let again = async {
+        downloads.notified().await;
+        let provider = scene.provider(scene.targets("operator")).await;
+        provider.carry_out(&Scene::context("u1", 2), &change).await
+    };
+    let (first, second) = tokio::join!(provider.carry_out(&context, &change), again);
+    assert_eq!((first, second), (Outcome::Done, Outcome::Done));
+    assert_eq!(
+        host.run("cat /etc/keelson-test/server.key").unwrap(),
+        "key-of-the-server"
+    );
+    assert_eq!(
+        host.run("ls -d /run/keelson-incoming.* 2>/dev/null || :")
+            .unwrap(),
+        ""
+    );
 }

@@ -11,5 +11,6 @@ mod loss;
 mod nodes;
 mod preflight;
 mod reach;
+mod routes;
 mod users;
 mod virtual_address;

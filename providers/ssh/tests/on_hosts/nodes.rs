@@ -6,7 +6,7 @@ use keelson_provider_api::kinds::{MachineRole, Node};
 use keelson_provider_api::values::{Labels, Secret};
 use keelson_provider_api::{Health, Joined, Kubelets, Observed, Outcome, Owner, Provider};
 use keelson_provider_ssh::ControlPlaneProvider;
-use keelson_provider_ssh::preflight::NodeNeeds;
+use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_test_hosts::Host;
 
 use crate::support::{Scene, claim_all, control_planes, create, delete, machine};
@@ -260,9 +260,10 @@ async fn what_keeps_a_host_from_being_a_node_is_found_first() {
         let provider = scene
             .provider(scene.targets("root"))
             .await
-            .with_node_needs(NodeNeeds {
-                programs: vec!["nft".to_owned(), "nonsense".to_owned()],
+            .with_host_needs(HostNeeds {
+                node_programs: vec!["nft".to_owned(), "nonsense".to_owned()],
                 brings_containerd,
+                ..HostNeeds::default()
             });
         let changes = ["a", "b"].map(|name| create(name, machine(&[role])));
         let changes: Vec<_> = changes.iter().collect();

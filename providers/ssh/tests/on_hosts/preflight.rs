@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use keelson_provider_api::etcd::INSTANCES;
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::{Finding, Outcome, Provider};
+use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
 use keelson_test_hosts::LabOptions;
 
@@ -34,7 +36,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         Outcome::Done
     );
     other.hosts().forget("c").await.unwrap();
-    let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
+    let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member /var/lib/etcd-events/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
                 systemd-run --unit kubelet socat TCP-LISTEN:2379,fork /dev/null";
     scene.host(1).console(busy).unwrap();
     scene
@@ -43,7 +45,11 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         .unwrap();
 
     let hosts = Hosts::open(troubled(&scene)).await.unwrap();
-    let provider = SshProvider::new(hosts, std::sync::Arc::clone(&scene.bundles) as _);
+    let provider =
+        SshProvider::new(hosts, std::sync::Arc::clone(&scene.bundles) as _).with_host_needs(HostNeeds {
+            etcds: INSTANCES.to_vec(),
+            ..HostNeeds::default()
+        });
     let changes: Vec<_> = ["a", "b", "c", "d", "e", "twin", "stranger"]
         .iter()
         .map(|name| create(name, claimed.clone()))
@@ -75,6 +81,12 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
             "missing-programs",
             "port-2379",
         ],
+    );
+    let data = findings.iter().find(|finding| finding.name == "etcd-data");
+    let problem = &data.unwrap().problem;
+    assert!(
+        problem.contains("in /var/lib/etcd and /var/lib/etcd-events,"),
+        "{problem}"
     );
     expect("c", &["other-cluster"]);
     expect("d", &["unreachable"]);

@@ -1,9 +1,10 @@
 //! Ways to an API server, and what becomes of them when hosts and connections go.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use keelson_provider_api::{ApiPath, ErrorClass, Outcome, Provider, ReachApi};
-use keelson_provider_ssh::{ControlPlaneProvider, Hosts, Target};
+use keelson_provider_api::{ApiPath, ClusterIdentity, ErrorClass, Outcome, Provider, ReachApi};
+use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, Target};
 use tokio::process::Command;
 
 use crate::support::{Scene, claim_all, control_plane, control_planes, create};
@@ -104,6 +105,44 @@ async fn an_api_server_is_reached_through_ssh_and_another_one_when_it_goes() {
 }
 
 #[tokio::test]
+async fn a_machine_that_is_silent_is_not_one_without_a_control_plane() {
+    let Some(scene) = Scene::of_hosts("a_machine_that_is_silent_is_not_one_without_a_control_plane", 2)
+    else {
+        return;
+    };
+    claim_all(&scene).await;
+    let provider_of = async |targets: Vec<Target>| {
+        let options = SshOptions {
+            connect_limit: Duration::from_secs(5),
+            ..scene.options(targets)
+        };
+        ControlPlaneProvider::new(Hosts::open(options).await.unwrap())
+    };
+    let provider = provider_of(scene.targets("root")).await;
+    let cluster = Scene::cluster("u1");
+    assert!(!provider.has_control_plane(&cluster).await.unwrap());
+    let change = create("a", control_plane("a", "10.0.0.100:6443"));
+    let outcome = provider.carry_out(&Scene::context("u1", 1), &change).await;
+    assert_eq!(outcome, Outcome::Done);
+    assert!(provider.has_control_plane(&cluster).await.unwrap());
+
+    scene.host(0).power_cut().unwrap();
+    let error = provider.has_control_plane(&cluster).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert!(error.message.contains("a (10.90."), "{error}");
+    // The machine that has left the spec is remembered, and as silent.
+    let later = provider_of(vec![scene.target(1, "root")]).await;
+    assert!(later.has_control_plane(&cluster).await.is_err());
+    // It was never claimed for another cluster, nor for one that has not begun.
+    let unborn = ClusterIdentity {
+        uid: None,
+        ..Scene::cluster("u1")
+    };
+    assert!(!provider.has_control_plane(&unborn).await.unwrap());
+    assert!(!provider.has_control_plane(&Scene::cluster("u2")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_way_that_was_lost_is_opened_anew() {
     let Some(scene) = Scene::of_hosts("a_way_that_was_lost_is_opened_anew", 1) else {
         return;
@@ -129,7 +168,7 @@ async fn reach_patiently(provider: &ControlPlaneProvider) -> ApiPath {
         if let Ok(path) = provider.reach(&Scene::cluster("u1")).await {
             return path;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     reach(provider).await
 }

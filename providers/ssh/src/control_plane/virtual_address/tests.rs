@@ -1,7 +1,12 @@
+//! What is told of an address.
+
+use std::collections::BTreeSet;
+
+use super::observe::observed;
 use super::*;
 use crate::control_plane::look::{read, tests::text};
 use crate::shell::{HostError, HostErrorKind};
-use keelson_provider_api::ClusterUid;
+use keelson_provider_api::{ClusterIdentity, ClusterUid, Existing, Health, Kind, Observed, ResourceKey};
 
 const ADDRESS_OF_ALL: &str = "10.0.0.100";
 

@@ -102,7 +102,8 @@ async fn a_later_run_has_the_say(fixture: &mut Fixture) {
     fixture.generation = 5;
     assert_eq!(fixture.snapshot("main:later", "main").await, Outcome::Done);
     fixture.generation = 4;
-    let (class, message) = (ErrorClass::Fenced, "a obeys a later run of keelson by now");
+    let class = ErrorClass::Fenced;
+    let message = "a: a later run of keelson, generation 5, has been on this machine";
     assert_eq!(
         rejected(&fixture.snapshot("main:earlier", "main").await),
         (class, message)

@@ -20,6 +20,7 @@ async fn what_was_begun_goes_on_from_where_it_is() {
     let Some(fixture) = fixture("mending", &LabOptions::with_hosts(5), 2048) else {
         return;
     };
+    a_power_cut_between_two_writes_is_mended(&fixture).await;
     founders_that_are_interrupted_form_a_cluster_all_the_same(&fixture).await;
     sleep(5500).await;
     one_learner_at_a_time(&fixture).await;
@@ -29,8 +30,34 @@ async fn what_was_begun_goes_on_from_where_it_is() {
     joins_and_removals_that_are_interrupted(&fixture).await;
 }
 
+/// What is to be written next cannot be: as if the power had gone just before.
+async fn a_power_cut_between_two_writes_is_mended(fixture: &Fixture) {
+    let host = fixture.host("a");
+    for file in ["/etc/etcd/main.member.env", "/var/lib/keelson/etcd-main.json"] {
+        host.run(&format!("mkdir -p {file}.new")).unwrap();
+        let cut = fixture.found("main", "a", &["a"]).await;
+        assert!(matches!(cut, Outcome::Indeterminate(_)), "{file}: {cut:?}");
+        host.run(&format!("rmdir {file}.new")).unwrap();
+    }
+    assert_eq!(fixture.found("main", "a", &["a"]).await, Outcome::Done);
+    fixture.wipe("a", "uid-1").await;
+    // Where it was given back before it was mended, nothing is left of it.
+    host.run("mkdir -p /var/lib/keelson/etcd-main.json.new").unwrap();
+    let cut = fixture.found("main", "a", &["a"]).await;
+    assert!(matches!(cut, Outcome::Indeterminate(_)), "{cut:?}");
+    host.run("rmdir /var/lib/keelson/etcd-main.json.new && ls /etc/etcd/main.member.env")
+        .unwrap();
+    fixture.wipe("a", "uid-1").await;
+    host.run("! test -e /etc/etcd/main.member.env").unwrap();
+}
+
 async fn founders_that_are_interrupted_form_a_cluster_all_the_same(fixture: &Fixture) {
     let founders = ["a", "b", "c"];
+    // It is begun with others, and then over again: both wait for who is not there, and neither fails.
+    for others in [&founders[..2], &founders] {
+        let alone = tokio::time::timeout(Duration::from_secs(5), fixture.found("main", "a", others)).await;
+        assert!(alone.is_err(), "{others:?}: {alone:?}");
+    }
     for patience in [100, 300, 900] {
         let alone = fixture.found("main", "a", &founders);
         tokio::time::timeout(Duration::from_millis(patience), alone)

@@ -1,13 +1,9 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Ends the etcd member on this host: stops it, and moves its data aside. The last two that were moved aside are kept.
+# Stands behind `fence.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, what to call the data.
 # Nothing has been done when it ends with 20: the mark is someone else's. Without a mark there is nothing to do.
-set -eu
-umask 077
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 ours=$1 cluster=$2 unit=$3 data=$4 stamp=$5
 mark=/var/lib/keelson/etcd-$cluster.json

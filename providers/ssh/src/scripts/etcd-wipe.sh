@@ -1,12 +1,9 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Takes everything away that the etcd members of one cluster have on this host, data and snapshots too. What belongs to
 # someone else, or to nobody knows whom, stays.
 #
 # Arguments: what a mark of ours has in it, then for each etcd cluster: its name, its unit, the folder of its data.
 set -eu
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 ours=$1
 shift
@@ -18,6 +15,9 @@ wipe_member() {
         systemctl reset-failed -- "$unit" 2>/dev/null || :
         rm -rf -- "$data/member" "/etc/etcd/$cluster.member.env"
         rm -f -- "$mark"
+    elif [ ! -e "$mark" ] && [ ! -e "$data/member" ]; then
+        # What was begun and did not come as far as its mark.
+        rm -f -- "/etc/etcd/$cluster.member.env"
     fi
     for old in "$data".removed-* "$data"/removed-*; do
         if grep -Fqs -- "$ours" "$old/mark.json"; then

@@ -1,12 +1,8 @@
-#!/bin/sh
-# Deletes a snapshot. What has no manifest of ours stays.
+# shellcheck shell=sh
+# Deletes a snapshot. What has no manifest of ours stays. Stands behind `fence.sh`.
 #
 # Arguments: what a manifest of ours has in it, the etcd cluster, the snapshot's name.
 # Nothing has been done when it ends with 20: the manifest is someone else's.
-set -eu
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 file=/var/lib/keelson/snapshots/$3
 [ -f "$file.json" ] || exit 0

@@ -1,5 +1,5 @@
-#!/bin/sh
-# Writes down that the etcd member on this host has voted.
+# shellcheck shell=sh
+# Writes down that the etcd member on this host has voted. Stands behind `fence.sh` and `write.sh`.
 #
 # From then on it must never come in by itself again: a disk that comes back empty, or is not mounted, would make a
 # member under the old id that has forgotten what it voted for. So its environment names nobody any more that it could
@@ -7,21 +7,13 @@
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, the mark, the member itself.
 # Nothing has been done when it ends with 20: no mark of ours is there.
-set -eu
 umask 022
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 mark=/var/lib/keelson/etcd-$2.json
 grep -Fq -- "$1" "$mark" || exit 20
-write() {
-    printf '%s\n' "$2" >"$1.new"
-    sync -- "$1.new"
-    mv -f -- "$1.new" "$1"
-}
-
-write "/etc/etcd/$2.member.env" "# This member has its place in its cluster. Without its data it does not start: replace it.
+write "/etc/etcd/$2.member.env" <<END
+# This member has its place in its cluster. Without its data it does not start: replace it.
 ETCD_INITIAL_CLUSTER=$4
-ETCD_INITIAL_CLUSTER_STATE=existing"
-write "$mark" "$3"
+ETCD_INITIAL_CLUSTER_STATE=existing
+END
+printf '%s\n' "$3" | write "$mark"

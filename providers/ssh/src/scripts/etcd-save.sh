@@ -1,21 +1,15 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Has the member on this host write a snapshot, and checks it. It has no manifest yet, so nobody takes it for one.
+# Stands behind `fence.sh` and `etcdctl.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, the member's port for clients, the snapshot's name, how
 # many KiB must be free.
 # Says in a line each: `status` with what etcdutl says of it, `sha256`, `size`.
 # Nothing has been done when it ends with: 20 no mark of ours is there, 24 there is not enough room.
 # 40 the snapshot is damaged.
-set -eu
-umask 077
-export LC_ALL=C ETCDCTL_API=3
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 ours=$1 cluster=$2 port=$3 name=$4 need=$5
 folder=/var/lib/keelson/snapshots
-programs=/opt/keelson/bin
-pki=/etc/etcd/pki
 new=$folder/$name.db.new
 
 grep -Fqs -- "$ours" "/var/lib/keelson/etcd-$cluster.json" || exit 20
@@ -29,9 +23,7 @@ rm -f -- "$new" "$new.part"
 trap 'rm -f -- "$new.part"; [ -n "${whole:-}" ] || rm -f -- "$new"' EXIT
 
 # Whoever gives no limit gets none; the session has its own.
-"$programs/etcdctl" --endpoints="https://127.0.0.1:$port" --cacert="$pki/ca.crt" \
-    --cert="$pki/healthcheck-client.crt" --key="$pki/healthcheck-client.key" \
-    --dial-timeout=3s --command-timeout=900s snapshot save "$new" >&2
+etcdctl_at "$port" --dial-timeout=3s --command-timeout=900s snapshot save "$new" >&2
 
 # etcd adds the SHA-256 of the database as the last 32 bytes.
 size=$(stat -c %s -- "$new")
@@ -41,7 +33,7 @@ if [ "$told" != "$is" ]; then
     echo "the SHA-256 of its database is $is, and etcd said $told" >&2
     exit 40
 fi
-status=$("$programs/etcdutl" snapshot status "$new" --write-out=json)
+status=$(/opt/keelson/bin/etcdutl snapshot status "$new" --write-out=json)
 sync -- "$new"
 whole=yes
 echo "status $status"

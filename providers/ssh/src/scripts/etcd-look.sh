@@ -1,5 +1,6 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Says what there is of etcd members on this host, and how they are. It changes nothing.
+# Stands behind `etcdctl.sh`.
 #
 # Arguments:
 #   $1  for how many fifths of a second to wait while a member is starting
@@ -7,12 +8,7 @@
 # A line an answer: the etcd cluster, what it is about, and the answer up to the end of the line. `end` ends it, so that
 # an answer that was cut short is never taken for one that says `nothing`.
 set -u
-export LC_ALL=C ETCDCTL_API=3
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
-programs=/opt/keelson/bin
-pki=/etc/etcd/pki
 # Always in memory: a full disk must not keep anyone from seeing that it is full.
 work=$(mktemp -d /run/keelson-look.XXXXXX) || exit 1
 trap 'rm -rf -- "$work"' EXIT
@@ -21,17 +17,11 @@ say() { printf '%s %s %s\n' "$cluster" "$1" "$2"; }
 
 one_line() { tr '\n' ' ' | cut -c 1-"$1"; }
 
-ctl() {
-    "$programs/etcdctl" --endpoints="https://127.0.0.1:$port" --cacert="$pki/ca.crt" \
-        --cert="$pki/healthcheck-client.crt" --key="$pki/healthcheck-client.key" \
-        --dial-timeout=2s --command-timeout=3s --write-out=json "$@"
-}
-
 # Asks the member on this host, and says why when it does not answer.
 ask() {
     about=$1
     shift
-    if ctl "$@" >"$work/answer" 2>"$work/errors"; then
+    if etcdctl_at "$port" --dial-timeout=2s --command-timeout=3s --write-out=json "$@" >"$work/answer" 2>"$work/errors"; then
         say "$about" "$(one_line 100000 <"$work/answer")"
         return 0
     fi

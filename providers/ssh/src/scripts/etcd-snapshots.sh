@@ -1,10 +1,7 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Lists the snapshots on this host: a line each with the size of the file, `-` where it is missing, and its manifest.
 # `end` ends it, so that an answer that was cut short is never taken for a whole one.
 set -u
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
 
 for manifest in /var/lib/keelson/snapshots/*.json; do
     [ -f "$manifest" ] || continue
