@@ -44,7 +44,7 @@ fn all_power_is_lost_and_a_control_plane_is_replaced() {
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|member| member["name"].as_str())
+        .filter_map(|member| member["machine"].as_str())
         .collect();
     assert_eq!(names, ["a", "b", "d"], "{members:#}");
     site.desk.expect(0, "destroy --yes");

@@ -98,7 +98,7 @@ fn operators_see(site: &Site) {
     assert!(certificates.contains("apiserver"), "{certificates}");
     desk.expect(0, "render --out rendered");
     let manifest =
-        std::fs::read_to_string(desk.path("rendered/a/etc/kubernetes/manifests/kube-apiserver.yaml"));
+        std::fs::read_to_string(desk.path("rendered/a/files/etc/kubernetes/manifests/kube-apiserver.yaml"));
     let there = "cat /etc/kubernetes/manifests/kube-apiserver.yaml";
     assert_eq!(
         manifest.unwrap(),
