@@ -54,6 +54,7 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
         let error = match try_unless_stopped(execution, provider, index, change, attempt, authority).await {
             None => return StepEnd::Stopped,
             Some(Ok(())) => {
+                execution.permits.note_done(change);
                 let took = Duration::try_from(execution.clock.now().duration_since(started));
                 return StepEnd::Done {
                     attempts: attempt,
@@ -163,7 +164,8 @@ async fn authorise(execution: &Execution<'_>, index: usize, step: &Step) -> Resu
     loop {
         let cluster = execution.plan.cluster();
         let kinds = safety::DECISIVE_KINDS;
-        let observation = observe(execution.providers, execution.clock, cluster, kinds, []).await;
+        let wanted = execution.permits.decisive();
+        let observation = observe(execution.providers, execution.clock, cluster, kinds, &wanted).await;
         let refusal = match safety::permit(execution.plan, change, &observation) {
             Ok(permit) => return Ok(Authority::Permitted(permit)),
             Err(refusal) => refusal,

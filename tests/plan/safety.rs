@@ -1,9 +1,9 @@
 //! Who may be taken down now.
 
 use keelson::plan::{DesiredState, Plan, safety};
-use keelson_provider_api::{Change, Kind};
+use keelson_provider_api::{Change, Kind, Owner};
 
-use super::world::{THREE_AND_FOUR, World, desired};
+use super::world::{THREE_AND_FOUR, World, desired, key};
 
 fn find<'a>(plan: &'a Plan, step: &str) -> &'a Change {
     plan.steps()
@@ -22,7 +22,7 @@ fn permits_depend_on_how_the_others_are() {
     let (plan, _) = healthy.plan(&after);
     let control_plane = "update node-bundle/control-plane-1";
     let worker = "update node-bundle/workers-1";
-    let table: [(&str, &str, World, Option<&str>); 8] = [
+    let table: [(&str, &str, World, Option<&str>); 13] = [
         ("all well", control_plane, healthy.clone(), None),
         (
             "one other member is gone",
@@ -64,6 +64,43 @@ fn permits_depend_on_how_the_others_are() {
             None,
         ),
         (
+            "the others' machines do not answer",
+            control_plane,
+            healthy
+                .clone()
+                .unknown("control-plane/control-plane-2")
+                .unknown("control-plane/control-plane-3"),
+            Some("no other API server"),
+        ),
+        (
+            "one of the others answers",
+            control_plane,
+            healthy.clone().unknown("control-plane/control-plane-2"),
+            None,
+        ),
+        (
+            "one other member cannot be seen",
+            control_plane,
+            healthy.clone().unknown("etcd-member/main:control-plane-2"),
+            Some("quorum"),
+        ),
+        (
+            "no member can be seen, its own neither",
+            control_plane,
+            healthy
+                .clone()
+                .unknown("etcd-member/main:control-plane-1")
+                .unknown("etcd-member/main:control-plane-2")
+                .unknown("etcd-member/main:control-plane-3"),
+            Some("quorum"),
+        ),
+        (
+            "another node cannot be seen",
+            worker,
+            healthy.clone().unknown("node/workers-2"),
+            Some("out of service"),
+        ),
+        (
             "members cannot be seen",
             worker,
             healthy.clone().unknown_kind(Kind::EtcdMember),
@@ -80,6 +117,23 @@ fn permits_depend_on_how_the_others_are() {
             (result, _) => panic!("{situation}: {result:?}"),
         }
     }
+}
+
+#[test]
+fn a_plan_names_what_decides_about_its_permits() {
+    let wanted = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&wanted)
+        .without("node/workers-4")
+        .unknown("node/workers-3")
+        .change("node/workers-2", |node| node.owner = Owner::Other("someone".to_owned()))
+        .unknown_kind(Kind::ControlPlane);
+    let (plan, _) = world.plan(&wanted);
+    let named = |text: &str| plan.decisive().contains(&key(text));
+    let ours = ["etcd-member/main:control-plane-1", "node/workers-1"];
+    let unseen = ["node/workers-3", "control-plane/control-plane-2"];
+    let nothing_of_ours = ["node/workers-2", "node/workers-4", "machine/workers-1"];
+    assert!(ours.into_iter().chain(unseen).all(named), "{:?}", plan.decisive());
+    assert!(!nothing_of_ours.into_iter().any(named), "{:?}", plan.decisive());
 }
 
 #[test]
