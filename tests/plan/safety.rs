@@ -1,5 +1,7 @@
 //! Who may be taken down now.
 
+use std::collections::BTreeSet;
+
 use keelson::plan::{DesiredState, Plan, safety};
 use keelson_provider_api::{Change, Kind, Owner};
 
@@ -108,13 +110,43 @@ fn permits_depend_on_how_the_others_are() {
         ),
     ];
     for (situation, step, world, refusal) in table {
-        let result = safety::permit(&plan, find(&plan, step), &world.observation());
+        let result = safety::permit(&plan, find(&plan, step), &world.observation(), &BTreeSet::new());
         match (result, refusal) {
             (Ok(permit), None) => assert_eq!(permit.key(), &find(&plan, step).key),
             (Err(refused), Some(words)) => {
                 assert!(refused.to_string().contains(words), "{situation}: {refused}");
             }
             (result, _) => panic!("{situation}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_being_taken_down_counts_as_down() {
+    let before = format!(
+        "{THREE_AND_FOUR}\n  etcd: {{ events: shared }}"
+    )
+    .replace("replicas: 4", "replicas: 4, maxUnavailable: 2");
+    let healthy = World::as_desired(&desired(&before));
+    let (plan, _) = healthy.plan(&desired(&before.replace("1.36.2", "1.37.0")));
+    let table: [(&str, &[&str], Option<&str>); 5] = [
+        ("workers-1", &["workers-2"], None),
+        ("workers-1", &["workers-2", "workers-3"], Some("out of service")),
+        ("workers-1", &["workers-1", "workers-2", "control-plane-1"], None),
+        ("control-plane-1", &["control-plane-2"], Some("quorum")),
+        ("control-plane-1", &["control-plane-1", "workers-1"], None),
+    ];
+    for (machine, going_down, refusal) in table {
+        let change = find(&plan, &format!("update node-bundle/{machine}"));
+        let going_down: BTreeSet<String> = going_down.iter().map(ToString::to_string).collect();
+        let result = safety::permit(&plan, change, &healthy.observation(), &going_down);
+        let refused = result.err().map(|refused| refused.to_string());
+        match refusal {
+            None => assert_eq!(refused, None, "{machine} {going_down:?}"),
+            Some(words) => assert!(
+                refused.is_some_and(|refused| refused.contains(words)),
+                "{machine} {going_down:?}"
+            ),
         }
     }
 }
@@ -145,7 +177,8 @@ fn an_only_control_plane_may_restart() {
         safety::permit(
             &plan,
             find(&plan, "update node-bundle/control-plane-1"),
-            &world.observation()
+            &world.observation(),
+            &BTreeSet::new()
         )
         .is_ok()
     );
@@ -156,5 +189,5 @@ fn a_cluster_that_ends_needs_no_quorum() {
     let world = World::as_desired(&desired(THREE_AND_FOUR)).sick("etcd-member/main:control-plane-1");
     let (plan, _) = world.plan(&DesiredState::nothing());
     let delete = find(&plan, "delete machine/control-plane-2");
-    assert!(safety::permit(&plan, delete, &world.observation()).is_ok());
+    assert!(safety::permit(&plan, delete, &world.observation(), &BTreeSet::new()).is_ok());
 }
