@@ -14,6 +14,7 @@ use keelson_provider_api::{BoxFuture, Clock, ErrorClass, ResourceKey};
 use super::event::{Event, Reporter, milliseconds};
 use super::interrupt::Interrupt;
 use super::lease::Lease;
+use super::permits::Permits;
 use super::providers::ProviderSet;
 use super::step::{self, StepEnd};
 use crate::plan::Plan;
@@ -26,6 +27,7 @@ pub struct Execution<'a> {
     pub(super) reporter: &'a dyn Reporter,
     pub(super) interrupt: &'a Interrupt,
     pub(super) lease: &'a Lease,
+    pub(super) permits: Permits,
 }
 
 /// How a run ended.
@@ -84,6 +86,7 @@ impl<'a> Execution<'a> {
             reporter,
             interrupt,
             lease,
+            permits: Permits::of(plan),
         }
     }
 

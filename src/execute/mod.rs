@@ -18,7 +18,8 @@ pub mod interrupt;
 pub mod journal;
 pub mod lease;
 pub mod observe;
-pub mod providers;
+pub mod permits;
+mod providers;
 mod step;
 
 pub use dispatch::{Executed, Execution, StepFailure};

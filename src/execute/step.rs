@@ -6,7 +6,7 @@ use std::time::Duration;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ErrorClass, Existing, Observed, Outcome, Owner, Progress, Provider, ProviderError,
+    Action, Change, ErrorClass, Existing, Observation, Observed, Outcome, Owner, Progress, Provider, ProviderError,
     Resource, StepContext,
 };
 
@@ -14,6 +14,7 @@ use super::backoff::{Backoff, STEP_ATTEMPTS};
 use super::dispatch::Execution;
 use super::event::{Event, milliseconds};
 use super::observe::observe;
+use super::permits::Held;
 use crate::plan::{Step, safety};
 
 /// How long a disruptive step waits for the others to be well before it counts as refused.
@@ -54,6 +55,7 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
         let error = match try_unless_stopped(execution, provider, index, change, attempt, authority).await {
             None => return StepEnd::Stopped,
             Some(Ok(())) => {
+                execution.permits.note_done(change);
                 let took = Duration::try_from(execution.clock.now().duration_since(started));
                 return StepEnd::Done {
                     attempts: attempt,
@@ -66,9 +68,6 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
         if !may_pass || attempt == STEP_ATTEMPTS {
             return StepEnd::Failed(error);
         }
-        if execution.interrupt.is_stopped() {
-            return StepEnd::Stopped;
-        }
         let wait = backoff.next(error.class);
         execution.reporter.report(&Event::StepRetried {
             step: index,
@@ -77,17 +76,19 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             wait_ms: milliseconds(wait),
             problem: error.to_string(),
         });
-        execution.clock.sleep(wait).await;
+        if let Err(end) = sleep_unless_stopped(execution, wait).await {
+            return end;
+        }
     }
     StepEnd::Failed(ProviderError::new(ErrorClass::Permanent, "it was never tried"))
 }
 
 /// What allows a change to be carried out once.
-enum Authority {
+enum Authority<'a> {
     /// It takes nothing down.
     Harmless,
-    /// It takes something down and may.
-    Permitted(safety::QuorumPermit),
+    /// It takes something down and may, as long as this is held.
+    Permitted(Held<'a>),
 }
 
 /// One attempt; `None` when it was given up. After a stop only what waits for steps that will not be started any more
@@ -99,7 +100,7 @@ async fn try_unless_stopped(
     index: usize,
     change: &Change,
     attempt: u32,
-    authority: Authority,
+    authority: Authority<'_>,
 ) -> Option<Result<(), ProviderError>> {
     let attempt = try_once(execution, provider, index, change, attempt, authority);
     let waits_for_fellows = !matches!(change.action, Action::Delete { .. })
@@ -114,16 +115,16 @@ async fn try_unless_stopped(
     }
 }
 
-/// One attempt. It uses the authority up: the next one has to ask again, since the world may have changed.
+/// One attempt. It uses the authority up, at its end: the next one has to ask again, since the world may have changed.
 async fn try_once(
     execution: &Execution<'_>,
     provider: &dyn Provider,
     index: usize,
     change: &Change,
     attempt: u32,
-    authority: Authority,
+    authority: Authority<'_>,
 ) -> Result<(), ProviderError> {
-    if let Authority::Permitted(permit) = authority
+    if let Authority::Permitted(permit) = &authority
         && permit.key() != &change.key
     {
         let message = format!("the permit is for {}", permit.key());
@@ -154,38 +155,68 @@ async fn try_once(
 }
 
 /// Asks for the permit, with a fresh observation each time, until it is given or patience ends.
-async fn authorise(execution: &Execution<'_>, index: usize, step: &Step) -> Result<Authority, StepEnd> {
+async fn authorise<'a>(
+    execution: &'a Execution<'_>,
+    index: usize,
+    step: &Step,
+) -> Result<Authority<'a>, StepEnd> {
     if !step.is_disruptive() {
         return Ok(Authority::Harmless);
     }
     let change = step.change();
     let mut waited = Duration::ZERO;
+    let mut has_told = false;
     loop {
-        let cluster = execution.plan.cluster();
-        let kinds = safety::DECISIVE_KINDS;
-        let observation = observe(execution.providers, execution.clock, cluster, kinds, []).await;
-        let refusal = match safety::permit(execution.plan, change, &observation) {
-            Ok(permit) => return Ok(Authority::Permitted(permit)),
-            Err(refusal) => refusal,
-        };
+        let asking = execution.permits.ask(index).await;
         if execution.interrupt.is_stopped() {
             return Err(StepEnd::Stopped);
         }
+        let observation = look_at_the_others(execution).await;
+        let refusal = match safety::permit(execution.plan, change, &observation, asking.going_down()) {
+            Ok(permit) => return Ok(Authority::Permitted(asking.hold(permit, change.machine()))),
+            Err(refusal) => refusal,
+        };
+        let others_are_at_it = !asking.going_down().is_empty();
+        drop(asking);
         if waited >= PERMIT_PATIENCE {
             let message = format!("it is not safe to take it down: {refusal}");
             let error = ProviderError::new(ErrorClass::Permanent, message)
                 .with_help("`keelson status` shows what is unwell; mend that, then run the command again");
             return Err(StepEnd::Failed(error));
         }
-        if waited.is_zero() {
+        if !has_told {
+            has_told = true;
             execution.reporter.report(&Event::StepWaits {
                 step: index,
                 key: change.key.clone(),
                 reason: refusal.to_string(),
             });
         }
-        execution.clock.sleep(PERMIT_POLL).await;
-        waited += PERMIT_POLL;
+        sleep_unless_stopped(execution, PERMIT_POLL).await?;
+        // Steps that hold a permit come to an end: waiting for them is no sign that something is wrong.
+        if !others_are_at_it {
+            waited += PERMIT_POLL;
+        }
+    }
+}
+
+/// What decides about permits, as it is now. Where the cluster ends nothing does.
+async fn look_at_the_others(execution: &Execution<'_>) -> Observation {
+    if execution.plan.retires_cluster() {
+        return Observation::new(execution.clock.now());
+    }
+    let wanted = execution.permits.decisive();
+    let cluster = execution.plan.cluster();
+    let kinds = safety::DECISIVE_KINDS;
+    observe(execution.providers, execution.clock, cluster, kinds, &wanted).await
+}
+
+/// Waits, or gives up at once when the run is asked to stop.
+async fn sleep_unless_stopped(execution: &Execution<'_>, duration: Duration) -> Result<(), StepEnd> {
+    tokio::select! {
+        biased;
+        () = execution.interrupt.stopped() => Err(StepEnd::Stopped),
+        () = execution.clock.sleep(duration) => Ok(()),
     }
 }
 

@@ -241,11 +241,12 @@ fn of_api_server(
     blueprint: &Blueprint<'_>,
     external: Option<&ExternalEtcd>,
 ) -> Vec<(OtherSecret, String, Access)> {
-    let mut others = Vec::new();
-    if let Some(provider) = encryption(blueprint.spec.api.encryption) {
-        let what = OtherSecret::Encryption(provider);
-        others.push((what, ENCRYPTION_FILE.to_owned(), Access::of_root(KEY_MODE)));
-    }
+    let encryption = OtherSecret::Encryption(encryption(blueprint.spec.api.encryption));
+    let mut others = vec![(
+        encryption,
+        ENCRYPTION_FILE.to_owned(),
+        Access::of_root(KEY_MODE),
+    )];
     if let Some(external) = external {
         let folder = Layout::default().kubernetes;
         let files = [

@@ -278,11 +278,11 @@ fn flags(arguments: &[Argument]) -> Vec<(String, String)> {
 }
 
 /// How Secrets are encrypted, in the terms of bundles.
-pub(super) fn encryption(encryption: Encryption) -> Option<SecretsProvider> {
+pub(super) fn encryption(encryption: Encryption) -> SecretsProvider {
     match encryption {
-        Encryption::Secretbox => Some(SecretsProvider::Secretbox),
-        Encryption::Aescbc => Some(SecretsProvider::Aescbc),
-        Encryption::None => None,
+        Encryption::Secretbox => SecretsProvider::Secretbox,
+        Encryption::Aescbc => SecretsProvider::Aescbc,
+        Encryption::None => SecretsProvider::Identity,
     }
 }
 

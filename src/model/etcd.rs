@@ -10,7 +10,7 @@ use crate::spec::EventsPlacement;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for key in member_keys(blueprint) {
-        let Some((cluster, machine)) = key.name().split_once(':') else {
+        let Some((cluster, machine)) = EtcdMember::parse_name(key.name()) else {
             continue;
         };
         let member = EtcdMember {

@@ -1,6 +1,6 @@
 //! Control planes and nodes.
 
-use keelson_provider_api::kinds::{ControlPlane, MachineRole, Node};
+use keelson_provider_api::kinds::{ControlPlane, EtcdMember, MachineRole, Node};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
@@ -14,9 +14,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let stacked = matches!(blueprint.spec.etcd.placement, EtcdPlacement::Stacked);
     for machine in blueprint.with_role(MachineRole::ControlPlane) {
         let own = |key: &&ResourceKey| {
-            key.name()
-                .split_once(':')
-                .is_some_and(|(_, on)| on == machine.name)
+            EtcdMember::parse_name(key.name()).is_some_and(|(_, on)| on == machine.name)
         };
         // A stacked control plane speaks to the members beside it, others to whichever answers.
         let (after, after_any) = if stacked {

@@ -91,7 +91,7 @@ impl NodeClass {
             etcd::add(etcd, &mut contents)?;
         }
         if let Some(kubernetes) = &self.kubernetes {
-            kubernetes::add(kubernetes, &self.secrets, &mut contents)?;
+            kubernetes::add(kubernetes, &mut contents)?;
         }
         let mut folders: Vec<&str> = self.secrets.iter().filter_map(folder).collect();
         folders.sort_unstable();
@@ -105,6 +105,9 @@ impl NodeClass {
                 access: secret.access,
                 name: secret.name(),
             });
+        }
+        if let Some(kubernetes) = &self.kubernetes {
+            kubernetes::add_manifests(kubernetes, &self.secrets, &mut contents)?;
         }
         let contents = contents.finish()?;
         let digest = contents.digest();

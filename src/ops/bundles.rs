@@ -83,7 +83,8 @@ impl SpecBundles {
             put(&place.certificate_file, &issued.certificate_pem);
             put(&place.key_file, issued.key_pem.expose());
         }
-        // These are the same for the cluster's whole life, and what a machine has already is not written again.
+        // Keys are the same for the cluster's whole life, but not all that stands around them: how Secrets are encrypted, or
+        // a file that the spec brings. So they are always sent; the apply script writes only what differs.
         for (what, path, _) in &certificates.others {
             put(path, self.other(what).await?.expose());
         }

@@ -10,7 +10,7 @@ use super::verdict::{Verdict, Verdicts};
 
 /// An etcd cluster as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct EtcdHealth {
+pub struct EtcdHealth {
     /// Members that vote.
     pub voters: usize,
     /// Members that vote and answer.
@@ -20,15 +20,16 @@ pub(super) struct EtcdHealth {
 }
 
 impl EtcdHealth {
-    /// True when more than half of the voters answer.
-    pub(super) fn has_quorum(self) -> bool {
-        self.healthy_voters >= quorum(self.voters)
+    /// Counts one more voter.
+    pub fn count(&mut self, is_healthy: bool) {
+        self.voters += 1;
+        self.healthy_voters += usize::from(is_healthy);
     }
-}
 
-/// How many of so many voters are a quorum.
-pub(super) const fn quorum(voters: usize) -> usize {
-    voters / 2 + 1
+    /// True when more than half of the voters answer; without any voter there is no quorum.
+    pub fn has_quorum(self) -> bool {
+        self.healthy_voters > self.voters / 2
+    }
 }
 
 /// The etcd clusters that were seen, by name.
@@ -41,8 +42,7 @@ pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth
         let health = clusters.entry(member.cluster.clone()).or_default();
         health.formed |= member.phase != MemberPhase::Waiting;
         if member.phase == MemberPhase::Voter {
-            health.voters += 1;
-            health.healthy_voters += usize::from(existing.health.is_healthy());
+            health.count(existing.health.is_healthy());
         }
     }
     clusters

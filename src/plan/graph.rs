@@ -9,6 +9,7 @@ use keelson_provider_api::{Change, ClusterIdentity, Disruption, Observation, Res
 
 use super::desired::{DesiredState, Rolling};
 use super::draft::Draft;
+use super::safety;
 
 /// What is to be done, complete and immutable: it can be shown, kept, and carried out without another decision.
 ///
@@ -22,6 +23,7 @@ pub struct Plan {
     pub(super) desired_digest: Digest,
     pub(super) retires_cluster: bool,
     pub(super) rolling: BTreeMap<String, Rolling>,
+    pub(super) decisive: BTreeSet<ResourceKey>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -97,6 +99,7 @@ impl Plan {
             desired_digest: desired.digest(),
             retires_cluster: desired.retires_cluster,
             rolling: desired.rolling.clone(),
+            decisive: safety::decisive(desired.resources.keys(), observation),
             steps: sort(drafts)?,
         };
         plan.check()?;
@@ -152,6 +155,13 @@ impl Plan {
     /// How many nodes of `group` may be out of service at once.
     pub fn rolling(&self, group: &str) -> Rolling {
         self.rolling.get(group).copied().unwrap_or_default()
+    }
+
+    /// The etcd members, control planes and nodes that were this cluster's when the plan was made, or could not be seen.
+    /// They are asked for by name before anything is taken down, so that one whose machine does not answer by then is
+    /// not taken for one that never was.
+    pub fn decisive(&self) -> &BTreeSet<ResourceKey> {
+        &self.decisive
     }
 
     /// The steps, in an order in which they can be carried out.

@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Observation};
 
 pub use desired::{Desired, DesiredState, Rolling};
+pub use etcd::EtcdHealth;
 pub use graph::{Path, Plan, PlanDefect, Step};
 pub use lint::{Finding, lint};
 pub use report::{Blocked, Held, PlanReport, UnseenKind};

@@ -3,11 +3,22 @@
 //! A plan says in which order things are taken down; whether one may be taken down *now* depends on how the others
 //! are doing. The executor asks here before every disruptive step, with an observation made for the purpose, and
 //! cannot go on without the permit.
+//!
+//! What cannot be seen counts as there and out of service: a machine that does not answer is no reason to believe that
+//! there are fewer members or control planes. So that it is seen at all, the observation has to ask for each of
+//! [`Plan::decisive`] by its name.
+//!
+//! Several changes may be carried out at the same time. What one that has its permit has not taken down yet still looks
+//! well; so the machines of those count as out of service.
 
-use keelson_provider_api::kinds::MemberPhase;
-use keelson_provider_api::{Action, Change, Disruption, Existing, Kind, Observation, Resource, ResourceKey};
+use std::collections::BTreeSet;
 
-use super::etcd::quorum;
+use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
+use keelson_provider_api::{
+    Action, Change, Disruption, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+};
+
+use super::etcd::EtcdHealth;
 use super::graph::Plan;
 
 /// The right to carry out one disruptive change. Only [`permit`] gives one, and carrying the change out uses it up.
@@ -29,14 +40,38 @@ impl QuorumPermit {
 pub struct Refusal(pub String);
 
 /// The kinds whose health decides about permits; the observation must have looked at them.
-pub const DECISIVE_KINDS: &[Kind] = &[Kind::EtcdMember, Kind::ControlPlane, Kind::Machine, Kind::Node];
+pub const DECISIVE_KINDS: &[Kind] = &[Kind::EtcdMember, Kind::ControlPlane, Kind::Node];
 
-/// Gives the right to carry out `change` of `plan`, if what `observation` shows allows it.
+/// What decides about the permits of a plan made from these: what is known to be this cluster's, and what may be.
+pub(super) fn decisive<'a>(
+    wanted: impl Iterator<Item = &'a ResourceKey>,
+    observation: &'a Observation,
+) -> BTreeSet<ResourceKey> {
+    let counts = |key: &&ResourceKey| match observation.get(key) {
+        Observed::Present(existing) => existing.owner == Owner::ThisCluster,
+        Observed::Unknown(_) => true,
+        Observed::Absent => false,
+    };
+    wanted
+        .chain(observation.entries().map(|(key, _)| key))
+        .filter(|key| DECISIVE_KINDS.contains(&key.kind()))
+        .filter(counts)
+        .cloned()
+        .collect()
+}
+
+/// Gives the right to carry out `change` of `plan`, if what `observation` shows allows it. `going_down` are the machines
+/// of changes that hold a permit: something on them may stop working at any moment, however well it looks.
 ///
 /// # Errors
 /// [`Refusal`] when etcd would lose its quorum, the last API server would go while others could take over, too many
 /// nodes of a group would be out of service, or the health of the others could not be seen.
-pub fn permit(plan: &Plan, change: &Change, observation: &Observation) -> Result<QuorumPermit, Refusal> {
+pub fn permit(
+    plan: &Plan,
+    change: &Change,
+    observation: &Observation,
+    going_down: &BTreeSet<String>,
+) -> Result<QuorumPermit, Refusal> {
     let granted = QuorumPermit {
         key: change.key.clone(),
     };
@@ -51,112 +86,182 @@ pub fn permit(plan: &Plan, change: &Change, observation: &Observation) -> Result
     let Some(machine) = change.machine() else {
         return Ok(granted);
     };
-    check_etcd(change, machine, observation)?;
-    check_control_planes(change, machine, observation)?;
-    check_group(plan, change, machine, observation)?;
+    let scene = Scene {
+        change,
+        machine,
+        observation,
+        going_down,
+    };
+    scene.check_etcd()?;
+    scene.check_control_planes()?;
+    scene.check_group(plan)?;
     Ok(granted)
 }
 
-fn removes(change: &Change) -> bool {
-    matches!(change.action, Action::Delete { .. })
+/// Whether something does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    In,
+    Out,
+    /// It cannot be seen: it may not be relied on, and may not be taken for out of service where it would be taken down.
+    Unknown,
 }
 
-fn check_etcd(change: &Change, machine: &str, observation: &Observation) -> Result<(), Refusal> {
-    // Leaving a machine happens in order: only the member's own removal, and what would take the member down with
-    // it, concern etcd.
-    let concerns_etcd = matches!(
-        change.key.kind(),
-        Kind::Machine | Kind::EtcdMember | Kind::NodeBundle
-    );
-    if !concerns_etcd {
-        return Ok(());
-    }
-    let voters: Vec<(&str, &str, bool)> = observation
-        .owned_of(Kind::EtcdMember)
-        .filter_map(|(_, existing)| match &existing.resource {
-            Resource::EtcdMember(member) if member.phase == MemberPhase::Voter => Some((
-                member.cluster.as_str(),
-                member.machine.as_str(),
-                existing.health.is_healthy(),
-            )),
-            _ => None,
+/// A thing that is this cluster's, or may be.
+struct Seen<'a> {
+    machine: &'a str,
+    service: Service,
+    /// What it is, where that is known.
+    resource: Option<&'a Resource>,
+    key: &'a ResourceKey,
+}
+
+/// A member of etcd that votes, or that cannot be seen and may.
+struct Voter<'a> {
+    cluster: &'a str,
+    machine: &'a str,
+    service: Service,
+}
+
+/// A change that takes something down on a machine, and how everything else is.
+struct Scene<'a> {
+    change: &'a Change,
+    machine: &'a str,
+    observation: &'a Observation,
+    going_down: &'a BTreeSet<String>,
+}
+
+impl<'a> Scene<'a> {
+    fn seen(&self, kind: Kind) -> impl Iterator<Item = Seen<'a>> {
+        let (observation, going_down, own) = (self.observation, self.going_down, self.machine);
+        let of_kind = observation.entries().filter(move |(key, _)| key.kind() == kind);
+        of_kind.filter_map(move |(key, observed)| {
+            let machine = match kind {
+                Kind::EtcdMember => EtcdMember::parse_name(key.name())?.1,
+                _ => key.name(),
+            };
+            let (service, resource) = match observed {
+                Observed::Present(existing) if existing.owner == Owner::ThisCluster => {
+                    let goes_down = machine != own && going_down.contains(machine);
+                    let service = if existing.health.is_healthy() && !goes_down {
+                        Service::In
+                    } else {
+                        Service::Out
+                    };
+                    (service, Some(&existing.resource))
+                }
+                Observed::Unknown(_) => (Service::Unknown, None),
+                Observed::Present(_) | Observed::Absent => return None,
+            };
+            Some(Seen {
+                machine,
+                service,
+                resource,
+                key,
+            })
         })
-        .collect();
-    let affected = voters
-        .iter()
-        .filter(|(_, host, healthy)| *host == machine && *healthy);
-    for (cluster, ..) in affected {
-        let of_cluster = || voters.iter().filter(|(name, ..)| name == cluster);
-        let (total, healthy) = (
-            of_cluster().count(),
-            of_cluster().filter(|(.., healthy)| *healthy).count(),
-        );
-        let (total_after, healthy_after) = if removes(change) {
-            (total.saturating_sub(1), healthy - 1)
-        } else {
-            (total, healthy - 1)
+    }
+
+    fn removes(&self) -> bool {
+        matches!(self.change.action, Action::Delete { .. })
+    }
+
+    fn voters(&self) -> Vec<Voter<'a>> {
+        let voter = |seen: Seen<'a>| {
+            if let Some(Resource::EtcdMember(member)) = seen.resource
+                && member.phase != MemberPhase::Voter
+            {
+                return None;
+            }
+            let (cluster, machine) = EtcdMember::parse_name(seen.key.name())?;
+            Some(Voter {
+                cluster,
+                machine,
+                service: seen.service,
+            })
         };
-        // An only member has no quorum to keep: it may restart, but its data may not be removed.
-        let alone_and_stays = total == 1 && !removes(change);
-        if !alone_and_stays && (total_after == 0 || healthy_after < quorum(total_after)) {
+        self.seen(Kind::EtcdMember).filter_map(voter).collect()
+    }
+
+    fn check_etcd(&self) -> Result<(), Refusal> {
+        // Leaving a machine happens in order: only the member's own removal, and what would take the member down with
+        // it, concern etcd.
+        let concerns_etcd = matches!(
+            self.change.key.kind(),
+            Kind::Machine | Kind::EtcdMember | Kind::NodeBundle
+        );
+        if !concerns_etcd {
+            return Ok(());
+        }
+        let voters = self.voters();
+        let affected = voters
+            .iter()
+            .filter(|voter| voter.machine == self.machine && voter.service != Service::Out);
+        for Voter { cluster, .. } in affected {
+            let mut before = EtcdHealth::default();
+            let mut after = EtcdHealth::default();
+            for voter in voters.iter().filter(|voter| voter.cluster == *cluster) {
+                let is_own = voter.machine == self.machine;
+                before.count(voter.service == Service::In);
+                if !(is_own && self.removes()) {
+                    after.count(voter.service == Service::In && !is_own);
+                }
+            }
+            // An only member has no quorum to keep: it may restart, but its data may not be removed.
+            let alone_and_stays = before.voters == 1 && !self.removes();
+            if !alone_and_stays && !after.has_quorum() {
+                return Err(Refusal(format!(
+                    "etcd cluster `{cluster}` would lose its quorum: {} of {} voting members answer",
+                    before.healthy_voters, before.voters
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_control_planes(&self) -> Result<(), Refusal> {
+        let is_own = |seen: &Seen<'_>| seen.machine == self.machine;
+        let control_planes = || self.seen(Kind::ControlPlane);
+        let takes_down = control_planes().any(|seen| is_own(&seen) && seen.service != Service::Out);
+        let is_alone = control_planes().all(|seen| is_own(&seen));
+        let others_answer = control_planes().any(|seen| !is_own(&seen) && seen.service == Service::In);
+        // Draining the node of a control plane leaves its API server running.
+        let concerns_api = self.change.key.kind() != Kind::Node;
+        if concerns_api && takes_down && !is_alone && !others_answer {
+            return Err(Refusal("no other API server answers".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_group(&self, plan: &Plan) -> Result<(), Refusal> {
+        // A node that leaves for good was taken out of the group's size by the spec.
+        let comes_back = self.change.replacement || !self.removes();
+        if !comes_back || self.change.disruption < Disruption::Drain {
+            return Ok(());
+        }
+        let group_of = |seen: &Seen<'a>| match seen.resource {
+            Some(Resource::Node(node)) => Some(node.group.as_str()),
+            _ => None,
+        };
+        // What is out of service already is not taken down by changing it.
+        let own = self
+            .seen(Kind::Node)
+            .find(|seen| seen.machine == self.machine && seen.service == Service::In);
+        let Some(group) = own.as_ref().and_then(group_of) else {
+            return Ok(());
+        };
+        // Of a node that cannot be seen the group is not known: it may be this one.
+        let out_of_service = self
+            .seen(Kind::Node)
+            .filter(|seen| seen.machine != self.machine && seen.service != Service::In)
+            .filter(|seen| group_of(seen).is_none_or(|other| other == group))
+            .count();
+        let allowed = usize::try_from(plan.rolling(group).max_unavailable).unwrap_or(usize::MAX);
+        if out_of_service >= allowed {
             return Err(Refusal(format!(
-                "etcd cluster `{cluster}` would lose its quorum: {healthy} of {total} voting members answer"
+                "{out_of_service} other nodes of group `{group}` are out of service; {allowed} may be at once"
             )));
         }
+        Ok(())
     }
-    Ok(())
-}
-
-fn check_control_planes(change: &Change, machine: &str, observation: &Observation) -> Result<(), Refusal> {
-    let control_planes: Vec<(&ResourceKey, &Existing)> = observation.owned_of(Kind::ControlPlane).collect();
-    let takes_down = control_planes
-        .iter()
-        .any(|(key, existing)| key.name() == machine && existing.health.is_healthy());
-    let others_answer = control_planes
-        .iter()
-        .filter(|(key, existing)| key.name() != machine && existing.health.is_healthy())
-        .count();
-    // Draining the node of a control plane leaves its API server running.
-    let concerns_api = change.key.kind() != Kind::Node;
-    if concerns_api && takes_down && control_planes.len() > 1 && others_answer == 0 {
-        return Err(Refusal("no other API server answers".to_owned()));
-    }
-    Ok(())
-}
-
-fn check_group(
-    plan: &Plan,
-    change: &Change,
-    machine: &str,
-    observation: &Observation,
-) -> Result<(), Refusal> {
-    // A node that leaves for good was taken out of the group's size by the spec.
-    let comes_back = change.replacement || !removes(change);
-    if !comes_back || change.disruption < Disruption::Drain {
-        return Ok(());
-    }
-    let node_of = |name: &str| observation.present(&ResourceKey::new(Kind::Node, name));
-    let group_of = |existing: &Existing| match &existing.resource {
-        Resource::Node(node) => Some(node.group.clone()),
-        _ => None,
-    };
-    // What is out of service already is not taken down by changing it.
-    let Some(node) = node_of(machine).filter(|node| node.health.is_healthy()) else {
-        return Ok(());
-    };
-    let Some(group) = group_of(node) else {
-        return Ok(());
-    };
-    let out_of_service = observation
-        .owned_of(Kind::Node)
-        .filter(|(key, existing)| key.name() != machine && group_of(existing).as_deref() == Some(&group))
-        .filter(|(_, existing)| !existing.health.is_healthy())
-        .count();
-    let allowed = usize::try_from(plan.rolling(&group).max_unavailable).unwrap_or(usize::MAX);
-    if out_of_service >= allowed {
-        return Err(Refusal(format!(
-            "{out_of_service} other nodes of group `{group}` are out of service; {allowed} may be at once"
-        )));
-    }
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Plans as files: `keelson plan --out FILE`, `keelson apply FILE`, and `keelson plan -o json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{Change, ClusterIdentity};
+use keelson_provider_api::{Change, ClusterIdentity, ResourceKey};
 use serde::{Deserialize, Serialize};
 
 use super::desired::Rolling;
@@ -33,6 +33,9 @@ pub struct PlanFile {
     /// How many nodes of each group may be out of service at once.
     #[serde(default)]
     pub rolling: BTreeMap<String, Rolling>,
+    /// What decides whether something may be taken down; empty in files of versions that did not know of it.
+    #[serde(default)]
+    pub decisive: BTreeSet<ResourceKey>,
     /// The steps, each after all that it waits for.
     pub steps: Vec<StepRecord>,
 }
@@ -72,6 +75,7 @@ impl From<&Plan> for PlanFile {
             desired_digest: plan.desired_digest,
             retires_cluster: plan.retires_cluster,
             rolling: plan.rolling.clone(),
+            decisive: plan.decisive.clone(),
             steps: plan
                 .steps
                 .iter()
@@ -98,6 +102,7 @@ impl TryFrom<PlanFile> for Plan {
             desired_digest: file.desired_digest,
             retires_cluster: file.retires_cluster,
             rolling: file.rolling,
+            decisive: file.decisive,
             steps: file
                 .steps
                 .into_iter()

@@ -1,13 +1,14 @@
 //! Kubernetes and etcd versions move forward, and Kubernetes one minor release at a time.
 //!
 //! Source: Kubernetes version skew policy, as restated in `reference/kubeadm.md` §9 ("No skipped minors even with
-//! one apiserver"); etcd supports downgrades only by a procedure of its own.
+//! one apiserver"); etcd goes up one minor release at a time as well, and down only by a procedure of its own
+//! (<https://etcd.io/docs/latest/upgrades/>).
 
 use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{Difference, NodeBundle};
 use keelson_provider_api::values::Version;
-use keelson_provider_api::{Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::verdict::{Verdict, Verdicts};
@@ -56,61 +57,114 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
 /// Add-ons that come with Kubernetes, by their source.
 const BUILT_IN: &str = "built-in";
 
-/// No kubelet may be newer than an API server: where a control plane may not move on, no other node does.
+/// A control plane that may not move on, and with it everything that must not be newer than its API server.
+struct Anchor<'a> {
+    machine: &'a str,
+    /// The version that its API server has at least; `None` where that could be any.
+    at_least: Option<Version>,
+    is_seen: bool,
+}
+
+impl<'a> Anchor<'a> {
+    /// The oldest of the control planes that are blocked. One that cannot be seen is as old as it can be: no kubelet is ever
+    /// newer than an API server, so it is as new as the newest kubelet that is no control plane's.
+    fn oldest(
+        verdicts: &'a Verdicts,
+        control_planes: &BTreeSet<&str>,
+        observation: &Observation,
+    ) -> Option<Self> {
+        let newest_kubelet = observation
+            .owned_of(Kind::NodeBundle)
+            .filter(|(key, _)| !control_planes.contains(key.name()))
+            .filter_map(|(_, existing)| kubernetes_version(&existing.resource))
+            .max();
+        let anchor = |key: &'a ResourceKey| match observation.get(key) {
+            Observed::Present(existing) => Some(Self {
+                machine: key.name(),
+                at_least: Some(kubernetes_version(&existing.resource)?),
+                is_seen: true,
+            }),
+            Observed::Unknown(_) => Some(Self {
+                machine: key.name(),
+                at_least: newest_kubelet,
+                is_seen: false,
+            }),
+            Observed::Absent => None,
+        };
+        verdicts
+            .iter()
+            .filter(|(key, verdict)| {
+                key.kind() == Kind::NodeBundle
+                    && control_planes.contains(key.name())
+                    && matches!(verdict, Verdict::Blocked { .. })
+            })
+            .filter_map(|(key, _)| anchor(key))
+            .min_by_key(|anchor| anchor.at_least)
+    }
+
+    fn holds(&self, wanted: Version) -> bool {
+        self.at_least.is_none_or(|at_least| wanted > at_least)
+    }
+
+    fn block(&self, what: &str) -> Verdict {
+        let (machine, version) = (self.machine, self.at_least);
+        match version.filter(|_| self.is_seen) {
+            Some(version) => Verdict::blocked(
+                format!("{what} the API server of {machine}, which is {version}"),
+                "it goes on when the control planes can",
+            ),
+            None => Verdict::blocked(
+                format!("{what} the API server of {machine}, whose version cannot be seen"),
+                format!(
+                    "it goes on when {machine} answers; if the machine is gone for good: keelson node forget {machine}"
+                ),
+            ),
+        }
+    }
+}
+
+/// No kubelet may be newer than an API server, nor may what comes with Kubernetes: where a control plane may not move on,
+/// or cannot be seen to have done so, none of them does.
 fn hold_kubelets_back(
     verdicts: &mut Verdicts,
     control_planes: &BTreeSet<&str>,
     desired: &DesiredState,
     observation: &Observation,
 ) {
-    let version = |resource: &Resource| bundle(resource)?.kubernetes_version;
-    let stuck = verdicts
-        .iter()
-        .filter(|(key, verdict)| {
-            key.kind() == Kind::NodeBundle
-                && control_planes.contains(key.name())
-                && matches!(verdict, Verdict::Blocked { .. })
-        })
-        .filter_map(|(key, _)| Some((version(&observation.present(key)?.resource)?, key.clone())))
-        .min();
-    let Some((oldest, control_plane)) = stuck else {
+    let seen = verdicts.clone();
+    let Some(anchor) = Anchor::oldest(&seen, control_planes, observation) else {
         return;
     };
+    let wanted_version = |key: &ResourceKey| kubernetes_version(&desired.resources.get(key)?.resource);
+    let newest_wanted = desired.resources.keys().filter_map(wanted_version).max();
     for (key, verdict) in verdicts.iter_mut() {
-        let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
-        let built_in = matches!(wanted, Some(Resource::Addon(addon)) if addon.source == BUILT_IN);
-        if built_in && matches!(verdict, Verdict::Update { .. }) {
-            *verdict = Verdict::blocked(
-                format!(
-                    "it goes with the API server of {}, which is {oldest}",
-                    control_plane.name()
-                ),
-                "it goes on when the control planes can",
-            );
-        }
-    }
-    for (key, verdict) in verdicts
-        .iter_mut()
-        .filter(|(key, _)| key.kind() == Kind::NodeBundle)
-    {
         let moves = matches!(
             verdict,
             Verdict::Create { .. } | Verdict::Update { .. } | Verdict::Replace { .. }
         );
-        let wanted = desired
-            .resources
-            .get(key)
-            .and_then(|wanted| version(&wanted.resource));
-        if moves && !control_planes.contains(key.name()) && wanted.is_some_and(|wanted| wanted > oldest) {
-            *verdict = Verdict::blocked(
-                format!(
-                    "its kubelet would be newer than the API server of {}, which is {oldest}",
-                    control_plane.name()
-                ),
-                "it goes on when the control planes can",
-            );
+        let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
+        match wanted {
+            Some(Resource::Addon(addon))
+                if addon.source == BUILT_IN
+                    && matches!(verdict, Verdict::Update { .. })
+                    && newest_wanted.is_some_and(|wanted| anchor.holds(wanted)) =>
+            {
+                *verdict = anchor.block("it goes with");
+            }
+            Some(resource @ Resource::NodeBundle(_))
+                if moves
+                    && !control_planes.contains(key.name())
+                    && kubernetes_version(resource).is_some_and(|wanted| anchor.holds(wanted)) =>
+            {
+                *verdict = anchor.block("its kubelet would be newer than");
+            }
+            _ => {}
         }
     }
+}
+
+fn kubernetes_version(resource: &Resource) -> Option<Version> {
+    bundle(resource)?.kubernetes_version
 }
 
 fn bundle(resource: &Resource) -> Option<&NodeBundle> {
@@ -126,22 +180,26 @@ fn problem(actual: &NodeBundle, wanted: &NodeBundle, serves_api: bool) -> Option
             return Some(backwards("Kubernetes", from, to));
         }
         if serves_api && to.minor > from.minor + 1 {
-            return Some(Verdict::blocked(
-                format!("Kubernetes {from} -> {to} skips a minor release"),
-                format!(
-                    "set kubernetesVersion to a release of {}.{} first",
-                    from.major,
-                    from.minor + 1
-                ),
-            ));
+            return Some(skips("Kubernetes", "kubernetesVersion", from, to));
         }
     }
-    if let (Some(from), Some(to)) = (actual.etcd_version, wanted.etcd_version)
-        && to < from
-    {
-        return Some(backwards("etcd", from, to));
+    if let (Some(from), Some(to)) = (actual.etcd_version, wanted.etcd_version) {
+        if to < from {
+            return Some(backwards("etcd", from, to));
+        }
+        if to.minor > from.minor + 1 {
+            return Some(skips("etcd", "etcd.version", from, to));
+        }
     }
     None
+}
+
+fn skips(what: &str, field: &str, from: Version, to: Version) -> Verdict {
+    let (major, next) = (from.major, from.minor + 1);
+    Verdict::blocked(
+        format!("{what} {from} -> {to} skips a minor release"),
+        format!("set {field} to a release of {major}.{next} first"),
+    )
 }
 
 fn backwards(what: &str, from: Version, to: Version) -> Verdict {

@@ -4,7 +4,7 @@ use keelson::plan::DesiredState;
 use keelson_provider_api::kinds::{EtcdSnapshot, MemberPhase};
 use keelson_provider_api::{Existing, Kind, Owner, Resource};
 
-use super::world::{THREE_AND_FOUR, World, desired, outline};
+use super::world::{THREE_AND_FOUR, World, desired, key, outline};
 
 fn blocked(world: &World, desired: &DesiredState) -> Vec<(String, String)> {
     let (_, report) = world.plan(desired);
@@ -142,6 +142,57 @@ fn versions_go_forward_and_one_minor_at_a_time() {
             }
         }
     }
+}
+
+#[test]
+fn etcd_goes_up_one_minor_release_at_a_time() {
+    let at = |version: &str| desired(&format!("  etcd: {{ version: {version} }}"));
+    let table = [
+        ("3.5.24", "3.6.8", None),
+        ("3.6.8", "3.6.12", None),
+        ("3.5.24", "3.7.0", Some("set etcd.version to a release of 3.6 first")),
+        ("3.6.8", "3.5.24", Some("goes back")),
+    ];
+    for (from, to, expected) in table {
+        let (_, report) = World::as_desired(&at(from)).plan(&at(to));
+        let told = format!("{:?}", report.blocked);
+        match expected {
+            None => assert!(!report.is_blocked(), "{from} -> {to}: {told}"),
+            Some(words) => assert!(told.contains(words), "{from} -> {to}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn a_control_plane_that_cannot_be_seen_holds_back_what_must_not_be_newer() {
+    let before = desired(THREE_AND_FOUR);
+    let after = desired(&THREE_AND_FOUR.replace("1.36.2", "1.37.0"));
+    let unseen = |world: World| world.unknown("node-bundle/control-plane-3");
+    let at_1_37 = |world: World, machine: &str| {
+        world.change(&format!("node-bundle/{machine}"), |existing| {
+            existing.resource = after.resources[&key(&format!("node-bundle/{machine}"))]
+                .resource
+                .clone();
+        })
+    };
+    let worker = "node-bundle/workers-1";
+    let proxy = "addon/kube-proxy";
+    let is_held = |world: &World, name: &str| {
+        let reasons = blocked(world, &after);
+        reasons
+            .iter()
+            .any(|(key, reason)| key == name && reason.contains("cannot be seen"))
+    };
+    let world = unseen(World::as_desired(&before));
+    assert!(is_held(&world, worker) && is_held(&world, proxy));
+    assert!(is_held(&world.clone().without(worker), worker), "a new worker");
+    // A kubelet that is at the new version was allowed to be: every API server was by then.
+    let later = at_1_37(world, "workers-2");
+    assert!(!is_held(&later, worker) && !is_held(&later, proxy));
+    // What changes no version waits for nobody.
+    let settings = desired(&format!("{THREE_AND_FOUR}\n  kubelet: {{ maxPods: 120 }}"));
+    let reasons = blocked(&unseen(World::as_desired(&before)), &settings);
+    assert!(reasons.iter().all(|(key, _)| key != worker), "{reasons:?}");
 }
 
 #[test]

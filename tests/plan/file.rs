@@ -31,6 +31,13 @@ fn a_plan_survives_being_a_file() {
 }
 
 #[test]
+fn a_plan_of_a_version_that_did_not_know_what_decides_about_permits_is_read() {
+    let mut older = document();
+    assert!(older.as_object_mut().unwrap().remove("decisive").is_some());
+    assert!(read(&older).unwrap().decisive().is_empty());
+}
+
+#[test]
 fn files_that_contradict_themselves_are_refused() {
     let mut circle = document();
     circle["steps"][0]["after"] = json!([1]);

@@ -1,9 +1,11 @@
 //! Who may be taken down now.
 
-use keelson::plan::{DesiredState, Plan, safety};
-use keelson_provider_api::{Change, Kind};
+use std::collections::BTreeSet;
 
-use super::world::{THREE_AND_FOUR, World, desired};
+use keelson::plan::{DesiredState, Plan, safety};
+use keelson_provider_api::{Change, Kind, Owner};
+
+use super::world::{THREE_AND_FOUR, World, desired, key};
 
 fn find<'a>(plan: &'a Plan, step: &str) -> &'a Change {
     plan.steps()
@@ -22,7 +24,7 @@ fn permits_depend_on_how_the_others_are() {
     let (plan, _) = healthy.plan(&after);
     let control_plane = "update node-bundle/control-plane-1";
     let worker = "update node-bundle/workers-1";
-    let table: [(&str, &str, World, Option<&str>); 8] = [
+    let table: [(&str, &str, World, Option<&str>); 13] = [
         ("all well", control_plane, healthy.clone(), None),
         (
             "one other member is gone",
@@ -64,6 +66,43 @@ fn permits_depend_on_how_the_others_are() {
             None,
         ),
         (
+            "the others' machines do not answer",
+            control_plane,
+            healthy
+                .clone()
+                .unknown("control-plane/control-plane-2")
+                .unknown("control-plane/control-plane-3"),
+            Some("no other API server"),
+        ),
+        (
+            "one of the others answers",
+            control_plane,
+            healthy.clone().unknown("control-plane/control-plane-2"),
+            None,
+        ),
+        (
+            "one other member cannot be seen",
+            control_plane,
+            healthy.clone().unknown("etcd-member/main:control-plane-2"),
+            Some("quorum"),
+        ),
+        (
+            "no member can be seen, its own neither",
+            control_plane,
+            healthy
+                .clone()
+                .unknown("etcd-member/main:control-plane-1")
+                .unknown("etcd-member/main:control-plane-2")
+                .unknown("etcd-member/main:control-plane-3"),
+            Some("quorum"),
+        ),
+        (
+            "another node cannot be seen",
+            worker,
+            healthy.clone().unknown("node/workers-2"),
+            Some("out of service"),
+        ),
+        (
             "members cannot be seen",
             worker,
             healthy.clone().unknown_kind(Kind::EtcdMember),
@@ -71,7 +110,7 @@ fn permits_depend_on_how_the_others_are() {
         ),
     ];
     for (situation, step, world, refusal) in table {
-        let result = safety::permit(&plan, find(&plan, step), &world.observation());
+        let result = safety::permit(&plan, find(&plan, step), &world.observation(), &BTreeSet::new());
         match (result, refusal) {
             (Ok(permit), None) => assert_eq!(permit.key(), &find(&plan, step).key),
             (Err(refused), Some(words)) => {
@@ -83,6 +122,53 @@ fn permits_depend_on_how_the_others_are() {
 }
 
 #[test]
+fn what_is_being_taken_down_counts_as_down() {
+    let before = format!(
+        "{THREE_AND_FOUR}\n  etcd: {{ events: shared }}"
+    )
+    .replace("replicas: 4", "replicas: 4, maxUnavailable: 2");
+    let healthy = World::as_desired(&desired(&before));
+    let (plan, _) = healthy.plan(&desired(&before.replace("1.36.2", "1.37.0")));
+    let table: [(&str, &[&str], Option<&str>); 5] = [
+        ("workers-1", &["workers-2"], None),
+        ("workers-1", &["workers-2", "workers-3"], Some("out of service")),
+        ("workers-1", &["workers-1", "workers-2", "control-plane-1"], None),
+        ("control-plane-1", &["control-plane-2"], Some("quorum")),
+        ("control-plane-1", &["control-plane-1", "workers-1"], None),
+    ];
+    for (machine, going_down, refusal) in table {
+        let change = find(&plan, &format!("update node-bundle/{machine}"));
+        let going_down: BTreeSet<String> = going_down.iter().map(ToString::to_string).collect();
+        let result = safety::permit(&plan, change, &healthy.observation(), &going_down);
+        let refused = result.err().map(|refused| refused.to_string());
+        match refusal {
+            None => assert_eq!(refused, None, "{machine} {going_down:?}"),
+            Some(words) => assert!(
+                refused.is_some_and(|refused| refused.contains(words)),
+                "{machine} {going_down:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_plan_names_what_decides_about_its_permits() {
+    let wanted = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&wanted)
+        .without("node/workers-4")
+        .unknown("node/workers-3")
+        .change("node/workers-2", |node| node.owner = Owner::Other("someone".to_owned()))
+        .unknown_kind(Kind::ControlPlane);
+    let (plan, _) = world.plan(&wanted);
+    let named = |text: &str| plan.decisive().contains(&key(text));
+    let ours = ["etcd-member/main:control-plane-1", "node/workers-1"];
+    let unseen = ["node/workers-3", "control-plane/control-plane-2"];
+    let nothing_of_ours = ["node/workers-2", "node/workers-4", "machine/workers-1"];
+    assert!(ours.into_iter().chain(unseen).all(named), "{:?}", plan.decisive());
+    assert!(!nothing_of_ours.into_iter().any(named), "{:?}", plan.decisive());
+}
+
+#[test]
 fn an_only_control_plane_may_restart() {
     let with = |pods: u32| desired(&format!("  kubelet: {{ maxPods: {pods} }}"));
     let world = World::as_desired(&with(110));
@@ -91,7 +177,8 @@ fn an_only_control_plane_may_restart() {
         safety::permit(
             &plan,
             find(&plan, "update node-bundle/control-plane-1"),
-            &world.observation()
+            &world.observation(),
+            &BTreeSet::new()
         )
         .is_ok()
     );
@@ -102,5 +189,5 @@ fn a_cluster_that_ends_needs_no_quorum() {
     let world = World::as_desired(&desired(THREE_AND_FOUR)).sick("etcd-member/main:control-plane-1");
     let (plan, _) = world.plan(&DesiredState::nothing());
     let delete = find(&plan, "delete machine/control-plane-2");
-    assert!(safety::permit(&plan, delete, &world.observation()).is_ok());
+    assert!(safety::permit(&plan, delete, &world.observation(), &BTreeSet::new()).is_ok());
 }

@@ -96,6 +96,14 @@ impl World {
         self
     }
 
+    /// The same thing under another key.
+    pub(super) fn renamed(mut self, from: &str, to: &str) -> Self {
+        let thing = self.entries.remove(&key(from));
+        let thing = thing.unwrap_or_else(|| panic!("{from} is not there"));
+        self.entries.insert(key(to), thing);
+        self
+    }
+
     pub(super) fn unknown(mut self, name: &str) -> Self {
         self.entries
             .insert(key(name), Observed::Unknown("unreachable".to_owned()));

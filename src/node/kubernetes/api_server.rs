@@ -39,8 +39,8 @@ pub struct ApiServerSettings {
     pub oidc: Option<Oidc>,
     /// What the audit log records.
     pub audit: AuditLevel,
-    /// How Secrets are encrypted in etcd; `None` for not at all.
-    pub encryption: Option<SecretsProvider>,
+    /// How Secrets are encrypted in etcd.
+    pub encryption: SecretsProvider,
     /// More flags, in the user's order.
     pub extra_arguments: Vec<(String, String)>,
 }
@@ -71,17 +71,30 @@ pub struct Oidc {
 }
 
 /// How Secrets are encrypted in etcd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretsProvider {
     /// XSalsa20 and Poly1305.
+    #[default]
     Secretbox,
     /// AES-CBC with PKCS#7 padding.
     Aescbc,
+    /// Not at all.
+    Identity,
 }
 
-/// The file that tells the API server how to encrypt Secrets: with `key`, 32 bytes in base64. What was written before
-/// there was encryption can still be read.
+impl SecretsProvider {
+    const ALL: [Self; 3] = [Self::Secretbox, Self::Aescbc, Self::Identity];
+
+    /// All of them, this one first: what the API server writes with, then what else it can read.
+    fn in_order(self) -> impl Iterator<Item = Self> {
+        let others = Self::ALL.into_iter().filter(move |&other| other != self);
+        std::iter::once(self).chain(others)
+    }
+}
+
+/// The file that tells the API server how to encrypt Secrets: with `key`, 32 bytes in base64. What was written with any
+/// other provider can still be read, so the provider can change, and control planes can change one after the other.
 /// <https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/>
 ///
 /// # Errors
@@ -109,7 +122,7 @@ pub fn encryption_configuration(
     #[derive(Serialize)]
     struct Resource<'a> {
         resources: [&'a str; 1],
-        providers: [Provider<'a>; 2],
+        providers: Vec<Provider<'a>>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -118,32 +131,30 @@ pub fn encryption_configuration(
         kind: &'a str,
         resources: [Resource<'a>; 1],
     }
-    let keys = Keys {
+    let keys = || Keys {
         keys: [Key {
             name: "keelson",
             secret: key.expose(),
         }],
     };
-    let first = match provider {
-        SecretsProvider::Secretbox => Provider::Secretbox(keys),
-        SecretsProvider::Aescbc => Provider::Aescbc(keys),
+    let with_key = |provider| match provider {
+        SecretsProvider::Secretbox => Provider::Secretbox(keys()),
+        SecretsProvider::Aescbc => Provider::Aescbc(keys()),
+        SecretsProvider::Identity => Provider::Identity(Map::new()),
     };
     let configuration = Configuration {
         api_version: "apiserver.config.k8s.io/v1",
         kind: "EncryptionConfiguration",
         resources: [Resource {
             resources: ["secrets"],
-            providers: [first, Provider::Identity(Map::new())],
+            providers: provider.in_order().map(with_key).collect(),
         }],
     };
     Ok(Secret::new(serde_saphyr::to_string(&configuration)?))
 }
 
-/// Adds the files that the API server reads, and gives a digest of them.
-pub(super) fn add_files(
-    settings: &ApiServerSettings,
-    contents: &mut Contents,
-) -> Result<Vec<String>, RenderError> {
+/// The files that the API server reads when it starts and that hold no secret, by path.
+fn files(settings: &ApiServerSettings) -> Result<Vec<(&'static str, String)>, RenderError> {
     let mut files = vec![
         (ADMISSION_FILE, serde_saphyr::to_string(&admission())?),
         (
@@ -154,11 +165,23 @@ pub(super) fn add_files(
     if settings.audit == AuditLevel::Policy {
         files.push((AUDIT_POLICY_FILE, AUDIT_POLICY.to_owned()));
     }
-    let mut texts = Vec::new();
-    for (path, text) in files {
-        texts.push(text.clone());
+    Ok(files)
+}
+
+/// Adds the files that the API server reads.
+pub(super) fn add_files(settings: &ApiServerSettings, contents: &mut Contents) -> Result<(), RenderError> {
+    for (path, text) in files(settings)? {
         contents.file(path, Access::of_root(0o600), text, &[]);
     }
+    Ok(())
+}
+
+/// What the API server reads when it starts, so that it starts anew when that changes. Of the file with the key of Secrets
+/// only the order of the providers can change, which is no secret.
+pub(super) fn reads(settings: &ApiServerSettings) -> Result<Vec<String>, RenderError> {
+    let mut texts: Vec<String> = files(settings)?.into_iter().map(|(_, text)| text).collect();
+    let providers: Vec<SecretsProvider> = settings.encryption.in_order().collect();
+    texts.push(serde_saphyr::to_string(&providers)?);
     Ok(texts)
 }
 
@@ -248,9 +271,6 @@ pub(super) fn flags(settings: &KubernetesSettings, control_plane: &ControlPlaneS
             ("audit-policy-file", AUDIT_POLICY_FILE.to_owned()),
         ]);
     }
-    if api.encryption.is_some() {
-        defaults.push(("encryption-provider-config", ENCRYPTION_FILE.to_owned()));
-    }
     if let Some(gates) = feature_gates(&settings.feature_gates) {
         defaults.push(("feature-gates", gates));
     }
@@ -270,6 +290,7 @@ fn flags_of_every_cluster() -> Vec<(&'static str, String)> {
         ("authorization-mode", text("Node,RBAC")),
         ("client-ca-file", text(AUTHORITY)),
         ("enable-bootstrap-token-auth", text("true")),
+        ("encryption-provider-config", text(ENCRYPTION_FILE)),
         ("etcd-cafile", pki("etcd/ca.crt")),
         ("etcd-certfile", pki("apiserver-etcd-client.crt")),
         ("etcd-keyfile", pki("apiserver-etcd-client.key")),

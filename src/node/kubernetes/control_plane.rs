@@ -63,15 +63,14 @@ struct Component<'a> {
     port: u16,
     live_path: &'static str,
     ready_path: Option<&'static str>,
-    /// The texts of files that it reads when it starts.
+    /// What it reads when it starts, as far as that is no secret.
     reads: Vec<String>,
 }
 
-/// Adds a control plane to what a machine runs.
+/// Adds the folders and files of a control plane to what a machine runs.
 pub(super) fn add(
     settings: &KubernetesSettings,
     control_plane: &ControlPlaneSettings,
-    secrets: &[PlacedSecret],
     contents: &mut Contents,
 ) -> Result<(), RenderError> {
     for (folder, mode) in [
@@ -83,16 +82,25 @@ pub(super) fn add(
     ] {
         contents.directory(folder, Access::of_root(mode));
     }
-    let reads = api_server::add_files(&control_plane.api, contents)?;
-    add_kubeconfigs(settings, contents)?;
-    // The manifests come last: what they name is there by then.
+    api_server::add_files(&control_plane.api, contents)?;
+    add_kubeconfigs(settings, contents)
+}
+
+/// Adds the manifests of a control plane's pods. They come last: the kubelet may start a pod as soon as its manifest is
+/// there, and what it names, `secrets` among them, has to be there by then.
+pub(super) fn add_manifests(
+    settings: &KubernetesSettings,
+    control_plane: &ControlPlaneSettings,
+    secrets: &[PlacedSecret],
+    contents: &mut Contents,
+) -> Result<(), RenderError> {
     let [api_server_image, controller_manager_image, scheduler_image] = &control_plane.images;
     let mut components = [
         api_server(settings, control_plane, api_server_image),
         controller_manager(settings, control_plane, controller_manager_image),
         scheduler(settings, control_plane, scheduler_image),
     ];
-    components[0].reads = reads;
+    components[0].reads = api_server::reads(&control_plane.api)?;
     for component in &components {
         add_component(component, secrets, contents)?;
     }

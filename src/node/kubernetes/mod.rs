@@ -71,15 +71,12 @@ pub struct KubernetesSettings {
     pub routed: Option<RoutedSettings>,
 }
 
-/// Adds Kubernetes to what a machine runs. `secrets` are the certificates and keys that come beside the bundle.
-pub(super) fn add(
-    settings: &KubernetesSettings,
-    secrets: &[PlacedSecret],
-    contents: &mut Contents,
-) -> Result<(), RenderError> {
+/// Adds Kubernetes to what a machine runs, but for the pods of a control plane: [`add_manifests`] does those, after the
+/// certificates and keys.
+pub(super) fn add(settings: &KubernetesSettings, contents: &mut Contents) -> Result<(), RenderError> {
     runtime::add(&settings.runtime, contents)?;
     if let Some(control_plane) = &settings.control_plane {
-        control_plane::add(settings, control_plane, secrets, contents)?;
+        control_plane::add(settings, control_plane, contents)?;
     }
     kubelet::add(settings, contents)?;
     if let Some(routed) = &settings.routed {
@@ -89,6 +86,19 @@ pub(super) fn add(
         network::add_virtual_address(virtual_address, contents)?;
     }
     Ok(())
+}
+
+/// Adds the manifests of a control plane's pods, which come after `secrets`, the certificates and keys that come beside the
+/// bundle.
+pub(super) fn add_manifests(
+    settings: &KubernetesSettings,
+    secrets: &[PlacedSecret],
+    contents: &mut Contents,
+) -> Result<(), RenderError> {
+    match &settings.control_plane {
+        Some(control_plane) => control_plane::add_manifests(settings, control_plane, secrets, contents),
+        None => Ok(()),
+    }
 }
 
 /// The units whose settings hold what is a machine's own.

@@ -96,7 +96,7 @@ fn control_plane() -> ControlPlaneSettings {
                 groups: Some(("groups".to_owned(), "oidc:".to_owned())),
             }),
             audit: AuditLevel::Policy,
-            encryption: Some(SecretsProvider::Secretbox),
+            encryption: SecretsProvider::Secretbox,
             extra_arguments: arguments(&[
                 ("service-account-issuer", "https://b.example.com"),
                 ("v", "2"),
@@ -268,11 +268,48 @@ fn the_configuration_of_containerd_is_toml_with_what_a_user_says_last() {
 #[test]
 fn the_file_with_the_key_of_secrets_is_what_an_api_server_reads() {
     let key = Secret::new("c2VjcmV0".to_owned());
-    let text = encryption_configuration(SecretsProvider::Secretbox, &key).unwrap();
-    let parsed: Value = serde_saphyr::from_str(text.expose()).unwrap();
-    let providers = &parsed["resources"][0]["providers"];
-    assert_eq!(providers[0]["secretbox"]["keys"][0]["secret"], "c2VjcmV0");
-    assert_eq!(providers[1]["identity"], json!({}));
+    // Whatever Secrets were written with before can still be read.
+    let table = [
+        (SecretsProvider::Secretbox, ["secretbox", "aescbc", "identity"]),
+        (SecretsProvider::Aescbc, ["aescbc", "secretbox", "identity"]),
+        (SecretsProvider::Identity, ["identity", "secretbox", "aescbc"]),
+    ];
+    for (provider, order) in table {
+        let text = encryption_configuration(provider, &key).unwrap();
+        let parsed: Value = serde_saphyr::from_str(text.expose()).unwrap();
+        let providers = parsed["resources"][0]["providers"].as_array().unwrap();
+        assert_eq!(providers.len(), order.len());
+        for (found, name) in providers.iter().zip(order) {
+            let wanted = match name {
+                "identity" => json!({}),
+                _ => json!({ "keys": [{ "name": "keelson", "secret": "c2VjcmV0" }] }),
+            };
+            assert_eq!(found, &json!({ name: wanted }));
+        }
+    }
+}
+
+#[test]
+fn an_api_server_starts_anew_when_secrets_are_encrypted_otherwise() {
+    let manifest = |encryption| {
+        let mut settings = settings(kubelet(KubeletRole::ControlPlane), Some(control_plane()));
+        settings.control_plane.as_mut().unwrap().api.encryption = encryption;
+        let class = NodeClass {
+            kubernetes: Some(settings),
+            ..NodeClass::default()
+        };
+        let files = class.render().unwrap();
+        let manifest = files.shared()["files/etc/kubernetes/manifests/kube-apiserver.yaml"].clone();
+        (files.digest(None), manifest)
+    };
+    let (with, without) = (
+        manifest(SecretsProvider::Secretbox),
+        manifest(SecretsProvider::Identity),
+    );
+    assert_ne!(with.0, without.0);
+    assert_ne!(with.1, without.1);
+    let text = String::from_utf8(without.1).unwrap();
+    assert!(text.contains("--encryption-provider-config="), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keelson_provider_api::kinds::MemberPhase;
+use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
     EtcdMemberFacts, Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
@@ -115,7 +115,7 @@ fn report(name: ClusterName, desired: &DesiredState, observation: &Observation) 
     let owned = observation.owned_of(Kind::EtcdMember).map(|(key, _)| key);
     let keys: std::collections::BTreeSet<&ResourceKey> = wanted.chain(owned).collect();
     for key in keys {
-        let Some((cluster, machine)) = key.name().split_once(':') else {
+        let Some((cluster, machine)) = EtcdMember::parse_name(key.name()) else {
             continue;
         };
         let member = member(machine, observation.get(key));

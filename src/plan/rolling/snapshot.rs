@@ -67,6 +67,7 @@ fn has_young_snapshot(observation: &Observation, cluster: &str, purpose: &str, n
             .created_at
             .checked_add(Span::new().hours(SNAPSHOT_LIFE_HOURS))
             .is_ok_and(|until| until > now);
-        fits && young
+        // One that cannot be restored is no net to fall into.
+        fits && young && existing.health.is_healthy()
     })
 }

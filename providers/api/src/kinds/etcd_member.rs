@@ -32,6 +32,11 @@ impl EtcdMember {
     pub fn name(cluster: &str, machine: &str) -> String {
         format!("{cluster}:{machine}")
     }
+
+    /// The cluster and the machine that a member's [name](Self::name) is made of; `None` for a text that is no such name.
+    pub fn parse_name(name: &str) -> Option<(&str, &str)> {
+        name.split_once(':')
+    }
 }
 
 /// A member of an etcd cluster.
