@@ -242,11 +242,7 @@ fn of_api_server(
     external: Option<&ExternalEtcd>,
 ) -> Vec<(OtherSecret, String, Access)> {
     let encryption = OtherSecret::Encryption(encryption(blueprint.spec.api.encryption));
-    let mut others = vec![(
-        encryption,
-        ENCRYPTION_FILE.to_owned(),
-        Access::of_root(KEY_MODE),
-    )];
+    let mut others = vec![(encryption, ENCRYPTION_FILE.to_owned(), Access::of_root(KEY_MODE))];
     if let Some(external) = external {
         let folder = Layout::default().kubernetes;
         let files = [

@@ -147,7 +147,8 @@ fn hold_kubelets_back(
             Some(Resource::Addon(addon))
                 if addon.source == BUILT_IN
                     && matches!(verdict, Verdict::Update { .. })
-                    && newest_wanted.is_some_and(|wanted| anchor.holds(wanted)) =>
+                    // Neither forth nor back.
+                    && newest_wanted.is_some_and(|wanted| anchor.at_least != Some(wanted)) =>
             {
                 *verdict = anchor.block("it goes with");
             }
