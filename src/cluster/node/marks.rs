@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node as NodeObject, Taint as ObjectTaint};
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::values::{Labels, Taint, TaintEffect};
+use keelson_provider_api::values::{Labels, Taint};
 use kube::ResourceExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -150,7 +150,7 @@ fn changed_taints(object: &NodeObject, recorded: &[Taint], wanted: &[Taint]) -> 
             after.push(ObjectTaint {
                 key: taint.key.clone(),
                 value: Some(taint.value.clone()).filter(|value| !value.is_empty()),
-                effect: effect_name(taint.effect).to_owned(),
+                effect: taint.effect.to_string(),
                 time_added: None,
             });
         }
@@ -165,19 +165,11 @@ fn taints_of(object: &NodeObject) -> Vec<ObjectTaint> {
 
 /// A node has one taint for each key and effect.
 fn is_same(object: &ObjectTaint, taint: &Taint) -> bool {
-    object.key == taint.key && object.effect == effect_name(taint.effect)
+    object.key == taint.key && object.effect == taint.effect.name()
 }
 
 fn is_equal(object: &ObjectTaint, taint: &Taint) -> bool {
     is_same(object, taint) && object.value.as_deref().unwrap_or_default() == taint.value
-}
-
-fn effect_name(effect: TaintEffect) -> &'static str {
-    match effect {
-        TaintEffect::NoSchedule => "NoSchedule",
-        TaintEffect::PreferNoSchedule => "PreferNoSchedule",
-        TaintEffect::NoExecute => "NoExecute",
-    }
 }
 
 /// The labels and taints that keelson has set, by its own record.

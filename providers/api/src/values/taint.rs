@@ -1,6 +1,7 @@
 //! Labels and taints of Kubernetes nodes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,4 +31,21 @@ pub enum TaintEffect {
     PreferNoSchedule,
     /// Running pods are evicted, new ones are not scheduled.
     NoExecute,
+}
+
+impl TaintEffect {
+    /// The effect's name in the Kubernetes API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
+    }
+}
+
+impl fmt::Display for TaintEffect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
 }
