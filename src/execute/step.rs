@@ -6,8 +6,8 @@ use std::time::Duration;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ErrorClass, Existing, Observation, Observed, Outcome, Owner, Progress, Provider, ProviderError,
-    Resource, StepContext,
+    Action, Change, ErrorClass, Existing, Observation, Observed, Outcome, Owner, Progress, Provider,
+    ProviderError, Resource, StepContext,
 };
 
 use super::backoff::{Backoff, STEP_ATTEMPTS};

@@ -13,9 +13,8 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let members = etcd::member_keys(blueprint);
     let stacked = matches!(blueprint.spec.etcd.placement, EtcdPlacement::Stacked);
     for machine in blueprint.with_role(MachineRole::ControlPlane) {
-        let own = |key: &&ResourceKey| {
-            EtcdMember::parse_name(key.name()).is_some_and(|(_, on)| on == machine.name)
-        };
+        let own =
+            |key: &&ResourceKey| EtcdMember::parse_name(key.name()).is_some_and(|(_, on)| on == machine.name);
         // A stacked control plane speaks to the members beside it, others to whichever answers.
         let (after, after_any) = if stacked {
             (members.iter().filter(own).cloned().collect(), Vec::new())

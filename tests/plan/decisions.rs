@@ -150,7 +150,11 @@ fn etcd_goes_up_one_minor_release_at_a_time() {
     let table = [
         ("3.5.24", "3.6.8", None),
         ("3.6.8", "3.6.12", None),
-        ("3.5.24", "3.7.0", Some("set etcd.version to a release of 3.6 first")),
+        (
+            "3.5.24",
+            "3.7.0",
+            Some("set etcd.version to a release of 3.6 first"),
+        ),
         ("3.6.8", "3.5.24", Some("goes back")),
     ];
     for (from, to, expected) in table {
@@ -239,10 +243,7 @@ fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
         cluster: "main".to_owned(),
         purpose: "upgrade".to_owned(),
     };
-    with_snapshot.add(
-        super::world::key("etcd-snapshot/main:1"),
-        Resource::from(snapshot),
-    );
+    with_snapshot.add(key("etcd-snapshot/main:1"), Resource::from(snapshot));
     let world = World::as_desired(&with_snapshot);
     assert!(world.plan(&desired).0.is_empty());
     let (plan, _) = world.plan(&DesiredState::nothing());

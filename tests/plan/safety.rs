@@ -123,10 +123,8 @@ fn permits_depend_on_how_the_others_are() {
 
 #[test]
 fn what_is_being_taken_down_counts_as_down() {
-    let before = format!(
-        "{THREE_AND_FOUR}\n  etcd: {{ events: shared }}"
-    )
-    .replace("replicas: 4", "replicas: 4, maxUnavailable: 2");
+    let before = format!("{THREE_AND_FOUR}\n  etcd: {{ events: shared }}")
+        .replace("replicas: 4", "replicas: 4, rolling: { maxUnavailable: 2 }");
     let healthy = World::as_desired(&desired(&before));
     let (plan, _) = healthy.plan(&desired(&before.replace("1.36.2", "1.37.0")));
     let table: [(&str, &[&str], Option<&str>); 5] = [
@@ -157,7 +155,9 @@ fn a_plan_names_what_decides_about_its_permits() {
     let world = World::as_desired(&wanted)
         .without("node/workers-4")
         .unknown("node/workers-3")
-        .change("node/workers-2", |node| node.owner = Owner::Other("someone".to_owned()))
+        .change("node/workers-2", |node| {
+            node.owner = Owner::Other("someone".to_owned())
+        })
         .unknown_kind(Kind::ControlPlane);
     let (plan, _) = world.plan(&wanted);
     let named = |text: &str| plan.decisive().contains(&key(text));
