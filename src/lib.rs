@@ -94,7 +94,9 @@
 //! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without, and
 //!   confirms it before every attempt.
 //! - Nothing is taken down without a [`QuorumPermit`](plan::safety::QuorumPermit), which only [`plan::safety`] makes,
-//!   and which is used up by one attempt.
+//!   and which is used up by one attempt. One step at a time asks, with a look at everything that decides, by name
+//!   ([`Plan::decisive`](plan::Plan::decisive)): what does not answer, and what a permit is held for, counts as out of
+//!   service.
 //! - Nothing but `main` and [`cli`] touches the terminal, the environment or the exit code. [`view`]'s bars draw on
 //!   stderr, and only because a command asked for them.
 //! - Only [`spec::load`] makes a [`ValidSpec`](spec::ValidSpec); only the planner and the reader of saved plans make a
@@ -103,7 +105,9 @@
 //!   has no serialised form, so no log, plan or journal holds one by accident.
 //! - What a render writes, a listing prints or a status tells holds no key: only `etcd credentials` and `kubeconfig` give
 //!   keys away, to a file of the user's or because they were asked to print them.
-//! - An authority is written to the state store once, where there is none, and never over.
+//! - An authority is written to the state store once, where there is none, and never over; only the end of a destroy, after
+//!   it is proven that nothing is left, takes authorities and keys away.
+//! - Whatever Secrets were encrypted with in etcd, an API server can read them: each has every provider, the chosen one first.
 //! - No `unsafe`; no lint is allowed silently (`#[expect(…, reason = "…")]` instead).
 //!
 //! # Where to add things

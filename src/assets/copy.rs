@@ -1,5 +1,6 @@
 //! Filling a mirror of one's own.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
@@ -102,7 +103,12 @@ impl std::io::Write for Hashing<'_> {
 
 /// Puts a digest into a list, in place of another one for the same file.
 fn list(path: &Path, name: &str, sha256: Digest) -> Result<(), AssetError> {
-    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        // What cannot be read may list other files: it is not written over.
+        Err(error) => return Err(failed("read", path)(error)),
+    };
     let others = before.lines().filter(|line| {
         let listed = line.split_once(char::is_whitespace);
         listed.is_some_and(|(_, file)| file.trim_start().trim_start_matches('*') != name)
@@ -118,10 +124,49 @@ fn list(path: &Path, name: &str, sha256: Digest) -> Result<(), AssetError> {
     if text == before {
         return Ok(());
     }
-    std::fs::write(path, text).map_err(failed("write", path))
+    // Beside it and renamed, so that no reader, and no crash, finds half a list.
+    let draft = PathBuf::from(format!("{}.part", path.display()));
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(failed("write", &draft))?;
+    std::fs::rename(&draft, path).map_err(failed("write", path))
 }
 
 fn failed(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AssetError {
     let path = path.to_owned();
     move |source| AssetError::File { verb, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_keeps_what_it_has_and_is_left_alone_where_it_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("SHA256SUMS");
+        let text = || std::fs::read_to_string(&path).unwrap();
+        let (one, two) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
+        list(&path, "b", one).unwrap();
+        list(&path, "a", one).unwrap();
+        list(&path, "b", two).unwrap();
+        let wanted = format!("{}  a\n{}  b\n", one.hexadecimal(), two.hexadecimal());
+        assert_eq!(text(), wanted);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no draft stays"
+        );
+        // Not text: the same for whoever reads it, also for root, whom no mode keeps out.
+        std::fs::write(&path, b"\xff\xfe\n").unwrap();
+        let refused = list(&path, "c", one);
+        assert!(
+            matches!(refused, Err(AssetError::File { verb: "read", .. })),
+            "{refused:?}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), b"\xff\xfe\n");
+    }
 }

@@ -1,4 +1,5 @@
-//! Reading files over HTTP: bounded in time and size, again when that may help.
+//! Reading files over HTTP: bounded in time and size. A request is made again when that may help; a file whose transfer
+//! breaks off is not: running the command again goes on with what is missing.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,8 @@
 //! | `addon` | inventories, applying, pruning, health |
 //! | `node` | from a machine that has joined to a node that is Ready, and back |
 //! | `drain` | moving a node's pods elsewhere |
+//! | `patience` | waiting that ends |
+//! | `step` | one change while it is carried out: what it speaks to, and whether it may have had an effect |
 
 mod addon;
 mod api;

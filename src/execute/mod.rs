@@ -9,6 +9,8 @@
 //! | [`backoff`] | how long to wait before trying again |
 //! | `step` | carries one step out: permit, attempts, looking again |
 //! | [`dispatch`] | starts each step the moment all that it waits for is done |
+//! | `permits` | who may take something down, one at a time, and what there is to count before |
+//! | [`interrupt`] | the wish that a run stops |
 //! | [`journal`] | writes down what was done, for people and audits |
 
 pub mod backoff;
@@ -18,8 +20,8 @@ pub mod interrupt;
 pub mod journal;
 pub mod lease;
 pub mod observe;
-pub mod permits;
-mod providers;
+mod permits;
+pub mod providers;
 mod step;
 
 pub use dispatch::{Executed, Execution, StepFailure};

@@ -12,9 +12,6 @@ use crate::plan::DesiredState;
 use crate::spec::versions::nearest_release;
 use crate::spec::{Addon, KubeProxyMode, Location, Plugin, ValidSpec};
 
-/// The source of an add-on that keelson brings with it.
-const BUILT_IN_SOURCE: &str = "built-in";
-
 /// Where an add-on's objects come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddonSource {
@@ -96,7 +93,10 @@ impl AddonBlueprint {
     /// When a value of the spec cannot stand where a template puts it.
     pub fn resource(&self, settings: &AddonSettings) -> Result<AddonResource, RenderError> {
         let (source, sha256) = match &self.source {
-            AddonSource::BuiltIn => (BUILT_IN_SOURCE.to_owned(), addons::digest(&self.name, settings)?),
+            AddonSource::BuiltIn => (
+                AddonResource::BUILT_IN.to_owned(),
+                addons::digest(&self.name, settings)?,
+            ),
             AddonSource::Manifest { location, sha256 } => (location.to_string(), *sha256),
         };
         let digest = Digest::of_json(&json!([self.name, source, sha256]));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::kinds::{self, MachineRole};
 use keelson_provider_api::values::{ClusterName, Labels, Taint};
 use keelson_provider_api::{Kind, ResourceKey};
 
@@ -14,13 +14,13 @@ use crate::spec::{
 };
 
 /// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
-pub const API_PORT: u16 = 6443;
+pub const API_PORT: u16 = kinds::ControlPlane::API_PORT;
 
 /// The name of what stands before the API: its load balancer or virtual address.
 pub(super) const API_NAME: &str = "api";
 
 /// The group of the control planes' machines.
-const CONTROL_PLANE_GROUP: &str = "control-plane";
+const CONTROL_PLANE_GROUP: &str = kinds::Machine::CONTROL_PLANE_GROUP;
 /// The group of machines that only run etcd.
 const ETCD_GROUP: &str = "etcd";
 

@@ -38,8 +38,10 @@ pub enum OtherSecret {
     ServiceAccountPublicKey,
     /// How Secrets are encrypted in etcd, with the key.
     Encryption(SecretsProvider),
-    /// A file that the spec names: for an etcd that someone else runs.
-    Brought(String),
+    /// A certificate in a file that the spec names: of an etcd that someone else runs. It is no secret, and may be renewed.
+    BroughtCertificate(String),
+    /// A private key in a file that the spec names, which goes with a [certificate](Self::BroughtCertificate).
+    BroughtKey(String),
 }
 
 impl MachineCertificates {
@@ -130,9 +132,19 @@ impl MachineCertificates {
         authorities.chain(issued).chain(others).collect()
     }
 
+    /// The certificates that the spec brings: the file that it names, and the one on the machine.
+    pub fn brought(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.others.iter().filter_map(|(what, path, _)| match what {
+            OtherSecret::BroughtCertificate(source) => Some((source.as_str(), path.as_str())),
+            _ => None,
+        })
+    }
+
     /// The paths of the certificates, without their keys.
     pub fn certificate_paths(&self) -> Vec<String> {
+        let brought = self.brought().map(|(_, path)| path.to_owned());
         let authorities = self.authorities.iter().map(|(_, path, _)| path.clone());
+        let authorities = authorities.chain(brought);
         let places = self.requirements.iter();
         let issued =
             places.filter_map(|(requirement, _)| Some(requirement.place.as_ref()?.certificate_file.clone()));
@@ -147,7 +159,8 @@ impl MachineCertificates {
             .collect()
     }
 
-    /// The digest of what they are to be, whoever signs them; `None` where there are none.
+    /// The digest of what they are to be, whoever signs them; `None` where there are none. What the spec brings is in
+    /// files of its own: whether machines have it is seen when they are looked at, not here.
     pub fn digest(&self) -> Option<Digest> {
         let wanted: Vec<_> = self
             .requirements
@@ -255,7 +268,11 @@ fn of_api_server(
             (&external.key, "apiserver-etcd-client.key", KEY_MODE),
         ];
         others.extend(files.map(|(brought, file, mode)| {
-            let what = OtherSecret::Brought(brought.clone());
+            let what = if mode == KEY_MODE {
+                OtherSecret::BroughtKey(brought.clone())
+            } else {
+                OtherSecret::BroughtCertificate(brought.clone())
+            };
             (what, format!("{folder}/{file}"), Access::of_root(mode))
         }));
     }

@@ -19,8 +19,7 @@ use crate::node::{
     AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, etcd_release, image,
 };
 use crate::spec::{
-    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, EventsPlacement, Plugin, RUNTIME_RELEASES,
-    nearest_release,
+    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, nearest_release,
 };
 
 /// What the machines of each set of roles run. Rendered once for each set, however many machines have it.
@@ -88,18 +87,11 @@ fn etcd(blueprint: &Blueprint<'_>, assets: &AssetIndex, version: Version) -> Etc
     EtcdSettings {
         version,
         release: assets.release(&etcd_release(version)),
-        instances: instances(blueprint),
+        instances: etcd.instances().to_vec(),
         heartbeat_ms: etcd.heartbeat.as_millis(),
         election_timeout_ms: etcd.election_timeout.as_millis(),
         quota_bytes: etcd.quota.bytes(),
         certificates: certificates::of_etcd(),
-    }
-}
-
-fn instances(blueprint: &Blueprint<'_>) -> Vec<&'static EtcdInstance> {
-    match blueprint.spec.etcd.events {
-        EventsPlacement::Shared => vec![&MAIN],
-        EventsPlacement::Separate => vec![&MAIN, &EVENTS],
     }
 }
 
@@ -232,7 +224,7 @@ fn etcd_servers(blueprint: &Blueprint<'_>) -> EtcdServers {
             }
         }
     };
-    let has_events = blueprint.spec.etcd.events == EventsPlacement::Separate;
+    let has_events = blueprint.spec.etcd.instances().contains(&&EVENTS);
     EtcdServers {
         main: of(&MAIN),
         events: if has_events { of(&EVENTS) } else { Vec::new() },

@@ -1,12 +1,10 @@
 //! Members of the etcd clusters: `main`, and `events` where events have their own. An external etcd is not ours.
 
-use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::kinds::{EtcdMember, MachineRole, MemberPhase, MemberStart};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::Blueprint;
 use crate::plan::DesiredState;
-use crate::spec::EventsPlacement;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for key in member_keys(blueprint) {
@@ -33,15 +31,13 @@ fn hosts(blueprint: &Blueprint<'_>) -> Vec<String> {
 
 /// The keys of every member of every etcd cluster.
 pub(super) fn member_keys(blueprint: &Blueprint<'_>) -> Vec<ResourceKey> {
-    let events = (blueprint.spec.etcd.events == EventsPlacement::Separate).then_some(EVENTS.cluster);
     let hosts = hosts(blueprint);
-    [MAIN.cluster]
-        .into_iter()
-        .chain(events)
-        .flat_map(|cluster| {
+    let instances = blueprint.spec.etcd.instances().iter();
+    instances
+        .flat_map(|instance| {
             hosts
                 .iter()
-                .map(move |machine| EtcdMember::name(cluster, machine))
+                .map(move |machine| EtcdMember::name(instance.cluster, machine))
         })
         .map(|name| ResourceKey::new(Kind::EtcdMember, name))
         .collect()

@@ -11,7 +11,8 @@ use crate::model::{self, Blueprint};
 use crate::node::{AssetIndex, ReleaseFile, UNKNOWN_DIGEST};
 use crate::spec::ValidSpec;
 
-fn path(cluster: &ClusterName) -> String {
+/// Where the digests are kept.
+pub(super) fn path(cluster: &ClusterName) -> String {
     format!("{cluster}/assets.json")
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use keelson_provider_api::values::{ClusterName, Secret};
 use keelson_provider_api::{Clock, Store};
 
-use crate::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, ServiceAccountKey, Terms};
+use crate::pki::{Authority, AuthorityName, ClusterPki, Opened, PkiError, Seal, ServiceAccountKey, Terms};
 
 /// The authorities of one cluster.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub struct Authorities {
     store: Arc<dyn Store>,
     cluster: ClusterName,
     seal: Arc<Seal>,
+    opened: Arc<Opened>,
     clock: Arc<dyn Clock>,
     terms: Terms,
     brought: BTreeMap<AuthorityName, Authority>,
@@ -36,6 +37,7 @@ impl Authorities {
             store,
             cluster,
             seal: Arc::new(seal),
+            opened: Arc::default(),
             clock,
             terms,
             brought: brought.collect(),
@@ -113,6 +115,6 @@ impl Authorities {
     }
 
     fn pki(&self) -> ClusterPki<'_> {
-        ClusterPki::new(self.store.as_ref(), &self.cluster, &self.seal)
+        ClusterPki::remembering(self.store.as_ref(), &self.cluster, &self.seal, &self.opened)
     }
 }

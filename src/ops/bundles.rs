@@ -13,7 +13,7 @@ use super::bundle_files::{BundleFiles, bundle_files};
 use crate::model::{Blueprint, Classes, MachineBlueprint, MachineCertificates, OtherSecret, host_identity};
 use crate::node::kubernetes::encryption_configuration;
 use crate::node::{Access, Architecture, AssetIndex, PlacedSecret, UNKNOWN_DIGEST};
-use crate::pki::{Authority, AuthorityName, Renewal, Verdict, issue, judge};
+use crate::pki::{Authority, AuthorityName, PkiError, Renewal, Verdict, issue, judge};
 use crate::spec::ValidSpec;
 
 /// The bundles of the machines that a spec asks for.
@@ -118,13 +118,25 @@ impl SpecBundles {
                     .map_err(|error| permanent(&error))?;
                 encryption_configuration(*provider, &key).map_err(|error| permanent(&error))
             }
-            OtherSecret::Brought(path) => self.brought.get(path).cloned().ok_or_else(|| {
-                lacking(
-                    format!("{path}, which the spec names, was not read"),
-                    "run the command again",
-                )
-            }),
+            OtherSecret::BroughtCertificate(path) | OtherSecret::BroughtKey(path) => {
+                self.brought.get(path).cloned().ok_or_else(|| {
+                    lacking(
+                        format!("{path}, which the spec names, was not read"),
+                        "run the command again",
+                    )
+                })
+            }
         }
+    }
+
+    /// The authority as the spec brings it or the store keeps it, if the cluster has one yet. One that the spec brings in
+    /// another's place is refused when something is to be signed; until then the kept one counts.
+    async fn known(&self, name: AuthorityName) -> Result<Option<Authority>, ProviderError> {
+        let known = match self.authorities.existing(name).await {
+            Err(PkiError::OtherAuthority { .. }) => self.authorities.find(name).await,
+            known => known,
+        };
+        known.map_err(|error| permanent(&error))
     }
 
     async fn establish(&self, name: AuthorityName) -> Result<Authority, ProviderError> {
@@ -194,6 +206,23 @@ impl BundleSource for SpecBundles {
                 troubles.push(format!("{path} is missing"));
             }
         }
+        let has = |path: &str, wanted: &str| {
+            found.certificates.get(path).map(|found| found.trim()) == Some(wanted.trim())
+        };
+        for (source, path) in certificates.brought() {
+            // A key is no matter here: it is renewed with its certificate.
+            if let Some(brought) = self.brought.get(source)
+                && !has(path, brought.expose())
+            {
+                troubles.push(format!("{path} is not what {source} holds"));
+            }
+        }
+        for (name, path, _) in &certificates.authorities {
+            let trusted = self.known(*name).await?.map(|authority| authority.trust_pem());
+            if trusted.is_none_or(|trusted| !has(path, &trusted)) {
+                troubles.push(format!("{path} is not the certificate of the authority {name}"));
+            }
+        }
         for (requirement, _) in certificates.requirements {
             let Some(place) = &requirement.place else {
                 continue;
@@ -202,8 +231,7 @@ impl BundleSource for SpecBundles {
                 .certificates
                 .get(&place.certificate_file)
                 .map(String::as_str);
-            let authority = self.authorities.find(requirement.signer).await;
-            let Some(authority) = authority.map_err(|error| permanent(&error))? else {
+            let Some(authority) = self.known(requirement.signer).await? else {
                 troubles.push(format!("{}: its authority is not kept", requirement.certificate));
                 continue;
             };

@@ -5,6 +5,9 @@ use keelson_provider_api::values::{ClusterName, Digest};
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
+use super::assets;
+use crate::pki::kept_paths;
+
 /// A cluster's entry in the state store: `<cluster>/cluster.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,11 +108,16 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     Ok(())
 }
 
-/// Ends a life: removes the record and the spec. The lease and the journal stay: fencing generations never go
-/// back, and a journal is for the time after.
+/// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
+/// was cut short is taken up by the next destroy. The lease, the journal and backups stay: fencing generations never go
+/// back, a journal is for the time after, and so are backups.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
-    store.delete(&spec_path(name), Precondition::None).await?;
-    store.delete(&path(name), Precondition::None).await
+    let mut doomed = kept_paths(name);
+    doomed.extend([assets::path(name), spec_path(name), path(name)]);
+    for path in doomed {
+        store.delete(&path, Precondition::None).await?;
+    }
+    Ok(())
 }
 
 /// The identity that goes with a record, or with none yet.

@@ -4,19 +4,21 @@
 //! theirs, and half of one is recognised as damaged instead of being taken for an authority without a key. With
 //! encryption, the object is an age file around the same JSON.
 //!
-//! Nothing is ever overwritten but by [`ClusterPki::reencrypt`], which keeps the content.
+//! Nothing is ever overwritten.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use keelson_provider_api::values::{ClusterName, KeyAlgorithm, Secret};
-use keelson_provider_api::{Precondition, Store, StoreError, Versioned};
+use keelson_provider_api::{Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::authority::Authority;
 use super::error::PkiError;
 use super::facts::Terms;
 use super::keys::{self, ServiceAccountKey};
+use super::opened::Opened;
 use super::seal::{Object, Seal};
 use super::table::AuthorityName;
 
@@ -26,12 +28,24 @@ const BROUGHT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 const SERVICE_ACCOUNT: &str = "service-account";
 const ENCRYPTION: &str = "encryption";
 
+/// The paths of all that a cluster may keep here.
+pub fn kept_paths(cluster: &ClusterName) -> Vec<String> {
+    let names = AuthorityName::ALL.iter().map(ToString::to_string);
+    let all = names.chain([SERVICE_ACCOUNT, ENCRYPTION].map(str::to_owned));
+    all.map(|name| object_path(cluster, &name)).collect()
+}
+
+fn object_path(cluster: &ClusterName, name: &str) -> String {
+    format!("{cluster}/pki/{name}")
+}
+
 /// A cluster's part of the state store that holds its keys.
 #[derive(Clone, Copy)]
 pub struct ClusterPki<'a> {
     store: &'a dyn Store,
     cluster: &'a ClusterName,
     seal: &'a Seal,
+    opened: Option<(&'a Arc<Seal>, &'a Opened)>,
 }
 
 /// What an object holds.
@@ -48,7 +62,7 @@ struct Kept<'a> {
 }
 
 /// The same after reading.
-struct Opened {
+struct Understood {
     certificate: Option<String>,
     key: Option<Secret<String>>,
 }
@@ -56,7 +70,25 @@ struct Opened {
 impl<'a> ClusterPki<'a> {
     /// The keys of `cluster` in `store`, encrypted and opened as `seal` says.
     pub fn new(store: &'a dyn Store, cluster: &'a ClusterName, seal: &'a Seal) -> Self {
-        Self { store, cluster, seal }
+        Self {
+            store,
+            cluster,
+            seal,
+            opened: None,
+        }
+    }
+
+    /// The same; what is in `opened` is not opened again.
+    pub fn remembering(
+        store: &'a dyn Store,
+        cluster: &'a ClusterName,
+        seal: &'a Arc<Seal>,
+        opened: &'a Opened,
+    ) -> Self {
+        Self {
+            opened: Some((seal, opened)),
+            ..Self::new(store, cluster, seal)
+        }
     }
 
     /// The authority, if there is one yet.
@@ -219,56 +251,26 @@ impl<'a> ClusterPki<'a> {
         Ok(Some(key))
     }
 
-    /// Writes all that is kept anew, encrypted as `to` says, and gives the paths. A run that was cut short can be
-    /// repeated: what it has written opens with `to`. Old versions in a bucket that keeps them are not reached.
-    ///
-    /// # Errors
-    /// When an object cannot be opened with either seal, or was changed meanwhile.
-    pub async fn reencrypt(&self, to: &Seal) -> Result<Vec<String>, PkiError> {
-        let location = self.store.location();
-        let names = AuthorityName::ALL.iter().map(ToString::to_string);
-        let mut written = Vec::new();
-        for name in names.chain([SERVICE_ACCOUNT, ENCRYPTION].map(str::to_owned)) {
-            let path = self.path(&name);
-            let object = Object {
-                path: &path,
-                location: &location,
-            };
-            let Some(Versioned { content, version }) = self.store.read(&path).await? else {
-                continue;
-            };
-            let opened = match self.seal.open(&content, object) {
-                Err(PkiError::Locked { .. } | PkiError::WrongKey { .. }) => to.open(&content, object)?,
-                opened => opened?,
-            };
-            let opened = opened.unwrap_or_else(|| Secret::new(content));
-            // What cannot be read is not written either.
-            understand(&name, opened.expose(), object)?;
-            let closed = to.close(opened.expose())?;
-            self.store
-                .write(&path, &closed, Precondition::Version(version))
-                .await?;
-            written.push(path);
-        }
-        Ok(written)
-    }
-
     fn path(&self, name: &str) -> String {
-        format!("{}/pki/{name}", self.cluster)
+        object_path(self.cluster, name)
     }
 
-    async fn read(&self, name: &str) -> Result<Option<Opened>, PkiError> {
+    async fn read(&self, name: &str) -> Result<Option<Understood>, PkiError> {
         let path = self.path(name);
         let location = self.store.location();
         let object = Object {
             path: &path,
             location: &location,
         };
-        let Some(Versioned { content, .. }) = self.store.read(&path).await? else {
+        let Some(read) = self.store.read(&path).await? else {
             return Ok(None);
         };
-        let content = Secret::new(content);
-        let opened = match self.seal.open(content.expose(), object)? {
+        let opened = match self.opened {
+            Some((seal, opened)) => opened.open(seal, &read, object).await?,
+            None => self.seal.open(&read.content, object)?,
+        };
+        let content = Secret::new(read.content);
+        let opened = match opened {
             Some(opened) => opened,
             None if self.seal.is_encrypting() => {
                 // A damaged object is not called unencrypted.
@@ -320,13 +322,13 @@ impl<'a> ClusterPki<'a> {
 }
 
 /// Reads what an opened object holds.
-fn understand(name: &str, content: &[u8], object: Object<'_>) -> Result<Opened, PkiError> {
+fn understand(name: &str, content: &[u8], object: Object<'_>) -> Result<Understood, PkiError> {
     let kept: Kept<'_> =
         serde_json::from_slice(content).map_err(|problem| object.damaged(problem.to_string()))?;
     if kept.name != name {
         return Err(object.damaged("it is another object"));
     }
-    Ok(Opened {
+    Ok(Understood {
         certificate: kept.certificate,
         key: kept.key.map(|key| Secret::new(key.into_owned())),
     })

@@ -92,9 +92,8 @@ const RANDOM_KEY_BYTES: usize = 32;
 /// A key of random bytes, in base64.
 pub(super) fn random_key(what: &str) -> Result<Secret<String>, PkiError> {
     let mut bytes = Zeroizing::new([0; RANDOM_KEY_BYTES]);
-    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| PkiError::Key {
-        what: what.to_owned(),
-        problem: "the system gives no random numbers".to_owned(),
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| PkiError::Random {
+        what: format!("the key of {what}"),
     })?;
     Ok(Secret::new(BASE64_STANDARD.encode(*bytes)))
 }

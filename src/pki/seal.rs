@@ -132,13 +132,18 @@ impl Seal {
         write().map_err(|problem: std::io::Error| failed(problem.to_string()))
     }
 
+    /// True for what looks encrypted, by whomever.
+    pub(super) fn has_closed(content: &[u8]) -> bool {
+        BEGINNINGS.iter().any(|beginning| content.starts_with(beginning))
+    }
+
     /// What was kept. `None` stands for content that is not encrypted.
     pub(super) fn open(
         &self,
         content: &[u8],
         object: Object<'_>,
     ) -> Result<Option<Secret<Vec<u8>>>, PkiError> {
-        if !BEGINNINGS.iter().any(|beginning| content.starts_with(beginning)) {
+        if !Self::has_closed(content) {
             return Ok(None);
         }
         let decryptor = Decryptor::new_buffered(ArmoredReader::new(content))

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use keelson_provider_api::kinds::{Difference, NodeBundle};
+use keelson_provider_api::kinds::{Addon, Difference, NodeBundle};
 use keelson_provider_api::values::Version;
 use keelson_provider_api::{Kind, Observation, Observed, Resource, ResourceKey};
 
@@ -53,9 +53,6 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     }
     hold_kubelets_back(verdicts, &control_planes, desired, observation);
 }
-
-/// Add-ons that come with Kubernetes, by their source.
-const BUILT_IN: &str = "built-in";
 
 /// A control plane that may not move on, and with it everything that must not be newer than its API server.
 struct Anchor<'a> {
@@ -145,7 +142,7 @@ fn hold_kubelets_back(
         let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
         match wanted {
             Some(Resource::Addon(addon))
-                if addon.source == BUILT_IN
+                if addon.source == Addon::BUILT_IN
                     && matches!(verdict, Verdict::Update { .. })
                     // Neither forth nor back.
                     && newest_wanted.is_some_and(|wanted| anchor.at_least != Some(wanted)) =>

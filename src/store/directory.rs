@@ -95,25 +95,32 @@ impl DirectoryStore {
     }
 
     /// Holds the store's lock until the file is dropped.
-    fn lock(&self, verb: &'static str, path: &str) -> Result<File, StoreError> {
+    ///
+    /// Waiting for another process goes on on another thread: everything else of this one goes on meanwhile. The work
+    /// itself, which takes milliseconds, does not: a virtual clock takes whoever waits for another thread for idle, and
+    /// lets time pass.
+    async fn lock(&self, verb: &'static str, path: &str) -> Result<File, StoreError> {
+        let failed = |error: std::io::Error| self.unavailable(verb, path, error);
         let open = || -> std::io::Result<File> {
             Self::make_directory(&self.root)?;
-            let file = OpenOptions::new()
+            OpenOptions::new()
                 .create(true)
                 .append(true)
                 .mode(0o600)
-                .open(self.root.join(LOCK_FILE))?;
-            for _ in 0..LOCK_POLLS {
-                match file.try_lock() {
-                    Ok(()) => return Ok(file),
-                    Err(TryLockError::WouldBlock) => sleep(LOCK_POLL_INTERVAL),
-                    Err(TryLockError::Error(problem)) => return Err(problem),
-                }
-            }
-            let problem = "another process holds the store's lock and does not let go";
-            Err(std::io::Error::new(ErrorKind::TimedOut, problem))
+                .open(self.root.join(LOCK_FILE))
         };
-        open().map_err(|error| self.unavailable(verb, path, error))
+        let file = open().map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(problem)) => return Err(failed(problem)),
+        }
+        let waiting = tokio::task::spawn_blocking(move || wait_for_lock(file));
+        waiting
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(failed)
     }
 
     fn check(&self, file: &Path, path: &str, precondition: &Precondition) -> Result<(), StoreError> {
@@ -156,6 +163,18 @@ impl DirectoryStore {
     }
 }
 
+fn wait_for_lock(file: File) -> std::io::Result<File> {
+    for _ in 0..LOCK_POLLS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => sleep(LOCK_POLL_INTERVAL),
+            Err(TryLockError::Error(problem)) => return Err(problem),
+        }
+    }
+    let problem = "another process holds the store's lock and does not let go";
+    Err(std::io::Error::new(ErrorKind::TimedOut, problem))
+}
+
 fn version_of(content: &[u8]) -> ObjectVersion {
     ObjectVersion(Digest::of_bytes(content).to_string())
 }
@@ -196,7 +215,7 @@ impl Store for DirectoryStore {
         precondition: Precondition,
     ) -> Result<ObjectVersion, StoreError> {
         let file = self.file("write", path)?;
-        let _lock = self.lock("write", path)?;
+        let _lock = self.lock("write", path).await?;
         self.check(&file, path, &precondition)?;
         replace_file(&file, content).map_err(|error| self.unavailable("write", path, error))?;
         Ok(version_of(content))
@@ -204,7 +223,7 @@ impl Store for DirectoryStore {
 
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
         let file = self.file("delete", path)?;
-        let _lock = self.lock("delete", path)?;
+        let _lock = self.lock("delete", path).await?;
         self.check(&file, path, &precondition)?;
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unavailable("delete", path, error)),
@@ -246,6 +265,19 @@ mod tests {
         store.delete("a/b", Precondition::None).await.unwrap();
         store.delete("a/b", Precondition::None).await.unwrap();
         assert_eq!(store.read("a/b").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_lock_keeps_nobody_else_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path().join("state"));
+        // As another process does; on the one thread that this test has, it lets go only if the write does not block.
+        let held = store.lock("write", "a").await.unwrap();
+        let (written, ()) = tokio::join!(store.write("a", b"1", Precondition::None), async {
+            tokio::task::yield_now().await;
+            drop(held);
+        });
+        written.unwrap();
     }
 
     #[tokio::test]

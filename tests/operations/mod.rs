@@ -1,7 +1,9 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
+mod brought;
 mod certificates;
 mod credentials;
+mod endings;
 mod etcd_alone;
 
 use std::sync::Arc;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
-use keelson::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, Terms};
+use keelson::pki::{Authority, AuthorityName, ClusterPki, Opened, PkiError, Seal, Terms};
 use keelson::store::DirectoryStore;
 use keelson_provider_api::values::{ClusterName, KeyAlgorithm, Secret};
 use keelson_provider_api::{Precondition, Store, StoreError};
@@ -216,42 +217,43 @@ async fn a_passphrase_works_like_an_identity() {
 }
 
 #[tokio::test]
-async fn what_should_be_encrypted_and_is_not_can_be() {
+async fn an_object_is_opened_once_and_again_when_it_has_changed() {
+    let (store, cluster) = (MemoryStore::new(), cluster());
+    let (own, recipient) = identity();
+    let seal = Arc::new(sealed_to(&recipient, &[&own]));
+    let opened = Opened::default();
+    let remembering = async |seal: &Arc<Seal>| {
+        ClusterPki::remembering(&store, &cluster, seal, &opened)
+            .authority(ETCD)
+            .await
+    };
+    let made = establish(&store, &seal).await.unwrap();
+    assert_eq!(
+        remembering(&seal).await.unwrap().unwrap().fingerprint(),
+        made.fingerprint()
+    );
+    // Someone who could not open it is given what was opened before: nothing was opened for that.
+    let blind = Arc::new(sealed_to(&recipient, &[]));
+    assert!(remembering(&blind).await.unwrap().is_some());
+    let path = "prod.example.com/pki/etcd";
+    store.delete(path, Precondition::None).await.unwrap();
+    assert!(remembering(&seal).await.unwrap().is_none());
+    let another = establish(&store, &seal).await.unwrap();
+    assert!(matches!(remembering(&blind).await, Err(PkiError::Locked { .. })));
+    assert_eq!(
+        remembering(&seal).await.unwrap().unwrap().fingerprint(),
+        another.fingerprint()
+    );
+}
+
+#[tokio::test]
+async fn what_should_be_encrypted_and_is_not_is_refused() {
     let store = MemoryStore::new();
     let (own, recipient) = identity();
     let seal = sealed_to(&recipient, &[&own]);
-    let made = establish(&store, &Seal::none()).await.unwrap();
+    establish(&store, &Seal::none()).await.unwrap();
     let problem = establish(&store, &seal).await.unwrap_err();
     assert!(matches!(problem, PkiError::NotEncrypted { .. }), "{problem}");
-
-    let (cluster, none) = (cluster(), Seal::none());
-    let keys = ClusterPki::new(&store, &cluster, &none);
-    keys.establish_service_account_key(KeyAlgorithm::EcdsaP256)
-        .await
-        .unwrap();
-    for _ in 0..2 {
-        let written = keys.reencrypt(&seal).await.unwrap();
-        assert_eq!(
-            written,
-            [
-                "prod.example.com/pki/etcd",
-                "prod.example.com/pki/service-account"
-            ]
-        );
-    }
-    assert_eq!(
-        establish(&store, &seal).await.unwrap().fingerprint(),
-        made.fingerprint()
-    );
-    // And back.
-    ClusterPki::new(&store, &cluster, &seal)
-        .reencrypt(&none)
-        .await
-        .unwrap();
-    assert_eq!(
-        establish(&store, &none).await.unwrap().fingerprint(),
-        made.fingerprint()
-    );
 }
 
 #[tokio::test]

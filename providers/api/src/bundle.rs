@@ -113,7 +113,7 @@ pub trait BundleSource: Send + Sync {
 
     /// What to report as the `certificates` of the bundle that `record` tells of, with `found` on its machine: the
     /// recorded digest while each certificate is good and has its key, another one as soon as one is missing, signed by
-    /// someone else or about to end.
+    /// someone else or about to end, or is not the one that the spec brings.
     ///
     /// # Errors
     /// When the authorities cannot be read.

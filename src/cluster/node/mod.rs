@@ -22,6 +22,7 @@ mod token;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
+use keelson_provider_api::kinds::Machine;
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
@@ -34,7 +35,7 @@ use super::trouble::Trouble;
 
 /// The group of control planes, as the model names it: they have kubeadm's role labels, and their kubelets have
 /// certificates from the start.
-const CONTROL_PLANE_GROUP: &str = "control-plane";
+const CONTROL_PLANE_GROUP: &str = Machine::CONTROL_PLANE_GROUP;
 
 /// How many nodes are asked for at once.
 const NODES_A_PAGE: u32 = 500;

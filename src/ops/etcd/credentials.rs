@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keelson_provider_api::EtcdInstance;
-use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::{ClusterName, InvalidText, Secret, Span};
 
 use crate::model::Blueprint;
 use crate::ops::{OperationError, Session, client_terms};
 use crate::pki::{AuthorityName, Requirement, Terms, issue};
-use crate::spec::{EtcdPlacement, EventsPlacement};
+use crate::spec::EtcdPlacement;
 
 /// A client of etcd that asks for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,16 +109,13 @@ impl Session {
 }
 
 fn endpoints(blueprint: &Blueprint<'_>) -> BTreeMap<String, Vec<String>> {
-    let instances: &[&EtcdInstance] = match blueprint.spec.etcd.events {
-        EventsPlacement::Shared => &[&MAIN],
-        EventsPlacement::Separate => &[&MAIN, &EVENTS],
-    };
     let of = |instance: &EtcdInstance| {
         let machines = blueprint.with_role(MachineRole::Etcd);
         let addresses = machines.filter_map(|machine| machine.internal_address);
         let urls = addresses.map(|address| instance.client_url(address));
         (instance.cluster.to_owned(), urls.collect())
     };
+    let instances = blueprint.spec.etcd.instances();
     instances.iter().map(|instance| of(instance)).collect()
 }
 

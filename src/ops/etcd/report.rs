@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::execute::observe::observe;
 use crate::execute::{Event, Reporter};
 use crate::ops::{OperationError, Session};
-use crate::plan::DesiredState;
+use crate::plan::{DesiredState, EtcdHealth};
 use crate::spec::EtcdPlacement;
 
 /// How a cluster's etcd is.
@@ -197,14 +197,14 @@ fn conclude(cluster: &mut EtcdClusterReport) {
             .zip(newest)
             .map(|(applied, newest)| newest.saturating_sub(applied));
     }
-    let voters = cluster
-        .members
-        .iter()
-        .filter(|member| member.phase == Some(MemberPhase::Voter));
-    (cluster.voters, cluster.healthy_voters) = voters.fold((0, 0), |(all, healthy), member| {
-        (all + 1, healthy + usize::from(member.problem.is_none()))
-    });
-    cluster.quorum = cluster.healthy_voters > cluster.voters / 2;
+    let mut health = EtcdHealth::default();
+    for member in &cluster.members {
+        if member.phase == Some(MemberPhase::Voter) {
+            health.count(member.problem.is_none());
+        }
+    }
+    (cluster.voters, cluster.healthy_voters) = (health.voters, health.healthy_voters);
+    cluster.quorum = health.has_quorum();
     let leader = cluster.members.iter().find(|member| member.is_leader);
     cluster.leader = leader.map(|leader| leader.machine.clone());
     let is_well = |member: &EtcdMemberReport| {

@@ -13,6 +13,7 @@ use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
+use crate::plan::EtcdHealth;
 
 impl Session {
     pub(super) fn summarise(
@@ -90,14 +91,13 @@ fn etcd(observation: &Observation) -> BTreeMap<String, EtcdStatus> {
             });
     }
     for cluster in clusters.values_mut() {
-        let voters = cluster
-            .members
-            .iter()
-            .filter(|member| member.phase == MemberPhase::Voter);
-        let (total, healthy) = voters.fold((0, 0), |(total, healthy), member| {
-            (total + 1, healthy + usize::from(member.problem.is_none()))
-        });
-        cluster.quorum = healthy > total / 2;
+        let mut health = EtcdHealth::default();
+        for member in &cluster.members {
+            if member.phase == MemberPhase::Voter {
+                health.count(member.problem.is_none());
+            }
+        }
+        cluster.quorum = health.has_quorum();
     }
     clusters
 }

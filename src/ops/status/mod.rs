@@ -69,7 +69,7 @@ pub enum Condition {
     Healthy,
     /// It serves, and something is not as it should be.
     Degraded,
-    /// The API does not answer.
+    /// The API does not answer; of etcd alone, its main cluster has no quorum.
     Down,
     /// There is no such cluster.
     Absent,

@@ -1,5 +1,6 @@
 //! The database of the Kubernetes API.
 
+use keelson_provider_api::etcd::{EtcdInstance, INSTANCES, MAIN};
 use keelson_provider_api::values::{Quantity, Span, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,16 @@ pub struct Etcd {
     pub quota: Quantity,
     /// Backups that are taken by themselves.
     pub snapshots: Snapshots,
+}
+
+impl Etcd {
+    /// The etcds that there are: the one of everything, and that of events where they have their own.
+    pub fn instances(&self) -> &'static [&'static EtcdInstance] {
+        match self.events {
+            EventsPlacement::Shared => &[&MAIN],
+            EventsPlacement::Separate => &INSTANCES,
+        }
+    }
 }
 
 impl Default for Etcd {

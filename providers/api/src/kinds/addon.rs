@@ -17,6 +17,11 @@ pub struct Addon {
     pub digest: Digest,
 }
 
+impl Addon {
+    /// The [`source`](Self::source) of an add-on that keelson brings with it.
+    pub const BUILT_IN: &'static str = "built-in";
+}
+
 impl Catalogued for Addon {
     const SUMMARY: &'static str = "A set of Kubernetes objects that keelson applies and prunes as one.";
     const LIFETIME: Lifetime = Lifetime::Cluster;

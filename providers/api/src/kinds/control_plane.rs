@@ -16,6 +16,11 @@ pub struct ControlPlane {
     pub endpoint: String,
 }
 
+impl ControlPlane {
+    /// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
+    pub const API_PORT: u16 = 6443;
+}
+
 impl Catalogued for ControlPlane {
     const SUMMARY: &'static str = "API server, controller manager and scheduler on one machine, answering.";
     const LIFETIME: Lifetime = Lifetime::Machine;

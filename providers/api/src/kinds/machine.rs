@@ -54,6 +54,11 @@ pub struct Machine {
     pub address: Option<String>,
 }
 
+impl Machine {
+    /// The [`group`](Self::group) of control planes, and of their nodes.
+    pub const CONTROL_PLANE_GROUP: &'static str = "control-plane";
+}
+
 impl Catalogued for Machine {
     const SUMMARY: &'static str =
         "A machine that the cluster runs on: made in a cloud, or claimed where it stands.";

@@ -23,7 +23,7 @@ pub struct NodeBundle {
     pub settings: Digest,
 
     /// A digest of what the machine's certificates are to be; `None` where there are none. It is seen to differ as
-    /// soon as one of them is missing, signed by someone else or about to end.
+    /// soon as one of them is missing, signed by someone else, about to end, or not the one that the spec brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Digest>,
 }

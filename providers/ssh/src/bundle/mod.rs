@@ -14,6 +14,7 @@ use keelson_provider_api::{
     Health, KindObservation, Observed, Outcome, Owner, ProviderError, Resource, ResourceKey, StepContext,
 };
 
+use crate::control_plane::wipe;
 use crate::facts::{Facts, FactsError, Scope};
 use crate::fence::run_fenced;
 use crate::hosts::Hosts;
@@ -124,6 +125,9 @@ pub(crate) async fn carry_out(
     let shell = hosts.need(name).map_err(Outcome::Rejected)?;
     let wanted = match &change.action {
         Action::Delete { .. } => {
+            // While the programs for it are there: when the host is released it could not be told any more whose what
+            // containerd and the kubelet have left is.
+            run_fenced(&*shell, context, wipe::job()).await?;
             let job = job("remove the bundle", REMOVE, Vec::new(), REMOVE_TIMEOUT);
             return run_fenced(&*shell, context, job).await.map(drop);
         }

@@ -1,0 +1,105 @@
+//! Certificates that a spec brings, and what is told of machines that have others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keelson::model::{Blueprint, Classes, MachineCertificates};
+use keelson::node::AssetIndex;
+use keelson::ops::{Authorities, SpecBundles};
+use keelson::pki::{Seal, Terms, issue};
+use keelson::spec;
+use keelson_provider_api::bundle::{BundleRecord, BundleSource, FoundOnMachine};
+use keelson_provider_api::values::Secret;
+use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
+
+use super::block_on;
+use super::etcd_alone::NOW;
+
+const SPEC: &str = "apiVersion: keelson.dev/v1alpha1
+kind: Cluster
+metadata: { name: prod }
+spec:
+  provider:
+    ssh:
+      hosts: [{ name: a, address: 10.0.0.1, roles: [control-plane] }]
+      apiAddress: 10.0.0.100
+  etcd:
+    placement:
+      external: { endpoints: [https://10.0.1.1:2379], ca: ca.crt, certificate: client.crt, key: client.key }
+";
+
+#[test]
+fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
+    let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+    let options = SimulatedOptions {
+        start: NOW,
+        ..SimulatedOptions::new(Like::Ssh, 1)
+    };
+    let clock = SimulatedWorld::in_memory(options).clock();
+    let store = Arc::new(MemoryStore::new());
+    let name = spec.name().clone();
+    let authorities = Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, Vec::new());
+    let bundles = |certificate: &str| {
+        let files = [
+            ("ca.crt", "ca"),
+            ("client.crt", certificate),
+            ("client.key", "key"),
+        ];
+        let brought = files.map(|(path, text)| (path.to_owned(), Secret::new(text.to_owned())));
+        SpecBundles::new(
+            spec.clone(),
+            AssetIndex::Imagined,
+            authorities.clone(),
+            brought.into(),
+        )
+    };
+    let blueprint = Blueprint::of(&spec);
+    let machine = &blueprint.machines[0];
+    let wanted = MachineCertificates::of(&blueprint, machine);
+    let assets = AssetIndex::Imagined;
+    let record = BundleRecord {
+        bundle: Classes::new(&blueprint, &assets).bundle(machine).unwrap(),
+        certificates: wanted.certificate_paths(),
+        keys: wanted.key_paths(),
+    };
+    block_on(async {
+        let mut certificates: BTreeMap<String, String> = BTreeMap::new();
+        for (name, path, _) in &wanted.authorities {
+            let authority = authorities.establish(*name).await.unwrap();
+            certificates.insert(path.clone(), authority.trust_pem());
+        }
+        for (requirement, _) in &wanted.requirements {
+            let authority = authorities.establish(requirement.signer).await.unwrap();
+            let issued = issue(requirement, &authority, NOW).unwrap();
+            let path = requirement.place.as_ref().unwrap().certificate_file.clone();
+            certificates.insert(path, issued.certificate_pem);
+        }
+        let folder = "/etc/kubernetes/pki";
+        let brought = [("etcd/ca.crt", "ca"), ("apiserver-etcd-client.crt", "old")];
+        certificates.extend(brought.map(|(path, text)| (format!("{folder}/{path}"), format!("{text}\n"))));
+        assert!(
+            certificates.keys().all(|path| record.certificates.contains(path)),
+            "what is compared is read on the machine"
+        );
+        let judged = async |bundles: &SpecBundles, certificates: &BTreeMap<String, String>| {
+            let found = FoundOnMachine {
+                certificates: certificates.clone(),
+                ..FoundOnMachine::default()
+            };
+            bundles.judge_certificates(&record, &found).await.unwrap()
+        };
+        let recorded = record.bundle.certificates;
+        assert!(recorded.is_some());
+        assert_eq!(judged(&bundles("old"), &certificates).await, recorded);
+        assert_ne!(
+            judged(&bundles("renewed"), &certificates).await,
+            recorded,
+            "it was renewed"
+        );
+        for path in [format!("{folder}/etcd/ca.crt"), format!("{folder}/ca.crt")] {
+            let mut other = certificates.clone();
+            other.insert(path.clone(), "another".to_owned());
+            assert_ne!(judged(&bundles("old"), &other).await, recorded, "{path}");
+        }
+    });
+}
