@@ -10,6 +10,7 @@ mod cluster;
 mod documents;
 mod examples;
 mod floors;
+mod lint;
 #[cfg(feature = "ssh")]
 mod on_hosts;
 mod operations;

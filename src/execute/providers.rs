@@ -51,11 +51,6 @@ impl ProviderSet {
         Some((index, self.providers[index].as_ref()))
     }
 
-    /// The kinds that someone looks after.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
-        self.by_kind.keys().copied()
-    }
-
     /// How many changes each provider can take at once, by its position.
     pub fn concurrency_limits(&self) -> Vec<usize> {
         self.providers

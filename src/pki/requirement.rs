@@ -10,7 +10,6 @@ use super::facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 use super::table::{
     AuthorityName, CertificateRow, CommonName, Condition, Folder, MachineRole, NameSource, PlacedFile, Usage,
 };
-use super::{ADMINISTRATORS_GROUP, BREAK_GLASS_GROUP};
 
 /// What a certificate is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +47,6 @@ impl Requirement {
     /// A user's credentials for Kubernetes, with these groups.
     pub fn user(name: &str, groups: &[&str], terms: Terms) -> Self {
         Self::client(name, groups, AuthorityName::Kubernetes, terms)
-    }
-
-    /// An administrator's credentials: short-lived, in a group of keelson's own.
-    pub fn administrator(name: &str) -> Self {
-        Self::user(name, &[ADMINISTRATORS_GROUP], Terms::ADMINISTRATOR)
-    }
-
-    /// Credentials for repairs when bindings are broken: everything is allowed, and not for long.
-    pub fn break_glass(name: &str) -> Self {
-        Self::user(name, &[BREAK_GLASS_GROUP], Terms::BREAK_GLASS)
     }
 
     /// Credentials of a client of etcd: with authentication off, as it is for a cluster's etcd, whoever has a

@@ -80,13 +80,6 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
-    /// True when what uses the certificate works now, whatever comes later.
-    pub fn is_usable(&self) -> bool {
-        matches!(self, Self::Good | Self::ExpiresSoon { .. })
-    }
-}
-
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

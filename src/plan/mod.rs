@@ -16,7 +16,6 @@ mod desired;
 mod draft;
 mod etcd;
 mod graph;
-mod lint;
 mod ordering;
 mod report;
 mod rolling;
@@ -32,7 +31,6 @@ use keelson_provider_api::{ClusterIdentity, Observation};
 pub use desired::{Desired, DesiredState, Rolling};
 pub use etcd::EtcdHealth;
 pub use graph::{Path, Plan, PlanDefect, Step};
-pub use lint::{Finding, lint};
 pub use report::{Blocked, Held, PlanReport, UnseenKind};
 pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 

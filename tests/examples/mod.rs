@@ -11,6 +11,8 @@ use keelson::spec::{self, ValidSpec};
 use keelson::view::plan_text;
 use keelson_provider_api::{Action, ClusterIdentity, Observation};
 
+use crate::lint::lint;
+
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut examples: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -73,7 +75,7 @@ fn every_example_is_planned() {
             planned.report
         );
         assert!(
-            plan::lint(&planned.plan, &planned.observation).is_empty(),
+            lint(&planned.plan, &planned.observation).is_empty(),
             "{}",
             example.display()
         );

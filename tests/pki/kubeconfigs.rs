@@ -2,7 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use keelson::pki::{AuthorityName, Certificate, Kubeconfig, Renewal, Requirement, Verdict, issue, judge};
+use keelson::pki::{
+    ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Certificate, Kubeconfig, Renewal, Requirement,
+    Terms, Verdict, issue, judge,
+};
 
 use super::{NOW, authority, requirement};
 
@@ -62,10 +65,11 @@ fn names_that_mean_something_to_yaml_stay_names() {
 #[test]
 fn administrators_are_in_a_group_of_their_own_and_not_for_long() {
     let authority = authority(AuthorityName::Kubernetes);
-    for (wanted, group, hours) in [
-        (Requirement::administrator("ann"), "keelson:cluster-admins", 8),
-        (Requirement::break_glass("ann"), "system:masters", 1),
+    for (group, terms, hours) in [
+        (ADMINISTRATORS_GROUP, Terms::ADMINISTRATOR, 8),
+        (BREAK_GLASS_GROUP, Terms::BREAK_GLASS, 1),
     ] {
+        let wanted = Requirement::user("ann", &[group], terms);
         let issued = issue(&wanted, &authority, NOW).unwrap();
         let certificate = Certificate::from_pem(&issued.certificate_pem, "ann").unwrap();
         assert_eq!(certificate.subject, format!("O={group}, CN=ann"));

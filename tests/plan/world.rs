@@ -10,6 +10,8 @@ use keelson_provider_api::{
     ResourceKey,
 };
 
+use crate::lint::lint;
+
 /// A spec's `spec:` part with the provider and `fields` (lines of YAML, two spaces deep).
 pub(super) fn desired(fields: &str) -> DesiredState {
     let text = format!(
@@ -136,7 +138,7 @@ impl World {
     pub(super) fn plan(&self, desired: &DesiredState) -> (Plan, PlanReport) {
         let observation = self.observation();
         let (plan, report) = plan::plan(&cluster(), desired, &observation, now()).unwrap();
-        assert_eq!(plan::lint(&plan, &observation), [], "{:?}", plan.outline());
+        assert_eq!(lint(&plan, &observation), [], "{:?}", plan.outline());
         (plan, report)
     }
 }

@@ -10,7 +10,6 @@ use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
 use keelson::ops::{
     ApplyOptions, Approval, Approve, DestroyOptions, OperationError, Planned, Session, SessionParts,
 };
-use keelson::plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
 use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
@@ -19,6 +18,7 @@ use keelson_provider_simulated::{
 };
 
 use super::specs::Shape;
+use crate::lint::lint;
 
 pub(super) const NAME: &str = "prod.example.com";
 
@@ -46,7 +46,7 @@ struct Linted;
 #[async_trait]
 impl Approve for Linted {
     async fn approve(&self, planned: &Planned) -> Approval {
-        let findings = plan::lint(&planned.plan, &planned.observation);
+        let findings = lint(&planned.plan, &planned.observation);
         assert!(
             findings.is_empty(),
             "{findings:?} in {:?}",
@@ -227,7 +227,7 @@ impl Life {
                     planned.report
                 ));
             }
-            let findings = plan::lint(&planned.plan, &planned.observation);
+            let findings = lint(&planned.plan, &planned.observation);
             if !findings.is_empty() {
                 return Err(format!("{findings:?}"));
             }

@@ -6,6 +6,7 @@ pub use merge::{NotAKubeconfig, merge_kubeconfig};
 
 use jiff::Timestamp;
 use keelson_provider_api::values::{InvalidText, Secret, Span};
+use keelson_provider_api::{Kind, ResourceKey};
 use serde_json::json;
 
 use super::authorities::Authorities;
@@ -13,7 +14,8 @@ use super::client_terms;
 use super::endpoint::endpoint;
 use super::error::OperationError;
 use super::session::Session;
-use crate::execute::Silent;
+use crate::execute::observe::observe;
+use crate::model::{Blueprint, Endpoint};
 use crate::pki::{self, ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Requirement, Terms, issue};
 
 /// Someone who asks for credentials.
@@ -107,8 +109,18 @@ impl Session {
     }
 
     async fn server(&self) -> Result<String, OperationError> {
-        let seen = self.plan(&Silent).await?;
-        let endpoint = endpoint(self.spec(), &seen.observation)
+        // Only a load balancer's address has to be looked up.
+        let key = match Blueprint::of(self.spec()).endpoint() {
+            Endpoint::Fixed { .. } => None,
+            Endpoint::LoadBalancer { key, .. } => Some(key),
+        };
+        let kinds: Vec<Kind> = key.iter().map(ResourceKey::kind).collect();
+        let look = async {
+            let identity = self.existing_identity().await?;
+            Ok(observe(self.providers(), self.clock(), &identity, &kinds, &key).await)
+        };
+        let observation = self.drive(look).await?;
+        let endpoint = endpoint(self.spec(), &observation)
             .ok_or_else(|| OperationError::NoEndpoint(self.spec().name().clone()))?;
         Ok(format!("https://{endpoint}"))
     }

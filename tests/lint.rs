@@ -4,22 +4,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keelson::plan::Plan;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::{Action, Disruption, Observation, Owner, Resource};
 
-use super::graph::Plan;
-
 /// Something that no plan should do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The step's index.
-    pub step: usize,
+    pub(crate) step: usize,
     /// What is wrong with it.
-    pub problem: String,
+    pub(crate) problem: String,
 }
 
 /// Looks for steps that no plan should have, given the observation it was made from.
-pub fn lint(plan: &Plan, observation: &Observation) -> Vec<Finding> {
+pub(crate) fn lint(plan: &Plan, observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut complain = |step: usize, problem: String| findings.push(Finding { step, problem });
     let reach = quorum_reach(plan);
