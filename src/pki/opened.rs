@@ -15,7 +15,13 @@ use super::seal::{Object, Seal};
 /// try. An object that was changed since has another version, and is opened anew.
 #[derive(Default)]
 pub struct Opened {
-    by_path: Mutex<BTreeMap<String, (ObjectVersion, Secret<Vec<u8>>)>>,
+    by_path: Mutex<BTreeMap<String, Content>>,
+}
+
+/// What an object held when it was of that version.
+struct Content {
+    version: ObjectVersion,
+    opened: Secret<Vec<u8>>,
 }
 
 impl Opened {
@@ -30,10 +36,10 @@ impl Opened {
             return Ok(None);
         }
         let mut by_path = self.by_path.lock().await;
-        if let Some((version, opened)) = by_path.get(object.path)
-            && *version == read.version
+        if let Some(content) = by_path.get(object.path)
+            && content.version == read.version
         {
-            return Ok(Some(opened.clone()));
+            return Ok(Some(content.opened.clone()));
         }
         let (seal, content) = (Arc::clone(seal), read.content.clone());
         let (path, location) = (object.path.to_owned(), object.location.to_owned());
@@ -49,7 +55,11 @@ impl Opened {
             .await
             .map_err(|problem| object.damaged(problem.to_string()))??;
         if let Some(opened) = &opened {
-            by_path.insert(object.path.to_owned(), (read.version.clone(), opened.clone()));
+            let content = Content {
+                version: read.version.clone(),
+                opened: opened.clone(),
+            };
+            by_path.insert(object.path.to_owned(), content);
         }
         Ok(opened)
     }

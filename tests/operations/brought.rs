@@ -28,6 +28,22 @@ spec:
       external: { endpoints: [https://10.0.1.1:2379], ca: ca.crt, certificate: client.crt, key: client.key }
 ";
 
+/// The certificates that keelson makes for a machine, by path.
+async fn made(authorities: &Authorities, wanted: &MachineCertificates) -> BTreeMap<String, String> {
+    let mut certificates = BTreeMap::new();
+    for (name, path, _) in &wanted.authorities {
+        let authority = authorities.establish(*name).await.unwrap();
+        certificates.insert(path.clone(), authority.trust_pem());
+    }
+    for (requirement, _) in &wanted.requirements {
+        let authority = authorities.establish(requirement.signer).await.unwrap();
+        let issued = issue(requirement, &authority, NOW).unwrap();
+        let path = requirement.place.as_ref().unwrap().certificate_file.clone();
+        certificates.insert(path, issued.certificate_pem);
+    }
+    certificates
+}
+
 #[test]
 fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
     let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
@@ -63,17 +79,7 @@ fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
         keys: wanted.key_paths(),
     };
     block_on(async {
-        let mut certificates: BTreeMap<String, String> = BTreeMap::new();
-        for (name, path, _) in &wanted.authorities {
-            let authority = authorities.establish(*name).await.unwrap();
-            certificates.insert(path.clone(), authority.trust_pem());
-        }
-        for (requirement, _) in &wanted.requirements {
-            let authority = authorities.establish(requirement.signer).await.unwrap();
-            let issued = issue(requirement, &authority, NOW).unwrap();
-            let path = requirement.place.as_ref().unwrap().certificate_file.clone();
-            certificates.insert(path, issued.certificate_pem);
-        }
+        let mut certificates = made(&authorities, &wanted).await;
         let folder = "/etc/kubernetes/pki";
         let brought = [("etcd/ca.crt", "ca"), ("apiserver-etcd-client.crt", "old")];
         certificates.extend(brought.map(|(path, text)| (format!("{folder}/{path}"), format!("{text}\n"))));

@@ -41,7 +41,7 @@ fn names_that_mean_something_to_yaml_stay_names() {
     let authority = authority(AuthorityName::Kubernetes);
     for user in ["yes", "1.10", "a: b", "- x", "# y", "ü\n", "o'neill", "null"] {
         let credentials = issue(
-            &Requirement::user(user, &[], super::Terms::ADMINISTRATOR),
+            &Requirement::user(user, &[], Terms::ADMINISTRATOR),
             &authority,
             NOW,
         )
