@@ -408,6 +408,31 @@ fn a_node_whose_machine_is_gone_is_there_until_it_is_deleted() {
     });
 }
 
+/// For a while after a machine has died its Node looks Ready: what could not be stopped there then is told the next time.
+#[test]
+fn a_node_whose_machine_has_just_died_goes_at_the_second_try() {
+    block_on(async {
+        let scene = Scene::founded().await;
+        scene.make("w", worker(&[], &[])).await.unwrap();
+        let seen = scene.present(Kind::Node, "w").await;
+        scene.machines.darken("w");
+        let first = scene
+            .remove_seen(Kind::Node, "w", seen.clone())
+            .await
+            .unwrap_err();
+        assert!(first.to_string().contains("does not answer"), "{first}");
+        assert_eq!(object(&scene), Value::Null);
+        scene.remove_seen(Kind::Node, "w", seen).await.unwrap();
+        assert!(
+            scene
+                .told()
+                .last()
+                .unwrap()
+                .contains("left on it are its kubelet")
+        );
+    });
+}
+
 #[test]
 fn a_node_whose_machine_is_a_node_no_more_is_left_over_unless_it_is_wanted() {
     block_on(async {

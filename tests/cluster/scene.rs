@@ -270,6 +270,17 @@ impl Scene {
         ended(self.attempt(name, Action::Delete { existing }, kind).await)
     }
 
+    /// Deletes what was there when it was seen.
+    pub(crate) async fn remove_seen(
+        &self,
+        kind: Kind,
+        name: &str,
+        seen: Existing,
+    ) -> Result<(), ProviderError> {
+        let existing = Box::new(seen);
+        ended(self.attempt(name, Action::Delete { existing }, kind).await)
+    }
+
     pub(crate) async fn find(&self, kind: Kind, name: &str) -> Observed<Existing> {
         let wanted = BTreeSet::from([ResourceKey::new(kind, name)]);
         self.find_all(kind, &wanted)

@@ -24,7 +24,8 @@ pub(in crate::cluster) async fn delete(
     let nodes = connection.global::<NodeObject>();
     let found = connection.settle(nodes.get_opt(name).await);
     let found = found.map_err(|trouble| trouble.into_error(&format!("look at node {name}")))?;
-    let mut is_alive = existing.health.is_healthy();
+    // Once its Node object is gone nothing more can be done for it from here: what was seen of it may be long past.
+    let mut is_alive = false;
     if let Some(object) = found {
         refuse_another(step, &object, existing)?;
         is_alive = !matches!(readiness(&object), Readiness::Silent(_));

@@ -47,7 +47,8 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
     let nodes = site.kubectl("a", "get nodes -o name");
     assert!(!nodes.contains(&format!("node/{node}")), "{nodes}");
     with();
-    site.desk.expect(0, &format!("node add {node} --yes"));
+    site.desk
+        .expect(0, &format!("node add {node} --yes --accept-new-host-keys"));
     site.kubectl(
         "a",
         &format!("wait --for=condition=Ready node/{node} --timeout=60s"),
