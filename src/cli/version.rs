@@ -6,6 +6,7 @@ use serde_json::json;
 use super::arguments::Format;
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE};
+use crate::registry::PROVIDERS;
 use crate::spec::versions;
 
 /// Print keelson's version and the Kubernetes versions it supports
@@ -22,14 +23,15 @@ impl Version {
             "version": env!("CARGO_PKG_VERSION"),
             "kubernetes": versions::supported_minors(),
             "newestKubernetes": versions::newest_kubernetes(),
-            "providers": ["simulated"],
+            "providers": PROVIDERS,
         });
         self.output.print(terminal, &document, |_| {
             format!(
-                "keelson {}\nKubernetes {} (newest: {})\nproviders simulated\n",
+                "keelson {}\nKubernetes {} (newest: {})\nproviders {}\n",
                 env!("CARGO_PKG_VERSION"),
                 versions::supported_minors(),
-                versions::newest_kubernetes()
+                versions::newest_kubernetes(),
+                PROVIDERS.join(", ")
             )
         })?;
         Ok(EXIT_DONE)

@@ -108,6 +108,13 @@ pub enum ConnectError {
     Providers(#[from] ProviderSetError),
 }
 
+/// The providers of this build, as a spec names them.
+pub const PROVIDERS: &[&str] = &[
+    "simulated",
+    #[cfg(feature = "ssh")]
+    "ssh",
+];
+
 /// Connects to the providers and the state store that `spec` names.
 ///
 /// # Errors
