@@ -182,6 +182,9 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }
         OperationError::Unproven(_) => format!("`{again}` looks again"),
+        OperationError::Down(_) => {
+            "`keelson status` shows what each machine says of it; `keelson etcd status` has more of etcd".to_owned()
+        }
         OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),
         OperationError::Defect(_) | OperationError::ClockStopped => {
             "please report this with the spec that led to it".to_owned()
@@ -221,6 +224,10 @@ fn store_help(error: &StoreError) -> String {
         Some("spec.yaml") => {
             "it was left as it is; move it away and `keelson apply` writes it anew, or destroy with \
              --override-deletion-protection"
+        }
+        _ if path.contains("/pki/") => {
+            "nothing was changed; put it back from a copy of the state store: no other can take its place while the \
+             cluster lives, since its machines believe only this one"
         }
         _ => "it was left as it is; restore it from a backup",
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keelson_provider_api::kinds::{self, MachineRole};
-use keelson_provider_api::values::{ClusterName, Labels, Taint};
+use keelson_provider_api::values::{ClusterName, Digest, Labels, Taint};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use crate::spec::{
@@ -62,6 +62,8 @@ pub struct Blueprint<'a> {
     pub family: Family,
     /// What is trusted to vouch for the OpenID Connect provider, PEM, where the spec names a file.
     pub oidc_authority: Option<&'a str>,
+    /// The digest of what vouches for etcd, where someone else runs it.
+    pub etcd_authority: Option<Digest>,
     /// Every machine: control planes first, then etcd hosts, then workers, each by number or in the spec's order.
     pub machines: Vec<MachineBlueprint<'a>>,
 }
@@ -116,6 +118,7 @@ impl<'a> Blueprint<'a> {
             spec: cluster,
             family: cluster.provider.family(),
             oidc_authority: spec.oidc_authority(),
+            etcd_authority: spec.etcd_authority(),
             machines,
         }
     }

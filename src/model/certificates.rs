@@ -178,6 +178,16 @@ impl MachineCertificates {
             .collect();
         (!wanted.is_empty()).then(|| Digest::of_json(&wanted))
     }
+
+    /// The digest of which authorities are trusted where; `None` where there are none. Whether machines have the cluster's
+    /// is seen when they are looked at.
+    pub fn digest_of_authorities(&self) -> Option<Digest> {
+        let authorities = self.authorities.iter();
+        let wanted: Vec<_> = authorities
+            .map(|(name, path, _)| (name.to_string(), path))
+            .collect();
+        (!wanted.is_empty()).then(|| Digest::of_json(&wanted))
+    }
 }
 
 /// How the certificates of the cluster's machines are made.

@@ -59,12 +59,14 @@ impl<'a> Classes<'a> {
         let blueprint = self.blueprint;
         let settings = self.of(machine)?.digest(host_identity(machine).as_ref());
         let spec = blueprint.spec;
+        let certificates = MachineCertificates::of(blueprint, machine);
         Ok(NodeBundle {
             machine: machine.name.clone(),
             kubernetes_version: machine.runs_kubelet().then_some(spec.kubernetes_version),
             etcd_version: spec.etcd.version.filter(|_| machine.is(MachineRole::Etcd)),
             settings,
-            certificates: MachineCertificates::of(blueprint, machine).digest(),
+            certificates: certificates.digest(),
+            authorities: certificates.digest_of_authorities(),
         })
     }
 }
@@ -226,6 +228,7 @@ fn etcd_servers(blueprint: &Blueprint<'_>) -> EtcdServers {
     };
     let has_events = blueprint.spec.etcd.instances().contains(&&EVENTS);
     EtcdServers {
+        authority: blueprint.etcd_authority,
         main: of(&MAIN),
         events: if has_events { of(&EVENTS) } else { Vec::new() },
     }

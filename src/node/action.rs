@@ -126,6 +126,8 @@ pub(super) enum Action {
         access: Access,
         /// Its name on the way.
         name: String,
+        /// The units that read it only when they start.
+        units: Vec<&'static str>,
     },
     /// An asset that is a program.
     Install {
@@ -223,9 +225,17 @@ impl Action {
                 &list(units),
                 architecture.name(),
             ]),
-            Self::Secret { path, access, name } => {
-                [words(&["secret", path]), access.fields(), words(&[name])].concat()
-            }
+            Self::Secret {
+                path,
+                access,
+                name,
+                units,
+            } => [
+                words(&["secret", path]),
+                access.fields(),
+                words(&[name, &list(units)]),
+            ]
+            .concat(),
             Self::Install {
                 path,
                 mode,

@@ -104,6 +104,7 @@ impl NodeClass {
                 path: secret.path.clone(),
                 access: secret.access,
                 name: secret.name(),
+                units: self.readers(secret),
             });
         }
         if let Some(kubernetes) = &self.kubernetes {
@@ -119,6 +120,21 @@ impl NodeClass {
         let etcd = self.etcd.iter().flat_map(|etcd| &etcd.instances);
         let kubernetes = self.kubernetes.iter().flat_map(kubernetes::units);
         etcd.map(|instance| instance.unit).chain(kubernetes).collect()
+    }
+
+    /// The units that read `secret` only when they start: whom they trust. Certificates and keys they read anew by
+    /// themselves. What static pods trust they read when they start, too; one that trusts the wrong authority does not stay up.
+    fn readers(&self, secret: &PlacedSecret) -> Vec<&'static str> {
+        let etcd = self
+            .etcd
+            .iter()
+            .filter(|etcd| etcd.certificates.authority == secret.path);
+        let etcd = etcd
+            .flat_map(|etcd| &etcd.instances)
+            .map(|instance| instance.unit);
+        let kubernetes = self.kubernetes.iter();
+        etcd.chain(kubernetes.filter_map(|_| kubernetes::reader(&secret.path)))
+            .collect()
     }
 }
 

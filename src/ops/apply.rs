@@ -12,10 +12,15 @@ use super::planning::Planned;
 use super::session::Session;
 use crate::execute::event::Both;
 use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
-use crate::plan::{DesiredState, Plan, Step};
+use crate::plan::{self, DesiredState, Plan, Problem, Step};
 
 /// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
 const ROUND_LIMIT: u32 = 6;
+
+/// How often a cluster that does not work in the end is looked at again.
+const SETTLING_LOOKS: u32 = 6;
+/// The time between two such looks.
+const SETTLING_PAUSE: Duration = Duration::from_secs(5);
 
 /// How an apply is done.
 #[derive(Debug, Clone, Default)]
@@ -95,10 +100,11 @@ impl Session {
     ) -> Result<Applied, OperationError> {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
             let record = self.record(&lease).await?;
+            self.check_keys().await?;
             let identity = identity::identity(self.spec().name(), Some(&record));
             let desired = DesiredState {
                 only: options.only.clone(),
-                ..self.desired_state()?
+                ..self.desired_of(Some(&record))?
             };
             let saved = options.saved_plan.as_ref();
             let mut first = self
@@ -125,7 +131,15 @@ impl Session {
                 interrupt,
                 approve,
             };
-            rounds.converge(&identity, desired, first).await
+            let (applied, last) = rounds.converge(&identity, desired, first).await?;
+            let last = Box::pin(rounds.settle(last)).await?;
+            let with_data = plan::clusters_with_data(&last.observation);
+            identity::amend(self.store(), self.spec().name(), |record| {
+                record.etcd_clusters.extend(with_data.iter().cloned());
+            })
+            .await?;
+            check_works(&last)?;
+            Ok(applied)
         });
         self.drive(work).await
     }
@@ -214,13 +228,13 @@ pub(super) struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// Carries `planned` out, and whatever is left to do afterwards, until nothing is.
+    /// Carries `planned` out, and whatever is left to do afterwards, until nothing is. Gives the last look at the world, too.
     pub(super) async fn converge(
         &self,
         identity: &ClusterIdentity,
         desired: DesiredState,
         planned: Planned,
-    ) -> Result<Applied, OperationError> {
+    ) -> Result<(Applied, Planned), OperationError> {
         let mut approved: BTreeSet<(ResourceKey, &'static str)> =
             planned.plan.outline().into_iter().collect();
         let mut applied = Applied {
@@ -257,6 +271,25 @@ impl Rounds<'_> {
         }
     }
 
+    /// Looks again for a while as long as the cluster as a whole does not work: what was restarted just now needs a moment.
+    async fn settle(&self, mut last: Planned) -> Result<Planned, OperationError> {
+        let session = self.session;
+        for _ in 0..SETTLING_LOOKS {
+            if check_works(&last).is_ok() {
+                break;
+            }
+            tokio::select! {
+                () = session.clock().sleep(SETTLING_PAUSE) => {}
+                () = self.interrupt.stopped() => break,
+            }
+            let identity = last.plan.cluster().clone();
+            last = session
+                .look_and_plan(&identity, last.desired, self.reporter)
+                .await?;
+        }
+        Ok(last)
+    }
+
     async fn execute(&self, plan: &Plan) -> Executed {
         let reporter = Both(self.reporter, self.journal);
         let session = self.session;
@@ -284,12 +317,27 @@ fn outcome(executed: &Executed) -> Result<(), OperationError> {
     }
 }
 
-fn finish(applied: Applied, last: Planned) -> Result<Applied, OperationError> {
+fn finish(applied: Applied, last: Planned) -> Result<(Applied, Planned), OperationError> {
     if last.report.is_blocked() {
         return Err(OperationError::Blocked(Box::new(last.report)));
     }
-    Ok(Applied {
+    let applied = Applied {
         left_out: last.report.left_out,
         ..applied
-    })
+    };
+    Ok((applied, last))
+}
+
+/// A cluster that is as the spec says and does not work is no success.
+fn check_works(last: &Planned) -> Result<(), OperationError> {
+    let problems = last.report.problems.iter();
+    let of_all: Vec<Problem> = problems
+        .filter(|problem| problem.resource.is_none())
+        .cloned()
+        .collect();
+    if of_all.is_empty() {
+        Ok(())
+    } else {
+        Err(OperationError::Down(of_all))
+    }
 }

@@ -1,13 +1,22 @@
-//! The cluster's certificate authorities: those that keelson made and keeps in the state store, and those that the
-//! user brought.
+//! The cluster's certificate authorities and long-lived keys: those that keelson made and keeps in the state store, and
+//! those that the user brought.
+//!
+//! Each is made once in a cluster's life, and its digest goes into the cluster's record before anything is made with it. From
+//! then on the state store has to have it: a member of etcd that was given another authority's certificate would be cut off
+//! from the rest. What is missing or another one is damage, which is reported, and never mended by making a new one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keelson_provider_api::values::{ClusterName, Secret};
-use keelson_provider_api::{Clock, Store};
+use keelson_provider_api::values::{ClusterName, Digest, Secret};
+use keelson_provider_api::{Clock, Store, StoreError};
+use tokio::sync::Mutex;
 
-use crate::pki::{Authority, AuthorityName, ClusterPki, Opened, PkiError, Seal, ServiceAccountKey, Terms};
+use super::identity;
+use crate::pki::{
+    Authority, AuthorityName, ClusterPki, ENCRYPTION, Opened, PkiError, SERVICE_ACCOUNT, Seal,
+    ServiceAccountKey, Terms, object_path,
+};
 
 /// The authorities of one cluster.
 #[derive(Clone)]
@@ -19,6 +28,8 @@ pub struct Authorities {
     clock: Arc<dyn Clock>,
     terms: Terms,
     brought: BTreeMap<AuthorityName, Authority>,
+    /// What the cluster's record is known to hold: it only grows.
+    recorded: Arc<Mutex<BTreeMap<String, Digest>>>,
 }
 
 impl Authorities {
@@ -41,51 +52,38 @@ impl Authorities {
             clock,
             terms,
             brought: brought.collect(),
+            recorded: Arc::default(),
         }
     }
 
     /// The authority, made or adopted when the cluster has none yet.
     ///
     /// # Errors
-    /// [`PkiError`], when it cannot be read, opened, made or kept.
+    /// [`PkiError`], when it cannot be read, opened, made or kept, or is not the one that the cluster began with.
     pub async fn establish(&self, name: AuthorityName) -> Result<Authority, PkiError> {
+        self.find(name).await?;
         let now = self.clock.now();
-        match self.brought.get(&name) {
-            Some(brought) => self.pki().adopt(brought.clone(), now).await,
-            None => self.pki().establish(name, self.terms, now).await,
-        }
+        let authority = match self.brought.get(&name) {
+            Some(brought) => self.pki().adopt(brought.clone(), now).await?,
+            None => self.pki().establish(name, self.terms, now).await?,
+        };
+        self.record(&name.to_string(), authority.fingerprint()).await?;
+        Ok(authority)
     }
 
     /// The authority, if the cluster has one yet.
     ///
     /// # Errors
-    /// [`PkiError`], when it cannot be read or opened.
+    /// [`PkiError`], when it cannot be read or opened, or is not the one that the cluster began with.
     pub async fn find(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
-        self.pki().authority(name).await
-    }
-
-    /// The key that tokens of service accounts are signed with, made when the cluster has none yet.
-    ///
-    /// # Errors
-    /// [`PkiError`], when it cannot be read, opened, made or kept.
-    pub async fn service_account_key(&self) -> Result<ServiceAccountKey, PkiError> {
-        self.pki()
-            .establish_service_account_key(self.terms.algorithm)
-            .await
-    }
-
-    /// The key that Secrets are encrypted with in etcd, made when the cluster has none yet.
-    ///
-    /// # Errors
-    /// [`PkiError`], when it cannot be read, opened, made or kept.
-    pub async fn encryption_key(&self) -> Result<Secret<String>, PkiError> {
-        self.pki().establish_encryption_key().await
+        let found = self.pki().authority(name).await?;
+        self.vouch(&name.to_string(), found, Authority::fingerprint).await
     }
 
     /// The authority with its key, where keelson or the user has that, if the cluster has one yet. Nothing is made.
     ///
     /// # Errors
-    /// [`PkiError`], when it cannot be read or opened, or is another one than the user brought.
+    /// As [`find`](Self::find), and when it is another one than the user brought.
     pub async fn existing(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
         match self.find(name).await? {
             None => Ok(None),
@@ -93,20 +91,66 @@ impl Authorities {
         }
     }
 
+    /// The key that tokens of service accounts are signed with, made when the cluster has none yet.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn service_account_key(&self) -> Result<ServiceAccountKey, PkiError> {
+        self.existing_service_account_key().await?;
+        let algorithm = self.terms.algorithm;
+        let key = self.pki().establish_service_account_key(algorithm).await?;
+        self.record(SERVICE_ACCOUNT, digest_of_account_key(&key)).await?;
+        Ok(key)
+    }
+
     /// The key of service accounts, if the cluster has one yet.
     ///
     /// # Errors
-    /// [`PkiError`], when it cannot be read or opened.
+    /// As [`find`](Self::find).
     pub async fn existing_service_account_key(&self) -> Result<Option<ServiceAccountKey>, PkiError> {
-        self.pki().service_account_key().await
+        let found = self.pki().service_account_key().await?;
+        self.vouch(SERVICE_ACCOUNT, found, digest_of_account_key).await
+    }
+
+    /// The key that Secrets are encrypted with in etcd, made when the cluster has none yet.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn encryption_key(&self) -> Result<Secret<String>, PkiError> {
+        self.existing_encryption_key().await?;
+        let key = self.pki().establish_encryption_key().await?;
+        self.record(ENCRYPTION, digest_of_random_key(&key)).await?;
+        Ok(key)
     }
 
     /// The key that Secrets are encrypted with in etcd, if the cluster has one yet.
     ///
     /// # Errors
-    /// [`PkiError`], when it cannot be read or opened.
+    /// As [`find`](Self::find).
     pub async fn existing_encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
-        self.pki().encryption_key().await
+        let found = self.pki().encryption_key().await?;
+        self.vouch(ENCRYPTION, found, digest_of_random_key).await
+    }
+
+    /// Makes sure that the state store still has everything that the cluster began with.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), for the first that is not as it should be.
+    pub async fn check(&self) -> Result<(), PkiError> {
+        let record = identity::read(self.store.as_ref(), &self.cluster).await?;
+        let keys = record.map(|record| record.keys).unwrap_or_default();
+        for name in AuthorityName::ALL {
+            if keys.contains_key(&name.to_string()) {
+                self.find(name).await?;
+            }
+        }
+        if keys.contains_key(SERVICE_ACCOUNT) {
+            self.existing_service_account_key().await?;
+        }
+        if keys.contains_key(ENCRYPTION) {
+            self.existing_encryption_key().await?;
+        }
+        Ok(())
     }
 
     /// The clock that certificates run on.
@@ -114,7 +158,56 @@ impl Authorities {
         self.clock.as_ref()
     }
 
+    /// `found`, if the cluster's record does not know of another one.
+    async fn vouch<T>(
+        &self,
+        name: &str,
+        found: Option<T>,
+        digest: impl Fn(&T) -> Digest,
+    ) -> Result<Option<T>, PkiError> {
+        let found_digest = found.as_ref().map(digest);
+        let mut recorded = self.recorded.lock().await;
+        if found_digest.is_none() || recorded.get(name) != found_digest.as_ref() {
+            let record = identity::read(self.store.as_ref(), &self.cluster).await?;
+            *recorded = record.map(|record| record.keys).unwrap_or_default();
+        }
+        let problem = match (recorded.get(name), found_digest) {
+            (None, _) => return Ok(found),
+            (Some(recorded), Some(digest)) if *recorded == digest => return Ok(found),
+            (Some(_), Some(_)) => "it is another one than the cluster began with",
+            (Some(_), None) => "it is missing, and what was made with it is on the cluster's machines",
+        };
+        Err(PkiError::Store(StoreError::Damaged {
+            path: object_path(&self.cluster, name),
+            location: self.store.location(),
+            problem: problem.to_owned(),
+        }))
+    }
+
+    /// Writes into the cluster's record that this is what it has.
+    async fn record(&self, name: &str, digest: Digest) -> Result<(), PkiError> {
+        let mut recorded = self.recorded.lock().await;
+        if recorded.get(name) == Some(&digest) {
+            return Ok(());
+        }
+        identity::amend(self.store.as_ref(), &self.cluster, |record| {
+            record.keys.entry(name.to_owned()).or_insert(digest);
+        })
+        .await?;
+        recorded.insert(name.to_owned(), digest);
+        Ok(())
+    }
+
     fn pki(&self) -> ClusterPki<'_> {
         ClusterPki::remembering(self.store.as_ref(), &self.cluster, &self.seal, &self.opened)
     }
+}
+
+fn digest_of_account_key(key: &ServiceAccountKey) -> Digest {
+    Digest::of_bytes(key.public_pem().as_bytes())
+}
+
+/// Nothing of such a key is public; out of 256 random bits a digest gives nothing away.
+fn digest_of_random_key(key: &Secret<String>) -> Digest {
+    Digest::of_bytes(key.expose().as_bytes())
 }

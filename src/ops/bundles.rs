@@ -60,7 +60,7 @@ impl SpecBundles {
         for (name, path, _) in &certificates.authorities {
             let authority = self.establish(*name).await?;
             let trusted = authority.trust_pem();
-            if found.certificates.get(path).map(|found| found.trim()) != Some(trusted.trim()) {
+            if !holds(found, path, &trusted) {
                 put(path, &trusted);
             }
         }
@@ -139,6 +139,65 @@ impl SpecBundles {
         known.map_err(|error| permanent(&error))
     }
 
+    /// The files that should hold an authority's certificate and hold another, or none.
+    async fn strangers(
+        &self,
+        wanted: &MachineCertificates,
+        found: &FoundOnMachine,
+    ) -> Result<Vec<String>, ProviderError> {
+        let mut strangers = Vec::new();
+        for (name, path, _) in &wanted.authorities {
+            let trusted = self.known(*name).await?.map(|authority| authority.trust_pem());
+            if trusted.is_none_or(|trusted| !holds(found, path, &trusted)) {
+                strangers.push(format!("{path} is not the certificate of the authority {name}"));
+            }
+        }
+        Ok(strangers)
+    }
+
+    /// What is wrong with the certificates and keys that a machine has of its own.
+    async fn troubles(
+        &self,
+        wanted: &MachineCertificates,
+        found: &FoundOnMachine,
+    ) -> Result<Vec<String>, ProviderError> {
+        let now = self.authorities.clock().now();
+        let mut troubles = Vec::new();
+        for (_, path, _) in &wanted.others {
+            if found.missing_keys.contains(path) {
+                troubles.push(format!("{path} is missing"));
+            }
+        }
+        for (source, path) in wanted.brought() {
+            // A key is no matter here: it is renewed with its certificate.
+            if let Some(brought) = self.brought.get(source)
+                && !holds(found, path, brought.expose())
+            {
+                troubles.push(format!("{path} is not what {source} holds"));
+            }
+        }
+        for (requirement, _) in &wanted.requirements {
+            let Some(place) = &requirement.place else {
+                continue;
+            };
+            let certificate = found
+                .certificates
+                .get(&place.certificate_file)
+                .map(String::as_str);
+            let Some(authority) = self.known(requirement.signer).await? else {
+                troubles.push(format!("{}: its authority is not kept", requirement.certificate));
+                continue;
+            };
+            let verdict = judge(certificate, requirement, &authority, Renewal::CERTIFICATE, now);
+            if verdict != Verdict::Good {
+                troubles.push(format!("{}: {verdict}", requirement.certificate));
+            } else if found.missing_keys.contains(&place.key_file) {
+                troubles.push(format!("{}: its key is missing", requirement.certificate));
+            }
+        }
+        Ok(troubles)
+    }
+
     async fn establish(&self, name: AuthorityName) -> Result<Authority, ProviderError> {
         let authority = self.authorities.establish(name).await;
         authority.map_err(|error| permanent(&error))
@@ -185,69 +244,32 @@ impl BundleSource for SpecBundles {
         })
     }
 
-    async fn judge_certificates(
+    async fn judge(
         &self,
         record: &BundleRecord,
         found: &FoundOnMachine,
-    ) -> Result<Option<Digest>, ProviderError> {
-        let Some(recorded) = record.bundle.certificates else {
-            return Ok(None);
-        };
+    ) -> Result<NodeBundle, ProviderError> {
+        let mut bundle = record.bundle.clone();
         let blueprint = Blueprint::of(&self.spec);
         // The certificates of a machine that is to go need no renewal.
-        let Ok(machine) = machine(&blueprint, &record.bundle.machine) else {
-            return Ok(Some(recorded));
+        let Ok(machine) = machine(&blueprint, &bundle.machine) else {
+            return Ok(bundle);
         };
-        let now = self.authorities.clock().now();
-        let mut troubles = Vec::new();
-        let certificates = MachineCertificates::of(&blueprint, machine);
-        for (_, path, _) in &certificates.others {
-            if found.missing_keys.contains(path) {
-                troubles.push(format!("{path} is missing"));
-            }
+        let wanted = MachineCertificates::of(&blueprint, machine);
+        let strangers = self.strangers(&wanted, found).await?;
+        if bundle.authorities.is_some() && !strangers.is_empty() {
+            bundle.authorities = Some(Digest::of_json(&strangers));
         }
-        let has = |path: &str, wanted: &str| {
-            found.certificates.get(path).map(|found| found.trim()) == Some(wanted.trim())
-        };
-        for (source, path) in certificates.brought() {
-            // A key is no matter here: it is renewed with its certificate.
-            if let Some(brought) = self.brought.get(source)
-                && !has(path, brought.expose())
-            {
-                troubles.push(format!("{path} is not what {source} holds"));
-            }
+        let troubles = self.troubles(&wanted, found).await?;
+        if bundle.certificates.is_some() && !troubles.is_empty() {
+            bundle.certificates = Some(Digest::of_json(&troubles));
         }
-        for (name, path, _) in &certificates.authorities {
-            let trusted = self.known(*name).await?.map(|authority| authority.trust_pem());
-            if trusted.is_none_or(|trusted| !has(path, &trusted)) {
-                troubles.push(format!("{path} is not the certificate of the authority {name}"));
-            }
-        }
-        for (requirement, _) in certificates.requirements {
-            let Some(place) = &requirement.place else {
-                continue;
-            };
-            let certificate = found
-                .certificates
-                .get(&place.certificate_file)
-                .map(String::as_str);
-            let Some(authority) = self.known(requirement.signer).await? else {
-                troubles.push(format!("{}: its authority is not kept", requirement.certificate));
-                continue;
-            };
-            let verdict = judge(certificate, &requirement, &authority, Renewal::CERTIFICATE, now);
-            if verdict != Verdict::Good {
-                troubles.push(format!("{}: {verdict}", requirement.certificate));
-            } else if found.missing_keys.contains(&place.key_file) {
-                troubles.push(format!("{}: its key is missing", requirement.certificate));
-            }
-        }
-        if troubles.is_empty() {
-            Ok(Some(recorded))
-        } else {
-            Ok(Some(Digest::of_json(&troubles)))
-        }
+        Ok(bundle)
     }
+}
+
+fn holds(found: &FoundOnMachine, path: &str, text: &str) -> bool {
+    found.certificates.get(path).map(|found| found.trim()) == Some(text.trim())
 }
 
 fn machine<'a, 'b>(

@@ -67,7 +67,7 @@ impl Session {
                 interrupt,
                 approve,
             };
-            let applied = rounds.converge(&identity, desired, planned).await?;
+            let (applied, _) = rounds.converge(&identity, desired, planned).await?;
             let left = observe_all(self.providers(), self.clock(), &identity, []).await;
             check_nothing_left(&left)?;
             identity::end(self.store(), name).await?;

@@ -7,7 +7,7 @@ use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
 use crate::pki::{AuthorityName, PkiError};
-use crate::plan::{PlanDefect, PlanReport};
+use crate::plan::{PlanDefect, PlanReport, Problem};
 
 /// Why an operation did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,9 @@ pub enum OperationError {
     /// A machine cannot be reached, or does not do what it is asked.
     #[error("{0}")]
     Machine(Box<ProviderError>),
+    /// The cluster is as the spec says, and does not work.
+    #[error("the cluster is as the spec says, but does not work: {}", all(.0))]
+    Down(Vec<Problem>),
     /// After a destroy something was left.
     #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),
@@ -124,6 +127,11 @@ pub enum OperationError {
 
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn all(problems: &[Problem]) -> String {
+    let words: Vec<&str> = problems.iter().map(|problem| problem.problem.as_str()).collect();
+    words.join("; ")
 }
 
 fn refused(report: &PlanReport) -> String {

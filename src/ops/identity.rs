@@ -1,6 +1,9 @@
-//! Which life of the cluster this is.
+//! Which life of the cluster this is, and what belongs to it as long as it lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::{ClusterName, Digest};
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -18,7 +21,17 @@ pub struct ClusterRecord {
     pub uid: ClusterUid,
     /// When the first apply began.
     pub created_at: Timestamp,
+    /// The authorities and long-lived keys that the state store keeps for it, by name, each with a digest of what is
+    /// public of it. What stands here is on machines: it is never made anew.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Digest>,
+    /// The etcd clusters that have had data.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub etcd_clusters: BTreeSet<String>,
 }
+
+/// How often an amendment is tried while others write the record at the same time.
+const AMENDMENT_LIMIT: u32 = 16;
 
 fn path(name: &ClusterName) -> String {
     format!("{name}/cluster.json")
@@ -53,18 +66,24 @@ pub(super) async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Re
 
 /// Reads the record of a cluster.
 pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option<ClusterRecord>, StoreError> {
+    Ok(read_versioned(store, name).await?.map(|(record, _)| record))
+}
+
+async fn read_versioned(
+    store: &dyn Store,
+    name: &ClusterName,
+) -> Result<Option<(ClusterRecord, ObjectVersion)>, StoreError> {
     let damaged = |problem: String| StoreError::Damaged {
         path: path(name),
         location: store.location(),
         problem,
     };
     let Some(object) = store.read(&path(name)).await? else {
-        // The record is written before the spec and deleted after it.
-        if store.read(&spec_path(name)).await?.is_some() {
-            return Err(damaged(format!(
-                "it is missing, although {} is there",
-                spec_path(name)
-            )));
+        // The record is written before these and deleted after them.
+        for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
+            if store.read(&other).await?.is_some() {
+                return Err(damaged(format!("it is missing, although {other} is there")));
+            }
         }
         return Ok(None);
     };
@@ -73,7 +92,49 @@ pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option
     if record.name != *name {
         return Err(damaged(format!("it is the record of cluster {}", record.name)));
     }
-    Ok(Some(record))
+    Ok(Some((record, object.version)))
+}
+
+/// Changes the record of a cluster that has begun as `change` says, unless it says that already. Others may change it at the
+/// same time.
+pub(super) async fn amend(
+    store: &dyn Store,
+    name: &ClusterName,
+    change: impl Fn(&mut ClusterRecord) + Send + Sync,
+) -> Result<(), StoreError> {
+    let mut last = Ok(());
+    for _ in 0..AMENDMENT_LIMIT {
+        let Some((record, version)) = read_versioned(store, name).await? else {
+            return Err(StoreError::Damaged {
+                path: path(name),
+                location: store.location(),
+                problem: "it is missing, although the cluster has begun".to_owned(),
+            });
+        };
+        let mut amended = record.clone();
+        change(&mut amended);
+        if amended == record {
+            return Ok(());
+        }
+        match write(store, &amended, Precondition::Version(version)).await {
+            Err(conflict @ StoreError::Conflict { .. }) => last = Err(conflict),
+            written => return written,
+        }
+    }
+    last
+}
+
+async fn write(
+    store: &dyn Store,
+    record: &ClusterRecord,
+    precondition: Precondition,
+) -> Result<(), StoreError> {
+    // Texts, times and digests always have a JSON form.
+    let content = serde_json::to_vec_pretty(record).unwrap_or_default();
+    store
+        .write(&path(&record.name), &content, precondition)
+        .await
+        .map(drop)
 }
 
 /// Reads the record of a cluster, or thinks of a new life, which begins when it is [written](begin). `mark` makes the
@@ -92,6 +153,8 @@ pub(super) async fn read_or_new(
         name: name.clone(),
         uid: ClusterUid::new(uid),
         created_at: now,
+        keys: BTreeMap::new(),
+        etcd_clusters: BTreeSet::new(),
     };
     Ok(record)
 }
@@ -101,11 +164,7 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     if read(store, &record.name).await?.as_ref() == Some(record) {
         return Ok(());
     }
-    let content = serde_json::to_vec_pretty(record).unwrap_or_default();
-    store
-        .write(&path(&record.name), &content, Precondition::Absent)
-        .await?;
-    Ok(())
+    write(store, record, Precondition::Absent).await
 }
 
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that

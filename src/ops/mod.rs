@@ -52,5 +52,5 @@ pub use render::{Rendered, RenderedCertificate, RenderedMachine, RenderedRelease
 pub use session::{Session, SessionParts};
 pub use status::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    Problem, SnapshotStatus,
+    SnapshotStatus,
 };

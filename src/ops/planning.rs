@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Finding, Observation, Severity};
 
 use super::error::OperationError;
+use super::identity;
 use super::session::Session;
 use crate::execute::observe::observe_all;
 use crate::execute::{Event, Reporter};
@@ -39,17 +40,24 @@ impl Session {
     /// Looks at the world and plans the way to the spec. Nothing is touched.
     ///
     /// # Errors
-    /// When the state store cannot be read.
+    /// When the state store cannot be read, or lacks something that the cluster began with.
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
-            let identity = self.identity().await?;
-            let mut planned = self
-                .look_and_plan(&identity, self.desired_state()?, reporter)
-                .await?;
-            self.preflight(&mut planned).await;
-            Ok(planned)
+            self.check_keys().await?;
+            self.look(reporter).await
         })
         .await
+    }
+
+    /// The same, whatever has become of the cluster's authorities and keys.
+    pub(super) async fn look(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
+        let name = self.spec().name();
+        let record = identity::read(self.store(), name).await?;
+        let identity = identity::identity(name, record.as_ref());
+        let desired = self.desired_of(record.as_ref())?;
+        let mut planned = self.look_and_plan(&identity, desired, reporter).await?;
+        self.preflight(&mut planned).await;
+        Ok(planned)
     }
 
     /// Adds to the report what stands in the way of the plan, and what to know before it.

@@ -7,7 +7,7 @@ use keelson_provider_api::{Clock, ClusterIdentity, Store};
 
 use super::authorities::Authorities;
 use super::error::OperationError;
-use super::identity;
+use super::identity::{self, ClusterRecord};
 use super::machine_access::MachineAccess;
 use super::one_node::NodeAccess;
 use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
@@ -106,6 +106,15 @@ impl Session {
         Ok(crate::model::desired_state(&self.parts.spec, &self.parts.assets)?)
     }
 
+    /// The same, for the cluster of which `record` tells.
+    pub(super) fn desired_of(&self, record: Option<&ClusterRecord>) -> Result<DesiredState, OperationError> {
+        let etcd_with_data = record.map(|record| record.etcd_clusters.clone());
+        Ok(DesiredState {
+            etcd_with_data: etcd_with_data.unwrap_or_default(),
+            ..self.desired_state()?
+        })
+    }
+
     /// The cluster's name, and its uid if it has one by now.
     pub(super) async fn identity(&self) -> Result<ClusterIdentity, OperationError> {
         let name = self.parts.spec.name();
@@ -126,6 +135,14 @@ impl Session {
             });
         }
         Ok(identity)
+    }
+
+    /// Makes sure that the state store still has the authorities and keys that the cluster began with.
+    pub(super) async fn check_keys(&self) -> Result<(), OperationError> {
+        match &self.parts.authorities {
+            Some(authorities) => Ok(authorities.check().await?),
+            None => Ok(()),
+        }
     }
 
     /// The way to single machines.

@@ -25,8 +25,10 @@ use super::table::AuthorityName;
 /// A cluster must not begin with an authority that ends before anyone gets used to it.
 const BROUGHT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-const SERVICE_ACCOUNT: &str = "service-account";
-const ENCRYPTION: &str = "encryption";
+/// The name under which the key of service accounts is kept.
+pub const SERVICE_ACCOUNT: &str = "service-account";
+/// The name under which the key of Secrets in etcd is kept.
+pub const ENCRYPTION: &str = "encryption";
 
 /// The paths of all that a cluster may keep here.
 pub fn kept_paths(cluster: &ClusterName) -> Vec<String> {
@@ -35,7 +37,8 @@ pub fn kept_paths(cluster: &ClusterName) -> Vec<String> {
     all.map(|name| object_path(cluster, &name)).collect()
 }
 
-fn object_path(cluster: &ClusterName, name: &str) -> String {
+/// Where in the state store what is called `name` is kept.
+pub fn object_path(cluster: &ClusterName, name: &str) -> String {
     format!("{cluster}/pki/{name}")
 }
 

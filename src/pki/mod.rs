@@ -36,7 +36,7 @@ pub use check::{CertificateRecord, LookedFor, Renewals, check_certificates};
 pub use error::PkiError;
 pub use facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 pub use issue::{IssuedCertificate, check_can_issue, issue};
-pub use kept::{ClusterPki, kept_paths};
+pub use kept::{ClusterPki, ENCRYPTION, SERVICE_ACCOUNT, kept_paths, object_path};
 pub use keys::ServiceAccountKey;
 pub use kubeconfig::Kubeconfig;
 pub use opened::Opened;

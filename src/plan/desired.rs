@@ -1,6 +1,6 @@
 //! What is wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Resource, ResourceKey};
@@ -19,6 +19,8 @@ pub struct DesiredState {
     pub retires_cluster: bool,
     /// The machine that alone is seen to, with what has to be done before that; `None` for everything.
     pub only: Option<String>,
+    /// The etcd clusters that have had data: they are not begun once more.
+    pub etcd_with_data: BTreeSet<String>,
 }
 
 /// One resource that is wanted.

@@ -1,6 +1,7 @@
 //! What the planner knows of etcd: quorum, and whether a cluster has ever formed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{Kind, Observation, Resource};
@@ -32,6 +33,25 @@ impl EtcdHealth {
     }
 }
 
+impl fmt::Display for EtcdHealth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quorum = if self.has_quorum() { "has" } else { "has lost" };
+        write!(
+            formatter,
+            "{quorum} its quorum: {} of {} voting members answer",
+            self.healthy_voters, self.voters
+        )
+    }
+}
+
+/// The etcd clusters that were seen and hold data, by name.
+pub fn clusters_with_data(observation: &Observation) -> BTreeSet<String> {
+    let formed = clusters(observation)
+        .into_iter()
+        .filter(|(_, health)| health.formed);
+    formed.map(|(name, _)| name).collect()
+}
+
 /// The etcd clusters that were seen, by name.
 pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
     let mut clusters = BTreeMap::<String, EtcdHealth>::new();
@@ -48,7 +68,8 @@ pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth
     clusters
 }
 
-/// Blocks what would cost data: member changes without a quorum, and the removal of an only voter.
+/// Blocks what would cost data: member changes without a quorum, the removal of an only voter, and a new cluster in place of
+/// one whose data is lost.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     if desired.retires_cluster {
         return;
@@ -73,6 +94,9 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             continue;
         };
         let Some(&health) = clusters.get(&member.cluster).filter(|health| health.formed) else {
+            if desired.etcd_with_data.contains(&member.cluster) && matches!(verdict, Verdict::Create { .. }) {
+                *verdict = lost_data(member);
+            }
             continue;
         };
         let changes_membership = matches!(
@@ -119,11 +143,19 @@ fn member_votes(seen: Option<&Resource>) -> bool {
 
 fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
     Verdict::blocked(
-        format!(
-            "etcd cluster `{}` has lost its quorum: {} of {} voting members answer",
-            member.cluster, health.healthy_voters, health.voters
-        ),
+        format!("etcd cluster `{}` {health}", member.cluster),
         "bring the missing members back, or restore a snapshot; members cannot change without a quorum",
+    )
+}
+
+/// An empty cluster in place of one that had data would be taken for it.
+fn lost_data(member: &EtcdMember) -> Verdict {
+    Verdict::blocked(
+        format!(
+            "etcd cluster `{}` has had data, and nothing of it is on any machine",
+            member.cluster
+        ),
+        "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
     )
 }
 

@@ -6,7 +6,7 @@
 //!   -> drafts     the steps that this takes                (draft)
 //!   -> edges      what must come before what               (ordering, rolling)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
-//!    + PlanReport what is blocked or waits, and why        (report)
+//!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
 //! ```
 //!
 //! There is no IO here, no clock, no environment and no randomness; the same input gives the same plan, byte for
@@ -17,6 +17,7 @@ mod draft;
 mod etcd;
 mod graph;
 mod ordering;
+mod problems;
 mod report;
 mod rolling;
 pub mod safety;
@@ -29,8 +30,9 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Observation};
 
 pub use desired::{Desired, DesiredState, Rolling};
-pub use etcd::EtcdHealth;
+pub use etcd::{EtcdHealth, clusters_with_data};
 pub use graph::{Path, Plan, PlanDefect, Step};
+pub use problems::{Problem, problems};
 pub use report::{Blocked, Held, PlanReport, UnseenKind};
 pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 
@@ -87,6 +89,7 @@ pub fn plan(
     if let Some(machine) = &desired.only {
         report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
     }
+    report.problems = problems::left_alone(desired, observation, &drafts, &report.blocked);
     rolling::connect(&mut drafts, desired, observation, now);
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
     Ok((plan, report))

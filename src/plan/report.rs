@@ -3,6 +3,8 @@
 use keelson_provider_api::{Finding, Kind, ResourceKey};
 use serde::Serialize;
 
+use super::problems::Problem;
+
 /// What the planner found besides the plan: what it may not touch, what waits for that, and what is fine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -13,6 +15,8 @@ pub struct PlanReport {
     pub held: Vec<Held>,
     /// How many resources are as they should be.
     pub unchanged: usize,
+    /// What does not work, and what the plan does nothing about.
+    pub problems: Vec<Problem>,
     /// Kinds that could not be looked at; what there is of them is not part of the plan.
     pub unseen_kinds: Vec<UnseenKind>,
     /// What stands in the way on machines that are about to be used; nothing is carried out while there is any.

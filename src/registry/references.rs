@@ -10,8 +10,8 @@ use super::{ConnectError, read_text};
 use crate::pki::Certificate;
 use crate::spec::{Network, Provider, ValidSpec};
 
-/// `spec` with what it points at: the digests of manifests that lie in files, the authority of an OpenID Connect provider,
-/// and the address of a host that is `local`. Relative paths are relative to `base_directory`.
+/// `spec` with what it points at: the digests of manifests that lie in files, the authorities of an OpenID Connect provider
+/// and of an etcd that someone else runs, and the address of a host that is `local`. Relative paths are relative to `base_directory`.
 ///
 /// # Errors
 /// [`ConnectError`] when a file cannot be read or is not what it should be, or this machine has no address that other
@@ -33,6 +33,10 @@ pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<Vali
         let text = read_text(base_directory, path)?;
         Certificate::from_pem(&text, "spec.api.oidc.ca")?;
         Ok::<_, ConnectError>(text)
+    })?;
+    let spec = spec.with_etcd_authority(|path| {
+        let text = read_text(base_directory, path)?;
+        Ok::<_, ConnectError>(Digest::of_bytes(text.as_bytes()))
     })?;
     spec.with_local_address(|| own_address(&network))
 }

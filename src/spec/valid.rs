@@ -7,7 +7,7 @@ use keelson_provider_api::values::{ClusterName, Digest};
 
 use super::errors::SpecError;
 use super::text::Location;
-use super::types::{Addon, Cluster, ClusterSpec, Plugin};
+use super::types::{Addon, Cluster, ClusterSpec, EtcdPlacement, Plugin};
 
 /// A spec that passed every check, with all defaults filled in. Only [`load`](super::load) makes one.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct ValidSpec {
     warnings: SpecWarnings,
     /// The text of the file that `api.oidc.ca` names, once it was read.
     oidc_authority: Option<String>,
+    /// The digest of the file that `etcd.placement.external.ca` names, once it was read.
+    etcd_authority: Option<Digest>,
 }
 
 /// What is allowed in a spec but probably not meant.
@@ -33,6 +35,7 @@ impl ValidSpec {
             cluster,
             warnings,
             oidc_authority: None,
+            etcd_authority: None,
         }
     }
 
@@ -99,6 +102,26 @@ impl ValidSpec {
     /// The certificates that vouch for the OpenID Connect provider, PEM, if they were read.
     pub fn oidc_authority(&self) -> Option<&str> {
         self.oidc_authority.as_deref()
+    }
+
+    /// The same spec with the digest of the file that `etcd.placement.external.ca` names, if it names one: API servers read
+    /// whom they trust when they start. `digest_of` reads a path.
+    ///
+    /// # Errors
+    /// Those of `digest_of`.
+    pub fn with_etcd_authority<E>(
+        mut self,
+        digest_of: impl FnOnce(&str) -> Result<Digest, E>,
+    ) -> Result<Self, E> {
+        if let EtcdPlacement::External(external) = &self.cluster.spec.etcd.placement {
+            self.etcd_authority = Some(digest_of(&external.ca)?);
+        }
+        Ok(self)
+    }
+
+    /// The digest of what vouches for an etcd that someone else runs, if it was read.
+    pub fn etcd_authority(&self) -> Option<Digest> {
+        self.etcd_authority
     }
 
     /// The same spec with an address for a host that is `local`, runs a kubelet, and has no `privateAddress`: pods reach

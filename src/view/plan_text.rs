@@ -180,6 +180,18 @@ fn write_report(text: &mut String, report: &PlanReport) {
         text.push_str(&trouble::warnings(&report.warnings));
         text.push('\n');
     }
+    if !report.problems.is_empty() {
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(STRONG, "Not working, and left alone by this plan")
+        );
+        text.push_str(&trouble::problems(
+            &report.problems,
+            "`keelson status -o json` has them all",
+        ));
+        text.push('\n');
+    }
     if !report.held.is_empty() {
         let _ = writeln!(text, "{}", paint(STRONG, "Waiting for what is blocked"));
         text.push_str(&trouble::held(&report.held));

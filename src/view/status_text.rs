@@ -6,7 +6,7 @@ use super::groups::fold_names;
 use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
 use super::table::table;
-use super::trouble::{self, Trouble};
+use super::trouble;
 use crate::ops::{ClusterStatus, Condition, NodeStatus};
 
 /// Groups of more nodes than this are folded to one row, as long as all are alike.
@@ -40,16 +40,7 @@ pub fn render(status: &ClusterStatus) -> String {
 
 /// What is wrong, folded: one trouble of a hundred machines is one line.
 pub(super) fn problems(status: &ClusterStatus) -> String {
-    let troubles: Vec<Trouble<'_>> = status
-        .problems
-        .iter()
-        .map(|problem| Trouble {
-            key: problem.resource.as_ref(),
-            reason: &problem.problem,
-            help: None,
-        })
-        .collect();
-    trouble::lines(&troubles, "`keelson status -o json` has them all")
+    trouble::problems(&status.problems, "`keelson status -o json` has them all")
 }
 
 fn condition(condition: Condition) -> String {

@@ -8,7 +8,7 @@ use keelson_provider_api::{Finding, Kind, ResourceKey};
 use super::groups::fold_names;
 use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, STRONG, paint};
-use crate::plan::{Held, PlanReport};
+use crate::plan::{Held, PlanReport, Problem};
 
 /// So many different troubles are shown; the others are counted.
 const LIMIT: usize = 12;
@@ -72,6 +72,19 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
         })
         .collect();
     unseen + &lines(&troubles, more) + &findings(&report.findings)
+}
+
+/// What does not work.
+pub(super) fn problems(problems: &[Problem], more: &str) -> String {
+    let troubles: Vec<Trouble<'_>> = problems
+        .iter()
+        .map(|problem| Trouble {
+            key: problem.resource.as_ref(),
+            reason: &problem.problem,
+            help: None,
+        })
+        .collect();
+    lines(&troubles, more)
 }
 
 /// What stands in the way, machine by machine: all of it, because all of it has to be seen to.

@@ -19,7 +19,7 @@
 #   file       PATH MODE OWNER GROUP SOURCE UNITS
 #   unpack     PATH MODE SHA256 MEMBER UNITS ARCHITECTURE  one member of a .tar.gz asset
 #   install    PATH MODE SHA256 UNITS ARCHITECTURE      an asset that is a program
-#   secret     PATH MODE OWNER GROUP NAME               comes as NAME when it is new
+#   secret     PATH MODE OWNER GROUP NAME UNITS         comes as NAME when it is new
 #   unit       NAME MODE SOURCE                         who makes what it serves starts it
 #   module     NAME                                     a module that the kernel is to have loaded
 #   sysctl     PATH                                     settings of the kernel, in that file
@@ -62,8 +62,10 @@ claim() {
     sync -- "$root/installed"
 }
 
+# Writes down that the units `$1` have to be restarted, before what they read is changed: whoever ends this run between the
+# two finds them written down. A machine that lost its power has started them anew.
 note_restarts() {
-    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$work/restarts"
+    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$root/restarts"
 }
 
 # Keeps what someone else has at `$1`.
@@ -77,29 +79,28 @@ set_aside() {
     fi
 }
 
-# Puts the file `$1` at `$2` with mode, owner and group; sets `placed` when anything was different. It is noted as `$6` of
-# the kind `$7`, which is a file unless something else is said. Never call it in a condition: there the shell would go on
+# Puts the file `$1` at `$2` with mode, owner and group, for the units `$6` that read it when they start. It is noted as `$7`
+# of the kind `$8`, which is a file unless something else is said. Never call it in a condition: there the shell would go on
 # after a command that failed.
 place() {
-    placed=
     [ ! -d "$2" ] || fail "$2 is a directory, and keelson needs a file there: move it away"
     set_aside "$2"
-    claim "${7:-file}" "${6:-$2}"
+    claim "${8:-file}" "${7:-$2}"
     if [ -f "$2" ] && [ ! -L "$2" ] && cmp -s -- "$1" "$2"; then
         [ "$(stat -c '%a %U %G' -- "$2")" != "$3 $4 $5" ] || return 0
+        note_restarts "$6"
         chown -- "$4:$5" "$2"
         chmod -- "$3" "$2"
         say "set owner and mode of $2"
-        placed=yes
         return 0
     fi
     cp -- "$1" "$2.keelson-new"
     chown -- "$4:$5" "$2.keelson-new"
     chmod -- "$3" "$2.keelson-new"
     sync -- "$2.keelson-new"
+    note_restarts "$6"
     mv -f -- "$2.keelson-new" "$2"
     say "write $2"
-    placed=yes
 }
 
 has_digest() { [ "$(sha256sum -- "$1" | cut -d ' ' -f 1)" = "$2" ]; }
@@ -171,8 +172,7 @@ do_asset() {
 }
 
 do_file() {
-    place "$here/$5" "$1" "$2" "$3" "$4"
-    [ -z "$placed" ] || note_restarts "$6"
+    place "$here/$5" "$1" "$2" "$3" "$4" "$6"
     note_installed file "$1"
 }
 
@@ -185,15 +185,13 @@ do_unpack() {
         tar -xzf "$root/assets/$3" -C "$archive" --no-same-owner -T "$work/members" ||
             fail "the asset $3 lacks what is wanted of it: $(tr '\n' ' ' <"$work/members")"
     fi
-    place "$archive/$4" "$1" "$2" root root
-    [ -z "$placed" ] || note_restarts "$5"
+    place "$archive/$4" "$1" "$2" root root "$5"
     rm -f -- "$archive/$4"
     note_installed file "$1"
 }
 
 do_install() {
-    place "$root/assets/$3" "$1" "$2" root root
-    [ -z "$placed" ] || note_restarts "$4"
+    place "$root/assets/$3" "$1" "$2" root root "$4"
     note_installed file "$1"
 }
 
@@ -210,7 +208,7 @@ check_architecture() {
 do_secret() {
     if grep -Fqx -- "$5" "$work/announced"; then
         [ -f "$incoming/$5" ] || fail "$5 was to come for $1 and is not there: run keelson again"
-        place "$incoming/$5" "$1" "$2" "$3" "$4"
+        place "$incoming/$5" "$1" "$2" "$3" "$4" "$6"
     elif [ ! -f "$1" ]; then
         fail "$1 is missing and did not come: run keelson again"
     fi
@@ -218,11 +216,7 @@ do_secret() {
 }
 
 do_unit() {
-    place "$here/$3" "$units/$1" "$2" root root "$1" unit
-    if [ -n "$placed" ]; then
-        reload=yes
-        note_restarts "$1"
-    fi
+    place "$here/$3" "$units/$1" "$2" root root "$1" "$1" unit
     note_installed unit "$1"
 }
 
@@ -245,7 +239,7 @@ each_action() {
         asset) if [ "$d" = "$architecture" ]; then do_asset "$a" "$b" "$c"; fi ;;
         file) do_file "$a" "$b" "$c" "$d" "$e" "$f" ;;
         unpack) if [ "$f" = "$architecture" ]; then do_unpack "$a" "$b" "$c" "$d" "$e"; fi ;;
-        secret) do_secret "$a" "$b" "$c" "$d" "$e" ;;
+        secret) do_secret "$a" "$b" "$c" "$d" "$e" "$f" ;;
         install) if [ "$e" = "$architecture" ]; then do_install "$a" "$b" "$c" "$d"; fi ;;
         unit) do_unit "$a" "$b" "$c" ;;
         module) do_module "$a" ;;
@@ -293,8 +287,10 @@ prune() {
 }
 
 restart_what_changed() {
-    [ -z "$reload" ] || systemctl daemon-reload
-    sort -u "$work/restarts" >"$work/restarts-once"
+    # Of what is to be restarted the unit itself may have changed.
+    if [ -n "$reload" ] || [ -f "$root/restarts" ]; then systemctl daemon-reload; fi
+    [ -f "$root/restarts" ] || return 0
+    sort -u "$root/restarts" >"$work/restarts-once"
     while read -r unit; do
         case $(systemctl is-active -- "$unit" || :) in
         inactive | unknown | '') ;;
@@ -304,6 +300,7 @@ restart_what_changed() {
             ;;
         esac
     done <"$work/restarts-once"
+    rm -f -- "$root/restarts"
 }
 
 # What is to run runs, from now on and from each boot on.
@@ -410,7 +407,6 @@ rm -rf -- "$root"/work.*
 work=$(mktemp -d "$root/work.XXXXXX")
 printf '%s\n' "$@" >"$work/announced"
 : >"$work/installed"
-: >"$work/restarts"
 reload=
 
 case $what in
@@ -426,7 +422,7 @@ apply)
 remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
-    rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous"
+    rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous" "$root/restarts"
     rm -rf -- "$root/bundles" "$root/assets"
     ;;
 *) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;

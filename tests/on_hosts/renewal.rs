@@ -47,7 +47,10 @@ fn certificates_are_renewed_and_members_restart_one_at_a_time() {
     );
 
     members_restart_one_at_a_time(&desk, &spec);
+    an_authority_on_hosts_that_is_another_one_is_put_right(&desk);
+    an_authority_that_is_gone_from_the_state_store_is_damage(&desk);
     client.stop().expect(GAP_LIMIT);
+    a_cluster_that_does_not_work_is_no_success(&desk);
 }
 
 /// The process of etcd on each host.
@@ -170,6 +173,78 @@ fn members_restart_one_at_a_time(desk: &Desk, spec: &Spec) {
     let slower = text.replace("placement:", "electionTimeout: 2s, placement:");
     std::fs::write(desk.folder().join("cluster.yaml"), slower).unwrap();
     desk.expect(0, "apply --yes");
+    restarted_one_at_a_time(desk, &before);
+}
+
+/// What etcd trusts it reads when it starts: nothing has gone wrong yet.
+fn an_authority_on_hosts_that_is_another_one_is_put_right(desk: &Desk) {
+    let before = processes(desk);
+    let file = "/etc/etcd/pki/ca.crt";
+    for name in HOSTS {
+        let host = desk.host(name);
+        host.run(&format!(
+            "cp {file} {file}.right && cat /etc/etcd/pki/server.crt >{file}"
+        ))
+        .unwrap();
+    }
+    let plan = desk.expect(2, "plan");
+    assert!(
+        plan.stdout.contains("restart") && plan.stdout.contains("authorities"),
+        "{plan:#?}"
+    );
+    desk.expect(0, "apply --yes");
+    for name in HOSTS {
+        let host = desk.host(name);
+        host.run(&format!("cmp {file} {file}.right && rm {file}.right"))
+            .unwrap();
+    }
+    restarted_one_at_a_time(desk, &before);
+}
+
+fn an_authority_that_is_gone_from_the_state_store_is_damage(desk: &Desk) {
+    let before = processes(desk);
+    let name = keelson::spec::load(
+        &std::fs::read(desk.folder().join("cluster.yaml")).unwrap(),
+        "cluster.yaml",
+    );
+    let kept = desk
+        .folder()
+        .join(format!("state/{}/pki/etcd", name.unwrap().name()));
+    let aside = desk.folder().join("etcd-authority");
+    std::fs::rename(&kept, &aside).unwrap();
+    for command in ["plan", "apply --yes"] {
+        let refused = desk.expect(1, command);
+        assert!(
+            refused.stderr.contains("pki/etcd") && refused.stderr.contains("is missing"),
+            "{refused:#?}"
+        );
+    }
+    assert!(!kept.exists(), "no other is made");
+    std::fs::rename(&aside, &kept).unwrap();
+    desk.expect(0, "apply --yes");
+    assert_eq!(processes(desk), before);
+}
+
+/// Its hosts are there and as the spec says.
+fn a_cluster_that_does_not_work_is_no_success(desk: &Desk) {
+    for name in ["b", "c"] {
+        desk.host(name).run("systemctl stop etcd").unwrap();
+    }
+    let plan = desk.expect(0, "plan");
+    assert!(plan.stdout.contains("has lost its quorum"), "{plan:#?}");
+    let applied = desk.expect(1, "apply --yes");
+    assert!(
+        applied.stderr.contains("does not work") && applied.stderr.contains("has lost its quorum"),
+        "{applied:#?}"
+    );
+    for name in ["b", "c"] {
+        desk.host(name).run("systemctl start etcd").unwrap();
+    }
+    desk.expect(0, "apply --yes");
+}
+
+/// Makes sure that all members were restarted since `before`, and never two at a time.
+fn restarted_one_at_a_time(desk: &Desk, before: &[String; 3]) {
     let after = processes(desk);
     assert!(
         before.iter().zip(&after).all(|(before, after)| before != after),

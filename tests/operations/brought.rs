@@ -8,12 +8,14 @@ use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, SpecBundles};
 use keelson::pki::{Seal, Terms, issue};
 use keelson::spec;
+use keelson_provider_api::Resource;
 use keelson_provider_api::bundle::{BundleRecord, BundleSource, FoundOnMachine};
-use keelson_provider_api::values::Secret;
+use keelson_provider_api::kinds::Effect;
+use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
 use super::block_on;
-use super::etcd_alone::NOW;
+use super::etcd_alone::{NOW, begin};
 
 const SPEC: &str = "apiVersion: keelson.dev/v1alpha1
 kind: Cluster
@@ -54,6 +56,7 @@ fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
     let clock = SimulatedWorld::in_memory(options).clock();
     let store = Arc::new(MemoryStore::new());
     let name = spec.name().clone();
+    block_on(begin(&store, &name));
     let authorities = Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, Vec::new());
     let bundles = |certificate: &str| {
         let files = [
@@ -92,20 +95,55 @@ fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
                 certificates: certificates.clone(),
                 ..FoundOnMachine::default()
             };
-            bundles.judge_certificates(&record, &found).await.unwrap()
+            bundles.judge(&record, &found).await.unwrap()
         };
-        let recorded = record.bundle.certificates;
-        assert!(recorded.is_some());
-        assert_eq!(judged(&bundles("old"), &certificates).await, recorded);
-        assert_ne!(
-            judged(&bundles("renewed"), &certificates).await,
-            recorded,
-            "it was renewed"
+        let recorded = &record.bundle;
+        assert!(recorded.certificates.is_some() && recorded.authorities.is_some());
+        assert_eq!(&judged(&bundles("old"), &certificates).await, recorded);
+        let renewed = judged(&bundles("renewed"), &certificates).await;
+        assert_ne!(renewed.certificates, recorded.certificates, "it was renewed");
+        assert_eq!(
+            renewed.authorities, recorded.authorities,
+            "whom machines trust is the same"
         );
-        for path in [format!("{folder}/etcd/ca.crt"), format!("{folder}/ca.crt")] {
-            let mut other = certificates.clone();
-            other.insert(path.clone(), "another".to_owned());
-            assert_ne!(judged(&bundles("old"), &other).await, recorded, "{path}");
-        }
+        let mut other = certificates.clone();
+        other.insert(format!("{folder}/etcd/ca.crt"), "another".to_owned());
+        assert_ne!(
+            judged(&bundles("old"), &other).await.certificates,
+            recorded.certificates
+        );
+        let mut other = certificates.clone();
+        other.insert(format!("{folder}/ca.crt"), "another".to_owned());
+        let judged = judged(&bundles("old"), &other).await;
+        let differences = Resource::from(judged).differences(&recorded.clone().into());
+        let differences: Vec<_> = differences
+            .iter()
+            .map(|difference| (difference.field.as_str(), difference.effect))
+            .collect();
+        assert_eq!(
+            differences,
+            [("authorities", Effect::Restart)],
+            "whom it trusts is read when it starts"
+        );
     });
+}
+
+#[test]
+fn api_servers_start_anew_when_whom_they_trust_in_etcd_changes() {
+    let bundle = |authority: &[u8]| {
+        let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+        let spec = spec.with_etcd_authority(|path| {
+            assert_eq!(path, "ca.crt");
+            Ok::<_, ()>(Digest::of_bytes(authority))
+        });
+        let spec = spec.unwrap();
+        let blueprint = Blueprint::of(&spec);
+        let assets = AssetIndex::Imagined;
+        let bundle = Classes::new(&blueprint, &assets).bundle(&blueprint.machines[0]);
+        Resource::from(bundle.unwrap())
+    };
+    assert_eq!(bundle(b"one"), bundle(b"one"));
+    let differences = bundle(b"one").differences(&bundle(b"another"));
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(differences[0].effect, Effect::Restart);
 }

@@ -1,6 +1,6 @@
 //! A cluster of etcd alone whose machines are only told of: for operations that need no provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, ClusterRecord, Login, LoginRequest, MachineAccess, Session, SessionParts};
 use keelson::pki::{Authority, AuthorityName, Seal, Terms, issue};
 use keelson::spec;
+use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
     ClusterIdentity, ClusterUid, ErrorClass, FoundOnMachine, Precondition, ProviderError, Store,
 };
@@ -143,17 +144,7 @@ impl Scene {
 
     /// Lets the cluster have begun.
     pub(super) async fn begin(&self) {
-        let record = ClusterRecord {
-            name: self.session.spec().name().clone(),
-            uid: ClusterUid::new("uid"),
-            created_at: NOW,
-        };
-        let content = serde_json::to_vec(&record).unwrap();
-        let path = "db.example.com/cluster.json";
-        self.store
-            .write(path, &content, Precondition::Absent)
-            .await
-            .unwrap();
+        begin(self.store.as_ref(), self.session.spec().name()).await;
     }
 
     /// Puts on each of the machines what an apply would, issued by `authority`.
@@ -202,4 +193,18 @@ impl Scene {
             None => files.remove(file),
         };
     }
+}
+
+/// Lets the cluster `name` have begun.
+pub(super) async fn begin(store: &MemoryStore, name: &ClusterName) {
+    let record = ClusterRecord {
+        name: name.clone(),
+        uid: ClusterUid::new("uid"),
+        created_at: NOW,
+        keys: BTreeMap::new(),
+        etcd_clusters: BTreeSet::new(),
+    };
+    let content = serde_json::to_vec(&record).unwrap();
+    let path = format!("{name}/cluster.json");
+    store.write(&path, &content, Precondition::Absent).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
+mod authorities;
 mod brought;
 mod certificates;
 mod credentials;
@@ -183,4 +184,49 @@ async fn patient<T, E, F: Future<Output = Result<T, E>>>(mut attempt: impl FnMut
             return value;
         }
     }
+}
+
+#[test]
+fn a_plan_tells_of_a_cluster_that_does_not_work() {
+    let text = include_str!("../../examples/simulated-ssh.yaml");
+    let spec = spec::load(text.as_bytes(), "test").unwrap();
+    let (session, world) = registry::connect_in_memory(spec, Timestamp::UNIX_EPOCH).unwrap();
+    block_on(async {
+        let options = ApplyOptions::default();
+        let applied = session
+            .apply(&options, &AutoApprove, &Silent, &Interrupt::new())
+            .await
+            .unwrap();
+        for machine in ["a", "b"] {
+            let hour = Duration::from_secs(3600);
+            world.kill_machine(&applied.identity, machine, hour).unwrap();
+        }
+        let planned = session.plan(&Silent).await.unwrap();
+        assert!(planned.plan.is_empty(), "{planned:?}");
+        let problems: Vec<_> = planned
+            .report
+            .problems
+            .iter()
+            .map(|problem| {
+                let key = problem.resource.as_ref().map(ToString::to_string);
+                (key.unwrap_or_default(), problem.problem.as_str())
+            })
+            .collect();
+        assert!(
+            problems[0]
+                .1
+                .starts_with("etcd cluster `main` has lost its quorum"),
+            "{problems:?}"
+        );
+        assert!(
+            problems
+                .iter()
+                .all(|(key, _)| !key.ends_with("/a") && !key.ends_with(":a")),
+            "the machine is blocked, which says it all: {problems:?}"
+        );
+        let again = session
+            .apply(&options, &AutoApprove, &Silent, &Interrupt::new())
+            .await;
+        assert!(matches!(again, Err(OperationError::Blocked(_))), "{again:?}");
+    });
 }

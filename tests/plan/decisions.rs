@@ -281,3 +281,73 @@ fn an_interrupted_join_is_finished() {
         ["update etcd-member/main:control-plane-3"]
     );
 }
+
+#[test]
+fn data_that_is_lost_is_not_replaced_by_an_empty_etcd() {
+    let desired = DesiredState {
+        etcd_with_data: ["main".to_owned()].into(),
+        ..desired(THREE_AND_FOUR)
+    };
+    let (plan, report) = World::empty().plan(&desired);
+    assert!(
+        !outline(&plan).iter().any(|step| step.contains("etcd-member")),
+        "{:?}",
+        outline(&plan)
+    );
+    let lost: Vec<_> = report
+        .blocked
+        .iter()
+        .filter(|blocked| blocked.reason.contains("has had data") && blocked.help.is_some())
+        .collect();
+    assert_eq!(lost.len(), 3, "{report:?}");
+
+    // One member is enough to have it.
+    let world = World::as_desired(&desired).without("etcd-member/main:control-plane-2");
+    let (plan, report) = world.plan(&desired);
+    assert!(!report.is_blocked(), "{report:?}");
+    assert_eq!(outline(&plan), ["create etcd-member/main:control-plane-2"]);
+
+    // An etcd of events comes to a cluster that has had none.
+    let (_, report) = World::empty().plan(&DesiredState {
+        etcd_with_data: ["events".to_owned()].into(),
+        ..desired
+    });
+    assert!(report.blocked.is_empty(), "{report:?}");
+}
+
+#[test]
+fn what_does_not_work_is_told_of_unless_the_plan_sees_to_it() {
+    let desired = desired(THREE_AND_FOUR);
+    let told = |world: &World, desired: &DesiredState| {
+        let (_, report) = world.plan(desired);
+        let problem = |problem: &keelson::plan::Problem| match &problem.resource {
+            Some(key) => format!("{key}: {}", problem.problem),
+            None => problem.problem.clone(),
+        };
+        report.problems.iter().map(problem).collect::<Vec<_>>()
+    };
+    let one = World::as_desired(&desired).sick("etcd-member/main:control-plane-1");
+    assert_eq!(
+        told(&one, &desired),
+        ["etcd-member/main:control-plane-1: it does not answer"]
+    );
+    let two = one.clone().sick("etcd-member/main:control-plane-2");
+    assert_eq!(
+        told(&two, &desired)[0],
+        "etcd cluster `main` has lost its quorum: 1 of 3 voting members answer"
+    );
+    let without_api = ["1", "2", "3"]
+        .iter()
+        .fold(World::as_desired(&desired), |world, number| {
+            world.sick(&format!("control-plane/control-plane-{number}"))
+        });
+    assert_eq!(told(&without_api, &desired)[0], "no API server answers");
+
+    let seen_to = World::as_desired(&desired)
+        .sick("node/workers-1")
+        .sick("node/workers-2")
+        .without("node-bundle/workers-1");
+    assert_eq!(told(&seen_to, &desired), ["node/workers-2: it does not answer"]);
+    assert!(told(&two, &DesiredState::nothing()).is_empty(), "it goes");
+    assert!(told(&World::empty(), &desired).is_empty(), "nothing is there yet");
+}

@@ -111,15 +111,12 @@ pub trait BundleSource: Send + Sync {
         found: &FoundOnMachine,
     ) -> Result<Bundle, ProviderError>;
 
-    /// What to report as the `certificates` of the bundle that `record` tells of, with `found` on its machine: the
-    /// recorded digest while each certificate is good and has its key, another one as soon as one is missing, signed by
-    /// someone else or about to end, or is not the one that the spec brings.
+    /// What to report as the bundle in force that `record` tells of, with `found` on its machine: as it was recorded, but
+    /// with another digest of its `certificates` as soon as one is missing, has lost its key, is signed by someone else or
+    /// about to end, or is not the one that the spec brings; and of its `authorities` as soon as one is not the cluster's.
     ///
     /// # Errors
     /// When the authorities cannot be read.
-    async fn judge_certificates(
-        &self,
-        record: &BundleRecord,
-        found: &FoundOnMachine,
-    ) -> Result<Option<Digest>, ProviderError>;
+    async fn judge(&self, record: &BundleRecord, found: &FoundOnMachine)
+    -> Result<NodeBundle, ProviderError>;
 }

@@ -51,6 +51,8 @@ pub struct EtcdServers {
     pub main: Vec<String>,
     /// URLs of the one of events; none where they have none of their own.
     pub events: Vec<String>,
+    /// The digest of what vouches for them, where someone else runs them: it may be another one tomorrow.
+    pub authority: Option<Digest>,
 }
 
 /// A static pod.
@@ -101,6 +103,10 @@ pub(super) fn add_manifests(
         scheduler(settings, control_plane, scheduler_image),
     ];
     components[0].reads = api_server::reads(&control_plane.api)?;
+    let etcd_authority = control_plane.etcd.authority.iter();
+    components[0]
+        .reads
+        .extend(etcd_authority.map(|digest| digest.hexadecimal()));
     for component in &components {
         add_component(component, secrets, contents)?;
     }

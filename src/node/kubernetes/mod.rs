@@ -101,6 +101,11 @@ pub(super) fn add_manifests(
     }
 }
 
+/// The unit that reads the certificate or key at `path` only when it starts.
+pub(super) fn reader(path: &str) -> Option<&'static str> {
+    (path == AUTHORITY).then_some(kubelet::UNIT)
+}
+
 /// The units whose settings hold what is a machine's own.
 pub(super) fn units(settings: &KubernetesSettings) -> Vec<&'static str> {
     let routed = settings.routed.as_ref().map(|_| network::ROUTES_UNIT);

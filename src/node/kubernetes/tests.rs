@@ -82,6 +82,7 @@ fn control_plane() -> ControlPlaneSettings {
         service_range: "10.96.0.0/12".parse().unwrap(),
         dns_domain: "cluster.local".to_owned(),
         etcd: EtcdServers {
+            authority: None,
             main: vec!["https://127.0.0.1:2379".to_owned()],
             events: vec!["https://127.0.0.1:2382".to_owned()],
         },

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use keelson_provider_api::kinds::MemberPhase;
-use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Health, Kind, Observation, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    Problem, SnapshotStatus,
+    SnapshotStatus,
 };
 use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::plan::EtcdHealth;
+use crate::plan::{self, EtcdHealth, Problem};
 
 impl Session {
     pub(super) fn summarise(
@@ -42,7 +42,7 @@ impl Session {
             lease,
         };
         let has_api = !self.spec().is_etcd_alone();
-        status.problems = problems(&status, planned, has_api);
+        status.problems = problems(&status, observation, has_api);
         status.condition = condition(&status, has_api);
         status
     }
@@ -150,40 +150,14 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
         })
 }
 
-fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {
-    let general = |problem: String| Problem {
-        resource: None,
-        problem,
-    };
-    let of = |key: &ResourceKey, problem: String| Problem {
-        resource: Some(key.clone()),
-        problem,
-    };
-    let mut problems = Vec::new();
+fn problems(status: &ClusterStatus, observation: &Observation, has_api: bool) -> Vec<Problem> {
     if !status.exists {
-        return problems;
+        return Vec::new();
     }
-    for (kind, reason) in planned.observation.unknown_kinds() {
-        problems.push(general(format!("nothing is known of each {kind}: {reason}")));
-    }
-    for (name, etcd) in &status.etcd {
-        if !etcd.quorum {
-            problems.push(general(format!("etcd cluster `{name}` has no quorum")));
-        }
-    }
-    if has_api && !api_answers(status) {
-        problems.push(general("no API server answers".to_owned()));
-    }
-    for (key, observed) in planned.observation.entries() {
-        match observed {
-            Observed::Present(existing) if existing.owner == keelson_provider_api::Owner::ThisCluster => {
-                problems.extend(problem(existing).map(|reason| of(key, reason)));
-            }
-            Observed::Unknown(reason) => problems.push(of(key, format!("unknown: {reason}"))),
-            _ => {}
-        }
-    }
-    problems
+    let unseen = observation
+        .unknown_kinds()
+        .map(|(kind, reason)| Problem::of_all(format!("nothing is known of each {kind}: {reason}")));
+    unseen.chain(plan::problems(observation, has_api)).collect()
 }
 
 fn api_answers(status: &ClusterStatus) -> bool {

@@ -5,7 +5,6 @@ mod gather;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keelson_provider_api::ResourceKey;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::error::OperationError;
 use super::session::Session;
 use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
+use crate::plan::Problem;
 
 /// How often [`Session::wait_until_healthy`] looks.
 const POLL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -49,16 +49,6 @@ pub struct ClusterStatus {
     pub blocked: usize,
     /// Who is changing the cluster now, if anyone is.
     pub lease: Option<LeaseRecord>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// The resource that it is wrong with; nothing where it concerns the cluster as a whole.
-    pub resource: Option<ResourceKey>,
-    /// What is wrong: a lower-case fragment.
-    pub problem: String,
 }
 
 /// How a cluster is as a whole.
@@ -161,7 +151,7 @@ impl Session {
     /// # Errors
     /// When the state store cannot be read.
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
-        let planned = self.plan(reporter).await?;
+        let planned = self.drive(self.look(reporter)).await?;
         let exists = self.identity().await?.uid.is_some();
         let held = lease::holder(self.store(), self.spec().name()).await?;
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());

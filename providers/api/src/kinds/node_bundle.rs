@@ -26,6 +26,11 @@ pub struct NodeBundle {
     /// soon as one of them is missing, signed by someone else, about to end, or not the one that the spec brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Digest>,
+
+    /// A digest of the authorities that the machine is to trust; `None` where there are none. It is seen to differ as soon
+    /// as the certificate of one is missing, or is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<Digest>,
 }
 
 impl Catalogued for NodeBundle {
@@ -39,6 +44,8 @@ impl Catalogued for NodeBundle {
         Field::new("settings", Effect::Restart),
         // Who serves with a certificate reads it anew by itself.
         Field::new("certificates", Effect::InPlace),
+        // Whom it trusts, etcd reads only when it starts (etcd's client/pkg/transport/listener.go).
+        Field::new("authorities", Effect::Restart),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -59,6 +66,7 @@ impl NodeBundle {
             etcd_version: None,
             settings: Digest::of_bytes(b""),
             certificates: Some(Digest::of_bytes(b"")),
+            authorities: Some(Digest::of_bytes(b"")),
         }
     }
 }

@@ -87,19 +87,15 @@ async fn seen(
         Some(Err(problem)) => Owner::Other(format!("a mark that cannot be read: {problem}")),
         None => Owner::Other("nobody: the host bears no mark".to_owned()),
     };
-    let certificates = if owner == Owner::ThisCluster {
-        match bundles.judge_certificates(record, &facts.found()).await {
-            Ok(certificates) => certificates,
+    let bundle = if owner == Owner::ThisCluster {
+        match bundles.judge(record, &facts.found()).await {
+            Ok(bundle) => bundle,
             Err(error) => {
                 return Observed::Unknown(format!("the certificates on {name} cannot be judged: {error}"));
             }
         }
     } else {
-        record.bundle.certificates
-    };
-    let bundle = NodeBundle {
-        certificates,
-        ..record.bundle.clone()
+        record.bundle.clone()
     };
     let digest = facts.bundle_digest.clone().unwrap_or_default();
     Observed::Present(Existing {

@@ -30,6 +30,7 @@ pub(crate) struct Bundles {
 
 pub(crate) fn wanted(content: &str) -> NodeBundle {
     NodeBundle {
+        authorities: None,
         machine: "a".to_owned(),
         kubernetes_version: None,
         etcd_version: None,
@@ -123,14 +124,15 @@ impl BundleSource for Bundles {
         })
     }
 
-    async fn judge_certificates(
+    async fn judge(
         &self,
         record: &BundleRecord,
         found: &FoundOnMachine,
-    ) -> Result<Option<Digest>, ProviderError> {
-        if is_whole(found) {
-            return Ok(record.bundle.certificates);
+    ) -> Result<NodeBundle, ProviderError> {
+        let mut bundle = record.bundle.clone();
+        if !is_whole(found) {
+            bundle.certificates = Some(Digest::of_bytes(b"missing"));
         }
-        Ok(Some(Digest::of_bytes(b"missing")))
+        Ok(bundle)
     }
 }

@@ -1,0 +1,97 @@
+//! What does not work, whatever the spec says of it.
+
+use std::collections::BTreeSet;
+
+use keelson_provider_api::{Health, Kind, Observation, Observed, Owner, ResourceKey};
+use serde::Serialize;
+
+use super::desired::DesiredState;
+use super::draft::Drafts;
+use super::etcd;
+use super::report::Blocked;
+use super::verdict::lives_on;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The resource that it is wrong with; nothing where it concerns the cluster as a whole.
+    pub resource: Option<ResourceKey>,
+    /// What is wrong: a lower-case fragment.
+    pub problem: String,
+}
+
+impl Problem {
+    /// A problem of the cluster as a whole.
+    pub(crate) fn of_all(problem: impl Into<String>) -> Self {
+        Self {
+            resource: None,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What does not work of what is there, the worst first. `has_api` for a cluster that is to have a Kubernetes API.
+pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, health) in etcd::clusters(observation) {
+        if !health.formed {
+            problems.push(Problem::of_all(format!(
+                "etcd cluster `{name}` has not begun yet"
+            )));
+        } else if !health.has_quorum() {
+            problems.push(Problem::of_all(format!("etcd cluster `{name}` {health}")));
+        }
+    }
+    let mut control_planes = observation.owned_of(Kind::ControlPlane);
+    if has_api && !control_planes.any(|(_, existing)| existing.health.is_healthy()) {
+        problems.push(Problem::of_all("no API server answers"));
+    }
+    for (key, observed) in observation.entries() {
+        let problem = match observed {
+            Observed::Present(existing) if existing.owner == Owner::ThisCluster => match &existing.health {
+                Health::Healthy => continue,
+                Health::Unhealthy(reason) => reason.clone(),
+            },
+            Observed::Unknown(reason) => format!("unknown: {reason}"),
+            Observed::Present(_) | Observed::Absent => continue,
+        };
+        problems.push(Problem {
+            resource: Some(key.clone()),
+            problem,
+        });
+    }
+    problems
+}
+
+/// What does not work and no step of the plan concerns; what is blocked is told of elsewhere.
+pub(super) fn left_alone(
+    desired: &DesiredState,
+    observation: &Observation,
+    drafts: &Drafts,
+    blocked: &[Blocked],
+) -> Vec<Problem> {
+    let is_there = |kind| observation.owned_of(kind).next().is_some();
+    if desired.retires_cluster {
+        return Vec::new();
+    }
+    let changed = drafts.iter().filter_map(|(_, draft)| draft.change.machine());
+    let blocked_keys = blocked.iter().map(|blocked| &blocked.key);
+    let blocked_machines = blocked_keys.filter(|key| key.kind() == Kind::Machine);
+    let machines: BTreeSet<&str> = changed.chain(blocked_machines.map(ResourceKey::name)).collect();
+    let is_seen_to = |key: &ResourceKey| {
+        blocked.iter().any(|blocked| blocked.key == *key)
+            || drafts.iter().any(|(_, draft)| draft.change.key == *key)
+            || machines
+                .iter()
+                .any(|machine| lives_on(key, machine, desired, observation))
+    };
+    let has_formed = etcd::clusters(observation).values().all(|health| health.formed);
+    let mut left = problems(observation, is_there(Kind::ControlPlane));
+    left.retain(|problem| match &problem.resource {
+        Some(key) => !is_seen_to(key),
+        // A cluster that is still being made is not expected to work.
+        None => has_formed,
+    });
+    left
+}

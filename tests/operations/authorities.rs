@@ -1,0 +1,175 @@
+//! The authorities and keys that a cluster began with, whatever becomes of them in the state store.
+
+use keelson::execute::{Interrupt, Silent};
+use keelson::ops::{ApplyOptions, AutoApprove, OperationError};
+use keelson::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, ServiceAccountKey, Terms};
+use keelson_provider_api::values::KeyAlgorithm;
+use keelson_provider_api::{Precondition, Store, StoreError};
+use keelson_provider_simulated::MemoryStore;
+
+use super::block_on;
+use super::etcd_alone::{NOW, Scene};
+
+/// What a cluster with Kubernetes keeps.
+const KEPT: [&str; 5] = [
+    "kubernetes",
+    "front-proxy",
+    "etcd",
+    "service-account",
+    "encryption",
+];
+
+async fn establish_all(scene: &Scene) {
+    for name in AuthorityName::ALL {
+        scene.authorities.establish(name).await.unwrap();
+    }
+    scene.authorities.service_account_key().await.unwrap();
+    scene.authorities.encryption_key().await.unwrap();
+}
+
+/// The same objects, of another cluster.
+async fn others(scene: &Scene) -> MemoryStore {
+    let store = MemoryStore::new();
+    let seal = Seal::none();
+    let pki = ClusterPki::new(&store, scene.session.spec().name(), &seal);
+    for name in AuthorityName::ALL {
+        pki.establish(name, Terms::AUTHORITY, NOW).await.unwrap();
+    }
+    pki.establish_service_account_key(KeyAlgorithm::EcdsaP256)
+        .await
+        .unwrap();
+    pki.establish_encryption_key().await.unwrap();
+    store
+}
+
+async fn establish_one(scene: &Scene, name: &str) -> Result<(), PkiError> {
+    let authorities = &scene.authorities;
+    match name {
+        "service-account" => authorities.service_account_key().await.map(drop),
+        "encryption" => authorities.encryption_key().await.map(drop),
+        _ => {
+            let mut all = AuthorityName::ALL.into_iter();
+            let name = all.find(|authority| authority.to_string() == name).unwrap();
+            authorities.establish(name).await.map(drop)
+        }
+    }
+}
+
+/// The object that is called damaged, and why.
+fn damage(error: &PkiError) -> (&str, &str) {
+    match error {
+        PkiError::Store(StoreError::Damaged { path, problem, .. }) => (path, problem),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_cluster_began_with_is_never_made_anew() {
+    for name in KEPT {
+        for is_exchanged in [false, true] {
+            block_on(async {
+                let first = Scene::new(&["a", "b", "c"], "", Seal::none());
+                first.begin().await;
+                establish_all(&first).await;
+                let path = format!("db.example.com/pki/{name}");
+                first.store.delete(&path, Precondition::None).await.unwrap();
+                if is_exchanged {
+                    let others = others(&first).await;
+                    let other = others.read(&path).await.unwrap().unwrap();
+                    let written = first
+                        .store
+                        .write(&path, &other.content, Precondition::Absent)
+                        .await;
+                    written.unwrap();
+                }
+                let before = first.store.read(&path).await.unwrap();
+
+                // In the same run and in another one.
+                let second = Scene::with_store(&["a", "b", "c"], "", "", Seal::none(), first.store.clone());
+                for scene in [&first, &second] {
+                    let refused = establish_one(scene, name).await.unwrap_err();
+                    let (damaged, problem) = damage(&refused);
+                    assert_eq!(damaged, path);
+                    let expected = if is_exchanged { "another one" } else { "missing" };
+                    assert!(problem.contains(expected), "{problem}");
+                }
+                let session = &second.session;
+                let planned = session.plan(&Silent).await.map(drop);
+                let options = ApplyOptions::default();
+                let interrupt = Interrupt::new();
+                let applied = session.apply(&options, &AutoApprove, &Silent, &interrupt).await;
+                for refused in [planned, applied.map(drop)] {
+                    let Err(OperationError::Pki(refused)) = refused else {
+                        panic!("{refused:?}");
+                    };
+                    assert_eq!(damage(&refused).0, path);
+                }
+                assert_eq!(
+                    first.store.read(&path).await.unwrap(),
+                    before,
+                    "it is left as it is"
+                );
+                // How the cluster is doing can be seen all the same.
+                session.status(&Silent).await.unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn what_was_made_by_a_run_that_ended_there_is_taken_up() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    block_on(async {
+        scene.begin().await;
+        let name = scene.session.spec().name().clone();
+        let seal = Seal::none();
+        let pki = ClusterPki::new(scene.store.as_ref(), &name, &seal);
+        let made = pki.establish(AuthorityName::Etcd, Terms::AUTHORITY, NOW).await;
+        let made = made.unwrap().fingerprint();
+        for _ in 0..2 {
+            let taken = scene.authorities.establish(AuthorityName::Etcd).await.unwrap();
+            assert_eq!(taken.fingerprint(), made);
+        }
+        let record = scene.store.read("db.example.com/cluster.json").await.unwrap();
+        let record = String::from_utf8(record.unwrap().content).unwrap();
+        assert!(record.contains(&made.to_string()), "{record}");
+    });
+}
+
+#[test]
+fn keys_without_the_clusters_record_are_no_new_beginning() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    block_on(async {
+        scene.begin().await;
+        establish_all(&scene).await;
+        let path = "db.example.com/cluster.json";
+        scene.store.delete(path, Precondition::None).await.unwrap();
+        let planned = scene.session.plan(&Silent).await;
+        let Err(OperationError::Pki(error)) = planned else {
+            panic!("{planned:?}");
+        };
+        let (damaged, problem) = damage(&error);
+        assert!(problem.contains("is missing"), "{problem}");
+        assert_eq!(damaged, path);
+    });
+}
+
+#[test]
+fn no_secret_stands_in_the_record() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    block_on(async {
+        scene.begin().await;
+        establish_all(&scene).await;
+        let key = scene.authorities.encryption_key().await.unwrap();
+        let account: ServiceAccountKey = scene.authorities.service_account_key().await.unwrap();
+        let authority: Authority = scene.authorities.establish(AuthorityName::Etcd).await.unwrap();
+        assert!(authority.key_pem().is_some());
+        let record = scene.store.read("db.example.com/cluster.json").await.unwrap();
+        let record = String::from_utf8(record.unwrap().content).unwrap();
+        assert!(
+            !record.contains(key.expose().as_str()) && !record.contains("PRIVATE"),
+            "{record}"
+        );
+        assert!(!record.contains(account.private_pem().expose().as_str()));
+    });
+}
