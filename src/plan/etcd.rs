@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{Kind, Observation, Resource};
+use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::verdict::{Verdict, Verdicts};
@@ -48,9 +48,11 @@ pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth
     clusters
 }
 
-/// Blocks what would cost data: member changes without a quorum, and the removal of an only voter.
+/// Blocks what would cost data: member changes without a quorum, the removal of an only voter, and the end of a cluster of
+/// which a member cannot be seen.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     if desired.retires_cluster {
+        keep_whole(verdicts, observation);
         return;
     }
     let clusters = clusters(observation);
@@ -105,6 +107,46 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     for machine in sole_voters_machines {
         protect_machine(verdicts, &machine);
     }
+}
+
+/// Keeps everything of a cluster that ends while a machine with a member of etcd cannot be seen: without the others its data
+/// would be gone, and with its part alone nobody could go back.
+fn keep_whole(verdicts: &mut Verdicts, observation: &Observation) {
+    let cannot_be_seen = |machine: &str| {
+        let machine = ResourceKey::new(Kind::Machine, machine);
+        matches!(observation.get(&machine), Observed::Unknown(_))
+    };
+    let may_be_ours = |observed: &Observed<Existing>| match observed {
+        Observed::Present(existing) => existing.owner == Owner::ThisCluster,
+        Observed::Unknown(_) => true,
+        Observed::Absent => false,
+    };
+    let mut members = observation
+        .entries()
+        .filter(|(key, observed)| key.kind() == Kind::EtcdMember && may_be_ours(observed))
+        .filter_map(|(key, _)| EtcdMember::parse_name(key.name()));
+    let Some((cluster, silent)) = members.find(|(_, machine)| cannot_be_seen(machine)) else {
+        return;
+    };
+    for verdict in verdicts.values_mut() {
+        if matches!(verdict, Verdict::Delete { .. }) {
+            *verdict = Verdict::blocked(
+                format!(
+                    "machine/{silent} cannot be seen and has a member of etcd cluster `{cluster}`: the cluster's data \
+                     would be lost while {silent} keeps its part"
+                ),
+                help_to_end_without(silent),
+            );
+        }
+    }
+}
+
+/// How a cluster is ended of which the machine `name` does not answer.
+pub(super) fn help_to_end_without(name: &str) -> String {
+    format!(
+        "nothing is removed that cannot be seen; run the command again when it can, or, if the machine is gone for good: \
+         keelson destroy --gone {name}"
+    )
 }
 
 fn member_votes(seen: Option<&Resource>) -> bool {

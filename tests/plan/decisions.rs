@@ -251,6 +251,42 @@ fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
 }
 
 #[test]
+fn a_cluster_is_not_destroyed_around_a_member_that_cannot_be_seen() {
+    let nothing = DesiredState::nothing();
+    let whole = World::as_desired(&desired(THREE_AND_FOUR));
+    let silent = |name: &str| whole.clone().unknown(&format!("machine/{name}"));
+    // The list of members still names it, or nothing is known of it at all.
+    for world in [
+        silent("control-plane-2").sick("etcd-member/main:control-plane-2"),
+        silent("control-plane-2").unknown("etcd-member/main:control-plane-2"),
+    ] {
+        let (plan, report) = world.plan(&nothing);
+        assert!(plan.is_empty(), "{:?}", outline(&plan));
+        let of = |name: &str| report.blocked.iter().find(|blocked| blocked.key == key(name));
+        let other = of("machine/control-plane-1").unwrap();
+        assert!(other.reason.contains("machine/control-plane-2"), "{other:?}");
+        let help = other.help.as_deref().unwrap();
+        assert!(help.contains("keelson destroy --gone control-plane-2"), "{help}");
+        let own = of("machine/control-plane-2").unwrap();
+        assert!(own.reason.contains("unreachable"), "{own:?}");
+        assert_eq!(own.help.as_deref(), Some(help));
+    }
+    // One that is known to be gone keeps nothing back, and neither does one without a member.
+    let gone = whole
+        .clone()
+        .without("machine/control-plane-2")
+        .sick("etcd-member/main:control-plane-2");
+    assert!(!gone.plan(&nothing).1.is_blocked());
+    let (plan, _) = silent("workers-1").plan(&nothing);
+    assert!(outline(&plan).contains(&"delete machine/control-plane-1".to_owned()));
+    // Where nothing else holds data any more, nothing is lost.
+    let last = World::empty()
+        .unknown("machine/control-plane-2")
+        .unknown("etcd-member/main:control-plane-2");
+    assert_eq!(blocked(&last, &nothing).len(), 2);
+}
+
+#[test]
 fn what_outlived_its_machine_is_made_anew_on_the_new_one() {
     let desired = desired(THREE_AND_FOUR);
     let world = World::as_desired(&desired)

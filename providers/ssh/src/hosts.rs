@@ -38,8 +38,8 @@ struct Member {
 }
 
 impl Hosts {
-    /// The hosts that `options` name, and those that the store remembers. A host that is in both is reached as the spec
-    /// says.
+    /// The hosts that `options` name, and those that the store remembers, without those that are gone. A host that is in both
+    /// is reached as the spec says.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -72,6 +72,7 @@ impl Hosts {
         for target in options.targets {
             targets.insert(target.name.clone(), (target, true));
         }
+        targets.retain(|name, _| !options.gone.contains(name));
         let member = |(name, (target, in_spec)): (String, (Target, bool))| {
             let shell: Arc<dyn Shell> = if target.is_local() {
                 Arc::new(LocalShell::new(target.clone(), Arc::clone(&access)))
@@ -244,11 +245,7 @@ impl Hosts {
             };
             return refused(format!("nothing is remembered of a host {name}"), help);
         };
-        // Whoever does not answer, or is someone else by now, has nothing that could be released.
-        if let Ok(facts) = self.facts(name, Scope::Marks).await
-            && let Some(Ok(mark)) = &facts.mark
-            && Some(&mark.uid) == record.claimed_by.as_ref()
-        {
+        if self.is_ours(name, &record).await {
             let message = format!(
                 "{name} answers at {} and is a host of this cluster",
                 record.target.address
@@ -256,6 +253,39 @@ impl Hosts {
             return refused(message, "it is not gone: `keelson apply` releases it".to_owned());
         }
         self.forget(name).await
+    }
+
+    /// Makes sure that a host that is called gone does not answer as one of the cluster's.
+    ///
+    /// # Errors
+    /// When nobody knows it, when it answers and bears the cluster's mark, or when the store cannot be read.
+    pub async fn check_gone(&self, name: &str) -> Result<(), ProviderError> {
+        let permanent = |message: String| ProviderError::new(ErrorClass::Permanent, message);
+        let Some(target) = self.target(name) else {
+            let known: Vec<&str> = self.names().collect();
+            return Err(permanent(format!("the cluster has no host {name}"))
+                .with_help(format!("its hosts are: {}", known.join(", "))));
+        };
+        if let Some(record) = self.records.read(name).await?
+            && self.is_ours(name, &record).await
+        {
+            return Err(permanent(format!(
+                "{name} answers at {} and is a host of this cluster",
+                target.address
+            ))
+            .with_help(format!(
+                "it is not gone, and is released like the others: leave out --gone {name}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// True when a host answers and bears the mark of the cluster that claimed it. Whoever does not answer, or is someone else
+    /// by now, has nothing that could be released.
+    async fn is_ours(&self, name: &str, record: &HostRecord) -> bool {
+        let facts = self.facts(name, Scope::Marks).await;
+        let mark = facts.ok().and_then(|facts| facts.mark);
+        matches!(mark, Some(Ok(mark)) if Some(&mark.uid) == record.claimed_by.as_ref())
     }
 
     /// Forgets a host that was released.
