@@ -93,6 +93,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service before clocks part: apt-get install chrony").that_only_warns(),
     row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
     row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
+    row("foreign-unit", Concerns::All, true, Some(checks::foreign_unit), "remove it from {host} with the package that brought it (dpkg -S FILE; apt-get purge etcd-server), or take another host"),
     row("kernel-modules", Concerns::Nodes, true, None, "install the kernel's modules on {host} (on Ubuntu: apt-get install linux-modules-extra-$(uname -r)), or take another kernel"),
     row("node-programs", Concerns::Nodes, true, None, "install them on {host} with its package manager: apt-get install nftables"),
     row("container-runtime", Concerns::Nodes, true, None, "remove it from {host}; or set spec.containerd.source to `host` to use what is installed, or to `upstream` to have it brought"),

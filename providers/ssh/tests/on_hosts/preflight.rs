@@ -36,6 +36,9 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         Outcome::Done
     );
     other.hosts().forget("c").await.unwrap();
+    let units = "touch /usr/lib/systemd/system/etcd.service; ln -s /dev/null /etc/systemd/system/etcd-events.service; \
+                 mkdir /etc/systemd/system/kubelet.service.d; touch /etc/systemd/system/kubelet.service.d/10-theirs.conf";
+    scene.host(1).console(units).unwrap();
     let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member /var/lib/etcd-events/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
                 systemd-run --unit kubelet socat TCP-LISTEN:2379,fork /dev/null";
     scene.host(1).console(busy).unwrap();
@@ -77,6 +80,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         &[
             "conflicting-software",
             "etcd-data",
+            "foreign-unit",
             "hostname",
             "missing-programs",
             "port-2379",
@@ -88,6 +92,15 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         problem.contains("in /var/lib/etcd and /var/lib/etcd-events,"),
         "{problem}"
     );
+    let unit = findings.iter().find(|finding| finding.name == "foreign-unit");
+    let problem = &unit.unwrap().problem;
+    for file in [
+        "/usr/lib/systemd/system/etcd.service",
+        "/etc/systemd/system/etcd-events.service",
+        "/etc/systemd/system/kubelet.service.d/10-theirs.conf",
+    ] {
+        assert!(problem.contains(file), "{problem}");
+    }
     expect("c", &["other-cluster"]);
     expect("d", &["unreachable"]);
     expect("e", &["sudo"]);
