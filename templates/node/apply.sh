@@ -144,12 +144,22 @@ make_directory() {
     if is_ours directory "$1"; then note_installed directory "$1"; fi
 }
 
+# Says what was written down of the directory `$1`, which someone else made: the line of its mode and owners before keelson
+# changed them.
+access_before() {
+    [ ! -f "$root/installed" ] || awk -F "$tab" -v path="$1" '$1 == "access" && $2 == path' "$root/installed"
+}
+
 do_directory() {
     make_directory "$1"
-    if [ "$(stat -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+    if [ "$(stat -L -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+        if ! is_ours directory "$1" && [ -z "$(access_before "$1")" ]; then
+            claim access "$1$tab$(stat -L -c '%a %u:%g' -- "$1")"
+        fi
         chown -- "$3:$4" "$1"
         chmod -- "$2" "$1"
     fi
+    access_before "$1" >>"$work/installed"
 }
 
 do_asset() {
@@ -263,7 +273,7 @@ prune() {
     [ -f "$root/installed" ] || return 0
     grep -Fvx -f "$work/installed" -- "$root/installed" >"$work/gone" || :
     sed '1!G;h;$!d' "$work/gone" >"$work/gone-last-first"
-    while IFS="$tab" read -r kind what; do
+    while IFS="$tab" read -r kind what before; do
         path=$what
         case $kind in
         unit)
@@ -280,6 +290,13 @@ prune() {
             ;;
         directory)
             rmdir -- "$what" 2>/dev/null || :
+            continue
+            ;;
+        access)
+            [ -d "$what" ] || continue
+            say "set owner and mode of $what back"
+            chown -- "${before#* }" "$what"
+            chmod -- "${before% *}" "$what"
             continue
             ;;
         esac
