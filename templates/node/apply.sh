@@ -186,7 +186,14 @@ do_file() {
     note_installed file "$1"
 }
 
-do_unpack() {
+# True when `$1` is what the member `$3` of the asset `$2` was when it was unpacked, with the mode `$4`.
+is_unpacked() {
+    if [ ! -f "$1" ] || [ -L "$1" ] || ! is_ours file "$1"; then return 1; fi
+    [ "$(stat -c '%a %U %G' -- "$1")" = "$4 root root" ] || return 1
+    grep -Fqxs -- "$2$tab$3$tab$(sha256sum -- "$1" | cut -d ' ' -f 1)" "$root/unpacked"
+}
+
+unpack() {
     archive=$work/$3
     if [ ! -d "$archive" ]; then
         # All that is wanted of it at once.
@@ -197,7 +204,15 @@ do_unpack() {
     fi
     place "$archive/$4" "$1" "$2" root root
     [ -z "$placed" ] || note_restarts "$5"
+    printf '%s\t%s\t%s\n' "$3" "$4" "$(sha256sum -- "$archive/$4" | cut -d ' ' -f 1)" >>"$root/unpacked"
     rm -f -- "$archive/$4"
+}
+
+# Large archives are not unpacked again where what they held is in place.
+do_unpack() {
+    if ! is_unpacked "$1" "$3" "$4" "$2"; then
+        unpack "$1" "$2" "$3" "$4" "$5"
+    fi
     note_installed file "$1"
 }
 
@@ -364,6 +379,14 @@ link() {
     mv -fT -- "$root/$2.new" "$root/$2"
 }
 
+# Keeps of what is known of unpacked members that of assets that are still there.
+forget_unpacked() {
+    sort -u "$root/unpacked" | while IFS="$tab" read -r asset member; do
+        [ ! -e "$root/assets/$asset" ] || printf '%s\t%s\n' "$asset" "$member"
+    done >"$root/unpacked.new"
+    mv -f -- "$root/unpacked.new" "$root/unpacked"
+}
+
 # Writes down what is in force, and lets go of bundles and assets that neither it nor the one before uses.
 record() {
     digest=${here##*/}
@@ -386,6 +409,7 @@ record() {
         [ -e "$asset" ] || continue
         grep -qF -- "${asset##*/}" "$root"/bundles/*/actions || rm -f -- "$asset"
     done
+    [ ! -f "$root/unpacked" ] || forget_unpacked
 }
 
 # What was in force is in force again when this bundle could not be.
@@ -443,7 +467,7 @@ apply)
 remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
-    rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous"
+    rm -f -- "$root/installed" "$root/unpacked" "$root/bundle.json" "$root/current" "$root/previous"
     rm -rf -- "$root/bundles" "$root/assets"
     ;;
 *) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;
