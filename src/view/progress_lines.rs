@@ -65,20 +65,33 @@ impl Counter {
                 attempt,
                 wait_ms,
                 problem,
+                given_up_in_ms,
                 ..
             } => {
                 let wait = duration(Duration::from_millis(*wait_ms));
+                let until = given_up_in_ms.map(|left| {
+                    let left = duration(Duration::from_millis(left));
+                    format!(", given up in {left} if it does not answer")
+                });
                 Some(format!(
-                    "{} {key}: {}; attempt {} in {wait}",
+                    "{} {key}: {}; attempt {} in {wait}{}",
                     paint(CHANGE, "again"),
                     printable(problem),
-                    attempt + 1
+                    attempt + 1,
+                    until.unwrap_or_default()
                 ))
             }
-            Event::StepWaits { key, reason, .. } => {
-                let reason = printable(reason);
-                Some(format!("{} {key}: {reason}", paint(CHANGE, "waiting")))
-            }
+            Event::StepWaits {
+                key,
+                reason,
+                given_up_in_ms,
+                ..
+            } => Some(format!(
+                "{} {key}: {}; given up after {} of it",
+                paint(CHANGE, "waiting"),
+                printable(reason),
+                duration(Duration::from_millis(*given_up_in_ms))
+            )),
             Event::StopRequested => Some(format!(
                 "{}: what is in flight is finished first; press Ctrl-C again to stop at once",
                 paint(CHANGE, "stopping")

@@ -12,7 +12,7 @@ use keelson_provider_api::kinds::{EtcdMember, MemberStart};
 
 use super::begin;
 use super::mark::MarkSeen;
-use super::step::{Step, data_of_nobody, permanent, transient};
+use super::step::{Step, data_of_nobody, permanent, transient, unreachable_machine};
 use super::survey::Survey;
 
 /// How long a founder waits for the others.
@@ -59,7 +59,7 @@ pub(super) async fn found(
             Next::Wait(why) => Some(why),
         };
         if let Some(why) = waits_for.filter(|why| *why != told) {
-            step.tell(&why);
+            step.tell(&format!("{why}, for up to {}m", PATIENCE.as_secs() / 60));
             told = why;
         }
         if !patience.wait(PAUSE).await {
@@ -94,7 +94,7 @@ fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {
     }
     let own = match survey.machines.get(machine) {
         Some(Ok(seen)) => seen,
-        Some(Err(why)) => return Err(transient(format!("{machine} does not answer: {why}"))),
+        Some(Err(why)) => return Err(unreachable_machine(format!("{machine} does not answer: {why}"))),
         None => return Err(transient(format!("{machine} was not looked at"))),
     };
     check_empty(survey, machine)?;
@@ -162,7 +162,7 @@ fn check_founders(survey: &Survey, member: &EtcdMember) -> Result<(), ProviderEr
             None => Some("it was not looked at"),
         };
         if let Some(why) = unseen {
-            return Err(transient(format!(
+            return Err(unreachable_machine(format!(
                 "{founder}, a founder of etcd {cluster}, does not answer, and may have its data: {why}"
             ))
             .with_help(format!("bring {founder} back, or take it out of the spec")));
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn nothing_is_begun_while_a_founder_is_not_seen() {
         let error = refused("a:n b:n c:!", "a");
-        assert_eq!(error.class, ErrorClass::Transient);
+        assert_eq!(error.class, ErrorClass::Unreachable);
         assert!(
             error
                 .message

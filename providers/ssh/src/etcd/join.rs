@@ -15,7 +15,7 @@ use super::begin;
 use super::mark::MarkSeen;
 use super::refusal::{Refusal, Why};
 use super::remove::check_quorum_without;
-use super::step::{Step, data_of_nobody, permanent, transient};
+use super::step::{Step, data_of_nobody, permanent, transient, unreachable_machine};
 use super::survey::Survey;
 
 /// How long a member may take to join, waiting for others that learn included.
@@ -59,7 +59,7 @@ pub(super) async fn join(step: &Step<'_>, member: &EtcdMember, generation: u32) 
         let waits_for = carry_out(step, &survey, member, generation, next).await?;
         let pause = waits_for.as_ref().map_or(Duration::ZERO, |_| PAUSE);
         if let Some(why) = waits_for.filter(|why| *why != told) {
-            step.tell(&why);
+            step.tell(&format!("{why}, for up to {}m", PATIENCE.as_secs() / 60));
             told = why;
         }
         if !patience.wait(pause).await {
@@ -176,7 +176,7 @@ fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {
     let (cluster, machine) = (member.cluster.as_str(), member.machine.as_str());
     let own = match survey.machines.get(machine) {
         Some(Ok(seen)) => seen,
-        Some(Err(why)) => return Err(transient(format!("{machine} does not answer: {why}"))),
+        Some(Err(why)) => return Err(unreachable_machine(format!("{machine} does not answer: {why}"))),
         None => {
             return Err(permanent(format!(
                 "{machine} is not among the cluster's machines"
@@ -336,7 +336,7 @@ mod tests {
         let class = |text: &str| decide(text, "c").expect_err(text).class;
         assert_eq!(class("a:w b:w c:n"), ErrorClass::Transient);
         assert_eq!(class("a:d b:d c:n"), ErrorClass::Transient);
-        assert_eq!(class("a:v b:v c:!"), ErrorClass::Transient);
+        assert_eq!(class("a:v b:v c:!"), ErrorClass::Unreachable);
         assert_eq!(class("a:v b:v c:f"), ErrorClass::Permanent);
         assert_eq!(class("a:v b:v c:o"), ErrorClass::Permanent);
     }

@@ -284,6 +284,11 @@ pub(super) fn transient(message: impl Into<String>) -> ProviderError {
     ProviderError::new(ErrorClass::Transient, message)
 }
 
+/// An error of a machine that does not answer.
+pub(super) fn unreachable_machine(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Unreachable, message)
+}
+
 /// An error that stays until someone does something.
 pub(super) fn permanent(message: impl Into<String>) -> ProviderError {
     ProviderError::new(ErrorClass::Permanent, message)
