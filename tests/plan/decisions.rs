@@ -251,6 +251,26 @@ fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
 }
 
 #[test]
+fn what_follows_a_machine_that_cannot_be_seen_is_told_with_it() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired)
+        .unknown("machine/control-plane-2")
+        .unknown("etcd-member/main:control-plane-2")
+        .unknown("node/workers-1");
+    let (_, report) = world.plan(&desired);
+    let follows = |name: &str| {
+        let blocked = report.blocked.iter().find(|blocked| blocked.key == key(name));
+        blocked.unwrap().follows.clone()
+    };
+    assert_eq!(follows("machine/control-plane-2"), None);
+    assert_eq!(
+        follows("etcd-member/main:control-plane-2"),
+        Some(key("machine/control-plane-2"))
+    );
+    assert_eq!(follows("node/workers-1"), None, "its machine is seen");
+}
+
+#[test]
 fn a_cluster_is_not_destroyed_around_a_member_that_cannot_be_seen() {
     let nothing = DesiredState::nothing();
     let whole = World::as_desired(&desired(THREE_AND_FOUR));

@@ -179,11 +179,18 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
             Observed::Present(existing) if existing.owner == keelson_provider_api::Owner::ThisCluster => {
                 problems.extend(problem(existing).map(|reason| of(key, reason)));
             }
+            // What is on a machine that cannot be seen is no other trouble than that.
+            Observed::Unknown(_) if is_on_an_unseen_machine(key, &planned.observation) => {}
             Observed::Unknown(reason) => problems.push(of(key, format!("unknown: {reason}"))),
             _ => {}
         }
     }
     problems
+}
+
+fn is_on_an_unseen_machine(key: &ResourceKey, observation: &Observation) -> bool {
+    let machine = key.host().map(|host| ResourceKey::new(Kind::Machine, host));
+    machine.is_some_and(|machine| matches!(observation.get(&machine), Observed::Unknown(_)))
 }
 
 fn api_answers(status: &ClusterStatus) -> bool {
