@@ -185,8 +185,16 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
             _ => {}
         }
     }
+    for key in planned.desired.resources.keys() {
+        if SERVING_KINDS.contains(&key.kind()) && matches!(planned.observation.get(key), Observed::Absent) {
+            problems.push(of(key, "not there yet".to_owned()));
+        }
+    }
     problems
 }
+
+/// What serves, and is missed when the spec asks for it.
+const SERVING_KINDS: [Kind; 4] = [Kind::Machine, Kind::EtcdMember, Kind::ControlPlane, Kind::Node];
 
 fn is_on_an_unseen_machine(key: &ResourceKey, observation: &Observation) -> bool {
     let machine = key.host().map(|host| ResourceKey::new(Kind::Machine, host));
