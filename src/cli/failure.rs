@@ -5,6 +5,7 @@ use std::error::Error;
 use keelson_provider_api::{StoreError, causes};
 use serde_json::{Value, json};
 
+use super::assets::asset_help;
 use super::terminal::Terminal;
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
@@ -248,6 +249,7 @@ impl From<ConnectError> for Failure {
             ConnectError::NoProvider(_) => failure.with_help(
                 "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
             ),
+            ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
             ConnectError::Host(problem) => match problem.help {
                 Some(help) => failure.with_help(help),
                 None => failure,
