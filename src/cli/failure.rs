@@ -63,6 +63,12 @@ impl Failure {
         self
     }
 
+    /// The same failure with lines of text below its message.
+    pub(super) fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
+    }
+
     /// Says what went wrong, and gives the exit code.
     pub(super) fn show(&self, terminal: &Terminal) -> u8 {
         if terminal.speaks_to_programs() {
