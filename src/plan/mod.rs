@@ -89,5 +89,8 @@ pub fn plan(
     }
     rolling::connect(&mut drafts, desired, observation, now);
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
+    if !desired.retires_cluster {
+        report.warnings = etcd::even_voters(plan.steps(), observation);
+    }
     Ok((plan, report))
 }

@@ -251,6 +251,42 @@ fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
 }
 
 #[test]
+fn an_even_number_of_voters_is_worth_knowing_wherever_a_plan_leads_to_one() {
+    let of = |count: u32| desired(&THREE_AND_FOUR.replace("replicas: 3", &format!("replicas: {count}")));
+    let warnings = |world: &World, desired: &DesiredState| -> Vec<String> {
+        let (_, report) = world.plan(desired);
+        let warnings = report.warnings.iter();
+        warnings
+            .map(|warning| format!("{} {}: {}", warning.machine, warning.name, warning.problem))
+            .collect()
+    };
+    let three = World::as_desired(&of(3));
+    let alone = DesiredState {
+        only: Some("control-plane-4".to_owned()),
+        ..of(5)
+    };
+    assert_eq!(
+        warnings(&three, &alone),
+        [
+            "control-plane-4 even-voters: etcd cluster `main` will have 4 voting members, which survive no more failures than 3"
+        ]
+    );
+    assert_eq!(warnings(&three, &of(5)), [""; 0]);
+    assert_eq!(warnings(&World::empty(), &of(3)), [""; 0]);
+    assert_eq!(
+        warnings(&World::as_desired(&of(5)), &of(5)),
+        [""; 0],
+        "nothing changes"
+    );
+    let back = DesiredState {
+        only: Some("control-plane-5".to_owned()),
+        ..of(3)
+    };
+    assert_eq!(warnings(&World::as_desired(&of(5)), &back).len(), 1);
+    assert_eq!(warnings(&three, &DesiredState::nothing()), [""; 0]);
+}
+
+#[test]
 fn what_follows_a_machine_that_cannot_be_seen_is_told_with_it() {
     let desired = desired(THREE_AND_FOUR);
     let world = World::as_desired(&desired)
