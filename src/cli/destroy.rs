@@ -72,9 +72,9 @@ impl Destroy {
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
         drop(reporter);
-        registry::forget_gone_hosts(session.spec(), &connect).await?;
+        let pinned = registry::forget_gone_hosts(session.spec(), &connect).await?;
         if !self.progress.is_quiet() {
-            terminal.text(&summary::destroyed(&destroyed));
+            terminal.text(&summary::destroyed(&destroyed, &pinned));
         }
         Ok(EXIT_DONE)
     }

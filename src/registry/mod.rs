@@ -215,7 +215,7 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
     }
 }
 
-/// Forgets the bare hosts that `options` call gone, once their cluster has ended.
+/// Forgets the bare hosts that `options` call gone, once their cluster has ended. Gives the hosts whose keys stay pinned.
 ///
 /// # Errors
 /// [`ConnectError`] when the state store cannot be written.
@@ -223,14 +223,17 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
     not(feature = "ssh"),
     expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
 )]
-pub async fn forget_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Result<(), ConnectError> {
+pub async fn forget_gone_hosts(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+) -> Result<Vec<String>, ConnectError> {
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
             let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
             ssh::forget_gone_hosts(spec, options, &store).await
         }
-        _ => Ok(()),
+        _ => Ok(Vec::new()),
     }
 }
 

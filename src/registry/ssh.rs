@@ -142,17 +142,17 @@ pub(super) async fn check_gone_hosts(
     Ok(())
 }
 
-/// Forgets the hosts that were called gone.
+/// Forgets the hosts that were called gone. Gives those whose keys stay pinned.
 pub(super) async fn forget_gone_hosts(
     spec: &ValidSpec,
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
-) -> Result<(), ConnectError> {
+) -> Result<Vec<String>, ConnectError> {
     let hosts = open(spec, options, store).await?;
     for name in &options.gone_hosts {
         hosts.forget(name).await.map_err(ConnectError::Hosts)?;
     }
-    Ok(())
+    hosts.pinned().await.map_err(ConnectError::Hosts)
 }
 
 /// Forgets the host key that was remembered for the host `name`.
