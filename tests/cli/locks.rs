@@ -136,7 +136,8 @@ fn a_status_shows_who_holds_the_lease_before_there_is_a_cluster() {
     std::fs::create_dir_all(lab.path(LEASE).parent().unwrap()).unwrap();
     lab.write(LEASE, lease.to_string());
     let status = lab.expect(1, "status");
-    let expected = "Lease          operator@desk since 2026-11-01T10:00:00Z (apply), until 2099-01-01T00:00:00Z";
+    let expected =
+        "Lease          operator@desk since 2026-11-01T10:00:00Z (apply), until 2099-01-01T00:00:00Z";
     assert!(
         status.stdout.contains("there is no such cluster") && status.stdout.contains(expected),
         "{status:?}"
