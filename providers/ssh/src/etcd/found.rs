@@ -21,6 +21,8 @@ use next::{Next, next};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long its machine waits by itself for it to start, between two looks.
 const SETTLING: Duration = Duration::from_secs(2);
+/// How often a founder that waits looks whether the others answer at all.
+const FELLOWS_INTERVAL: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes `member` one of the founders of its cluster, and waits until it votes.
@@ -31,6 +33,7 @@ pub(super) async fn found(
 ) -> Result<(), ProviderError> {
     let machine = member.machine.as_str();
     let patience = step.patience(PATIENCE);
+    let mut fellows = step.patience(FELLOWS_INTERVAL);
     let mut told = String::new();
     let mut survey = survey_founders(step, member).await?;
     loop {
@@ -56,8 +59,9 @@ pub(super) async fn found(
                 PATIENCE.as_secs() / 60
             )));
         }
-        survey = if starts_over {
+        survey = if starts_over || fellows.is_over() {
             // Before it is begun anew, every founder has to be seen again.
+            fellows = step.patience(FELLOWS_INTERVAL);
             survey_founders(step, member).await?
         } else {
             // Once it is begun, the member itself says whether there is a quorum.

@@ -269,6 +269,11 @@ pub(super) struct Patience<'a> {
 }
 
 impl Patience<'_> {
+    /// True when there is no patience left.
+    pub(super) fn is_over(&self) -> bool {
+        self.clock.now() >= self.until
+    }
+
     /// Waits for `pause`; false when there is no patience left.
     pub(super) async fn wait(&self, pause: Duration) -> bool {
         let left = self.clock.now() < self.until;

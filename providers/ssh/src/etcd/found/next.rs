@@ -61,6 +61,7 @@ pub(super) fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, Provide
         .iter()
         .filter(|founder| *founder != machine);
     let others: Vec<&str> = others.map(String::as_str).collect();
+    check_fellows_answer(survey, cluster, &others)?;
     let folder = survey.instance.data_folder;
     Ok(Next::Wait(match (own.disk_is_full(), &own.status) {
         (true, _) => format!("the disk of {folder} on {machine} is full"),
@@ -69,6 +70,19 @@ pub(super) fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, Provide
         }
         (false, _) => format!("wait for {} on {machine}", survey.instance.unit),
     }))
+}
+
+/// Refuses to wait for founders that are looked at and do not answer: how long that goes on is for others to decide.
+fn check_fellows_answer(survey: &Survey, cluster: &str, others: &[&str]) -> Result<(), ProviderError> {
+    for founder in others {
+        if let Some(Err(why)) = survey.machines.get(*founder) {
+            return Err(unreachable_machine(format!(
+                "{founder}, a founder of etcd {cluster} that is waited for, does not answer: {why}"
+            ))
+            .with_help(format!("bring {founder} back, or take it out of the spec")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a machine that holds what is not this cluster's.

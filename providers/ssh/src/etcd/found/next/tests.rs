@@ -41,6 +41,14 @@ fn a_founder_that_is_begun_waits_for_the_others_and_then_is_done() {
 }
 
 #[test]
+fn a_founder_does_not_wait_for_one_that_is_seen_to_be_silent() {
+    let error = refused("a:w b:w c:!", "a");
+    assert_eq!(error.class, ErrorClass::Unreachable);
+    assert!(error.message.starts_with("c, a founder of etcd main"), "{error}");
+    assert_eq!(decide("a:v b:v c:!", "a"), Ok(Next::Done), "two are a quorum");
+}
+
+#[test]
 fn a_late_founder_of_a_cluster_that_has_formed_is_begun() {
     assert_eq!(decide("a:v b:v c:u", "c"), Ok(Next::Begin));
 }
