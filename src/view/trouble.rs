@@ -94,7 +94,7 @@ fn follows(keys: &[&ResourceKey]) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    format!("      with that: {}\n", parts.join(", "))
+    format!("      unseen with its machine: {}\n", parts.join(", "))
 }
 
 /// What stands in the way, machine by machine: all of it, because all of it has to be seen to.

@@ -1,6 +1,7 @@
 //! Troubles of many machines, as lines.
 
 use super::*;
+use crate::plan::Blocked;
 
 fn shown(troubles: &[(&str, &str)]) -> String {
     let keys: Vec<ResourceKey> = troubles.iter().map(|(key, _)| key.parse().unwrap()).collect();
@@ -69,4 +70,30 @@ fn many_different_troubles_are_counted() {
     let text = shown(&troubles);
     assert_eq!(text.lines().count(), LIMIT + 1);
     assert!(text.ends_with("    and 88 more; look elsewhere\n"), "{text}");
+}
+
+#[test]
+fn a_machine_that_is_not_seen_is_told_once_with_what_follows() {
+    let machine: ResourceKey = "machine/b".parse().unwrap();
+    let blocked = |key: &str, follows: Option<&ResourceKey>| Blocked {
+        key: key.parse().unwrap(),
+        reason: "its state is unknown: b: it does not answer in time".to_owned(),
+        help: Some("run the command again when it can".to_owned()),
+        follows: follows.cloned(),
+    };
+    let report = PlanReport {
+        blocked: vec![
+            blocked("machine/b", None),
+            blocked("node-bundle/b", Some(&machine)),
+            blocked("etcd-member/main:b", Some(&machine)),
+        ],
+        ..PlanReport::default()
+    };
+    let text = super::blocked(&report, "look elsewhere");
+    assert_eq!(
+        anstream::adapter::strip_str(&text).to_string(),
+        "  ! machine/b: its state is unknown: b: it does not answer in time\n      \
+         run the command again when it can\n      \
+         unseen with its machine: node-bundle/b, etcd-member/main:b\n"
+    );
 }
