@@ -166,8 +166,11 @@
 //! - **One machine can be seen to alone** ([`DesiredState::only`](plan::DesiredState)): the planner plans everything and
 //!   keeps what concerns that machine and what has to be done before. The spec stays the only place where a machine is
 //!   wanted: `node add` takes none that it does not name, `node remove` none that it still does.
-//! - **A host that is lost for good is given up by name** (`keelson node forget`): from outside it looks like one that is only
-//!   switched off, so no plan decides it.
+//! - **A host that is lost for good is given up by name** (`keelson node forget`, `keelson destroy --gone`): from outside it looks
+//!   like one that is only switched off, so no plan decides it. A cluster is not destroyed around a member of etcd that is silent.
+//! - **Keys that were pinned for hosts outlive the cluster**, in `<cluster>/hosts/`: another key on the same host would be a sign
+//!   of someone in its place.
+//! - **A machine that does not answer is given up after two minutes**; other troubles that pass are tried twelve times.
 
 pub mod addons;
 pub mod assets;

@@ -8,7 +8,7 @@ use super::arguments::{Format, SpecArgument, shell_word};
 use super::failure::{Failure, chain};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE};
-use crate::assets::{Copied, Known, copy};
+use crate::assets::{AssetError, Copied, Known, copy};
 use crate::ops::release_files;
 use crate::registry;
 use crate::view::assets_text::{self, AssetRow};
@@ -78,7 +78,8 @@ impl Copy {
                 continue;
             };
             let copied = copy(&file, &resolved, &self.folder, &found.fetcher).await;
-            match copied.map_err(|error| Failure::failed(chain(&error)))? {
+            let copied = copied.map_err(|error| Failure::failed(chain(&error)).with_help(asset_help(&error)));
+            match copied? {
                 Copied::Kept => terminal.note(&format!("kept {}", file.path)),
                 Copied::Written(bytes) => {
                     written += 1;
@@ -92,5 +93,32 @@ impl Copy {
             shell_word(&self.folder)
         ));
         Ok(EXIT_DONE)
+    }
+}
+
+/// What to do about a release file that is not to be had.
+pub(super) fn asset_help(error: &AssetError) -> String {
+    let fill = "`keelson assets copy FOLDER` fills a mirror where there is a way to upstream";
+    match error {
+        AssetError::Unreachable { .. } => format!(
+            "see whether this machine reaches it (curl -I); name a proxy in `assets.proxy`, or a mirror or a folder in \
+             `assets.files`: {fill}"
+        ),
+        AssetError::NotListed { .. } => format!(
+            "see that the version in the spec was released; where `assets.files` names a mirror or a folder, it has to have \
+             this list and the files: {fill}"
+        ),
+        AssetError::Damaged { .. } => {
+            format!("it broke off or was changed: take it away there and bring it anew; {fill}")
+        }
+        AssetError::File { verb: "write", .. } => {
+            "see that the folder can be written and its disk has room, then try again".to_owned()
+        }
+        AssetError::Client(_) => {
+            "install the system's trusted authorities (on Debian: apt-get install ca-certificates), \
+                                  and check `assets.proxy`"
+                .to_owned()
+        }
+        _ => "see that the file that is named above can be read, then try again".to_owned(),
     }
 }

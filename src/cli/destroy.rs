@@ -11,6 +11,7 @@ use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::Interrupt;
 use crate::ops::DestroyOptions;
+use crate::registry::{self, ConnectOptions};
 use crate::view::summary;
 
 /// Take a cluster away: everything it owns and nothing else, shown first
@@ -24,6 +25,9 @@ pub(super) struct Destroy {
     /// Go on although the spec says `deletionProtection: true`
     #[arg(long)]
     override_deletion_protection: bool,
+    /// A bare host that is gone for good: it is not waited for, and nothing is done on it; may be repeated
+    #[arg(long, value_name = "HOST")]
+    gone: Vec<String>,
     #[command(flatten)]
     progress: ProgressArgument,
 }
@@ -34,7 +38,15 @@ impl Destroy {
     }
 
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
-        let session = self.spec.connect(terminal).await?;
+        let spec = self.spec.load(terminal)?;
+        let connect = ConnectOptions {
+            gone_hosts: self.gone.iter().cloned().collect(),
+            ..self.spec.options()?
+        };
+        if !self.gone.is_empty() {
+            registry::check_gone_hosts(&spec, &connect).await?;
+        }
+        let session = registry::connect(spec, &connect).await?;
         let answer = if self.yes {
             Answer::Yes
         } else {
@@ -60,8 +72,9 @@ impl Destroy {
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
         drop(reporter);
+        let pinned = registry::forget_gone_hosts(session.spec(), &connect).await?;
         if !self.progress.is_quiet() {
-            terminal.text(&summary::destroyed(&destroyed));
+            terminal.text(&summary::destroyed(&destroyed, &pinned));
         }
         Ok(EXIT_DONE)
     }

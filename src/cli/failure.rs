@@ -5,6 +5,7 @@ use std::error::Error;
 use keelson_provider_api::{StoreError, causes};
 use serde_json::{Value, json};
 
+use super::assets::asset_help;
 use super::terminal::Terminal;
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
@@ -59,6 +60,12 @@ impl Failure {
 
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same failure with lines of text below its message.
+    pub(super) fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
         self
     }
 
@@ -255,6 +262,7 @@ impl From<ConnectError> for Failure {
             ConnectError::NoProvider(_) => failure.with_help(
                 "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
             ),
+            ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
             ConnectError::Host(problem) => match problem.help {
                 Some(help) => failure.with_help(help),
                 None => failure,

@@ -1,5 +1,6 @@
 //! `keelson init`
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::builder::NonEmptyStringValueParser;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
-use crate::spec::{self, versions};
+use crate::spec::{self, SpecErrors, versions};
 use crate::view::spec_file;
 
 /// Write a commented spec to begin with; nothing else is touched
@@ -34,7 +35,7 @@ pub(super) struct Init {
     /// The DNS zone that the API gets a name in
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     domain: Option<String>,
-    /// A machine that stands there already, as NAME=ADDRESS:ROLE[+ROLE]; repeat for each
+    /// A machine that stands there already, as NAME=ADDRESS:ROLE[+ROLE], roles control-plane, worker, etcd; repeat for each
     #[arg(long = "host", value_name = "HOST", value_parser = parse_host)]
     hosts: Vec<Host>,
     /// The address of the API, where several control planes stand on bare machines
@@ -63,6 +64,22 @@ pub(super) struct Init {
     force: bool,
 }
 
+/// Where in the spec the flags end up: parts of fields' paths, the first that fits.
+const FIELDS: &[(&str, &str)] = &[
+    ("metadata.name", "NAME"),
+    ("kubernetesVersion", "--kubernetes-version"),
+    ("stateStore", "--state-store"),
+    (".machine", "--machine-type"),
+    ("controlPlane.replicas", "--control-plane-count"),
+    ("nodeGroups", "--nodes"),
+    (".hosts", "--host"),
+    (".region", "--region"),
+    (".zones", "--zones"),
+    (".hostedZone", "--domain"),
+    (".domain", "--domain"),
+    (".apiAddress", "--api-address"),
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProviderName {
     Simulated,
@@ -74,6 +91,8 @@ enum ProviderName {
 /// A host on the command line.
 #[derive(Debug, Clone)]
 struct Host {
+    /// As it was written.
+    text: String,
     name: Name,
     address: String,
     roles: Vec<String>,
@@ -87,6 +106,7 @@ fn parse_host(text: &str) -> Result<Host, String> {
         .parse::<Name>()
         .map_err(|problem| format!("{problem}; {expected}"))?;
     Ok(Host {
+        text: text.to_owned(),
         name,
         address: address.trim_matches(['[', ']']).to_owned(),
         roles: roles.split('+').map(str::to_owned).collect(),
@@ -95,11 +115,11 @@ fn parse_host(text: &str) -> Result<Host, String> {
 
 impl Init {
     pub(super) fn run(&self, terminal: &Terminal) -> CommandResult {
-        let origin = "the spec that these flags make";
         let text = spec_file::render(&self.values()?)
             .map_err(|problem| Failure::failed(format!("cannot write the spec: {problem}")))?;
         // What is written must be valid, so that the first thing a user sees is not an error.
-        let spec = spec::load(text.as_bytes(), origin)?;
+        let spec = spec::load(text.as_bytes(), "the spec that these flags make")
+            .map_err(|errors| self.wrong_flags(&errors))?;
         if self.out == Path::new("-") {
             terminal.data(&text)?;
             return Ok(EXIT_DONE);
@@ -114,12 +134,50 @@ impl Init {
         Ok(EXIT_DONE)
     }
 
+    /// What is wrong with the spec that the flags make, said of the flags: nobody has seen that spec.
+    fn wrong_flags(&self, errors: &SpecErrors) -> Failure {
+        let mut details = String::new();
+        for error in &errors.errors {
+            let expected = error.expected.as_ref();
+            let expected = expected.map(|expected| format!("; expected {expected}"));
+            let _ = writeln!(
+                details,
+                "  {}: {}{}",
+                self.flag(&error.path),
+                error.problem,
+                expected.unwrap_or_default()
+            );
+            if let Some(help) = &error.help {
+                let _ = writeln!(details, "      {help}");
+            }
+        }
+        Failure::usage("these flags do not make a cluster")
+            .with_details(details)
+            .with_help("nothing was written; `keelson init --help` lists the flags")
+    }
+
+    /// The flag that a field of the spec comes from; the field where there is none.
+    fn flag(&self, path: &str) -> String {
+        let host = path
+            .split_once(".hosts[")
+            .and_then(|(_, rest)| rest.split_once(']')?.0.parse::<usize>().ok())
+            .and_then(|index| self.hosts.get(index));
+        if let Some(host) = host {
+            return format!("--host {}", host.text);
+        }
+        let row = FIELDS.iter().find(|(field, _)| path.contains(field));
+        row.map_or_else(|| path.to_owned(), |(_, flag)| (*flag).to_owned())
+    }
+
     fn values(&self) -> Result<Value, Failure> {
         let bare = self.provider == ProviderName::Ssh
             || (self.provider == ProviderName::Simulated && self.like == "ssh");
         if bare && self.hosts.is_empty() {
             return Err(Failure::usage("bare machines need --host for each of them")
-                .with_help("for example --host a=10.0.0.11:control-plane --host b=10.0.0.12:worker"));
+                .with_help(
+                    "for example --host a=10.0.0.11:control-plane --host b=10.0.0.12:worker, or of etcd alone \
+                     --host a=10.0.0.11:etcd",
+                ));
         }
         if !bare && !self.hosts.is_empty() {
             return Err(Failure::usage(
@@ -135,15 +193,21 @@ impl Init {
             .iter()
             .map(|host| json!({ "name": host.name, "address": host.address, "roles": host.roles }))
             .collect();
-        let has_workers = if bare {
+        let has_role = |role: &str| {
             self.hosts
                 .iter()
-                .any(|host| host.roles.iter().any(|role| role == "worker"))
+                .any(|host| host.roles.iter().any(|has| has == role))
+        };
+        let is_etcd_alone = bare && self.hosts.iter().all(|host| host.roles == ["etcd"]);
+        let has_workers = if bare {
+            has_role("worker") || is_etcd_alone
         } else {
             self.nodes > 0
         };
         Ok(json!({
             "hasWorkers": has_workers,
+            "hasEtcdHosts": bare && has_role("etcd"),
+            "isEtcdAlone": is_etcd_alone,
             "name": self.name,
             "kubernetesVersion": self.kubernetes_version,
             "stateStore": self.state_store,

@@ -54,6 +54,8 @@ pub enum Event {
         wait_ms: u64,
         /// What went wrong.
         problem: String,
+        /// For how long a machine that does not answer is still waited for, in milliseconds; null where it does.
+        given_up_in_ms: Option<u64>,
     },
     /// A step tells what it is doing.
     StepProgress {
@@ -72,6 +74,8 @@ pub enum Event {
         key: ResourceKey,
         /// What it waits for.
         reason: String,
+        /// For how long it waits before it fails, in milliseconds.
+        given_up_in_ms: u64,
     },
     /// A step was done.
     StepDone {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use keelson_provider_api::{
-    ClusterIdentity, ErrorClass, Kind, KindObservation, Observation, Provider, ProviderError, ResourceKey,
+    ClusterIdentity, Kind, KindObservation, Observation, Provider, ProviderError, ResourceKey,
 };
 
 use super::backoff::Backoff;
@@ -74,7 +74,7 @@ async fn look(
     let mut backoff = Backoff::new(seed(kind, clock.now()));
     for _ in 1..OBSERVATION_ATTEMPTS {
         match provider.observe(cluster, kind, wanted).await {
-            Err(error) if matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled) => {
+            Err(error) if error.class.may_pass() => {
                 clock.sleep(backoff.next(error.class)).await;
             }
             result => return result,

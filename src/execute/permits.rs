@@ -1,6 +1,7 @@
 //! What a run has to remember to ask for permits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keelson_provider_api::{Action, Change, ResourceKey};
@@ -13,6 +14,8 @@ pub(super) struct Permits {
     decisive: Mutex<BTreeSet<ResourceKey>>,
     /// The machines of steps that hold a permit, by the step's index.
     held: Mutex<BTreeMap<usize, String>>,
+    /// True once a step has failed because its machine did not answer.
+    has_silent_machine: AtomicBool,
     /// One asks at a time: who was permitted is counted by the next.
     asking: tokio::sync::Mutex<()>,
 }
@@ -71,6 +74,7 @@ impl Permits {
         Self {
             decisive: Mutex::new(plan.decisive().clone()),
             held: Mutex::default(),
+            has_silent_machine: AtomicBool::new(false),
             asking: tokio::sync::Mutex::default(),
         }
     }
@@ -90,6 +94,16 @@ impl Permits {
     /// removed.
     pub(super) fn decisive(&self) -> BTreeSet<ResourceKey> {
         lock(&self.decisive).clone()
+    }
+
+    /// Says that a step has failed because its machine did not answer.
+    pub(super) fn note_silent_machine(&self) {
+        self.has_silent_machine.store(true, Ordering::Relaxed);
+    }
+
+    /// True once a step has failed because its machine did not answer.
+    pub(super) fn has_silent_machine(&self) -> bool {
+        self.has_silent_machine.load(Ordering::Relaxed)
     }
 
     /// Says that `change` was carried out.

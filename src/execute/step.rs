@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
@@ -19,6 +20,8 @@ use crate::plan::{Step, safety};
 
 /// How long a disruptive step waits for the others to be well before it counts as refused.
 const PERMIT_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a machine may be silent, from the first call that it did not answer: for a boot, and not for an evening.
+const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 const PERMIT_POLL: Duration = Duration::from_secs(5);
 
 /// How a step ended.
@@ -43,6 +46,7 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
         return StepEnd::Failed(ProviderError::new(ErrorClass::Permanent, message));
     };
     let mut backoff = Backoff::new(Digest::of_bytes(change.key.to_string().as_bytes()).as_seed());
+    let mut silence = Silence::default();
     for attempt in 1..=STEP_ATTEMPTS {
         let authority = match authorise(execution, index, step).await {
             Ok(authority) => authority,
@@ -64,23 +68,58 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             }
             Some(Err(error)) => error,
         };
-        let may_pass = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
-        if !may_pass || attempt == STEP_ATTEMPTS {
+        let left = silence.left(error.class, execution.clock.now());
+        if left == Some(Duration::ZERO) {
+            execution.permits.note_silent_machine();
+            return StepEnd::Failed(silent_for_too_long(error));
+        }
+        if !error.class.may_pass() || attempt == STEP_ATTEMPTS {
             return StepEnd::Failed(error);
         }
         let wait = backoff.next(error.class);
+        let wait = left.map_or(wait, |left| wait.min(left));
         execution.reporter.report(&Event::StepRetried {
             step: index,
             key: change.key.clone(),
             attempt,
             wait_ms: milliseconds(wait),
             problem: error.to_string(),
+            given_up_in_ms: left.map(milliseconds),
         });
         if let Err(end) = sleep_unless_stopped(execution, wait).await {
             return end;
         }
     }
     StepEnd::Failed(ProviderError::new(ErrorClass::Permanent, "it was never tried"))
+}
+
+/// Since when a step's machine has not answered.
+#[derive(Default)]
+struct Silence(Option<Timestamp>);
+
+impl Silence {
+    /// How much longer the machine may be silent, after an attempt that ended at `now` with an error of `class`. Nothing for
+    /// a machine that answers.
+    fn left(&mut self, class: ErrorClass, now: Timestamp) -> Option<Duration> {
+        if class != ErrorClass::Unreachable {
+            self.0 = None;
+            return None;
+        }
+        let since = *self.0.get_or_insert(now);
+        let silent = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        Some(SILENCE_LIMIT.saturating_sub(silent))
+    }
+}
+
+fn silent_for_too_long(error: ProviderError) -> ProviderError {
+    ProviderError {
+        message: format!(
+            "{}; after {} s without an answer it is waited for no longer",
+            error.message,
+            SILENCE_LIMIT.as_secs()
+        ),
+        ..error
+    }
 }
 
 /// What allows a change to be carried out once.
@@ -178,7 +217,13 @@ async fn authorise<'a>(
         };
         let others_are_at_it = !asking.going_down().is_empty();
         drop(asking);
-        if waited >= PERMIT_PATIENCE {
+        // Nobody will be well again by waiting whose machine has been given up.
+        let patience = if execution.permits.has_silent_machine() {
+            SILENCE_LIMIT
+        } else {
+            PERMIT_PATIENCE
+        };
+        if waited >= patience {
             let message = format!("it is not safe to take it down: {refusal}");
             let error = ProviderError::new(ErrorClass::Permanent, message)
                 .with_help("`keelson status` shows what is unwell; mend that, then run the command again");
@@ -190,6 +235,7 @@ async fn authorise<'a>(
                 step: index,
                 key: change.key.clone(),
                 reason: refusal.to_string(),
+                given_up_in_ms: milliseconds(patience),
             });
         }
         sleep_unless_stopped(execution, PERMIT_POLL).await?;

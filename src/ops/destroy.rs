@@ -56,6 +56,9 @@ impl Session {
             let identity = self.identity().await?;
             let desired = DesiredState::nothing();
             let planned = self.look_and_plan(&identity, desired.clone(), reporter).await?;
+            if planned.plan.is_empty() && planned.report.is_blocked() {
+                return Err(OperationError::Refused(Box::new(planned.report)));
+            }
             if approve.approve(&planned).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }

@@ -135,7 +135,8 @@ fn all(problems: &[Problem]) -> String {
 }
 
 fn refused(report: &PlanReport) -> String {
-    let troubles = report.findings.len() + report.blocked.len();
+    let blocked = report.blocked.iter().filter(|blocked| blocked.follows.is_none());
+    let troubles = report.findings.len() + blocked.count();
     let troubles = count(troubles, "thing stands", "things stand");
     format!("{troubles} in the way; nothing was touched")
 }

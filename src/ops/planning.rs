@@ -68,9 +68,9 @@ impl Session {
         let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);
         let (ignored, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(passes);
         let warns = |finding: &Finding| finding.severity == Severity::Warning;
-        let (warnings, findings) = findings.into_iter().partition(warns);
+        let (warnings, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(warns);
         planned.report.findings = findings;
-        planned.report.warnings = warnings;
+        planned.report.warnings.extend(warnings);
         planned.report.ignored_findings = ignored;
     }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{Difference, Effect, Lifetime};
-use keelson_provider_api::{Action, Change, Disruption, Existing, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{
+    Action, Change, Disruption, Existing, Kind, Observation, Observed, Resource, ResourceKey,
+};
 
 use super::desired::DesiredState;
 use super::etcd;
@@ -48,6 +50,7 @@ impl Drafts {
                     key: key.clone(),
                     reason: reason.clone(),
                     help: help.clone(),
+                    follows: followed(key, verdicts, observation),
                 }),
                 Verdict::Create { reason } => {
                     let Some(resource) = wanted() else { continue };
@@ -230,6 +233,14 @@ impl Drafts {
     pub(super) fn into_steps(self) -> Vec<Draft> {
         self.list
     }
+}
+
+/// The machine that cannot be seen, and is blocked for it, where something on it cannot be seen either.
+fn followed(key: &ResourceKey, verdicts: &Verdicts, observation: &Observation) -> Option<ResourceKey> {
+    let is_unknown = |key: &ResourceKey| matches!(observation.get(key), Observed::Unknown(_));
+    let machine = ResourceKey::new(Kind::Machine, key.host()?);
+    let is_blocked = matches!(verdicts.get(&machine), Some(Verdict::Blocked { .. }));
+    (is_blocked && is_unknown(&machine) && is_unknown(key)).then_some(machine)
 }
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{Kind, Observation, Resource};
+use keelson_provider_api::{
+    Action, Existing, Finding, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
+};
 
 use super::desired::DesiredState;
+use super::graph::Step;
 use super::verdict::{Verdict, Verdicts};
 
 /// An etcd cluster as it was seen.
@@ -68,10 +71,11 @@ pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth
     clusters
 }
 
-/// Blocks what would cost data: member changes without a quorum, the removal of an only voter, and a new cluster in place of
-/// one whose data is lost.
+/// Blocks what would cost data: member changes without a quorum, the removal of an only voter, a new cluster in place of one
+/// whose data is lost, and the end of a cluster of which a member cannot be seen.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     if desired.retires_cluster {
+        keep_whole(verdicts, observation);
         return;
     }
     let clusters = clusters(observation);
@@ -131,6 +135,46 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     }
 }
 
+/// Keeps everything of a cluster that ends while a machine with a member of etcd cannot be seen: without the others its data
+/// would be gone, and with its part alone nobody could go back.
+fn keep_whole(verdicts: &mut Verdicts, observation: &Observation) {
+    let cannot_be_seen = |machine: &str| {
+        let machine = ResourceKey::new(Kind::Machine, machine);
+        matches!(observation.get(&machine), Observed::Unknown(_))
+    };
+    let may_be_ours = |observed: &Observed<Existing>| match observed {
+        Observed::Present(existing) => existing.owner == Owner::ThisCluster,
+        Observed::Unknown(_) => true,
+        Observed::Absent => false,
+    };
+    let mut members = observation
+        .entries()
+        .filter(|(key, observed)| key.kind() == Kind::EtcdMember && may_be_ours(observed))
+        .filter_map(|(key, _)| EtcdMember::parse_name(key.name()));
+    let Some((cluster, silent)) = members.find(|(_, machine)| cannot_be_seen(machine)) else {
+        return;
+    };
+    for verdict in verdicts.values_mut() {
+        if matches!(verdict, Verdict::Delete { .. }) {
+            *verdict = Verdict::blocked(
+                format!(
+                    "machine/{silent} cannot be seen and has a member of etcd cluster `{cluster}`: the cluster's data \
+                     would be lost while {silent} keeps its part"
+                ),
+                help_to_end_without(silent),
+            );
+        }
+    }
+}
+
+/// How a cluster is ended of which the machine `name` does not answer.
+pub(super) fn help_to_end_without(name: &str) -> String {
+    format!(
+        "nothing is removed that cannot be seen; run the command again when it can, or, if the machine is gone for good: \
+         keelson destroy --gone {name}"
+    )
+}
+
 fn member_votes(seen: Option<&Resource>) -> bool {
     matches!(
         seen,
@@ -175,6 +219,54 @@ fn protect_machine(verdicts: &mut Verdicts, machine: &str) {
             );
         }
     }
+}
+
+/// What to know of the numbers of voting members that `steps` lead to: an even one survives no more failures than the odd one
+/// below it.
+pub(super) fn even_voters(steps: &[Step], observation: &Observation) -> Vec<Finding> {
+    let mut voters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (key, existing) in observation.owned_of(Kind::EtcdMember) {
+        if let (Some((cluster, machine)), Resource::EtcdMember(member)) =
+            (EtcdMember::parse_name(key.name()), &existing.resource)
+            && member.phase != MemberPhase::Waiting
+        {
+            voters.entry(cluster).or_default().insert(machine);
+        }
+    }
+    let mut changed: BTreeMap<&str, &str> = BTreeMap::new();
+    for step in steps {
+        let change = step.change();
+        let Some((cluster, machine)) = EtcdMember::parse_name(change.key.name()) else {
+            continue;
+        };
+        if change.key.kind() != Kind::EtcdMember || change.replacement {
+            continue;
+        }
+        let members = voters.entry(cluster).or_default();
+        let differs = match change.action {
+            Action::Create { .. } => members.insert(machine),
+            Action::Delete { .. } => members.remove(machine),
+            Action::Update { .. } => false,
+        };
+        if differs {
+            changed.insert(cluster, machine);
+        }
+    }
+    let even = |(cluster, machine): (&str, &str)| {
+        let count = voters.get(cluster).map_or(0, BTreeSet::len);
+        (count > 0 && count.is_multiple_of(2)).then(|| Finding {
+            machine: machine.to_owned(),
+            name: "even-voters".to_owned(),
+            severity: Severity::Warning,
+            problem: format!(
+                "etcd cluster `{cluster}` will have {count} voting members, which survive no more failures than {}",
+                count - 1
+            ),
+            help: Some(format!("etcd needs a majority: go on to {}, or back to {}", count + 1, count - 1)),
+            can_be_ignored: false,
+        })
+    };
+    changed.into_iter().filter_map(even).collect()
 }
 
 /// The member as it is to be created: with the cluster's founders when it has never formed, as a learner otherwise.

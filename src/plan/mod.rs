@@ -92,5 +92,8 @@ pub fn plan(
     report.problems = problems::left_alone(desired, observation, &drafts, &report.blocked);
     rolling::connect(&mut drafts, desired, observation, now);
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
+    if !desired.retires_cluster {
+        report.warnings = etcd::even_voters(plan.steps(), observation);
+    }
     Ok((plan, report))
 }

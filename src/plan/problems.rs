@@ -53,6 +53,8 @@ pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
                 Health::Healthy => continue,
                 Health::Unhealthy(reason) => reason.clone(),
             },
+            // What is on a machine that cannot be seen is no other trouble than that.
+            Observed::Unknown(_) if is_on_an_unseen_machine(key, observation) => continue,
             Observed::Unknown(reason) => format!("unknown: {reason}"),
             Observed::Present(_) | Observed::Absent => continue,
         };
@@ -62,6 +64,11 @@ pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
         });
     }
     problems
+}
+
+fn is_on_an_unseen_machine(key: &ResourceKey, observation: &Observation) -> bool {
+    let machine = key.host().map(|host| ResourceKey::new(Kind::Machine, host));
+    machine.is_some_and(|machine| matches!(observation.get(&machine), Observed::Unknown(_)))
 }
 
 /// What does not work and no step of the plan concerns; what is blocked is told of elsewhere.

@@ -21,7 +21,7 @@ pub struct PlanReport {
     pub unseen_kinds: Vec<UnseenKind>,
     /// What stands in the way on machines that are about to be used; nothing is carried out while there is any.
     pub findings: Vec<Finding>,
-    /// What someone should know of those machines; it stops nothing.
+    /// What someone should know of machines and of what the plan leads to; it stops nothing.
     pub warnings: Vec<Finding>,
     /// Findings that the spec lets pass (`spec.preflight.ignore`).
     pub ignored_findings: Vec<Finding>,
@@ -42,6 +42,9 @@ pub struct Blocked {
     pub reason: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The blocked machine that it lives on, where nothing but that is known to be wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<ResourceKey>,
 }
 
 /// A kind that could not be looked at.

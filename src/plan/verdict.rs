@@ -6,6 +6,7 @@ use keelson_provider_api::kinds::{Difference, Effect, Lifetime};
 use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, ResourceKey};
 
 use super::desired::{Desired, DesiredState};
+use super::etcd;
 
 /// What becomes of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,9 +177,10 @@ fn help_foreign(key: &ResourceKey) -> &'static str {
     }
 }
 
-fn help_unseen(key: &ResourceKey) -> String {
+fn help_unseen(key: &ResourceKey, desired: &DesiredState) -> String {
     let again = "nothing is removed that cannot be seen; run the command again when it can";
     match key.kind() {
+        Kind::Machine | Kind::NodeBundle if desired.retires_cluster => etcd::help_to_end_without(key.name()),
         Kind::Machine | Kind::NodeBundle => {
             format!(
                 "{again}, or, if the machine is gone for good: keelson node forget {}",
@@ -195,7 +197,7 @@ fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Obse
         Observed::Unknown(reason) => {
             return Some(Verdict::blocked(
                 format!("it is not wanted any more, and its state is unknown: {reason}"),
-                help_unseen(key),
+                help_unseen(key, desired),
             ));
         }
         Observed::Present(existing) => existing,

@@ -9,6 +9,7 @@ mod ssh;
 #[cfg(feature = "ssh")]
 mod ssh_access;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct ConnectOptions {
     pub accept_new_host_keys: bool,
     /// True for a session that installs nothing: digests of release files that are not known are not looked up.
     pub installs_nothing: bool,
+    /// Bare hosts that are gone for good, though the spec or the state store names them: nobody waits for them.
+    pub gone_hosts: BTreeSet<String>,
     /// What sudo asks for on hosts, where it asks.
     pub sudo_password: Option<Secret<String>>,
     /// What keys in the state store are encrypted with, where the spec asks for a passphrase.
@@ -189,6 +192,48 @@ pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str)
             ssh::forget_host(spec, options, &store, name).await
         }
         other => Err(ConnectError::NoProvider(other.field())),
+    }
+}
+
+/// Makes sure that the bare hosts that `options` call gone do not answer as hosts of the cluster.
+///
+/// # Errors
+/// [`ConnectError`] when the spec has no bare hosts, when the cluster has no such host, or when one answers and is the
+/// cluster's.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(clippy::unused_async, unused_variables, reason = "there is no host to ask")
+)]
+pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Result<(), ConnectError> {
+    match &spec.spec().provider {
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => {
+            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            ssh::check_gone_hosts(spec, options, &store).await
+        }
+        other => Err(ConnectError::NoProvider(other.field())),
+    }
+}
+
+/// Forgets the bare hosts that `options` call gone, once their cluster has ended. Gives the hosts whose keys stay pinned.
+///
+/// # Errors
+/// [`ConnectError`] when the state store cannot be written.
+#[cfg_attr(
+    not(feature = "ssh"),
+    expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
+)]
+pub async fn forget_gone_hosts(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+) -> Result<Vec<String>, ConnectError> {
+    match &spec.spec().provider {
+        #[cfg(feature = "ssh")]
+        Provider::Ssh(_) => {
+            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            ssh::forget_gone_hosts(spec, options, &store).await
+        }
+        _ => Ok(Vec::new()),
     }
 }
 

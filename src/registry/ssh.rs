@@ -1,6 +1,6 @@
 //! Bare machines: the hosts, the bundles that they are given, and the release files in those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -110,6 +110,7 @@ async fn open(
     let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
     ssh.accept_new_host_keys = options.accept_new_host_keys;
     ssh.sudo_password.clone_from(&options.sudo_password);
+    ssh.gone.clone_from(&options.gone_hosts);
     Hosts::open(ssh).await.map_err(ConnectError::Hosts)
 }
 
@@ -122,6 +123,36 @@ pub(super) async fn forget_host(
 ) -> Result<(), ConnectError> {
     let hosts = open(spec, options, store).await?;
     hosts.give_up(name).await.map_err(ConnectError::Host)
+}
+
+/// Makes sure that no host that is called gone answers as one of the cluster's.
+pub(super) async fn check_gone_hosts(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<(), ConnectError> {
+    let all = ConnectOptions {
+        gone_hosts: BTreeSet::new(),
+        ..options.clone()
+    };
+    let hosts = open(spec, &all, store).await?;
+    for name in &options.gone_hosts {
+        hosts.check_gone(name).await.map_err(ConnectError::Host)?;
+    }
+    Ok(())
+}
+
+/// Forgets the hosts that were called gone. Gives those whose keys stay pinned.
+pub(super) async fn forget_gone_hosts(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    store: &Arc<dyn Store>,
+) -> Result<Vec<String>, ConnectError> {
+    let hosts = open(spec, options, store).await?;
+    for name in &options.gone_hosts {
+        hosts.forget(name).await.map_err(ConnectError::Hosts)?;
+    }
+    hosts.pinned().await.map_err(ConnectError::Hosts)
 }
 
 /// Forgets the host key that was remembered for the host `name`.

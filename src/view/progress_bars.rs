@@ -151,9 +151,27 @@ impl Reporter for BarProgress {
                     .insert(*step, format!("{verb} {key} (about {expected})"));
                 state.show_lines();
             }
-            Event::StepWaits { step, key, reason } => {
+            Event::StepWaits {
+                step,
+                key,
+                reason,
+                given_up_in_ms,
+            } => {
+                let limit = duration(Duration::from_millis(*given_up_in_ms));
                 if let Some(line) = state.lines.get(step) {
-                    line.set_message(format!("{key}: waiting: {}", printable(reason)));
+                    line.set_message(format!("{key}: waiting for up to {limit}: {}", printable(reason)));
+                }
+            }
+            Event::StepRetried {
+                step,
+                key,
+                problem,
+                given_up_in_ms: Some(left),
+                ..
+            } => {
+                let left = duration(Duration::from_millis(*left));
+                if let Some(line) = state.lines.get(step) {
+                    line.set_message(format!("{key}: waiting for up to {left}: {}", printable(problem)));
                 }
             }
             Event::StepProgress { step, key, action } => {

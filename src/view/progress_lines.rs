@@ -60,25 +60,7 @@ impl Counter {
                     printable(problem)
                 ))
             }
-            Event::StepRetried {
-                key,
-                attempt,
-                wait_ms,
-                problem,
-                ..
-            } => {
-                let wait = duration(Duration::from_millis(*wait_ms));
-                Some(format!(
-                    "{} {key}: {}; attempt {} in {wait}",
-                    paint(CHANGE, "again"),
-                    printable(problem),
-                    attempt + 1
-                ))
-            }
-            Event::StepWaits { key, reason, .. } => {
-                let reason = printable(reason);
-                Some(format!("{} {key}: {reason}", paint(CHANGE, "waiting")))
-            }
+            Event::StepRetried { .. } | Event::StepWaits { .. } => waiting(event),
             Event::StopRequested => Some(format!(
                 "{}: what is in flight is finished first; press Ctrl-C again to stop at once",
                 paint(CHANGE, "stopping")
@@ -101,6 +83,45 @@ impl Counter {
     fn position(&self) -> String {
         let width = self.steps.to_string().len();
         paint(FAINT, format!("[{:width$}/{}]", self.ended, self.steps))
+    }
+}
+
+/// What is waited for, and until when.
+fn waiting(event: &Event) -> Option<String> {
+    match event {
+        Event::StepRetried {
+            key,
+            attempt,
+            wait_ms,
+            problem,
+            given_up_in_ms,
+            ..
+        } => {
+            let wait = duration(Duration::from_millis(*wait_ms));
+            let until = given_up_in_ms.map(|left| {
+                let left = duration(Duration::from_millis(left));
+                format!(", given up in {left} if it does not answer")
+            });
+            Some(format!(
+                "{} {key}: {}; attempt {} in {wait}{}",
+                paint(CHANGE, "again"),
+                printable(problem),
+                attempt + 1,
+                until.unwrap_or_default()
+            ))
+        }
+        Event::StepWaits {
+            key,
+            reason,
+            given_up_in_ms,
+            ..
+        } => Some(format!(
+            "{} {key}: {}; given up after {} of it",
+            paint(CHANGE, "waiting"),
+            printable(reason),
+            duration(Duration::from_millis(*given_up_in_ms))
+        )),
+        _ => None,
     }
 }
 

@@ -20,7 +20,9 @@ pub fn render(status: &ClusterStatus) -> String {
         condition(status.condition)
     );
     if !status.exists {
-        return text + "  it has not been applied yet, or has been destroyed\n";
+        text.push_str("  it has not been applied yet, or has been destroyed\n");
+        write_lease(&mut text, status);
+        return text;
     }
     match &status.endpoint {
         Some(endpoint) => {
@@ -166,11 +168,15 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
         (changes, _) => format!("{}; `keelson plan` shows them", plural(changes, "change")),
     };
     let _ = writeln!(text, "Drift          {drift}");
+    write_lease(text, status);
+}
+
+fn write_lease(text: &mut String, status: &ClusterStatus) {
     if let Some(lease) = &status.lease {
         let _ = writeln!(
             text,
-            "Lease          {} since {:.0} ({})",
-            lease.holder, lease.since, lease.purpose
+            "Lease          {} since {:.0} ({}), until {:.0} unless it is renewed",
+            lease.holder, lease.since, lease.purpose, lease.expires_at
         );
     }
 }

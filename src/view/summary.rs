@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use keelson_provider_api::ResourceKey;
 
+use super::groups::fold_names;
 use super::humane::{duration, plural};
 use super::styles::{BAD, GOOD, STRONG, paint};
 use super::{status_text, trouble};
@@ -102,15 +103,24 @@ pub fn of_one_node(changed: &Applied, machine: &str, is_there: bool, spec_file: 
     text
 }
 
-/// The end of a destroy.
-pub fn destroyed(destroyed: &Destroyed) -> String {
-    format!(
+/// The end of a destroy; the keys of the hosts `pinned` stay remembered.
+pub fn destroyed(destroyed: &Destroyed, pinned: &[String]) -> String {
+    let mut text = format!(
         "{} cluster {} is gone: {} in {}; nothing of it is left\n",
         paint(GOOD, "Done:"),
         destroyed.name,
         plural(destroyed.steps_done, "step"),
         duration(destroyed.took)
-    )
+    );
+    if !pinned.is_empty() {
+        let _ = writeln!(
+            text,
+            "      the SSH keys of {} stay remembered in the state store, so that the next cluster there notices another\n      \
+             key in their place; `keelson node forget-key NAME` forgets one",
+            fold_names(pinned)
+        );
+    }
+    text
 }
 
 /// The end of a run in which steps failed or were not started.

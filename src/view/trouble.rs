@@ -62,8 +62,11 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
             printable(&unseen.reason)
         )
     });
-    let troubles: Vec<Trouble<'_>> = report
+    let (following, first): (Vec<_>, Vec<_>) = report
         .blocked
+        .iter()
+        .partition(|blocked| blocked.follows.is_some());
+    let troubles: Vec<Trouble<'_>> = first
         .iter()
         .map(|blocked| Trouble {
             key: Some(&blocked.key),
@@ -71,7 +74,27 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
             help: blocked.help.as_deref(),
         })
         .collect();
-    unseen + &lines(&troubles, more) + &findings(&report.findings)
+    let following: Vec<&ResourceKey> = following.iter().map(|blocked| &blocked.key).collect();
+    unseen + &lines(&troubles, more) + &follows(&following) + &findings(&report.findings)
+}
+
+/// What cannot be seen because its machine cannot.
+fn follows(keys: &[&ResourceKey]) -> String {
+    let mut names_of: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    for key in keys {
+        names_of
+            .entry(key.kind())
+            .or_default()
+            .push(key.name().to_owned());
+    }
+    let parts: Vec<String> = names_of
+        .iter()
+        .map(|(kind, names)| format!("{kind}/{}", fold_names(names)))
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("      unseen with its machine: {}\n", parts.join(", "))
 }
 
 /// What does not work.
@@ -185,17 +208,21 @@ fn fold<'a>(troubles: &'a [Trouble<'a>]) -> Vec<Folded<'a>> {
     folded
 }
 
-/// A reason without the name of the machine that it speaks of.
+/// A reason that fits all machines of which the same is said: `it` in place of the name, or nothing where a word before it
+/// says what it is.
 fn general(reason: &str, key: &ResourceKey) -> String {
     let machine = machine(key);
     if machine.is_empty() {
         return reason.to_owned();
     }
+    let mut before = "";
     let words = reason.split(' ').filter_map(|word| {
+        let is_introduced = ["machine", "node", "host"].contains(&std::mem::replace(&mut before, word));
         let bare = word.trim_end_matches([',', ';', ':']);
         let tail = &word[bare.len()..];
         match bare.strip_suffix(machine) {
-            Some("") if tail.is_empty() => None,
+            Some("") if is_introduced && tail.is_empty() => None,
+            Some("") => Some(format!("it{tail}")),
             Some(kind) if kind.ends_with('/') => Some(format!("{}{tail}", kind.trim_end_matches('/'))),
             _ => Some(word.to_owned()),
         }
@@ -237,62 +264,4 @@ fn label(keys: &[&ResourceKey]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(troubles: &[(&str, &str)]) -> String {
-        let keys: Vec<ResourceKey> = troubles.iter().map(|(key, _)| key.parse().unwrap()).collect();
-        let troubles: Vec<Trouble<'_>> = troubles
-            .iter()
-            .zip(&keys)
-            .map(|((_, reason), key)| Trouble {
-                key: Some(key),
-                reason,
-                help: None,
-            })
-            .collect();
-        anstream::adapter::strip_str(&lines(&troubles, "look elsewhere")).to_string()
-    }
-
-    #[test]
-    fn the_same_trouble_of_many_is_one_line() {
-        let table: [(&[(&str, &str)], &str); 4] = [
-            (
-                &[
-                    ("node/w-1", "machine w-1 restarts"),
-                    ("node/w-2", "machine w-2 restarts"),
-                ],
-                "  ! node/w-[1-2]: machine restarts\n",
-            ),
-            (
-                &[("node/w-1", "machine w-1 restarts")],
-                "  ! node/w-1: machine w-1 restarts\n",
-            ),
-            (
-                &[
-                    ("machine/c-1", "machine/c-1 holds the data"),
-                    ("etcd-member/main:c-1", "machine/c-1 holds the data"),
-                ],
-                "  ! c-1 (machine, etcd-member): machine/c-1 holds the data\n",
-            ),
-            (
-                &[("node/w-1", "one"), ("node/w-2", "two")],
-                "  ! node/w-1: one\n  ! node/w-2: two\n",
-            ),
-        ];
-        for (troubles, expected) in table {
-            assert_eq!(shown(troubles), expected);
-        }
-    }
-
-    #[test]
-    fn many_different_troubles_are_counted() {
-        let reasons: Vec<String> = (0..100)
-            .map(|number| format!("trouble number {number}"))
-            .collect();
-        let troubles: Vec<(&str, &str)> = reasons.iter().map(|reason| ("node/w-1", &**reason)).collect();
-        let text = shown(&troubles);
-        assert_eq!(text.lines().count(), LIMIT + 1);
-        assert!(text.ends_with("    and 88 more; look elsewhere\n"), "{text}");
-    }
-}
+mod tests;

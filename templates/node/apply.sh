@@ -145,12 +145,22 @@ make_directory() {
     if is_ours directory "$1"; then note_installed directory "$1"; fi
 }
 
+# Says what was written down of the directory `$1`, which someone else made: the line of its mode and owners before keelson
+# changed them.
+access_before() {
+    [ ! -f "$root/installed" ] || awk -F "$tab" -v path="$1" '$1 == "access" && $2 == path' "$root/installed"
+}
+
 do_directory() {
     make_directory "$1"
-    if [ "$(stat -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+    if [ "$(stat -L -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+        if ! is_ours directory "$1" && [ -z "$(access_before "$1")" ]; then
+            claim access "$1$tab$(stat -L -c '%a %u:%g' -- "$1")"
+        fi
         chown -- "$3:$4" "$1"
         chmod -- "$2" "$1"
     fi
+    access_before "$1" >>"$work/installed"
 }
 
 do_asset() {
@@ -176,7 +186,14 @@ do_file() {
     note_installed file "$1"
 }
 
-do_unpack() {
+# True when `$1` is what the member `$3` of the asset `$2` was when it was unpacked, with the mode `$4`.
+is_unpacked() {
+    if [ ! -f "$1" ] || [ -L "$1" ] || ! is_ours file "$1"; then return 1; fi
+    [ "$(stat -c '%a %U %G' -- "$1")" = "$4 root root" ] || return 1
+    grep -Fqxs -- "$2$tab$3$tab$(sha256sum -- "$1" | cut -d ' ' -f 1)" "$root/unpacked"
+}
+
+unpack() {
     archive=$work/$3
     if [ ! -d "$archive" ]; then
         # All that is wanted of it at once.
@@ -186,7 +203,15 @@ do_unpack() {
             fail "the asset $3 lacks what is wanted of it: $(tr '\n' ' ' <"$work/members")"
     fi
     place "$archive/$4" "$1" "$2" root root "$5"
+    printf '%s\t%s\t%s\n' "$3" "$4" "$(sha256sum -- "$archive/$4" | cut -d ' ' -f 1)" >>"$root/unpacked"
     rm -f -- "$archive/$4"
+}
+
+# Large archives are not unpacked again where what they held is in place.
+do_unpack() {
+    if ! is_unpacked "$1" "$3" "$4" "$2"; then
+        unpack "$1" "$2" "$3" "$4" "$5"
+    fi
     note_installed file "$1"
 }
 
@@ -257,7 +282,7 @@ prune() {
     [ -f "$root/installed" ] || return 0
     grep -Fvx -f "$work/installed" -- "$root/installed" >"$work/gone" || :
     sed '1!G;h;$!d' "$work/gone" >"$work/gone-last-first"
-    while IFS="$tab" read -r kind what; do
+    while IFS="$tab" read -r kind what before; do
         path=$what
         case $kind in
         unit)
@@ -274,6 +299,13 @@ prune() {
             ;;
         directory)
             rmdir -- "$what" 2>/dev/null || :
+            continue
+            ;;
+        access)
+            [ -d "$what" ] || continue
+            say "set owner and mode of $what back"
+            chown -- "${before#* }" "$what"
+            chmod -- "${before% *}" "$what"
             continue
             ;;
         esac
@@ -344,6 +376,14 @@ link() {
     mv -fT -- "$root/$2.new" "$root/$2"
 }
 
+# Keeps of what is known of unpacked members that of assets that are still there.
+forget_unpacked() {
+    sort -u "$root/unpacked" | while IFS="$tab" read -r asset member; do
+        [ ! -e "$root/assets/$asset" ] || printf '%s\t%s\n' "$asset" "$member"
+    done >"$root/unpacked.new"
+    mv -f -- "$root/unpacked.new" "$root/unpacked"
+}
+
 # Writes down what is in force, and lets go of bundles and assets that neither it nor the one before uses.
 record() {
     digest=${here##*/}
@@ -366,6 +406,7 @@ record() {
         [ -e "$asset" ] || continue
         grep -qF -- "${asset##*/}" "$root"/bundles/*/actions || rm -f -- "$asset"
     done
+    [ ! -f "$root/unpacked" ] || forget_unpacked
 }
 
 # What was in force is in force again when this bundle could not be.
@@ -422,7 +463,7 @@ apply)
 remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
-    rm -f -- "$root/installed" "$root/bundle.json" "$root/current" "$root/previous" "$root/restarts"
+    rm -f -- "$root/installed" "$root/unpacked" "$root/restarts" "$root/bundle.json" "$root/current" "$root/previous"
     rm -rf -- "$root/bundles" "$root/assets"
     ;;
 *) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;

@@ -17,6 +17,9 @@ const FLAGS: &[&str] = &[
     "--provider digitalocean --region fra1 --domain example.com",
     "--provider digitalocean --region fra1 --domain example.com --machine-type s-2vcpu-4gb --control-plane-count 3",
     "--provider ssh --host a=10.0.0.11:control-plane --host b=10.0.0.12:worker",
+    "--provider ssh --host a=10.0.0.11:etcd",
+    "--provider ssh --host a=10.0.0.11:etcd --host b=10.0.0.12:etcd --host c=10.0.0.13:etcd",
+    "--like ssh --host a=10.0.0.11:etcd --host b=10.0.0.12:control-plane+worker",
     "--provider ssh --host a=[2001:db8::1]:control-plane",
     "--provider ssh --host a=host.example.com:control-plane",
     "--nodes 0",
@@ -59,13 +62,33 @@ fn wrong_flags() {
         (2, "--host a=10.0.0.1:worker", "--host goes with"),
         (2, "--like azure", "invalid value"),
         (2, "--like ssh --host a", "expected NAME=ADDRESS:ROLE"),
-        (4, "--like ssh --host a=10.0.0.1:king", "king"),
-        (4, "--control-plane-count 2", "2"),
-        (4, "--kubernetes-version 1.20.0", "too old"),
+        (
+            2,
+            "--like ssh --host a=10.0.0.1:king",
+            "--host a=10.0.0.1:king: unknown value `king`",
+        ),
+        (
+            2,
+            "--like ssh --host a=10.0.0.1:etcd --host b=10.0.0.2:etcd",
+            "--host: 2 etcd members survive",
+        ),
+        (
+            2,
+            "--control-plane-count 2",
+            "--control-plane-count: 2 control planes survive",
+        ),
+        (2, "--kubernetes-version 1.20.0", "--kubernetes-version: "),
+        (2, "--kubernetes-version 1.20.0", "too old"),
         (2, "--kubernetes-version newest", "invalid value"),
         (2, "--nodes -1", "unexpected argument"),
     ] {
-        lab.expect(code, &format!("init prod {flags}")).says(&[expected]);
+        let ran = lab.expect(code, &format!("init prod {flags}"));
+        assert!(
+            !ran.stderr.contains("the spec that these flags make"),
+            "{}",
+            ran.stderr
+        );
+        ran.says(&[expected]);
         assert!(!lab.path("cluster.yaml").exists(), "{flags}");
     }
 }

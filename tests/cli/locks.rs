@@ -120,3 +120,38 @@ fn a_run_killed_at_any_moment_is_gone_on_from() {
         lab.expect(0, "destroy --yes --progress none");
     }
 }
+
+/// As after a first apply that was killed before it had begun anything.
+#[test]
+fn a_status_shows_who_holds_the_lease_before_there_is_a_cluster() {
+    let lab = Lab::with_spec(SLOW);
+    let lease = serde_json::json!({
+        "holder": "operator@desk",
+        "purpose": "apply",
+        "since": "2026-11-01T10:00:00Z",
+        "expiresAt": "2099-01-01T00:00:00Z",
+        "generation": 1,
+        "released": false,
+    });
+    std::fs::create_dir_all(lab.path(LEASE).parent().unwrap()).unwrap();
+    lab.write(LEASE, lease.to_string());
+    let status = lab.expect(1, "status");
+    let expected =
+        "Lease          operator@desk since 2026-11-01T10:00:00Z (apply), until 2099-01-01T00:00:00Z";
+    assert!(
+        status.stdout.contains("there is no such cluster") && status.stdout.contains(expected),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn a_status_names_what_was_never_made() {
+    let lab = Lab::with_spec(SLOW);
+    hurry(&lab);
+    lab.expect(0, "apply --yes");
+    lab.edit("cluster.yaml", "replicas: 3", "replicas: 5");
+    let status = lab.expect(1, "status").stdout;
+    assert!(status.contains("degraded"), "{status}");
+    let missing = "! control-plane-[4-5] (machine, etcd-member, control-plane, node): not there yet";
+    assert!(status.contains(missing), "{status}");
+}

@@ -262,7 +262,11 @@ fn no_secret_of_kubernetes_is_rendered() {
 #[test]
 fn without_a_mirror_that_is_named_nothing_is_rendered() {
     let lab = Lab::with_spec(SPEC);
-    lab.expect(1, "render --out out")
-        .says(&["cannot find what machines are to install", "SHA256SUMS"]);
+    lab.expect(1, "render --out out").says(&[
+        "cannot find what machines are to install",
+        "SHA256SUMS",
+        "help: ",
+        "`keelson assets copy FOLDER`",
+    ]);
     assert!(!lab.path("out").exists());
 }

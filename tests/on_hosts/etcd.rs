@@ -16,7 +16,7 @@ fn three_members_come_stay_survive_and_go() {
     let unknown = desk.expect(3, "plan");
     assert_eq!(
         unknown.stdout.matches("its host key is not known").count(),
-        6,
+        3,
         "{unknown:#?}"
     );
     let listen = "systemd-run --quiet --unit squatter socat TCP-LISTEN:2379,fork /dev/null; \

@@ -115,7 +115,7 @@ fn keys_that_are_not_the_known_ones(desk: &Desk, names: &[&str]) {
     desk.spec(&["a", "c", "d"], "");
     desk.host("c").renew_host_keys().unwrap();
     let words = [
-        "c (machine, node-bundle): its state is unknown",
+        "machine/c: its state is unknown",
         "its host key is not the one that is known",
         "keelson node forget-key c",
     ];
@@ -133,10 +133,7 @@ fn keys_that_are_not_the_known_ones(desk: &Desk, names: &[&str]) {
 
 fn one_that_does_not_answer(desk: &Desk) {
     desk.host("d").power_cut().unwrap();
-    let words = [
-        "d (machine, node-bundle): its state is unknown",
-        "see whether d is switched on",
-    ];
+    let words = ["machine/d: its state is unknown", "see whether d is switched on"];
     let said = refused(desk, &["a", "b", "c"], &words);
     assert!(!said.stderr.contains("a (10."), "{said:#?}");
     desk.host("d").start().unwrap();

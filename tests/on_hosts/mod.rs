@@ -7,6 +7,7 @@
 mod client;
 mod commands;
 mod desk;
+mod endings;
 mod etcd;
 mod killed;
 mod kubernetes;

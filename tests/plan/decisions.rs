@@ -251,6 +251,98 @@ fn snapshots_stay_while_the_cluster_lives_and_go_with_it() {
 }
 
 #[test]
+fn an_even_number_of_voters_is_worth_knowing_wherever_a_plan_leads_to_one() {
+    let of = |count: u32| desired(&THREE_AND_FOUR.replace("replicas: 3", &format!("replicas: {count}")));
+    let warnings = |world: &World, desired: &DesiredState| -> Vec<String> {
+        let (_, report) = world.plan(desired);
+        let warnings = report.warnings.iter();
+        warnings
+            .map(|warning| format!("{} {}: {}", warning.machine, warning.name, warning.problem))
+            .collect()
+    };
+    let three = World::as_desired(&of(3));
+    let alone = DesiredState {
+        only: Some("control-plane-4".to_owned()),
+        ..of(5)
+    };
+    assert_eq!(
+        warnings(&three, &alone),
+        [
+            "control-plane-4 even-voters: etcd cluster `main` will have 4 voting members, which survive no more failures than 3"
+        ]
+    );
+    assert_eq!(warnings(&three, &of(5)), [""; 0]);
+    assert_eq!(warnings(&World::empty(), &of(3)), [""; 0]);
+    assert_eq!(
+        warnings(&World::as_desired(&of(5)), &of(5)),
+        [""; 0],
+        "nothing changes"
+    );
+    let back = DesiredState {
+        only: Some("control-plane-5".to_owned()),
+        ..of(3)
+    };
+    assert_eq!(warnings(&World::as_desired(&of(5)), &back).len(), 1);
+    assert_eq!(warnings(&three, &DesiredState::nothing()), [""; 0]);
+}
+
+#[test]
+fn what_follows_a_machine_that_cannot_be_seen_is_told_with_it() {
+    let desired = desired(THREE_AND_FOUR);
+    let world = World::as_desired(&desired)
+        .unknown("machine/control-plane-2")
+        .unknown("etcd-member/main:control-plane-2")
+        .unknown("node/workers-1");
+    let (_, report) = world.plan(&desired);
+    let follows = |name: &str| {
+        let blocked = report.blocked.iter().find(|blocked| blocked.key == key(name));
+        blocked.unwrap().follows.clone()
+    };
+    assert_eq!(follows("machine/control-plane-2"), None);
+    assert_eq!(
+        follows("etcd-member/main:control-plane-2"),
+        Some(key("machine/control-plane-2"))
+    );
+    assert_eq!(follows("node/workers-1"), None, "its machine is seen");
+}
+
+#[test]
+fn a_cluster_is_not_destroyed_around_a_member_that_cannot_be_seen() {
+    let nothing = DesiredState::nothing();
+    let whole = World::as_desired(&desired(THREE_AND_FOUR));
+    let silent = |name: &str| whole.clone().unknown(&format!("machine/{name}"));
+    // The list of members still names it, or nothing is known of it at all.
+    for world in [
+        silent("control-plane-2").sick("etcd-member/main:control-plane-2"),
+        silent("control-plane-2").unknown("etcd-member/main:control-plane-2"),
+    ] {
+        let (plan, report) = world.plan(&nothing);
+        assert!(plan.is_empty(), "{:?}", outline(&plan));
+        let of = |name: &str| report.blocked.iter().find(|blocked| blocked.key == key(name));
+        let other = of("machine/control-plane-1").unwrap();
+        assert!(other.reason.contains("machine/control-plane-2"), "{other:?}");
+        let help = other.help.as_deref().unwrap();
+        assert!(help.contains("keelson destroy --gone control-plane-2"), "{help}");
+        let own = of("machine/control-plane-2").unwrap();
+        assert!(own.reason.contains("unreachable"), "{own:?}");
+        assert_eq!(own.help.as_deref(), Some(help));
+    }
+    // One that is known to be gone keeps nothing back, and neither does one without a member.
+    let gone = whole
+        .clone()
+        .without("machine/control-plane-2")
+        .sick("etcd-member/main:control-plane-2");
+    assert!(!gone.plan(&nothing).1.is_blocked());
+    let (plan, _) = silent("workers-1").plan(&nothing);
+    assert!(outline(&plan).contains(&"delete machine/control-plane-1".to_owned()));
+    // Where nothing else holds data any more, nothing is lost.
+    let last = World::empty()
+        .unknown("machine/control-plane-2")
+        .unknown("etcd-member/main:control-plane-2");
+    assert_eq!(blocked(&last, &nothing).len(), 2);
+}
+
+#[test]
 fn what_outlived_its_machine_is_made_anew_on_the_new_one() {
     let desired = desired(THREE_AND_FOUR);
     let world = World::as_desired(&desired)

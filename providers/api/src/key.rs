@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::kinds::Kind;
+use crate::kinds::{EtcdMember, Kind};
 use crate::values::InvalidText;
 
 /// A resource's kind and its name among its kind, written `kind/name`, for example `machine/control-plane-1`.
@@ -34,6 +34,15 @@ impl ResourceKey {
     /// The name among its kind.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The machine that whatever has this key lives on: nothing for a machine itself, and for what lives on none.
+    pub fn host(&self) -> Option<&str> {
+        match self.kind {
+            Kind::EtcdMember => EtcdMember::parse_name(&self.name).map(|(_, machine)| machine),
+            Kind::NodeBundle | Kind::ControlPlane | Kind::Node => Some(&self.name),
+            _ => None,
+        }
     }
 }
 

@@ -142,12 +142,24 @@ pub struct ProviderError {
 pub enum ErrorClass {
     /// It passes by itself; try again after a while.
     Transient,
+    /// The machine does not answer; try again, for as long as a machine may be silent.
+    Unreachable,
     /// Too many calls; try again after a longer while.
     Throttled,
     /// It stays as it is until someone changes something.
     Permanent,
     /// Another run of keelson holds the lease by now; stop everything.
     Fenced,
+}
+
+impl ErrorClass {
+    /// True when the same may succeed later, without anyone's doing.
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::Transient | Self::Unreachable | Self::Throttled => true,
+            Self::Permanent | Self::Fenced => false,
+        }
+    }
 }
 
 impl ProviderError {

@@ -1,5 +1,7 @@
 //! The hosts that a cluster has, or had: those of the spec, and those that the state store remembers.
 
+mod forgetting;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,8 +40,8 @@ struct Member {
 }
 
 impl Hosts {
-    /// The hosts that `options` name, and those that the store remembers. A host that is in both is reached as the spec
-    /// says.
+    /// The hosts that `options` name, and those that the store remembers, without those that are gone. A host that is in both
+    /// is reached as the spec says.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -72,6 +74,7 @@ impl Hosts {
         for target in options.targets {
             targets.insert(target.name.clone(), (target, true));
         }
+        targets.retain(|name, _| !options.gone.contains(name));
         let member = |(name, (target, in_spec)): (String, (Target, bool))| {
             let shell: Arc<dyn Shell> = if target.is_local() {
                 Arc::new(LocalShell::new(target.clone(), Arc::clone(&access)))
@@ -218,69 +221,5 @@ impl Hosts {
             record.claimed_by = Some(uid.clone());
         };
         self.records.change(target, change).await
-    }
-
-    /// Forgets a host that is gone for good, so that nothing waits for it any more. Nothing is done on it.
-    ///
-    /// # Errors
-    /// When the spec names it, when nothing is remembered of it, when it answers and bears the cluster's mark, or when the
-    /// store cannot be read or written.
-    pub async fn give_up(&self, name: &str) -> Result<(), ProviderError> {
-        let refused = |message: String, help: String| {
-            Err(ProviderError::new(ErrorClass::Permanent, message).with_help(help))
-        };
-        if self.is_in_spec(name) {
-            let help = format!("take {name} out of spec.provider.ssh.hosts first");
-            return refused(format!("the spec has the host {name}"), help);
-        }
-        let Some(record) = self.records.read(name).await? else {
-            let known: Vec<&str> = self.names().filter(|name| !self.is_in_spec(name)).collect();
-            let help = match known.as_slice() {
-                [] => "the cluster has no hosts besides those of the spec".to_owned(),
-                known => format!(
-                    "hosts that have left the spec and are not released: {}",
-                    known.join(", ")
-                ),
-            };
-            return refused(format!("nothing is remembered of a host {name}"), help);
-        };
-        // Whoever does not answer, or is someone else by now, has nothing that could be released.
-        if let Ok(facts) = self.facts(name, Scope::Marks).await
-            && let Some(Ok(mark)) = &facts.mark
-            && Some(&mark.uid) == record.claimed_by.as_ref()
-        {
-            let message = format!(
-                "{name} answers at {} and is a host of this cluster",
-                record.target.address
-            );
-            return refused(message, "it is not gone: `keelson apply` releases it".to_owned());
-        }
-        self.forget(name).await
-    }
-
-    /// Forgets a host that was released.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn forget(&self, name: &str) -> Result<(), ProviderError> {
-        self.records.remove(name).await
-    }
-
-    /// Forgets the host keys that were pinned for a host, as after it was installed anew; the next connection goes by the
-    /// user's own known hosts again.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written.
-    pub async fn forget_keys(&self, name: &str) -> Result<(), ProviderError> {
-        let Some(record) = self.records.read(name).await? else {
-            return Ok(());
-        };
-        let target = Target {
-            name: name.to_owned(),
-            ..record.target
-        };
-        self.records
-            .change(&target, |record| record.host_keys.clear())
-            .await
     }
 }

@@ -1,5 +1,6 @@
 //! What it takes to reach hosts.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct SshOptions {
     pub cluster: ClusterName,
     /// The hosts of the spec.
     pub targets: Vec<Target>,
+    /// Hosts that are gone for good, though the spec or the store names them: nobody waits for them.
+    pub gone: BTreeSet<String>,
     /// True when the user allows that a host whose key nobody knows is believed once; the key is remembered.
     pub accept_new_host_keys: bool,
     /// What sudo asks for, where it asks.
@@ -46,6 +49,7 @@ impl SshOptions {
         Self {
             cluster,
             targets,
+            gone: BTreeSet::new(),
             accept_new_host_keys: false,
             sudo_password: None,
             config_file: None,

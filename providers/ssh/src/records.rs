@@ -120,6 +120,21 @@ impl Records {
         ))
     }
 
+    /// Forgets that a host was claimed. Its keys stay, so that another key in their place is noticed also by the next cluster.
+    pub(crate) async fn release(&self, target: &Target) -> Result<(), ProviderError> {
+        let Some(record) = self.read(&target.name).await? else {
+            return Ok(());
+        };
+        if record.host_keys.is_empty() {
+            return self.remove(&target.name).await;
+        }
+        let change = |record: &mut HostRecord| {
+            record.machine_id = None;
+            record.claimed_by = None;
+        };
+        self.change(target, change).await
+    }
+
     pub(crate) async fn remove(&self, name: &str) -> Result<(), ProviderError> {
         let removed = self.store.delete(&self.path(name), Precondition::None).await;
         removed.map_err(|error| of_store(&error))

@@ -143,7 +143,7 @@ impl fmt::Debug for Forward {
 impl From<HostError> for ProviderError {
     fn from(error: HostError) -> Self {
         let class = match error.kind {
-            HostErrorKind::Unreachable | HostErrorKind::Lost => ErrorClass::Transient,
+            HostErrorKind::Unreachable | HostErrorKind::Lost => ErrorClass::Unreachable,
             HostErrorKind::HostKey | HostErrorKind::Denied => ErrorClass::Permanent,
         };
         let help = error.help.clone();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::{ErrorClass, Joined, Kubelets, Observed, ProviderError};
+use keelson_provider_api::{Joined, Kubelets, Observed, ProviderError};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
@@ -172,9 +172,10 @@ async fn wait_until_registered(
 
 /// The error's words, when waiting may help; the error itself, when it does not.
 fn passing(error: ProviderError) -> Result<String, ProviderError> {
-    match error.class {
-        ErrorClass::Transient | ErrorClass::Throttled => Ok(error.message),
-        ErrorClass::Permanent | ErrorClass::Fenced => Err(error),
+    if error.class.may_pass() {
+        Ok(error.message)
+    } else {
+        Err(error)
     }
 }
 

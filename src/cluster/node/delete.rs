@@ -1,7 +1,7 @@
 //! From a node back to a machine.
 
 use k8s_openapi::api::core::v1::Node as NodeObject;
-use keelson_provider_api::{ErrorClass, Existing, Kubelets, Outcome, ProviderError};
+use keelson_provider_api::{Existing, Kubelets, Outcome, ProviderError};
 use kube::ResourceExt as _;
 
 use super::marks::Mark;
@@ -49,7 +49,7 @@ pub(in crate::cluster) async fn delete(
     step.tell("stop the kubelet and its pods");
     match kubelets.leave(step.context, name).await {
         Ok(()) => Ok(()),
-        Err(Outcome::Rejected(error)) if !is_alive && error.class == ErrorClass::Transient => {
+        Err(Outcome::Rejected(error)) if !is_alive && error.class.may_pass() => {
             step.tell(&format!(
                 "{name} does not answer ({error}): left on it are its kubelet, its pods, its certificates and its network"
             ));

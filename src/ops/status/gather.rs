@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_provider_api::kinds::MemberPhase;
-use keelson_provider_api::{Existing, Health, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
@@ -42,7 +42,7 @@ impl Session {
             lease,
         };
         let has_api = !self.spec().is_etcd_alone();
-        status.problems = problems(&status, observation, has_api);
+        status.problems = problems(&status, planned, has_api);
         status.condition = condition(&status, has_api);
         status
     }
@@ -150,15 +150,28 @@ fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
         })
 }
 
-fn problems(status: &ClusterStatus, observation: &Observation, has_api: bool) -> Vec<Problem> {
+fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {
+    let observation = &planned.observation;
     if !status.exists {
         return Vec::new();
     }
     let unseen = observation
         .unknown_kinds()
         .map(|(kind, reason)| Problem::of_all(format!("nothing is known of each {kind}: {reason}")));
-    unseen.chain(plan::problems(observation, has_api)).collect()
+    let wanted = planned.desired.resources.keys();
+    let missing = wanted
+        .filter(|key| SERVING_KINDS.contains(&key.kind()))
+        .filter(|key| matches!(observation.get(key), Observed::Absent))
+        .map(|key| Problem {
+            resource: Some(key.clone()),
+            problem: "not there yet".to_owned(),
+        });
+    let wrong = plan::problems(observation, has_api);
+    unseen.chain(wrong).chain(missing).collect()
 }
+
+/// What serves, and is missed when the spec asks for it.
+const SERVING_KINDS: [Kind; 4] = [Kind::Machine, Kind::EtcdMember, Kind::ControlPlane, Kind::Node];
 
 fn api_answers(status: &ClusterStatus) -> bool {
     let mut control_planes = status.control_planes.iter();

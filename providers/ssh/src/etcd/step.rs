@@ -269,6 +269,11 @@ pub(super) struct Patience<'a> {
 }
 
 impl Patience<'_> {
+    /// True when there is no patience left.
+    pub(super) fn is_over(&self) -> bool {
+        self.clock.now() >= self.until
+    }
+
     /// Waits for `pause`; false when there is no patience left.
     pub(super) async fn wait(&self, pause: Duration) -> bool {
         let left = self.clock.now() < self.until;
@@ -282,6 +287,11 @@ impl Patience<'_> {
 /// An error that passes by itself.
 pub(super) fn transient(message: impl Into<String>) -> ProviderError {
     ProviderError::new(ErrorClass::Transient, message)
+}
+
+/// An error of a machine that does not answer.
+pub(super) fn unreachable_machine(message: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorClass::Unreachable, message)
 }
 
 /// An error that stays until someone does something.

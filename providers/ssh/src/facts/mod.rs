@@ -24,6 +24,9 @@ const ANSWER_BYTES: usize = 4 << 20;
 /// Programs that keelson's scripts run on a host; `|` between those of which one is enough.
 const PROGRAMS: &str = "systemctl tar gzip sha256sum flock curl|wget awk sed cmp stat df base64 readlink timeout useradd journalctl";
 
+/// kubelet's unit, which keelson brings to nodes.
+pub(crate) const KUBELET_UNIT: &str = "kubelet.service";
+
 /// How much is asked of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -128,6 +131,8 @@ pub struct Facts {
     pub running: BTreeSet<String>,
     /// Folders of someone else's Kubernetes.
     pub folders: BTreeSet<String>,
+    /// The units of someone else's that have the names of those that keelson brings, and a file of each.
+    pub foreign_units: BTreeMap<String, String>,
     /// The folders of etcd's data that are not empty.
     pub etcd_folders: BTreeSet<String>,
     /// keelson's mark: none, a readable one, or what is wrong with it.
@@ -171,7 +176,10 @@ async fn ask(shell: &dyn Shell, clock: &dyn Clock, scope: Scope) -> Result<Facts
         Scope::All => "all",
     };
     let folders = INSTANCES.iter().map(|instance| instance.data_folder);
-    let arguments = [scope, PROGRAMS].into_iter().chain(folders);
+    let units = INSTANCES.iter().map(|instance| instance.unit);
+    let units: Vec<&str> = units.chain([KUBELET_UNIT]).collect();
+    let units = units.join(" ");
+    let arguments = [scope, PROGRAMS, &units].into_iter().chain(folders);
     let job = Job {
         name: "read facts",
         script: SCRIPT,

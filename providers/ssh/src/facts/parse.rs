@@ -76,6 +76,11 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         "folder" if facts.folders.len() < ENTRIES => {
             facts.folders.insert(value);
         }
+        "foreign-unit" if facts.foreign_units.len() < ENTRIES => {
+            if let Some((unit, file)) = value.split_once(' ') {
+                facts.foreign_units.insert(unit.to_owned(), file.to_owned());
+            }
+        }
         "etcd-data" if facts.etcd_folders.len() < ENTRIES => {
             facts.etcd_folders.insert(value);
         }

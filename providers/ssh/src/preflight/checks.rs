@@ -8,7 +8,7 @@ use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::{ClusterIdentity, Owner};
 
 use super::HostNeeds;
-use crate::facts::{Facts, Verdict, verdict};
+use crate::facts::{Facts, KUBELET_UNIT, Verdict, verdict};
 
 /// A host that is about to be claimed.
 pub(super) struct Subject<'a> {
@@ -158,6 +158,21 @@ pub(super) fn conflicting_software(subject: &Subject<'_>) -> Problem {
     (!found.is_empty()).then(|| format!("something else is there already: {}", found.join(", ")))
 }
 
+pub(super) fn foreign_unit(subject: &Subject<'_>) -> Problem {
+    let etcds = subject.needs.etcds.iter().map(|etcd| etcd.unit);
+    let etcds = etcds.filter(|_| subject.is(MachineRole::Etcd));
+    let own = etcds.chain(subject.is_node().then_some(KUBELET_UNIT));
+    let found: Vec<String> = own
+        .filter_map(|unit| Some(format!("{unit} ({})", subject.facts.foreign_units.get(unit)?)))
+        .collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "someone else's unit has the name of one that keelson brings: {}",
+            found.join(", ")
+        )
+    })
+}
+
 pub(super) fn missing_programs(subject: &Subject<'_>) -> Problem {
     let missing: Vec<_> = subject
         .facts
@@ -237,6 +252,26 @@ mod tests {
         let of = |roles: &[MachineRole]| check(roles, &facts, conflicting_software).unwrap();
         assert!(of(&[MachineRole::Etcd]).ends_with(": etcd"));
         assert!(of(&[MachineRole::Worker]).ends_with(": docker, etcd"));
+    }
+
+    #[test]
+    fn units_of_others_stand_in_the_way_where_keelson_brings_its_own() {
+        let file = |unit: &str| (unit.to_owned(), format!("/usr/lib/systemd/system/{unit}"));
+        let facts = Facts {
+            foreign_units: ["etcd.service", "etcd-events.service", KUBELET_UNIT]
+                .map(file)
+                .into(),
+            ..Facts::default()
+        };
+        let of = |roles: &[MachineRole]| check(roles, &facts, foreign_unit);
+        assert_eq!(
+            of(&[MachineRole::Etcd]).unwrap(),
+            "someone else's unit has the name of one that keelson brings: etcd.service \
+             (/usr/lib/systemd/system/etcd.service)"
+        );
+        assert!(of(&[MachineRole::Worker]).unwrap().contains(": kubelet.service"));
+        assert_eq!(of(&[]), None);
+        assert_eq!(check(&[MachineRole::Etcd], &Facts::default(), foreign_unit), None);
     }
 
     #[test]

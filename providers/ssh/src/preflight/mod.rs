@@ -93,6 +93,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service before clocks part: apt-get install chrony").that_only_warns(),
     row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
     row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
+    row("foreign-unit", Concerns::All, true, Some(checks::foreign_unit), "remove it from {host} with the package that brought it (dpkg -S FILE; apt-get purge etcd-server), or take another host"),
     row("kernel-modules", Concerns::Nodes, true, None, "install the kernel's modules on {host} (on Ubuntu: apt-get install linux-modules-extra-$(uname -r)), or take another kernel"),
     row("node-programs", Concerns::Nodes, true, None, "install them on {host} with its package manager: apt-get install nftables"),
     row("container-runtime", Concerns::Nodes, true, None, "remove it from {host}; or set spec.containerd.source to `host` to use what is installed, or to `upstream` to have it brought"),
@@ -218,91 +219,4 @@ fn finding(row: &FindingRow, machine: &str, problem: String) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use keelson_provider_api::etcd::{EVENTS, INSTANCES};
-
-    #[test]
-    fn every_finding_has_one_row_and_the_grave_ones_cannot_be_ignored() {
-        let names: BTreeSet<_> = FINDINGS.iter().map(|row| row.name).collect();
-        assert_eq!(names.len(), FINDINGS.len());
-        for name in [
-            "other-cluster",
-            "duplicate-host",
-            "unreachable",
-            "host-key",
-            "login",
-            "sudo",
-            "etcd-data",
-        ] {
-            let finding = found(name, "a", String::new());
-            assert!(
-                !finding.can_be_ignored && finding.severity == Severity::Error,
-                "{name}"
-            );
-        }
-        let warnings: Vec<_> = FINDINGS
-            .iter()
-            .filter(|row| row.severity == Severity::Warning)
-            .map(|row| row.name)
-            .collect();
-        assert_eq!(warnings, ["time-sync"]);
-        for row in FINDINGS {
-            assert!(
-                !row.help.is_empty() && row.help.matches('{').count() == row.help.matches("{host}").count()
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_looked_at_depends_on_the_roles() {
-        let facts = Facts {
-            init: "systemd".to_owned(),
-            architecture: "x86_64".to_owned(),
-            hostname: "a".to_owned(),
-            swap_kib: 1 << 20,
-            disk_kib: 2 << 20,
-            listeners: BTreeMap::from([
-                (2379, "etcd".to_owned()),
-                (2382, "something".to_owned()),
-                (10250, "kubelet".to_owned()),
-            ]),
-            etcd_folders: BTreeSet::from([EVENTS.data_folder.to_owned()]),
-            is_synchronised: Some(true),
-            ..Facts::default()
-        };
-        let cluster = ClusterIdentity {
-            name: "prod".parse().unwrap(),
-            uid: None,
-        };
-        let of = |roles: &[MachineRole], needs: &HostNeeds| -> Vec<String> {
-            let roles = roles.iter().copied().collect();
-            of_facts("a", &cluster, &roles, &facts, needs)
-                .into_iter()
-                .map(|finding| finding.name)
-                .collect()
-        };
-        let names = |roles: &[MachineRole]| of(roles, &HostNeeds::default());
-        assert_eq!(names(&[MachineRole::Etcd]), ["port-2379"]);
-        let events_have_their_own = HostNeeds {
-            etcds: INSTANCES.to_vec(),
-            ..HostNeeds::default()
-        };
-        assert_eq!(
-            of(&[MachineRole::Etcd], &events_have_their_own),
-            ["etcd-data", "port-2379", "port-2382"]
-        );
-        assert_eq!(
-            of(&[MachineRole::Worker], &events_have_their_own),
-            names(&[MachineRole::Worker])
-        );
-        assert_eq!(
-            names(&[MachineRole::Worker]),
-            ["disk", "swap", "cgroup-v2", "port-10250"]
-        );
-        assert_eq!(
-            names(&[MachineRole::ControlPlane]),
-            ["cpu", "memory", "disk", "swap", "cgroup-v2", "port-10250"]
-        );
-    }
-}
+mod tests;

@@ -3,12 +3,15 @@
 # read: what is missing is missing.
 #   $1  `all`, or `marks` for what keelson wrote and what it takes to know the host again
 #   $2  words for programs that must be there, separated by blanks; `|` between those of which one is enough
-#   $3 on  folders in which etcd may have data
+#   $3  the units that keelson brings, separated by blanks
+#   $4 on  folders in which etcd may have data
 set -u
 scope=$1
 programs=$2
-shift 2
+own_units=$3
+shift 3
 root=/var/lib/keelson
+tab=$(printf '\t')
 
 fact() { printf '%s\t%s\n' "$1" "$2"; }
 first_line() { head -c 4096 -- "$1" 2>/dev/null | head -n 1 | tr -d '\t'; }
@@ -112,6 +115,22 @@ software() {
     done
 }
 
+# What someone else has under the names of the units that keelson brings: their files, or what changes them.
+foreign_units() {
+    for unit in $own_units; do
+        if grep -Fqxs -- "unit$tab$unit" "$root/installed"; then continue; fi
+        for folder in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+            for file in "$folder/$unit" "$folder/$unit".d/*.conf; do
+                # A unit that is masked is a link to nothing.
+                if [ -e "$file" ] || [ -L "$file" ]; then
+                    fact foreign-unit "$unit $file"
+                    continue 3
+                fi
+            done
+        done
+    done
+}
+
 synchronised() {
     if command -v timedatectl >/dev/null 2>&1; then
         fact synchronised "$(timeout 5 timedatectl show --property NTPSynchronized --value 2>/dev/null)"
@@ -129,6 +148,7 @@ if [ "$scope" = all ]; then
     listeners
     missing_programs
     software "$@"
+    foreign_units
     synchronised
 fi
 fact end end

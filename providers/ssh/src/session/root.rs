@@ -111,19 +111,30 @@ fn shown(said: &Said) -> String {
     one_line(text.map_or("it said nothing", |text| text.trim()))
 }
 
-/// The end of a text that came from elsewhere, fit for a message: one line, nothing that a terminal obeys.
+/// What stands in place of what is left out before a text.
+const CUT: &str = "[…]";
+
+/// The end of a text that came from elsewhere, fit for a message: one line, nothing that a terminal obeys. What is too long
+/// begins with a whole line, or at least with a whole word, and says that something is missing.
 pub(crate) fn one_line(text: &str) -> String {
-    let start = text
-        .char_indices()
-        .rev()
-        .nth(SHOWN_CHARS)
-        .map_or(0, |(index, _)| index);
-    let lines: Vec<_> = text.get(start..).unwrap_or(text).split_whitespace().collect();
-    let joined = lines.join(" ");
+    let text = text.trim_end();
+    let (cut, end) = match text.char_indices().rev().nth(SHOWN_CHARS) {
+        Some((index, _)) => (Some(CUT), whole_words(text.get(index..).unwrap_or(text))),
+        None => (None, text),
+    };
+    let words: Vec<_> = cut.into_iter().chain(end.split_whitespace()).collect();
+    let joined = words.join(" ");
     joined
         .chars()
         .filter(|character| !character.is_control())
         .collect()
+}
+
+/// A text without the line, or else the word, that it begins in the middle of.
+fn whole_words(end: &str) -> &str {
+    let after = |found: fn(char) -> bool| end.split_once(found).map(|(_, rest)| rest);
+    let of_lines = after(|character| character == '\n').filter(|rest| !rest.trim().is_empty());
+    of_lines.or_else(|| after(char::is_whitespace)).unwrap_or(end)
 }
 
 pub(crate) fn error(target: &Target, kind: HostErrorKind, problem: impl Into<String>) -> HostError {
@@ -207,6 +218,27 @@ mod tests {
     #[test]
     fn words_of_others_become_one_harmless_line() {
         assert_eq!(one_line("a\n\tb\x1b[31m\r\nc"), "a b[31m c");
-        assert!(one_line(&"ö".repeat(5000)).chars().count() <= SHOWN_CHARS + 1);
+        let unbroken = one_line(&"ö".repeat(5000));
+        assert!(unbroken.chars().count() <= SHOWN_CHARS + 1 + CUT.chars().count() + 1);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_lines_or_words_and_says_so() {
+        let line = |number: usize| format!("tar: member-{number:04}: Cannot open: No space left on device\n");
+        let lines: Vec<String> = (0..100).map(line).collect();
+        let shown = one_line(&lines.concat());
+        assert!(shown.starts_with("[…] tar: member-"), "{shown}");
+        assert!(
+            shown.ends_with("member-0099: Cannot open: No space left on device"),
+            "{shown}"
+        );
+        let words = one_line(&"some words ".repeat(200));
+        assert!(
+            words.starts_with("[…] some words") || words.starts_with("[…] words some"),
+            "{words}"
+        );
+        assert!(words.ends_with("some words"), "{words}");
+        let fits = "x ".repeat(SHOWN_CHARS / 2);
+        assert_eq!(one_line(&fits), fits.trim_end(), "nothing is missing");
     }
 }

@@ -148,6 +148,74 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
     );
 }
 
+#[tokio::test]
+async fn an_archive_is_unpacked_once_and_what_was_damaged_comes_out_of_it_again() {
+    let test = "an_archive_is_unpacked_once_and_what_was_damaged_comes_out_of_it_again";
+    let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tool"), "program").unwrap();
+    std::fs::write(folder.path().join("other"), "another").unwrap();
+    let path = folder.path().join("archive.tar.gz");
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-czf").arg(&path).arg("-C").arg(folder.path());
+    assert!(tar.args(["tool", "other"]).status().unwrap().success());
+    let sha256 = Digest::of_bytes(&std::fs::read(&path).unwrap());
+    let recipe = |content: &str| {
+        let unpack = |name: &str| {
+            let digits = sha256.hexadecimal();
+            format!("unpack /usr/local/bin/{name} 755 {digits} {name} keelson-test.service amd64")
+        };
+        let carried = carried(sha256, &path);
+        Recipe {
+            content: content.to_owned(),
+            actions: [carried.actions, vec![unpack("tool"), unpack("other")]].concat(),
+            ..carried
+        }
+    };
+    let host = scene.host(0);
+    let counted = "#!/bin/sh\ncase $1 in -xzf) echo >>/run/unpacked ;; esac\nexec /usr/bin/tar \"$@\"\n";
+    host.write_file("/usr/local/sbin/tar", counted).unwrap();
+    host.run("chmod 755 /usr/local/sbin/tar").unwrap();
+    let provider = scene.provider(scene.targets("operator")).await;
+    let context = Scene::context("u1", 1);
+    let apply = async |content: &str, before: &str| {
+        host.run(before).unwrap();
+        let change = update("a", scene.bundles.offer(recipe(content)));
+        assert_eq!(
+            provider.carry_out(&context, &change).await,
+            Outcome::Done,
+            "{before}"
+        );
+        let found = "cat /usr/local/bin/tool /usr/local/bin/other; stat -c ' %a' /usr/local/bin/tool; wc -l </run/unpacked";
+        host.run(found).unwrap()
+    };
+    assert_eq!(apply("one", "true").await, "programanother 755\n1\n");
+    assert_eq!(
+        apply("two", "true").await,
+        "programanother 755\n1\n",
+        "settings are no reason"
+    );
+    assert_eq!(
+        apply("three", "echo x >>/usr/local/bin/tool").await,
+        "programanother 755\n2\n"
+    );
+    assert_eq!(
+        apply("four", "rm /usr/local/bin/other").await,
+        "programanother 755\n3\n"
+    );
+    assert_eq!(
+        apply("five", "chmod 700 /usr/local/bin/tool").await,
+        "programanother 755\n4\n"
+    );
+    assert_eq!(
+        apply("six", "rm /var/lib/keelson/unpacked").await,
+        "programanother 755\n5\n"
+    );
+    assert_eq!(apply("seven", "true").await, "programanother 755\n5\n");
+}
+
 /// A bundle with an asset that keelson carries.
 fn carried(sha256: Digest, path: &std::path::Path) -> Recipe {
     Recipe {

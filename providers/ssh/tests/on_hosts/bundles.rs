@@ -43,6 +43,9 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     let host = scene.host(0);
     host.write_file("/etc/keelson-test/theirs", "theirs").unwrap();
     host.write_file("/etc/keelson-test/config", "their own").unwrap();
+    let access = "stat -c '%a %u %g' /etc/keelson-test";
+    host.run("chmod 711 /etc/keelson-test && chown 1234:1235 /etc/keelson-test")
+        .unwrap();
     let files = "find /etc /usr/local /root /home /opt /srv /var/lib -xdev -type f -not -path '/var/lib/keelson/*' \
                  -not -path '/var/lib/systemd/*' -print0 | sort -z | xargs -0 sha256sum";
     let before = host.console(files).unwrap();
@@ -59,6 +62,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
         Outcome::Done
     );
     println!("bundle, first: {} ms", begun.elapsed().as_millis());
+    assert_eq!(host.run(access).unwrap(), "755 0 0\n");
     let lines = std::mem::take(&mut *told.lock().unwrap());
     for expected in [
         "upload the bundle",
@@ -133,6 +137,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
         Observed::Absent
     );
     assert_eq!(host.console(files).unwrap(), before, "everything is as it was");
+    assert_eq!(host.run(access).unwrap(), "711 1234 1235\n");
     host.run("! test -e /srv/keelson-test").unwrap();
     let units = host.run("systemctl list-unit-files 'keelson-test*' --no-legend; systemctl list-units 'keelson-test*' --all --no-legend").unwrap();
     assert_eq!(units, "");

@@ -3,29 +3,68 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::kinds::{Kind, NodeBundle};
+use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Observed, Outcome, Progress, Provider, Resource};
-use keelson_test_hosts::{Disturbance, Fault, LabOptions, serve_directory};
+use keelson_test_hosts::{Disturbance, Fault, FileServer, LabOptions, serve_directory};
+use tokio::sync::Notify;
 
 use super::bundles::claimed;
 use crate::support::{Recipe, Scene, create, look, update};
 
-/// A bundle with a download that takes its time.
-fn slow_recipe(
-    scene: &Scene,
-    url: &str,
-    content: &str,
-    bytes: &[u8],
-) -> keelson_provider_api::kinds::NodeBundle {
-    let sha256 = keelson_provider_api::values::Digest::of_bytes(bytes).hexadecimal();
-    scene.bundles.offer(Recipe {
-        content: content.to_owned(),
-        actions: vec![
-            "file /etc/keelson-early 644 root root config -".to_owned(),
-            format!("asset {sha256} {url}/file program amd64"),
-        ],
-        assets: Vec::new(),
-    })
+/// A file that takes its time to be downloaded, and word of when that begins.
+struct Download {
+    server: FileServer,
+    bytes: Vec<u8>,
+    begun: Arc<Notify>,
+    _folder: tempfile::TempDir,
+}
+
+impl Download {
+    fn offer(scene: &Scene) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = vec![1; 256 << 10];
+        std::fs::write(folder.path().join("file"), &bytes).unwrap();
+        Self {
+            server: serve_directory(folder.path(), scene.lab.gateway()).unwrap(),
+            bytes,
+            begun: Arc::default(),
+            _folder: folder,
+        }
+    }
+
+    /// The next time that it is downloaded takes long.
+    fn slow_down_once(&self, bytes_per_second: u64) {
+        self.server.disturb(Disturbance {
+            path_end: "file".to_owned(),
+            times: Some(1),
+            fault: Fault::Slow { bytes_per_second },
+        });
+    }
+
+    /// Hears what a change tells.
+    fn listener(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let begun = Arc::clone(&self.begun);
+        move |line: &str| {
+            if line.starts_with("download") {
+                begun.notify_one();
+            }
+        }
+    }
+
+    /// A bundle that needs the file.
+    fn bundle(&self, scene: &Scene, content: &str) -> NodeBundle {
+        let sha256 = Digest::of_bytes(&self.bytes).hexadecimal();
+        let url = self.server.url();
+        scene.bundles.offer(Recipe {
+            content: content.to_owned(),
+            actions: vec![
+                "file /etc/keelson-early 644 root root config -".to_owned(),
+                format!("asset {sha256} {url}/file program amd64"),
+            ],
+            assets: Vec::new(),
+        })
+    }
 }
 
 #[tokio::test]
@@ -33,17 +72,7 @@ async fn either_side_may_die_in_the_middle() {
     let Some(scene) = claimed("either_side_may_die_in_the_middle", &LabOptions::with_hosts(1)).await else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = vec![1; 256 << 10];
-    std::fs::write(folder.path().join("file"), &bytes).unwrap();
-    let server = serve_directory(folder.path(), scene.lab.gateway()).unwrap();
-    let slow = |times| Disturbance {
-        path_end: "file".to_owned(),
-        times: Some(times),
-        fault: Fault::Slow {
-            bytes_per_second: 128 << 10,
-        },
-    };
+    let download = Download::offer(&scene);
     let host = scene.host(0);
     let seen = async || {
         let provider = scene.provider(scene.targets("root")).await;
@@ -54,23 +83,17 @@ async fn either_side_may_die_in_the_middle() {
     };
 
     // keelson is gone: its connection ends, and the next run carries on.
-    let downloads = Arc::new(tokio::sync::Notify::new());
-    let notify = Arc::clone(&downloads);
-    let listen = move |line: &str| {
-        if line.starts_with("download") {
-            notify.notify_one();
-        }
-    };
+    let listen = download.listener();
     let mut context = Scene::context("u1", 2);
     context.progress = Progress::to(&listen);
-    server.disturb(slow(1));
-    let one = slow_recipe(&scene, &server.url(), "one", &bytes);
+    download.slow_down_once(128 << 10);
+    let one = download.bundle(&scene, "one");
     {
         let provider = scene.provider(scene.targets("operator")).await;
         let change = create("a", one.clone());
         tokio::select! {
             outcome = provider.carry_out(&context, &change) => panic!("it ended: {outcome:?}"),
-            () = downloads.notified() => {}
+            () = download.begun.notified() => {}
         }
     }
     assert_eq!(seen().await, None);
@@ -90,14 +113,14 @@ async fn either_side_may_die_in_the_middle() {
     );
 
     // The host loses power.
-    server.disturb(slow(1));
+    download.slow_down_once(128 << 10);
     host.run("rm /var/lib/keelson/assets/*").unwrap();
-    let two = slow_recipe(&scene, &server.url(), "two", &bytes);
+    let two = download.bundle(&scene, "two");
     let mut context = Scene::context("u1", 3);
     context.progress = Progress::to(&listen);
     let change = update("a", two.clone());
     let cut = async {
-        downloads.notified().await;
+        download.begun.notified().await;
         let host = host.clone();
         tokio::task::spawn_blocking(move || host.power_cut().unwrap())
             .await
@@ -119,7 +142,7 @@ async fn either_side_may_die_in_the_middle() {
         Some(Resource::NodeBundle(one)),
         "the one before is in force"
     );
-    server.heal();
+    download.server.heal();
     assert_eq!(provider.carry_out(&next, &change).await, Outcome::Done);
     assert_eq!(seen().await, Some(Resource::NodeBundle(two.clone())));
     assert_eq!(host.run("cat /etc/keelson-early").unwrap(), "two");
@@ -140,34 +163,19 @@ async fn a_run_leaves_alone_what_came_for_another_and_takes_away_what_a_killed_o
     let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = vec![1; 256 << 10];
-    std::fs::write(folder.path().join("file"), &bytes).unwrap();
-    let server = serve_directory(folder.path(), scene.lab.gateway()).unwrap();
-    server.disturb(Disturbance {
-        path_end: "file".to_owned(),
-        times: Some(1),
-        fault: Fault::Slow {
-            bytes_per_second: 64 << 10,
-        },
-    });
+    let download = Download::offer(&scene);
+    download.slow_down_once(64 << 10);
     let host = scene.host(0);
     let killed = "/run/keelson-incoming.killed";
     host.run(&format!("mkdir {killed} && echo secret >{killed}/server.key"))
         .unwrap();
-    let downloads = Arc::new(tokio::sync::Notify::new());
-    let notify = Arc::clone(&downloads);
-    let listen = move |line: &str| {
-        if line.starts_with("download") {
-            notify.notify_one();
-        }
-    };
+    let listen = download.listener();
     let mut context = Scene::context("u1", 2);
     context.progress = Progress::to(&listen);
-    let change = create("a", slow_recipe(&scene, &server.url(), "one", &bytes));
+    let change = create("a", download.bundle(&scene, "one"));
     let provider = scene.provider(scene.targets("operator")).await;
     let again = async {
-        downloads.notified().await;
+        download.begun.notified().await;
         let provider = scene.provider(scene.targets("operator")).await;
         provider.carry_out(&Scene::context("u1", 2), &change).await
     };

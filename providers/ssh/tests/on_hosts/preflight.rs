@@ -36,6 +36,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         Outcome::Done
     );
     other.hosts().forget("c").await.unwrap();
+    units_of_others(&scene);
     let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member /var/lib/etcd-events/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
                 systemd-run --unit kubelet socat TCP-LISTEN:2379,fork /dev/null";
     scene.host(1).console(busy).unwrap();
@@ -77,22 +78,43 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         &[
             "conflicting-software",
             "etcd-data",
+            "foreign-unit",
             "hostname",
             "missing-programs",
             "port-2379",
         ],
     );
+    what_is_there_already_is_named(&findings);
+    expect("c", &["other-cluster"]);
+    expect("d", &["unreachable"]);
+    expect("e", &["sudo"]);
+    expect("stranger", &["unreachable"]);
+    grave_ones_cannot_be_ignored(&findings);
+}
+
+/// One from a package, one that is masked, and what changes one.
+fn units_of_others(scene: &Scene) {
+    let units = "touch /usr/lib/systemd/system/etcd.service; ln -s /dev/null /etc/systemd/system/etcd-events.service; \
+                 mkdir /etc/systemd/system/kubelet.service.d; touch /etc/systemd/system/kubelet.service.d/10-theirs.conf";
+    scene.host(1).console(units).unwrap();
+}
+
+fn what_is_there_already_is_named(findings: &[Finding]) {
     let data = findings.iter().find(|finding| finding.name == "etcd-data");
     let problem = &data.unwrap().problem;
     assert!(
         problem.contains("in /var/lib/etcd and /var/lib/etcd-events,"),
         "{problem}"
     );
-    expect("c", &["other-cluster"]);
-    expect("d", &["unreachable"]);
-    expect("e", &["sudo"]);
-    expect("stranger", &["unreachable"]);
-    grave_ones_cannot_be_ignored(&findings);
+    let unit = findings.iter().find(|finding| finding.name == "foreign-unit");
+    let problem = &unit.unwrap().problem;
+    for file in [
+        "/usr/lib/systemd/system/etcd.service",
+        "/etc/systemd/system/etcd-events.service",
+        "/etc/systemd/system/kubelet.service.d/10-theirs.conf",
+    ] {
+        assert!(problem.contains(file), "{problem}");
+    }
 }
 
 /// Besides the hosts of the lab, one of them under another name, one that is not, and one with a user who may not.

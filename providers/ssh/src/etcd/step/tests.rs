@@ -87,7 +87,7 @@ async fn what_was_not_let_in_has_surely_done_nothing() {
         (Ok(76), ErrorClass::Transient),
         (Ok(77), ErrorClass::Permanent),
         (Ok(20), ErrorClass::Permanent),
-        (Err(HostErrorKind::Unreachable), ErrorClass::Transient),
+        (Err(HostErrorKind::Unreachable), ErrorClass::Unreachable),
     ];
     for (answer, class) in cases {
         match ended(answer).await.0 {

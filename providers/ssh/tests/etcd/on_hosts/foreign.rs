@@ -85,7 +85,7 @@ async fn a_founder_that_is_silent(fixture: &Fixture) {
     fixture.host("c").power_cut().unwrap();
     let refused = fixture.found("main", "b", &["b", "c"]).await;
     let (class, message) = rejected(&refused);
-    assert_eq!(class, ErrorClass::Transient);
+    assert_eq!(class, ErrorClass::Unreachable);
     assert!(
         message.starts_with("c, a founder of etcd main, does not answer"),
         "{message}"

@@ -1,0 +1,108 @@
+//! What is next about a member that joins, decided from a look at the machines.
+
+use keelson_provider_api::ProviderError;
+use keelson_provider_api::kinds::EtcdMember;
+
+use crate::etcd::answers::Id;
+use crate::etcd::mark::MarkSeen;
+use crate::etcd::step::{data_of_nobody, permanent, transient, unreachable_machine};
+use crate::etcd::survey::Survey;
+
+/// What to do next about a member that joins.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// Move aside what an earlier member left.
+    Clear,
+    /// Take the entry of a member that is gone off the list.
+    Unlist(Id),
+    /// Put the member on the list, as a learner.
+    List,
+    /// Write down who it is, and start it.
+    Begin(Id),
+    /// It was begun and does not run: start it.
+    Start,
+    /// It learns: let it vote.
+    Promote(Id),
+    /// Wait, for this reason.
+    Wait(String),
+    /// It votes and answers.
+    Done,
+}
+
+/// What to do next about `member`.
+pub(super) fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, ProviderError> {
+    let (cluster, machine) = (member.cluster.as_str(), member.machine.as_str());
+    let own = match survey.machines.get(machine) {
+        Some(Ok(seen)) => seen,
+        Some(Err(why)) => return Err(unreachable_machine(format!("{machine} does not answer: {why}"))),
+        None => {
+            return Err(permanent(format!(
+                "{machine} is not among the cluster's machines"
+            )));
+        }
+    };
+    match &own.mark {
+        MarkSeen::Other(owner) => {
+            return Err(
+                permanent(format!("{machine} has a member of etcd {cluster} of {owner}"))
+                    .with_help("remove it with the cluster that it belongs to, or choose another machine"),
+            );
+        }
+        MarkSeen::None if own.has_data => return Err(data_of_nobody(survey.instance, machine)),
+        MarkSeen::None | MarkSeen::Ours(_) => {}
+    }
+    if survey.list.is_none() {
+        return Err(if survey.has_formed() {
+            no_quorum(cluster)
+        } else {
+            transient(format!("etcd {cluster} has not formed, so nothing can join it"))
+        });
+    }
+    let mark = own.mark.ours();
+    let Some(entry) = survey.entry(machine) else {
+        return Ok(if mark.is_some() { Next::Clear } else { Next::List });
+    };
+    let Some(mark) = mark else {
+        // What has started once had data, and that is gone: it must not vote again under the same id.
+        return Ok(if entry.has_started() {
+            Next::Unlist(entry.id)
+        } else {
+            Next::Begin(entry.id)
+        });
+    };
+    let is_same = mark
+        .member_id
+        .as_ref()
+        .is_none_or(|id| *id == entry.id.to_string());
+    let lost_data = entry.has_started() && !own.has_log;
+    if !is_same || lost_data {
+        return Ok(if entry.has_started() {
+            Next::Unlist(entry.id)
+        } else {
+            Next::Clear
+        });
+    }
+    if own.is_stopped() {
+        return Ok(Next::Start);
+    }
+    Ok(match &own.status {
+        _ if survey.votes_and_answers(machine) => Next::Done,
+        Some(status) if status.header.member_id == entry.id && entry.is_learner => Next::Promote(entry.id),
+        _ if own.disk_is_full() => Next::Wait(format!(
+            "the disk of {} on {machine} is full",
+            survey.instance.data_folder
+        )),
+        _ => Next::Wait(format!("wait for {} on {machine}", survey.instance.unit)),
+    })
+}
+
+/// Nothing can join a cluster in which nobody answers with a quorum.
+pub(super) fn no_quorum(cluster: &str) -> ProviderError {
+    transient(format!(
+        "no member of etcd {cluster} answers with a quorum, and without one nothing can join"
+    ))
+    .with_help("bring the missing members back, or restore a snapshot")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What is decided for each picture of the machines.
+
+use super::*;
+use crate::etcd::look::Seen;
+use crate::etcd::look::tests::nothing;
+use crate::etcd::mark::Mark;
+use crate::etcd::survey::tests::picture;
+use keelson_provider_api::ErrorClass;
+use keelson_provider_api::kinds::{MemberPhase, MemberStart};
+
+fn decide_in(survey: &Survey, machine: &str) -> Result<Next, ProviderError> {
+    let member = EtcdMember {
+        cluster: "main".to_owned(),
+        machine: machine.to_owned(),
+        phase: MemberPhase::Voter,
+        start: MemberStart::Join,
+        initial_members: Vec::new(),
+    };
+    next(survey, &member)
+}
+
+fn decide(text: &str, machine: &str) -> Result<Next, ProviderError> {
+    decide_in(&picture(text), machine)
+}
+
+/// The same with something else on one machine.
+fn decide_with(text: &str, machine: &str, change: impl FnOnce(&mut Seen)) -> Result<Next, ProviderError> {
+    let mut survey = picture(text);
+    let seen = survey.machines.get_mut(machine).unwrap();
+    let mut changed = seen.clone().unwrap_or_else(|_| nothing());
+    change(&mut changed);
+    *seen = Ok(changed);
+    decide_in(&survey, machine)
+}
+
+#[test]
+fn from_nothing_to_a_vote() {
+    assert_eq!(decide("a:v b:v c:v d:n", "d"), Ok(Next::List));
+    assert_eq!(decide("a:v b:v c:v d:u", "d"), Ok(Next::Begin(Id(4))));
+    assert_eq!(
+        decide("a:v b:v c:v d:d", "d"),
+        Ok(Next::Wait("wait for etcd.service on d".to_owned()))
+    );
+    assert_eq!(decide("a:v b:v c:v d:l", "d"), Ok(Next::Promote(Id(4))));
+    assert_eq!(decide("a:v b:v c:v d:v", "d"), Ok(Next::Done));
+}
+
+#[test]
+fn what_an_earlier_member_left_goes_first() {
+    assert_eq!(
+        decide("a:v b:v c:x", "c"),
+        Ok(Next::Clear),
+        "removed, and its data is still there"
+    );
+    assert_eq!(
+        decide_with("a:v b:v c:?", "c", |_| ()),
+        Ok(Next::Unlist(Id(3))),
+        "its machine was made anew"
+    );
+    let other = |seen: &mut Seen| {
+        if let MarkSeen::Ours(mark) = &mut seen.mark {
+            **mark = Mark {
+                member_id: Some("77".to_owned()),
+                ..(**mark).clone()
+            };
+        }
+    };
+    assert_eq!(
+        decide_with("a:v b:v c:d", "c", other),
+        Ok(Next::Unlist(Id(3))),
+        "another incarnation"
+    );
+    assert_eq!(
+        decide_with("a:v b:v c:d", "c", |seen| seen.has_log = false),
+        Ok(Next::Unlist(Id(3)))
+    );
+}
+
+#[test]
+fn what_was_begun_and_stopped_is_started() {
+    assert_eq!(
+        decide_with("a:v b:v c:d", "c", |seen| seen.unit = "failed".to_owned()),
+        Ok(Next::Start)
+    );
+}
+
+#[test]
+fn nothing_joins_without_a_quorum_or_in_anothers_place() {
+    let class = |text: &str| decide(text, "c").expect_err(text).class;
+    assert_eq!(class("a:w b:w c:n"), ErrorClass::Transient);
+    assert_eq!(class("a:d b:d c:n"), ErrorClass::Transient);
+    assert_eq!(class("a:v b:v c:!"), ErrorClass::Unreachable);
+    assert_eq!(class("a:v b:v c:f"), ErrorClass::Permanent);
+    assert_eq!(class("a:v b:v c:o"), ErrorClass::Permanent);
+}
