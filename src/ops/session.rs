@@ -9,7 +9,7 @@ use super::authorities::Authorities;
 use super::error::OperationError;
 use super::identity;
 use super::machine_access::MachineAccess;
-use super::one_node::NodeAccess;
+use crate::cluster::ClusterProvider;
 use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
@@ -39,7 +39,7 @@ pub struct SessionParts {
     /// The way to single machines; `None` where they are in memory.
     pub machine_access: Option<Arc<dyn MachineAccess>>,
     /// The way to nodes; `None` where no API server answers.
-    pub node_access: Option<Arc<dyn NodeAccess>>,
+    pub node_access: Option<Arc<ClusterProvider>>,
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.

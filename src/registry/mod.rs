@@ -19,9 +19,10 @@ use keelson_provider_api::{Clock, ProviderError, Store, StoreError};
 use keelson_provider_simulated::WorldLogError;
 
 use crate::assets::AssetError;
+use crate::cluster::ClusterProvider;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, MachineAccess, NodeAccess, Session, SessionParts};
+use crate::ops::{Authorities, MachineAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
@@ -226,7 +227,7 @@ struct Reached {
     assets: AssetIndex,
     authorities: Option<Authorities>,
     machine_access: Option<Arc<dyn MachineAccess>>,
-    node_access: Option<Arc<dyn NodeAccess>>,
+    node_access: Option<Arc<ClusterProvider>>,
 }
 
 fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
