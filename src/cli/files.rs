@@ -2,11 +2,12 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::view::size;
+use crate::whole_file;
 
 /// Why the file system refused, in words alone.
 pub(super) fn reason(error: &io::Error) -> String {
@@ -110,21 +111,7 @@ pub(super) fn put(
     if !overwrite && file.symlink_metadata().is_ok() {
         return Err(exists(file));
     }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let draft = file.with_file_name(name);
-    let write = || -> io::Result<()> {
-        // What a run that was killed has left under this name is not gone on with.
-        let _ = std::fs::remove_file(&draft);
-        let mut options = OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-        opened.write_all(content)?;
-        opened.set_permissions(std::fs::Permissions::from_mode(permissions.mode()))?;
-        opened.sync_all()?;
-        std::fs::rename(&draft, file)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
+    whole_file::put(file, content, permissions.mode()).map_err(|error| {
         Failure::failed(format!("cannot write {}: {}", file.display(), reason(&error)))
             .with_help("name a place that you may write to")
     })
