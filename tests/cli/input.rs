@@ -66,6 +66,26 @@ fn a_spec_on_stdin() {
 }
 
 #[test]
+fn a_spec_from_a_pipe() {
+    let lab = Lab::with_spec(SPEC);
+    let fifo = lab.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    lab.expect(1, "validate -f fifo").says(&[
+        "cannot read fifo: it is a pipe, and nobody has begun to write to it",
+        "help: ",
+    ]);
+    let running = lab.start("validate -f fifo");
+    std::fs::write(&fifo, SPEC).unwrap();
+    running.end().expect(0, "validate -f fifo");
+    // What a shell makes of `-f <(cat cluster.yaml)`.
+    for file in ["/dev/fd/0", "/proc/self/fd/0", "/dev/stdin"] {
+        lab.run_with_input(&format!("validate -f {file}"), SPEC.as_bytes())
+            .expect(0, file);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_spec_for_programs() {
     let lab = Lab::with_spec(&SPEC.replace("replicas: 2", "replicas: two"));
     let json = lab.expect(4, "validate -o json").json();
