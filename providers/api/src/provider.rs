@@ -146,6 +146,9 @@ pub enum ErrorClass {
     Throttled,
     /// It stays as it is until someone changes something.
     Permanent,
+    /// Nothing that the provider does can succeed until someone changes something, as with a full disk under it: stop
+    /// everything.
+    Unusable,
     /// Another run of keelson holds the lease by now; stop everything.
     Fenced,
 }

@@ -174,7 +174,7 @@ async fn wait_until_registered(
 fn passing(error: ProviderError) -> Result<String, ProviderError> {
     match error.class {
         ErrorClass::Transient | ErrorClass::Throttled => Ok(error.message),
-        ErrorClass::Permanent | ErrorClass::Fenced => Err(error),
+        ErrorClass::Permanent | ErrorClass::Unusable | ErrorClass::Fenced => Err(error),
     }
 }
 
