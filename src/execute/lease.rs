@@ -206,7 +206,7 @@ impl Lease {
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
             let taken = matches!(problem, StoreError::Conflict { .. });
             if taken || expired {
-                interrupt.stop();
+                interrupt.stop_because("the lease of this run is over");
                 return LeaseError::Lost {
                     cluster: self.cluster.clone(),
                     source: Some(Box::new(problem)),

@@ -175,17 +175,22 @@ impl Session {
         reporter.report(&taken);
         journal.report(&taken);
 
-        let mut lost = None;
+        let (mut lost, mut unwritten) = (None, None);
         let result = {
             let keep_lease = async {
                 lost = Some(lease.keep(interrupt).await);
+                std::future::pending::<()>().await;
+            };
+            let keep_journal = async {
+                unwritten = Some(journal.keep().await);
+                interrupt.stop_because("the journal cannot be written");
                 std::future::pending::<()>().await;
             };
             tokio::select! {
                 biased;
                 result = work(lease.clone(), journal.clone()) => result,
                 () = keep_lease => Err(OperationError::ClockStopped),
-                () = journal.keep() => Err(OperationError::ClockStopped),
+                () = keep_journal => Err(OperationError::ClockStopped),
             }
         };
         journal.report(&Event::LeaseReleased);
@@ -194,6 +199,9 @@ impl Session {
         reporter.report(&Event::LeaseReleased);
         if let Some(lost) = lost {
             return Err(lost.into());
+        }
+        if let (Some(unwritten), Err(OperationError::Interrupted(_))) = (unwritten, &result) {
+            return Err(unwritten.into());
         }
         let value = result?;
         saved?;
