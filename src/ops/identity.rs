@@ -18,9 +18,14 @@ pub struct ClusterRecord {
     pub uid: ClusterUid,
     /// When the first apply began.
     pub created_at: Timestamp,
+    /// True once the completed spec stands beside it, which is before anything is made: from then on a spec that is missing
+    /// was lost. False again while the cluster ends.
+    #[serde(default)]
+    pub spec_is_kept: bool,
 }
 
-fn path(name: &ClusterName) -> String {
+/// Where the record is kept.
+pub(super) fn path(name: &ClusterName) -> String {
     format!("{name}/cluster.json")
 }
 
@@ -31,7 +36,7 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
 
 /// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
 /// look at. Whether it is still valid does not matter: it may be of an older keelson.
-pub(super) async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
     let path = spec_path(name);
     let Some(object) = store.read(&path).await? else {
         return Ok(());
@@ -92,6 +97,7 @@ pub(super) async fn read_or_new(
         name: name.clone(),
         uid: ClusterUid::new(uid),
         created_at: now,
+        spec_is_kept: false,
     };
     Ok(record)
 }
@@ -101,17 +107,64 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     if read(store, &record.name).await?.as_ref() == Some(record) {
         return Ok(());
     }
+    write(store, record, Precondition::Absent).await
+}
+
+async fn write(
+    store: &dyn Store,
+    record: &ClusterRecord,
+    precondition: Precondition,
+) -> Result<(), StoreError> {
     let content = serde_json::to_vec_pretty(record).unwrap_or_default();
-    store
-        .write(&path(&record.name), &content, Precondition::Absent)
-        .await?;
+    store.write(&path(&record.name), &content, precondition).await?;
     Ok(())
+}
+
+/// Keeps `spec`, the completed spec that the cluster is applied with, and notes that it is there. An apply that is killed in
+/// between has made nothing yet.
+pub(super) async fn keep_spec(
+    store: &dyn Store,
+    record: &ClusterRecord,
+    spec: &str,
+) -> Result<(), StoreError> {
+    check_kept_spec(store, &record.name).await?;
+    let path = spec_path(&record.name);
+    store.write(&path, spec.as_bytes(), Precondition::None).await?;
+    note_spec(store, &record.name, true).await
+}
+
+async fn note_spec(store: &dyn Store, name: &ClusterName, is_kept: bool) -> Result<(), StoreError> {
+    match read(store, name).await? {
+        Some(record) if record.spec_is_kept != is_kept => {
+            let noted = ClusterRecord {
+                spec_is_kept: is_kept,
+                ..record
+            };
+            write(store, &noted, Precondition::None).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far.
+pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<Option<Vec<u8>>, StoreError> {
+    let is_kept = read(store, name).await?.is_some_and(|record| record.spec_is_kept);
+    match store.read(&spec_path(name)).await? {
+        Some(object) => Ok(Some(object.content)),
+        None if is_kept => Err(StoreError::Damaged {
+            path: spec_path(name),
+            location: store.location(),
+            problem: format!("it is missing, although {} says that it was written", path(name)),
+        }),
+        None => Ok(None),
+    }
 }
 
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
 /// was cut short is taken up by the next destroy. The lease, the journal and backups stay: fencing generations never go
 /// back, a journal is for the time after, and so are backups.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+    note_spec(store, name, false).await?;
     let mut doomed = kept_paths(name);
     doomed.extend([assets::path(name), spec_path(name), path(name)]);
     for path in doomed {

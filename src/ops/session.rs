@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_provider_api::{Clock, ClusterIdentity, Store};
+use keelson_provider_api::{Clock, ClusterIdentity, Store, StoreError};
 
 use super::authorities::Authorities;
 use super::error::OperationError;
 use super::identity;
 use super::machine_access::MachineAccess;
 use crate::cluster::ClusterProvider;
-use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
+use crate::execute::{
+    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, ProviderSet, Reporter, lease,
+};
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
 use crate::spec::ValidSpec;
@@ -128,6 +130,20 @@ impl Session {
         Ok(identity)
     }
 
+    /// The lease as it is stored; none before the first apply. The record of a cluster is written under the lease, and no
+    /// lease is ever deleted: a cluster with a record and no lease is a damaged store.
+    pub(super) async fn stored_lease(&self) -> Result<Option<LeaseRecord>, StoreError> {
+        let (store, name) = (self.store(), self.spec().name());
+        // The record first: it may be that someone else is writing the lease, and then the record, just now.
+        let is_begun = identity::read(store, name).await?.is_some();
+        let stored = lease::holder(store, name).await?;
+        if stored.is_none() && is_begun {
+            let why = format!("{} is there", identity::path(name));
+            return Err(lease::missing(store, name, &why));
+        }
+        Ok(stored)
+    }
+
     /// The way to single machines.
     pub(super) fn machine_access(&self) -> Option<&dyn MachineAccess> {
         self.parts.machine_access.as_deref()
@@ -163,6 +179,7 @@ impl Session {
             time_to_live: parts.lease_time_to_live,
         };
         let name = parts.spec.name();
+        self.stored_lease().await?;
         let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
         let lease = Arc::new(lease);
         let generation = lease.generation();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keelson::execute::ProviderSet;
+use keelson::execute::{LeaseRecord, ProviderSet};
 use keelson::model::{Blueprint, MachineCertificates};
 use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, ClusterRecord, Login, LoginRequest, MachineAccess, Session, SessionParts};
@@ -147,7 +147,22 @@ impl Scene {
             name: self.session.spec().name().clone(),
             uid: ClusterUid::new("uid"),
             created_at: NOW,
+            spec_is_kept: false,
         };
+        let lease = LeaseRecord {
+            holder: "test".to_owned(),
+            purpose: "begin".to_owned(),
+            since: NOW,
+            expires_at: NOW,
+            generation: 1,
+            released: true,
+        };
+        let content = serde_json::to_vec(&lease).unwrap();
+        // One that is there from an earlier life stays.
+        let _ = self
+            .store
+            .write("db.example.com/lease", &content, Precondition::Absent)
+            .await;
         let content = serde_json::to_vec(&record).unwrap();
         let path = "db.example.com/cluster.json";
         self.store

@@ -1,5 +1,6 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
+mod broken_stores;
 mod brought;
 mod certificates;
 mod credentials;

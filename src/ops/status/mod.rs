@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::error::OperationError;
 use super::session::Session;
-use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
+use crate::execute::{Interrupt, LeaseRecord, Reporter};
 
 /// How often [`Session::wait_until_healthy`] looks.
 const POLL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -163,7 +163,7 @@ impl Session {
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
         let planned = self.plan(reporter).await?;
         let exists = self.identity().await?.uid.is_some();
-        let held = lease::holder(self.store(), self.spec().name()).await?;
+        let held = self.stored_lease().await?;
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         Ok(self.summarise(&planned, exists, lease))
     }
