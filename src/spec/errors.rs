@@ -1,6 +1,6 @@
 //! What is wrong with a spec, where, and what to do about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use keelson_provider_api::values::clip;
 use serde::Serialize;
@@ -230,16 +230,14 @@ impl SpecError {
             let gutter = " ".repeat(number.len());
             let indent = " ".repeat(excerpt.before);
             let pointer = "^".repeat(excerpt.length);
-            text += &format!(
-                "  {gutter} |\n  {number} | {}\n  {gutter} | {indent}{pointer}\n",
-                excerpt.text
-            );
+            let _ = writeln!(text, "  {gutter} |\n  {number} | {}", excerpt.text);
+            let _ = writeln!(text, "  {gutter} | {indent}{pointer}");
         }
         if let Some(expected) = &self.expected {
-            text += &format!("    expected {expected}\n");
+            let _ = writeln!(text, "    expected {expected}");
         }
         if let Some(help) = &self.help {
-            text += &format!("    {}: {help}\n", labels.help);
+            let _ = writeln!(text, "    {}: {help}", labels.help);
         }
         text
     }
@@ -264,9 +262,9 @@ impl SpecErrors {
             .collect();
         let count = self.errors.len() + self.omitted;
         let noun = if count == 1 { "error" } else { "errors" };
-        text += &format!("{}: {count} {noun}", self.origin);
+        let _ = write!(text, "{}: {count} {noun}", self.origin);
         if count > SHOWN_ERRORS {
-            text += &format!(", of which the first {SHOWN_ERRORS} are shown");
+            let _ = write!(text, ", of which the first {SHOWN_ERRORS} are shown");
         }
         text
     }
