@@ -11,6 +11,7 @@ use std::io::Write as _;
 
 use super::fetch::{AssetError, Fetcher, reason, unreachable};
 use crate::node::{ReleaseFile, ResolvedFile};
+use crate::whole_file;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,15 +125,7 @@ fn list(path: &Path, name: &str, sha256: Digest) -> Result<(), AssetError> {
     if text == before {
         return Ok(());
     }
-    // Beside it and renamed, so that no reader, and no crash, finds half a list.
-    let draft = PathBuf::from(format!("{}.part", path.display()));
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(failed("write", &draft))?;
-    std::fs::rename(&draft, path).map_err(failed("write", path))
+    whole_file::put(path, text.as_bytes(), 0o644).map_err(failed("write", path))
 }
 
 fn failed(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AssetError {

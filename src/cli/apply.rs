@@ -1,7 +1,6 @@
 //! `keelson apply`
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -44,21 +43,11 @@ impl Apply {
         let answer = match (self.yes, &saved_plan) {
             (true, _) => Answer::Yes,
             (false, Some(_)) => Answer::YesToSavedPlan,
-            (false, None) => {
-                self.progress.check_can_ask(terminal)?;
-                Answer::None
-            }
+            (false, None) => Answer::None,
         };
         let name = session.spec().name();
-        let ask = AskUser {
-            terminal,
-            interrupt,
-            answer,
-            quiet: self.progress.is_quiet(),
-            expected: "yes".to_owned(),
-            question: format!("Carry this out on cluster {name}?"),
-            shown: AtomicBool::new(false),
-        };
+        let question = format!("Carry this out on cluster {name}?");
+        let ask = AskUser::new(terminal, interrupt, answer, &self.progress, question)?;
         let options = ApplyOptions {
             saved_plan,
             only: None,

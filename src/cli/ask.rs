@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
+use super::arguments::ProgressArgument;
+use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::execute::Interrupt;
 use crate::ops::{Approval, Approve, Planned};
@@ -21,19 +23,61 @@ pub(super) enum Answer {
     Yes,
 }
 
+impl Answer {
+    /// The answer that `--yes` is.
+    pub(super) fn yes_if(is_yes: bool) -> Self {
+        if is_yes { Self::Yes } else { Self::None }
+    }
+}
+
 /// Shows the plan on stderr and asks, unless the answer was given beforehand.
 pub(super) struct AskUser<'a> {
-    pub terminal: &'a Terminal,
-    pub interrupt: &'a Interrupt,
-    pub answer: Answer,
+    terminal: &'a Terminal,
+    interrupt: &'a Interrupt,
+    answer: Answer,
     /// A plan that needs no answer is not shown.
-    pub quiet: bool,
+    quiet: bool,
     /// What must be typed: `yes`, or the cluster's name where more is at stake.
-    pub expected: String,
+    expected: String,
     /// What is asked.
-    pub question: String,
+    question: String,
     /// True once the first plan has been shown.
-    pub shown: AtomicBool,
+    shown: AtomicBool,
+}
+
+impl<'a> AskUser<'a> {
+    /// Asks `question`, to be answered with `yes`, unless there is an `answer`; what went well is told as `progress` says.
+    ///
+    /// # Errors
+    /// When there is no answer, and nobody can be asked for one.
+    pub(super) fn new(
+        terminal: &'a Terminal,
+        interrupt: &'a Interrupt,
+        answer: Answer,
+        progress: &ProgressArgument,
+        question: String,
+    ) -> Result<Self, Failure> {
+        if answer == Answer::None {
+            progress.check_can_ask(terminal)?;
+        }
+        Ok(Self {
+            terminal,
+            interrupt,
+            answer,
+            quiet: progress.is_quiet(),
+            expected: "yes".to_owned(),
+            question,
+            shown: AtomicBool::new(false),
+        })
+    }
+
+    /// The same, to be answered with `words`.
+    pub(super) fn expecting(self, words: String) -> Self {
+        Self {
+            expected: words,
+            ..self
+        }
+    }
 }
 
 #[async_trait]

@@ -1,7 +1,5 @@
 //! `keelson destroy`
 
-use std::sync::atomic::AtomicBool;
-
 use clap::Args;
 
 use super::arguments::{ClusterArgument, ProgressArgument};
@@ -47,22 +45,10 @@ impl Destroy {
             registry::check_gone_hosts(&spec, &connect).await?;
         }
         let session = registry::connect(spec, &connect).await?;
-        let answer = if self.yes {
-            Answer::Yes
-        } else {
-            self.progress.check_can_ask(terminal)?;
-            Answer::None
-        };
+        let answer = Answer::yes_if(self.yes);
         let name = session.spec().name().to_string();
-        let ask = AskUser {
-            terminal,
-            interrupt,
-            answer,
-            quiet: self.progress.is_quiet(),
-            question: format!("This ends cluster {name} and all that runs in it."),
-            expected: name,
-            shown: AtomicBool::new(false),
-        };
+        let question = format!("This ends cluster {name} and all that runs in it.");
+        let ask = AskUser::new(terminal, interrupt, answer, &self.progress, question)?.expecting(name);
         let options = DestroyOptions {
             override_protection: self.override_deletion_protection,
         };

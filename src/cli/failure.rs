@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use keelson_provider_api::{StoreError, causes};
+use keelson_provider_api::{StoreError, advice, causes};
 use serde_json::{Value, json};
 
 use super::assets::asset_help;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, labels};
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
 use crate::pki::PkiError;
@@ -126,7 +126,10 @@ impl Failure {
 
 fn code(error: &OperationError) -> u8 {
     match error {
-        OperationError::Lease(LeaseError::Held { .. } | LeaseError::Lost { .. }) => EXIT_LOCKED,
+        OperationError::Lease(error) if damage(error).is_none() => match error {
+            LeaseError::Held { .. } | LeaseError::Lost { .. } => EXIT_LOCKED,
+            LeaseError::Store { .. } => EXIT_FAILED,
+        },
         OperationError::StepsFailed(executed) if executed.fenced => EXIT_LOCKED,
         OperationError::Refused(_)
         | OperationError::Blocked(_)
@@ -137,12 +140,25 @@ fn code(error: &OperationError) -> u8 {
     }
 }
 
+/// What is damaged in the state store, where that is why there is no lease.
+fn damage(error: &LeaseError) -> Option<&StoreError> {
+    let cause = match error {
+        LeaseError::Lost { source, .. } => source.as_deref(),
+        LeaseError::Store { source, .. } => Some(source.as_ref()),
+        LeaseError::Held { .. } => None,
+    };
+    cause.filter(|cause| matches!(cause, StoreError::Damaged { .. }))
+}
+
 fn help(error: &OperationError, again: &str) -> Option<String> {
     Some(match error {
         OperationError::Lease(LeaseError::Held { record, .. }) => format!(
             "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
             record.expires_at
         ),
+        OperationError::Lease(LeaseError::Lost {
+            source: Some(source), ..
+        }) if matches!(**source, StoreError::Damaged { .. }) => store_help(source),
         OperationError::Lease(LeaseError::Lost { .. }) => {
             format!("someone else is changing the cluster; when they are done, `{again}` goes on")
         }
@@ -217,7 +233,8 @@ fn pki_help(error: &PkiError) -> Option<String> {
 /// for a reason.
 fn store_help(error: &StoreError) -> String {
     let StoreError::Damaged { path, .. } = error else {
-        return "nothing was lost; see to what is named above, then try again".to_owned();
+        let advice = advice(error).unwrap_or("see to what is named above");
+        return format!("nothing was lost; {advice}, then try again");
     };
     match path.rsplit('/').next() {
         Some("cluster.json") => {
@@ -225,12 +242,13 @@ fn store_help(error: &StoreError) -> String {
              this cluster, and would build another one beside it"
         }
         Some("lease") => {
-            "it was left as it is; restore it from a backup, or write it anew with a `generation` that is higher \
-             than any before"
+            "it was left as it is; while no keelson works on the cluster, put it back from a backup or write it anew, with a \
+             `generation` higher than that of any run before: the names in the folder `journal` beside it end with theirs; \
+             docs/state-store.md has the form"
         }
         Some("spec.yaml") => {
-            "it was left as it is; move it away and `keelson apply` writes it anew, or destroy with \
-             --override-deletion-protection"
+            "it was left as it is; put it back from a backup, or, where it is still there, move it away: `keelson apply` \
+             writes it anew; `keelson destroy --override-deletion-protection` goes without it"
         }
         _ if path.contains("/pki/") => {
             "nothing was changed; put it back from a copy of the state store: no other can take its place while the \
@@ -259,25 +277,25 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let failure = Self::failed(chain(&error));
         match error {
-            ConnectError::NoProvider(_) => failure.with_help(
-                "`provider: { simulated: { like: aws } }` plays it; `like` takes aws, digitalocean and ssh",
-            ),
+            ConnectError::NoProvider(provider) => failure.with_help(format!(
+                "`provider: {{ simulated: {{ like: {provider} }} }}` in its place plays the cluster in memory"
+            )),
             ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
-            ConnectError::Host(problem) => match problem.help {
+            ConnectError::Host(problem) | ConnectError::WorldWrite(problem) => match problem.help {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },
+            ConnectError::NothingRemembered => failure.with_help(
+                "`keelson apply` looks after those that have left the spec; `provider: { ssh: … }` names real machines",
+            ),
             ConnectError::InMemory => failure
                 .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),
             ConnectError::OwnAddress(_) => failure.with_help(
                 "write the address that pods are to reach this machine at into its `privateAddress`",
             ),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
-            ConnectError::WorldWrite(_) => {
-                failure.with_help("check that the folder of `stateStore` can be written, then try again")
-            }
-            ConnectError::World { .. } => failure
-                .with_help("it was left as it is; mend the file, or move the folder away to begin anew"),
+            ConnectError::Store(error) => failure.with_help(store_help(&error)),
+            ConnectError::World { source, .. } => failure.with_help(source.help()),
             _ => failure,
         }
     }
@@ -286,7 +304,7 @@ impl From<ConnectError> for Failure {
 impl From<SpecErrors> for Failure {
     fn from(errors: SpecErrors) -> Self {
         Self {
-            details: format!("{}\n", errors.to_string().trim_end()),
+            details: format!("{}\n", errors.labelled(&labels("error")).trim_end()),
             facts: Box::new(json!(errors)),
             ..Self::new(EXIT_INVALID_SPEC, String::new())
         }

@@ -2,11 +2,17 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::failure::Failure;
 use crate::view::size;
+use crate::whole_file;
+
+/// How long to wait until someone writes to a pipe that is to be read.
+const PIPE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the file system refused, in words alone.
 pub(super) fn reason(error: &io::Error) -> String {
@@ -28,13 +34,16 @@ pub(super) fn read_bounded(file: &Path, limit_bytes: usize, missing: &str) -> Re
             io::ErrorKind::NotFound => failure.with_help(missing),
             io::ErrorKind::IsADirectory => failure.with_help("name a file in it"),
             io::ErrorKind::PermissionDenied => failure.with_help("check who may read it and its folder"),
+            io::ErrorKind::TimedOut => {
+                failure.with_help("name a file, or start the program that writes to it first")
+            }
             _ => failure,
         }
     };
     let source: Box<dyn Read> = if is_stdin {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(File::open(file).map_err(cannot)?)
+        Box::new(open(file).map_err(cannot)?)
     };
     let mut bytes = Vec::new();
     source
@@ -49,6 +58,24 @@ pub(super) fn read_bounded(file: &Path, limit_bytes: usize, missing: &str) -> Re
         .with_help("check that it is the file you mean"));
     }
     Ok(bytes)
+}
+
+/// Opens a file. One that is a named pipe opens when someone writes to it, which may be never.
+fn open(file: &Path) -> io::Result<File> {
+    if !std::fs::metadata(file)?.file_type().is_fifo() {
+        return File::open(file);
+    }
+    let (sender, opened) = mpsc::channel();
+    let path = file.to_owned();
+    // An open that waits cannot be called off: where nobody comes it ends with the process.
+    std::thread::spawn(move || sender.send(File::open(path)));
+    opened.recv_timeout(PIPE_PATIENCE).unwrap_or_else(|_| {
+        let problem = format!(
+            "it is a pipe, and nobody has begun to write to it within {} s",
+            PIPE_PATIENCE.as_secs()
+        );
+        Err(io::Error::new(io::ErrorKind::TimedOut, problem))
+    })
 }
 
 /// Writes a new file that only the user can read; an old one is kept unless `overwrite`.
@@ -110,21 +137,7 @@ pub(super) fn put(
     if !overwrite && file.symlink_metadata().is_ok() {
         return Err(exists(file));
     }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let draft = file.with_file_name(name);
-    let write = || -> io::Result<()> {
-        // What a run that was killed has left under this name is not gone on with.
-        let _ = std::fs::remove_file(&draft);
-        let mut options = OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-        opened.write_all(content)?;
-        opened.set_permissions(std::fs::Permissions::from_mode(permissions.mode()))?;
-        opened.sync_all()?;
-        std::fs::rename(&draft, file)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
+    whole_file::put(file, content, permissions.mode()).map_err(|error| {
         Failure::failed(format!("cannot write {}: {}", file.display(), reason(&error)))
             .with_help("name a place that you may write to")
     })

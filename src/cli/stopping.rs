@@ -2,7 +2,7 @@
 
 use crate::execute::{Event, Interrupt, Reporter};
 
-/// Does `work`, and tells `reporter` as soon as it is asked to stop.
+/// Does `work`, and tells `reporter` as soon as someone asks it to stop.
 pub(super) async fn announced<T>(
     reporter: &dyn Reporter,
     interrupt: &Interrupt,
@@ -12,7 +12,11 @@ pub(super) async fn announced<T>(
     tokio::select! {
         biased;
         result = &mut work => return result,
-        () = interrupt.stopped() => reporter.report(&Event::StopRequested),
+        () = interrupt.stopped() => {}
+    }
+    // A run that stops for a reason of its own tells that by itself.
+    if interrupt.is_asked_for() {
+        reporter.report(&Event::StopRequested);
     }
     work.await
 }

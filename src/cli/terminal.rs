@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::files;
-use crate::spec::SpecWarnings;
+use crate::spec::{Labels, SpecWarnings};
 
 /// The program's standard streams.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Terminal {
 
     /// Prints what is allowed in a spec but probably not meant.
     pub(super) fn warnings(&self, warnings: &SpecWarnings) {
-        self.text(&warnings.to_string());
+        self.text(&warnings.labelled(&labels("warning")));
         for warning in &warnings.warnings {
             self.event(
                 "warning",
@@ -135,19 +135,30 @@ impl Terminal {
 
     /// Prints an error for people to stderr.
     pub(super) fn error(&self, message: &str) {
-        let style = anstyle::AnsiColor::Red.on_default().bold();
-        self.text(&format!("{style}error{style:#}: {message}\n"));
+        self.text(&format!("{}: {message}\n", labels("error").severity));
     }
 
     /// Prints a piece of advice for people to stderr.
     pub(super) fn help(&self, message: &str) {
-        let style = anstyle::AnsiColor::Cyan.on_default();
-        self.text(&format!("{style}help{style:#}: {message}\n"));
+        self.text(&format!("{}: {message}\n", labels("error").help));
     }
 
     /// stderr, with colours where someone can see them.
     pub(super) fn error_stream(&self) -> AutoStream<io::Stderr> {
         AutoStream::new(io::stderr(), self.error_choice)
+    }
+}
+
+/// The words that begin a message, in colours; who sees none has them taken out on the way.
+pub(super) fn labels(severity: &str) -> Labels {
+    let colour = match severity {
+        "warning" => anstyle::AnsiColor::Yellow,
+        _ => anstyle::AnsiColor::Red,
+    };
+    let (style, help) = (colour.on_default().bold(), anstyle::AnsiColor::Cyan.on_default());
+    Labels {
+        severity: format!("{style}{severity}{style:#}"),
+        help: format!("{help}help{help:#}"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! There are no waves. A step is ready when its own dependencies are done; among those that are ready the one with
 //! the most work behind it goes first; each provider takes as many at once as it allows. When a step fails, what
-//! waits for it is not started, and everything else goes on.
+//! waits for it is not started, and everything else goes on; unless whatever is started then would fail as well.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -41,7 +41,7 @@ pub struct Executed {
     pub not_started: usize,
     /// True when the run was stopped before its end.
     pub stopped: bool,
-    /// True when another run of keelson has taken over.
+    /// True when the run's lease is over: another run of keelson has taken it, or the store has lost it.
     pub fenced: bool,
     /// How long the run took.
     pub took: Duration,
@@ -100,8 +100,8 @@ impl<'a> Execution<'a> {
         });
         let mut in_flight: FuturesUnordered<BoxFuture<'_, (usize, StepEnd)>> = FuturesUnordered::new();
         loop {
-            if self.interrupt.is_stopped() {
-                dispatcher.stop("the run was asked to stop", in_flight.len());
+            if let Some(reason) = self.interrupt.reason() {
+                dispatcher.stop(reason, in_flight.len());
             }
             while let Some(index) = dispatcher.next_to_start() {
                 let step = &self.plan.steps()[index];
@@ -255,11 +255,17 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
                     problem,
                     help,
                 });
-                if error.class == ErrorClass::Fenced {
-                    self.executed.fenced = true;
-                    let in_flight = self.started - self.executed.done - self.executed.failures.len();
-                    self.stop("another run of keelson has taken over", in_flight);
-                }
+                let reason = match error.class {
+                    ErrorClass::Fenced => "the lease of this run is over",
+                    ErrorClass::Unusable => "every other step would fail for the same reason",
+                    ErrorClass::Transient
+                    | ErrorClass::Unreachable
+                    | ErrorClass::Throttled
+                    | ErrorClass::Permanent => return,
+                };
+                self.executed.fenced |= error.class == ErrorClass::Fenced;
+                let in_flight = self.started - self.executed.done - self.executed.failures.len();
+                self.stop(reason, in_flight);
             }
             StepEnd::Stopped => {
                 self.started -= 1;

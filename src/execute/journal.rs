@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{Clock, Precondition, Store, StoreError};
+use keelson_provider_api::{Clock, Precondition, Store, StoreError, advice};
 use serde::Serialize;
 
 use super::event::{Event, Reporter};
@@ -50,12 +50,16 @@ impl Journal {
         }
     }
 
-    /// Saves what is new, again and again, for as long as it is polled.
-    pub async fn keep(&self) {
+    /// Saves what is new, again and again, for as long as it is polled. Ends only at a trouble that stays, as with a full
+    /// disk: what is done from then on would not be written down, nor could the lease be renewed. One that passes must not
+    /// stop the work; the last save reports it.
+    pub async fn keep(&self) -> StoreError {
         loop {
             self.clock.sleep(FLUSH_INTERVAL).await;
-            // A journal that cannot be written must not stop the work; the last save reports it.
-            let _ = self.save().await;
+            match self.save().await {
+                Err(problem) if advice(&problem).is_some() => return problem,
+                _ => {}
+            }
         }
     }
 

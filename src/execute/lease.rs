@@ -204,9 +204,9 @@ impl Lease {
                 Err(problem) => problem,
             };
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
-            let taken = matches!(problem, StoreError::Conflict { .. });
-            if taken || expired {
-                interrupt.stop();
+            let gone = matches!(problem, StoreError::Conflict { .. } | StoreError::Damaged { .. });
+            if gone || expired {
+                interrupt.stop_because("the lease of this run is over");
                 return LeaseError::Lost {
                     cluster: self.cluster.clone(),
                     source: Some(Box::new(problem)),
@@ -249,10 +249,16 @@ impl Lease {
             Err(error) => return Err(error),
         };
         let stored = read(self.store.as_ref(), &path).await?;
-        let Some((mut record, version)) = stored.filter(|(record, _)| record.generation == self.generation)
-        else {
-            return Err(conflict);
+        let Some((mut record, version)) = stored else {
+            return Err(missing(
+                self.store.as_ref(),
+                &self.cluster,
+                "this run of keelson holds it",
+            ));
         };
+        if record.generation != self.generation {
+            return Err(conflict);
+        }
         change(&mut record);
         let version = self
             .store
@@ -274,6 +280,16 @@ async fn read(store: &dyn Store, path: &str) -> Result<Option<(LeaseRecord, Obje
             location: store.location(),
             problem: problem.to_string(),
         }),
+    }
+}
+
+/// That there is no lease of `cluster` although there has to be one: `why`. Beginning again at generation 1 would make
+/// everyone who has seen a higher one refuse this run, or obey an older one.
+pub fn missing(store: &dyn Store, cluster: &ClusterName, why: &str) -> StoreError {
+    StoreError::Damaged {
+        path: lease_path(cluster),
+        location: store.location(),
+        problem: format!("it is missing, although {why}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson_provider_api::{Action, Change, ClusterIdentity, Kind, Precondition, ResourceKey};
+use keelson_provider_api::{Action, Change, ClusterIdentity, Kind, ResourceKey};
 
 use super::error::OperationError;
 use super::identity::{self, ClusterRecord};
@@ -119,8 +119,8 @@ impl Session {
                 return Err(declined(interrupt, OperationError::Declined));
             }
             identity::begin(self.store(), &record).await?;
-            if options.only.is_none() {
-                self.keep_spec().await?;
+            if options.only.is_none() || !record.spec_is_kept {
+                identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
             }
             self.pin_assets().await?;
             let rounds = Rounds {
@@ -148,16 +148,6 @@ impl Session {
         let name = self.spec().name();
         let mark = format!("{}\n{}", self.parts.holder, lease.generation());
         Ok(identity::read_or_new(self.store(), name, self.clock().now(), &mark).await?)
-    }
-
-    async fn keep_spec(&self) -> Result<(), OperationError> {
-        let path = identity::spec_path(self.spec().name());
-        identity::check_kept_spec(self.store(), self.spec().name()).await?;
-        let spec = self.spec().to_yaml();
-        self.store()
-            .write(&path, spec.as_bytes(), Precondition::None)
-            .await?;
-        Ok(())
     }
 }
 

@@ -89,13 +89,12 @@ impl Session {
             return Ok(());
         }
         let name = self.spec().name();
-        let path = identity::spec_path(name);
-        let applied = self.store().read(&path).await?;
-        let applied_is_protected = match applied {
+        let applied_is_protected = match identity::kept_spec(self.store(), name).await? {
             None => false,
             // Protection that cannot be read may be there.
-            Some(object) => {
-                spec::load(&object.content, &path)
+            Some(applied) => {
+                let path = identity::spec_path(name);
+                spec::load(&applied, &path)
                     .map_err(|errors| StoreError::Damaged {
                         path,
                         location: self.store().location(),

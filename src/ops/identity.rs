@@ -21,6 +21,10 @@ pub struct ClusterRecord {
     pub uid: ClusterUid,
     /// When the first apply began.
     pub created_at: Timestamp,
+    /// True once the completed spec stands beside it, which is before anything is made: from then on a spec that is missing
+    /// was lost. False again while the cluster ends.
+    #[serde(default)]
+    pub spec_is_kept: bool,
     /// The authorities and long-lived keys that the state store keeps for it, by name, each with a digest of what is
     /// public of it. What stands here is on machines: it is never made anew.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -33,7 +37,8 @@ pub struct ClusterRecord {
 /// How often an amendment is tried while others write the record at the same time.
 const AMENDMENT_LIMIT: u32 = 16;
 
-fn path(name: &ClusterName) -> String {
+/// Where the record is kept.
+pub(super) fn path(name: &ClusterName) -> String {
     format!("{name}/cluster.json")
 }
 
@@ -44,7 +49,7 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
 
 /// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
 /// look at. Whether it is still valid does not matter: it may be of an older keelson.
-pub(super) async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
     let path = spec_path(name);
     let Some(object) = store.read(&path).await? else {
         return Ok(());
@@ -153,6 +158,7 @@ pub(super) async fn read_or_new(
         name: name.clone(),
         uid: ClusterUid::new(uid),
         created_at: now,
+        spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
     };
@@ -167,10 +173,46 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     write(store, record, Precondition::Absent).await
 }
 
+/// Keeps `spec`, the completed spec that the cluster is applied with, and notes that it is there. An apply that is killed in
+/// between has made nothing yet.
+pub(super) async fn keep_spec(
+    store: &dyn Store,
+    record: &ClusterRecord,
+    spec: &str,
+) -> Result<(), StoreError> {
+    check_kept_spec(store, &record.name).await?;
+    let path = spec_path(&record.name);
+    store.write(&path, spec.as_bytes(), Precondition::None).await?;
+    amend(store, &record.name, |record| record.spec_is_kept = true).await
+}
+
+/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far.
+pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<Option<Vec<u8>>, StoreError> {
+    let is_kept = read(store, name).await?.is_some_and(|record| record.spec_is_kept);
+    match store.read(&spec_path(name)).await? {
+        Some(object) => Ok(Some(object.content)),
+        None if is_kept => Err(StoreError::Damaged {
+            path: spec_path(name),
+            location: store.location(),
+            problem: format!("it is missing, although {} says that it was written", path(name)),
+        }),
+        None => Ok(None),
+    }
+}
+
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
 /// was cut short is taken up by the next destroy. The lease, the journal and backups stay: fencing generations never go
 /// back, a journal is for the time after, and so are backups.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
+    if read(store, name).await?.is_some() {
+        // Nothing of these is missed any more.
+        amend(store, name, |record| {
+            record.spec_is_kept = false;
+            record.keys.clear();
+            record.etcd_clusters.clear();
+        })
+        .await?;
+    }
     let mut doomed = kept_paths(name);
     doomed.extend([assets::path(name), spec_path(name), path(name)]);
     for path in doomed {

@@ -46,7 +46,7 @@ pub use kubeconfig::{Kubeconfig, KubeconfigRequest, NotAKubeconfig, merge_kubeco
 pub use login::login;
 pub use machine_access::{Login, LoginRequest, MachineAccess};
 pub use nodes::{BundleState, NodeEntry, NodeList, NodeState};
-pub use one_node::{DrainRequest, NodeAccess};
+pub use one_node::DrainRequest;
 pub use planning::{Forecast, Planned};
 pub use render::{Rendered, RenderedCertificate, RenderedMachine, RenderedRelease, render};
 pub use session::{Session, SessionParts};

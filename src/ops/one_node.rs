@@ -2,63 +2,13 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use keelson_provider_api::{ClusterIdentity, Progress, ProviderError};
+use keelson_provider_api::{Progress, ProviderError};
 
 use super::apply::{Applied, ApplyOptions, Approve};
 use super::error::OperationError;
 use super::session::Session;
 use crate::cluster::{ClusterProvider, DrainOptions, Drained};
 use crate::execute::{Interrupt, Reporter};
-
-/// The way to the nodes of a cluster, where it has an API.
-#[async_trait]
-pub trait NodeAccess: Send + Sync {
-    /// Keeps new pods off a node, or lets them come again.
-    ///
-    /// # Errors
-    /// When the API server does not answer, or there is no such node.
-    async fn cordon(
-        &self,
-        cluster: &ClusterIdentity,
-        node: &str,
-        is_cordoned: bool,
-    ) -> Result<(), ProviderError>;
-
-    /// Keeps new pods off a node and moves its pods elsewhere.
-    ///
-    /// # Errors
-    /// As [`cordon`](Self::cordon), and when pods are still there after the time that the options give.
-    async fn drain(
-        &self,
-        cluster: &ClusterIdentity,
-        node: &str,
-        options: &DrainOptions,
-        progress: &Progress<'_>,
-    ) -> Result<Drained, ProviderError>;
-}
-
-#[async_trait]
-impl NodeAccess for ClusterProvider {
-    async fn cordon(
-        &self,
-        cluster: &ClusterIdentity,
-        node: &str,
-        is_cordoned: bool,
-    ) -> Result<(), ProviderError> {
-        ClusterProvider::cordon(self, cluster, node, is_cordoned).await
-    }
-
-    async fn drain(
-        &self,
-        cluster: &ClusterIdentity,
-        node: &str,
-        options: &DrainOptions,
-        progress: &Progress<'_>,
-    ) -> Result<Drained, ProviderError> {
-        ClusterProvider::drain(self, cluster, node, options, progress).await
-    }
-}
 
 /// How a node is emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +127,7 @@ impl Session {
         .await
     }
 
-    fn node_access(&self) -> Result<&dyn NodeAccess, OperationError> {
+    fn node_access(&self) -> Result<&ClusterProvider, OperationError> {
         let name = self.spec().name().clone();
         if self.spec().is_etcd_alone() {
             return Err(OperationError::NoKubernetes(name));

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_provider_api::{Clock, ClusterIdentity, Store};
+use keelson_provider_api::{Clock, ClusterIdentity, Store, StoreError};
 
 use super::authorities::Authorities;
 use super::error::OperationError;
 use super::identity::{self, ClusterRecord};
 use super::machine_access::MachineAccess;
-use super::one_node::NodeAccess;
-use crate::execute::{Event, Interrupt, Journal, Lease, LeaseHolder, ProviderSet, Reporter};
+use crate::cluster::ClusterProvider;
+use crate::execute::{
+    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, ProviderSet, Reporter, lease,
+};
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
 use crate::spec::ValidSpec;
@@ -39,7 +41,7 @@ pub struct SessionParts {
     /// The way to single machines; `None` where they are in memory.
     pub machine_access: Option<Arc<dyn MachineAccess>>,
     /// The way to nodes; `None` where no API server answers.
-    pub node_access: Option<Arc<dyn NodeAccess>>,
+    pub node_access: Option<Arc<ClusterProvider>>,
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.
@@ -145,6 +147,20 @@ impl Session {
         }
     }
 
+    /// The lease as it is stored; none before the first apply. The record of a cluster is written under the lease, and no
+    /// lease is ever deleted: a cluster with a record and no lease is a damaged store.
+    pub(super) async fn stored_lease(&self) -> Result<Option<LeaseRecord>, StoreError> {
+        let (store, name) = (self.store(), self.spec().name());
+        // The record first: it may be that someone else is writing the lease, and then the record, just now.
+        let is_begun = identity::read(store, name).await?.is_some();
+        let stored = lease::holder(store, name).await?;
+        if stored.is_none() && is_begun {
+            let why = format!("{} is there", identity::path(name));
+            return Err(lease::missing(store, name, &why));
+        }
+        Ok(stored)
+    }
+
     /// The way to single machines.
     pub(super) fn machine_access(&self) -> Option<&dyn MachineAccess> {
         self.parts.machine_access.as_deref()
@@ -180,6 +196,7 @@ impl Session {
             time_to_live: parts.lease_time_to_live,
         };
         let name = parts.spec.name();
+        self.stored_lease().await?;
         let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
         let lease = Arc::new(lease);
         let generation = lease.generation();
@@ -192,17 +209,22 @@ impl Session {
         reporter.report(&taken);
         journal.report(&taken);
 
-        let mut lost = None;
+        let (mut lost, mut unwritten) = (None, None);
         let result = {
             let keep_lease = async {
                 lost = Some(lease.keep(interrupt).await);
+                std::future::pending::<()>().await;
+            };
+            let keep_journal = async {
+                unwritten = Some(journal.keep().await);
+                interrupt.stop_because("the journal cannot be written");
                 std::future::pending::<()>().await;
             };
             tokio::select! {
                 biased;
                 result = work(lease.clone(), journal.clone()) => result,
                 () = keep_lease => Err(OperationError::ClockStopped),
-                () = journal.keep() => Err(OperationError::ClockStopped),
+                () = keep_journal => Err(OperationError::ClockStopped),
             }
         };
         journal.report(&Event::LeaseReleased);
@@ -211,6 +233,9 @@ impl Session {
         reporter.report(&Event::LeaseReleased);
         if let Some(lost) = lost {
             return Err(lost.into());
+        }
+        if let (Some(unwritten), Err(OperationError::Interrupted(_))) = (unwritten, &result) {
+            return Err(unwritten.into());
         }
         let value = result?;
         saved?;

@@ -78,6 +78,6 @@ fn origin(spec: &ValidSpec, base_directory: &Path) -> Origin {
     match &spec.spec().assets.files {
         None => Origin::Upstream,
         Some(Location::Url(url)) => Origin::Mirror(url.as_str().trim_end_matches('/').to_owned()),
-        Some(Location::Path(path)) => Origin::Folder(base_directory.join(path)),
+        Some(Location::Path(path)) => Origin::Folder(super::beside(base_directory, path)),
     }
 }

@@ -34,7 +34,7 @@ impl ManifestReader for Manifests {
         let permanent = |problem: String| ProviderError::new(ErrorClass::Permanent, problem);
         match location {
             Location::Path(path) => {
-                let path = self.base_directory.join(path);
+                let path = super::beside(&self.base_directory, path);
                 read(&path).map_err(|error| permanent(format!("cannot read {}: {error}", path.display())))
             }
             Location::Url(url) => {

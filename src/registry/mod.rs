@@ -10,7 +10,7 @@ mod ssh;
 mod ssh_access;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +20,10 @@ use keelson_provider_api::{Clock, ProviderError, Store, StoreError};
 use keelson_provider_simulated::WorldLogError;
 
 use crate::assets::AssetError;
+use crate::cluster::ClusterProvider;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, MachineAccess, NodeAccess, Session, SessionParts};
+use crate::ops::{Authorities, MachineAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
@@ -66,6 +67,9 @@ pub enum ConnectError {
     /// The machines are simulated.
     #[error("the spec's machines are simulated: there is nothing to log in on")]
     InMemory,
+    /// The machines are simulated, and what a build remembers of real ones is not there.
+    #[error("the spec's machines are simulated: nothing is remembered of them that could be forgotten")]
+    NothingRemembered,
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
@@ -127,6 +131,11 @@ pub const PROVIDERS: &[&str] = &[
     expect(clippy::unused_async, reason = "the simulated world is reached at once")
 )]
 pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
+    // First of all: whoever has no such provider need not know what else is missing.
+    let provider = spec.spec().provider.field();
+    if !PROVIDERS.contains(&provider) {
+        return Err(ConnectError::NoProvider(provider));
+    }
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
     let spec = resolve_references(spec, &options.base_directory)?;
     let reached = match &spec.spec().provider {
@@ -170,6 +179,7 @@ pub async fn forget_host_key(
             let (_, store) = open_store(&spec.spec().state_store, base_directory)?;
             ssh::forget_host_key(spec, &store, name).await
         }
+        Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }
@@ -191,6 +201,7 @@ pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str)
             let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
             ssh::forget_host(spec, options, &store, name).await
         }
+        Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }
@@ -271,20 +282,47 @@ struct Reached {
     assets: AssetIndex,
     authorities: Option<Authorities>,
     machine_access: Option<Arc<dyn MachineAccess>>,
-    node_access: Option<Arc<dyn NodeAccess>>,
+    node_access: Option<Arc<ClusterProvider>>,
+}
+
+/// `path`, which is relative to `base`, as a person would write it: without parts that lead nowhere.
+fn beside(base: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let joined = base.join(path);
+    let parts = joined.components().filter(|part| *part != Component::CurDir);
+    let plain: PathBuf = parts.collect();
+    if plain.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        plain
+    }
 }
 
 fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
-    let path = base.join(file);
+    let path = beside(base, file);
     std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
 }
 
 fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {
     match store {
         StateStore::Directory(directory) => {
-            let directory = base.join(directory);
+            let directory = beside(base, directory);
             Ok((directory.clone(), Arc::new(DirectoryStore::new(directory))))
         }
         other => Err(ConnectError::NoStore(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_beside_another_is_plain() {
+        let plain = |base: &str, path: &str| beside(Path::new(base), path).display().to_string();
+        assert_eq!(plain(".", "./.keelson"), ".keelson");
+        assert_eq!(plain("./a/.", "././b"), "a/b");
+        assert_eq!(plain("a", "../b"), "a/../b", "a may be a link");
+        assert_eq!(plain("a", "/b"), "/b");
+        assert_eq!(plain(".", "."), ".");
     }
 }

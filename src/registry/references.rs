@@ -23,7 +23,7 @@ pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<Vali
     }
     let network = spec.network.clone();
     let spec = spec.with_manifest_digests(|path| {
-        let path = base_directory.join(path);
+        let path = super::beside(base_directory, path);
         match read(&path) {
             Ok(bytes) => Ok(Digest::of_bytes(&bytes)),
             Err(source) => Err(ConnectError::File { path, source }),

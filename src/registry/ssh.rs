@@ -16,9 +16,7 @@ use super::assets::fetcher;
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline, read_text};
-use crate::ops::{
-    Authorities, BroughtFiles, MachineAccess, NodeAccess, SpecBundles, cluster_provider, pinned_assets,
-};
+use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
     AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider,
@@ -52,7 +50,7 @@ pub(super) async fn reach(
         Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec))),
         Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
     ];
-    let mut node_access: Option<Arc<dyn NodeAccess>> = None;
+    let mut node_access = None;
     if !spec.is_etcd_alone() {
         let control_planes = Arc::new(ControlPlaneProvider::new(hosts.clone()));
         let manifests = Manifests::new(&options.base_directory, fetcher(spec)?);

@@ -1,6 +1,6 @@
 //! What is wrong with a spec, where, and what to do about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use keelson_provider_api::values::clip;
 use serde::Serialize;
@@ -35,6 +35,25 @@ pub struct SpecError {
     /// The line of the file, as far as a reader needs it.
     #[serde(skip)]
     excerpt: Option<Excerpt>,
+}
+
+/// The words that messages about a spec begin with; whoever shows them on a terminal may colour them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// `help`.
+    pub help: String,
+}
+
+impl Labels {
+    /// The words alone.
+    pub fn plain(severity: &str) -> Self {
+        Self {
+            severity: severity.to_owned(),
+            help: "help".to_owned(),
+        }
+    }
 }
 
 /// A line of the file and the place in it to point at.
@@ -120,20 +139,37 @@ impl Excerpt {
         let column = mark.column.saturating_sub(1);
         // Of a very long line, only the neighbourhood of the mark is shown.
         let skipped = column.saturating_sub(EXCERPT_CHARS / 2);
-        let visible = |character: char| if character.is_control() { ' ' } else { character };
-        let text: String = line
+        let shown: Vec<String> = line
             .chars()
             .skip(skipped)
             .take(EXCERPT_CHARS)
             .map(visible)
             .collect();
-        let before = column - skipped;
-        let room = text.chars().count().saturating_sub(before);
+        let width = |shown: &[String]| shown.iter().map(|shown| shown.chars().count()).sum();
+        let (before, rest) = shown.split_at((column - skipped).min(shown.len()));
+        let marked = mark.length.clamp(1, rest.len().max(1));
+        let length: usize = width(rest.get(..marked).unwrap_or_default());
         Some(Self {
-            text: text.trim_end().to_owned(),
-            before,
-            length: mark.length.clamp(1, room.max(1)),
+            text: shown.concat().trim_end().to_owned(),
+            // Behind the end of the line, where something is missing, there is nothing to measure.
+            before: width(before) + (column - skipped).saturating_sub(shown.len()),
+            length: length.max(1),
         })
+    }
+}
+
+/// A character as an excerpt shows it: what a terminal would obey, or show elsewhere than it stands, by its number.
+fn visible(character: char) -> String {
+    match character {
+        '\t' => " ".to_owned(),
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => character.escape_unicode().to_string(),
+        control if control.is_control() => control.escape_default().to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -182,29 +218,28 @@ impl SpecError {
         }
     }
 
-    /// Writes the error as a reader sees it, beginning with `severity`.
-    pub(crate) fn write(&self, severity: &str, origin: &str, out: &mut dyn fmt::Write) -> fmt::Result {
+    /// The error as a reader sees it, beginning with `labels`.
+    pub(crate) fn written(&self, labels: &Labels, origin: &str) -> String {
         let Self { line, column, .. } = self;
-        writeln!(
-            out,
-            "{severity}: {origin}:{line}:{column}: {}: {}",
-            self.path, self.problem
-        )?;
+        let mut text = format!(
+            "{}: {origin}:{line}:{column}: {}: {}\n",
+            labels.severity, self.path, self.problem
+        );
         if let Some(excerpt) = &self.excerpt {
             let number = line.to_string();
             let gutter = " ".repeat(number.len());
             let indent = " ".repeat(excerpt.before);
-            writeln!(out, "  {gutter} |")?;
-            writeln!(out, "  {number} | {}", excerpt.text)?;
-            writeln!(out, "  {gutter} | {indent}{}", "^".repeat(excerpt.length))?;
+            let pointer = "^".repeat(excerpt.length);
+            let _ = writeln!(text, "  {gutter} |\n  {number} | {}", excerpt.text);
+            let _ = writeln!(text, "  {gutter} | {indent}{pointer}");
         }
         if let Some(expected) = &self.expected {
-            writeln!(out, "    expected {expected}")?;
+            let _ = writeln!(text, "    expected {expected}");
         }
         if let Some(help) = &self.help {
-            writeln!(out, "    help: {help}")?;
+            let _ = writeln!(text, "    {}: {help}", labels.help);
         }
-        Ok(())
+        text
     }
 }
 
@@ -217,6 +252,21 @@ impl SpecErrors {
             errors,
             omitted,
         }
+    }
+
+    /// The errors as a reader sees them, each beginning with `labels`, and how many there are.
+    pub fn labelled(&self, labels: &Labels) -> String {
+        let shown = self.errors.iter().take(SHOWN_ERRORS);
+        let mut text: String = shown
+            .map(|error| error.written(labels, &self.origin) + "\n")
+            .collect();
+        let count = self.errors.len() + self.omitted;
+        let noun = if count == 1 { "error" } else { "errors" };
+        let _ = write!(text, "{}: {count} {noun}", self.origin);
+        if count > SHOWN_ERRORS {
+            let _ = write!(text, ", of which the first {SHOWN_ERRORS} are shown");
+        }
+        text
     }
 }
 
@@ -231,17 +281,7 @@ pub(crate) fn clip_origin(origin: &str) -> String {
 
 impl fmt::Display for SpecErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for error in self.errors.iter().take(SHOWN_ERRORS) {
-            error.write("error", &self.origin, formatter)?;
-            writeln!(formatter)?;
-        }
-        let count = self.errors.len() + self.omitted;
-        let noun = if count == 1 { "error" } else { "errors" };
-        write!(formatter, "{}: {count} {noun}", self.origin)?;
-        if count > SHOWN_ERRORS {
-            write!(formatter, ", of which the first {SHOWN_ERRORS} are shown")?;
-        }
-        Ok(())
+        formatter.write_str(&self.labelled(&Labels::plain("error")))
     }
 }
 

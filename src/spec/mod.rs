@@ -22,7 +22,7 @@ mod validate;
 pub mod versions;
 mod yaml;
 
-pub use errors::{SpecError, SpecErrors};
+pub use errors::{Labels, SpecError, SpecErrors};
 pub use explain::{ExplainError, ExplainedName, Explanation, explain};
 pub use load::{load, read_limit_bytes};
 pub use schema::schema;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use keelson_provider_api::values::{ClusterName, Digest};
 
-use super::errors::SpecError;
+use super::errors::{Labels, SpecError};
 use super::text::Location;
 use super::types::{Addon, Cluster, ClusterSpec, EtcdPlacement, Plugin};
 
@@ -173,11 +173,19 @@ impl std::ops::Deref for ValidSpec {
     }
 }
 
+impl SpecWarnings {
+    /// The warnings as a reader sees them, each beginning with `labels`.
+    pub fn labelled(&self, labels: &Labels) -> String {
+        let written = self
+            .warnings
+            .iter()
+            .map(|warning| warning.written(labels, &self.origin));
+        written.collect()
+    }
+}
+
 impl fmt::Display for SpecWarnings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for warning in &self.warnings {
-            warning.write("warning", &self.origin, formatter)?;
-        }
-        Ok(())
+        formatter.write_str(&self.labelled(&Labels::plain("warning")))
     }
 }

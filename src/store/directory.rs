@@ -66,6 +66,10 @@ impl DirectoryStore {
     fn read_file(&self, file: &Path, path: &str) -> Result<Option<Versioned>, StoreError> {
         let length = match fs::metadata(file) {
             Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(metadata) if metadata.is_dir() => {
+                let error = std::io::Error::from(ErrorKind::IsADirectory);
+                return Err(self.unavailable("read", path, error));
+            }
             Ok(_) => return Err(self.unavailable("read", path, "it is not a file")),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.unavailable("read", path, error)),
@@ -92,6 +96,11 @@ impl DirectoryStore {
             .recursive(true)
             .mode(0o700)
             .create(directory)
+            .map_err(|error| match error.kind() {
+                // Whatever has the name is no directory: one would do.
+                ErrorKind::AlreadyExists => ErrorKind::NotADirectory.into(),
+                _ => error,
+            })
     }
 
     /// Holds the store's lock until the file is dropped.

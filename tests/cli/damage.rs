@@ -14,6 +14,7 @@ const RECORD: &str = ".keelson/prod.example.com/cluster.json";
 const LEASE: &str = ".keelson/prod.example.com/lease";
 const KEPT_SPEC: &str = ".keelson/prod.example.com/spec.yaml";
 const WORLD: &str = ".keelson/simulated_world/aws/world.log";
+const WORLD_END: &str = ".keelson/simulated_world/aws/world.end";
 
 struct Damage {
     file: &'static str,
@@ -62,6 +63,12 @@ fn line_cut_out(bytes: Vec<u8>) -> Vec<u8> {
     [&lines[..3], &lines[4..]].concat().concat()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "one shape for all damages")]
+fn last_line_cut_off(bytes: Vec<u8>) -> Vec<u8> {
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    lines[..lines.len() - 1].concat()
+}
+
 fn another_name(bytes: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(bytes).unwrap();
     text.replace("prod.example.com", "other.example.com").into_bytes()
@@ -95,6 +102,9 @@ const DAMAGES: &[Damage] = &[
     Damage { file: WORLD, how: broken_middle, unharmed: NONE },
     Damage { file: WORLD, how: another_format, unharmed: NONE },
     Damage { file: WORLD, how: line_cut_out, unharmed: NONE },
+    Damage { file: WORLD, how: last_line_cut_off, unharmed: NONE },
+    Damage { file: WORLD_END, how: garbage, unharmed: NONE },
+    Damage { file: WORLD_END, how: empty, unharmed: NONE },
     Damage { file: WORLD, how: torn_tail, unharmed: ALL_WELL },
 ];
 
@@ -170,6 +180,97 @@ fn a_folder_where_a_file_should_be() {
 }
 
 #[test]
+fn a_file_that_is_gone() {
+    let lab = applied();
+    let apply_mends: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0), ("apply", 0)];
+    for (file, unharmed) in [
+        (RECORD, NONE),
+        (LEASE, NEED_NO_LEASE),
+        (KEPT_SPEC, apply_mends),
+        (WORLD, NONE),
+        // A world of an older keelson has none.
+        (WORLD_END, ALL_WELL),
+    ] {
+        check(&lab, &format!("{file} gone"), unharmed, |lab| {
+            std::fs::remove_file(lab.path(file)).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_first_apply_that_was_killed_before_its_spec_was_kept_can_be_destroyed() {
+    let lab = applied();
+    lab.edit(RECORD, "\"specIsKept\": true", "\"specIsKept\": false");
+    std::fs::remove_file(lab.path(KEPT_SPEC)).unwrap();
+    lab.expect(0, "destroy --yes --progress none");
+}
+
+#[test]
+fn a_cluster_that_was_destroyed_begins_a_new_life_with_or_without_its_lease() {
+    let lab = applied();
+    for generation in [3, 1] {
+        lab.expect(0, "destroy --yes --progress none");
+        if generation == 1 {
+            std::fs::remove_file(lab.path(LEASE)).unwrap();
+        }
+        lab.expect(0, "apply --yes --progress none");
+        let lease: serde_json::Value = serde_json::from_str(&lab.read(LEASE)).unwrap();
+        assert_eq!(lease["generation"], generation);
+    }
+}
+
+#[test]
+fn a_lease_written_by_hand_is_gone_on_from_when_it_is_high_enough() {
+    let lab = applied();
+    lab.edit("cluster.yaml", "replicas: 2", "replicas: 3");
+    lab.expect(0, "apply --yes --progress none");
+    let documented = include_str!("../../docs/state-store.md");
+    let (_, form) = documented.split_once("```json\n").unwrap();
+    let (form, _) = form.split_once("```").unwrap();
+    lab.edit("cluster.yaml", "replicas: 3", "replicas: 4");
+    lab.write(LEASE, form.replace("1000", "0"));
+    lab.expect(5, "apply --yes --progress none").says(&[
+        "fencing generation 1 is over: 2 has been seen",
+        "raise its `generation`",
+    ]);
+    lab.write(LEASE, form);
+    lab.expect(0, "apply --yes --progress none");
+    assert!(lab.read(LEASE).contains("1001"));
+}
+
+#[test]
+fn no_step_is_started_after_a_failure_that_every_other_would_share() {
+    let lab = Lab::with_spec(super::locks::SLOW);
+    let running = lab.start("apply --yes --progress json");
+    let reached = super::lab::wait_for(|| {
+        let text = std::fs::read_to_string(lab.path(WORLD)).unwrap_or_default();
+        text.lines().count() >= 4
+    });
+    assert!(reached);
+    std::fs::rename(lab.path(WORLD), lab.path("aside")).unwrap();
+    std::fs::create_dir(lab.path(WORLD)).unwrap();
+    let ran = running.end().expect(1, "apply");
+    let events: Vec<serde_json::Value> = ran
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let position = |name: &str| events.iter().position(|event| event["event"] == name);
+    let failed = position("step-failed").unwrap();
+    let after: Vec<_> = events[failed..]
+        .iter()
+        .filter(|event| event["event"] == "step-started")
+        .collect();
+    assert!(after.is_empty(), "{after:#?}");
+    assert!(position("stopping").is_some(), "{events:#?}");
+    let help = events[failed]["help"].as_str().unwrap();
+    assert!(
+        help.contains("a folder has the name that a file should have"),
+        "{help}"
+    );
+}
+
+#[test]
 fn a_file_where_a_folder_should_be() {
     let lab = Lab::with_spec(SPEC);
     for folder in [
@@ -185,7 +286,11 @@ fn a_file_where_a_folder_should_be() {
                 continue;
             }
             ran.expect(1, &format!("{command} with a file at {folder}"))
-                .says(&["error: ", "help: "]);
+                .says(&[
+                    "error: ",
+                    "help: ",
+                    "a file has the name that a folder should have",
+                ]);
             assert_eq!(lab.read(folder), "in the way");
         }
     }
@@ -206,6 +311,22 @@ fn the_words_for_damage() {
         session.note(&format!("{file} is damaged"));
         session.run(1, command);
     }
+    for (file, command) in [
+        (LEASE, "apply --yes"),
+        (LEASE, "status"),
+        (KEPT_SPEC, "destroy --yes"),
+        (WORLD, "status"),
+    ] {
+        session.lab = copy(&applied);
+        std::fs::remove_file(session.lab.path(file)).unwrap();
+        session.note(&format!("{file} is gone"));
+        session.run(1, command);
+    }
+    session.lab = copy(&applied);
+    let world = session.lab.read(WORLD);
+    session.lab.write(WORLD, last_line_cut_off(world.into_bytes()));
+    session.note(&format!("{WORLD} has lost its last line"));
+    session.run(1, "status");
     insta::assert_snapshot!("damage", session.transcript());
 }
 

@@ -66,6 +66,72 @@ fn a_spec_on_stdin() {
 }
 
 #[test]
+fn a_spec_from_a_pipe() {
+    let lab = Lab::with_spec(SPEC);
+    let fifo = lab.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    lab.expect(1, "validate -f fifo").says(&[
+        "cannot read fifo: it is a pipe, and nobody has begun to write to it",
+        "help: ",
+    ]);
+    let running = lab.start("validate -f fifo");
+    std::fs::write(&fifo, SPEC).unwrap();
+    running.end().expect(0, "validate -f fifo");
+    // What a shell makes of `-f <(cat cluster.yaml)`.
+    for file in ["/dev/fd/0", "/proc/self/fd/0", "/dev/stdin"] {
+        lab.run_with_input(&format!("validate -f {file}"), SPEC.as_bytes())
+            .expect(0, file);
+    }
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_shown_by_its_number() {
+    let text = SPEC.replace("name: workers", "name: w\u{202e}orkers\u{200b}");
+    let ran = Lab::with_spec(&text).expect(4, "validate");
+    assert!(!ran.stderr.contains(['\u{202e}', '\u{200b}']), "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let source = lines
+        .iter()
+        .position(|line| line.contains(r"name: w\u{202e}orkers\u{200b}"))
+        .unwrap();
+    let marked = lines[source + 1].find('^').unwrap();
+    let length = lines[source + 1].matches('^').count();
+    assert_eq!(
+        &lines[source][marked..marked + length],
+        r"w\u{202e}orkers\u{200b}"
+    );
+    // Raw bytes that no YAML may hold are told of as well, and shown in the same way.
+    Lab::with_spec(&SPEC.replace("name: workers", "name: \"w\u{1b}[31m\""))
+        .expect(4, "validate")
+        .says(&["U+001B", r"w\u{1b}[31m"]);
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_what_is_said_first() {
+    let lab = Lab::new();
+    for (example, provider) in [("aws-private", "aws"), ("digitalocean", "digitalocean")] {
+        let text = std::fs::read(format!("{}/examples/{example}.yaml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        lab.write("cluster.yaml", text);
+        for command in ["plan", "apply --yes", "node forget x", "node forget-key x"] {
+            lab.expect(1, command).says(&[
+                &format!("this build of keelson has no provider `{provider}`"),
+                &format!("`provider: {{ simulated: {{ like: {provider} }} }}`"),
+            ]);
+        }
+    }
+}
+
+#[test]
+fn nothing_of_a_simulated_machine_can_be_forgotten() {
+    let lab = Lab::with_spec(SPEC);
+    for command in ["node forget workers-1", "node forget-key workers-1"] {
+        lab.expect(1, command)
+            .says(&["the spec's machines are simulated", "help: "]);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_spec_for_programs() {
     let lab = Lab::with_spec(&SPEC.replace("replicas: 2", "replicas: two"));
     let json = lab.expect(4, "validate -o json").json();

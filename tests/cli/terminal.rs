@@ -202,6 +202,25 @@ fn no_color_means_no_colour() {
 }
 
 #[test]
+fn errors_of_a_spec_have_the_colours_of_all_errors() {
+    let lab = Lab::with_spec("kind: Clustre\n");
+    let mut of_spec = OnTerminal::start(&lab, "plan", 100, &[]);
+    of_spec.end(4);
+    let mut of_file = OnTerminal::start(&lab, "plan -f nowhere.yaml", 100, &[]);
+    of_file.end(1);
+    let label = |raw: &str, word: &str| raw.split_inclusive(word).next().unwrap().replace(' ', "");
+    assert_eq!(label(&of_spec.raw(), "error"), label(&of_file.raw(), "error"));
+    assert!(
+        label(&of_spec.raw(), "error").contains('\u{1b}'),
+        "{:?}",
+        of_spec.raw()
+    );
+    let mut plain = OnTerminal::start(&lab, "plan", 100, &[("NO_COLOR", "1")]);
+    plain.end(4);
+    assert!(!plain.raw().contains('\u{1b}'), "{:?}", plain.raw());
+}
+
+#[test]
 fn a_narrow_terminal_breaks_nothing() {
     let lab = Lab::with_spec(SLOW);
     let mut terminal = OnTerminal::start(&lab, "apply --yes", 20, &[]);

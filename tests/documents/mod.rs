@@ -142,6 +142,7 @@ fn links_between_documents_lead_somewhere() {
         "README.md",
         "docs/events.md",
         "docs/plan-format.md",
+        "docs/state-store.md",
         "docs/status-format.md",
         "docs/testing.md",
         "docs/performance.md",

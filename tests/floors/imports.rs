@@ -26,7 +26,15 @@ const FLOORS: &[Floor] = &[
     Floor {
         module: "cli",
         may_use: &[
-            "view", "registry", "assets", "ops", "execute", "plan", "pki", "spec",
+            "view",
+            "registry",
+            "assets",
+            "ops",
+            "execute",
+            "plan",
+            "pki",
+            "spec",
+            "whole_file",
         ],
         crates: &[API],
     },
@@ -77,7 +85,7 @@ const FLOORS: &[Floor] = &[
     // What a release is comes from `node`; this is who reads networks and disks for it.
     Floor {
         module: "assets",
-        may_use: &["node"],
+        may_use: &["node", "whole_file"],
         crates: &[API],
     },
     // Templates and how they quote come from `node`, the names of groups from `pki`.
@@ -105,6 +113,11 @@ const FLOORS: &[Floor] = &[
         module: "store",
         may_use: &[],
         crates: &[API],
+    },
+    Floor {
+        module: "whole_file",
+        may_use: &[],
+        crates: &[],
     },
 ];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keelson::execute::ProviderSet;
+use keelson::execute::{LeaseRecord, ProviderSet};
 use keelson::model::{Blueprint, MachineCertificates};
 use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, ClusterRecord, Login, LoginRequest, MachineAccess, Session, SessionParts};
@@ -201,9 +201,23 @@ pub(super) async fn begin(store: &MemoryStore, name: &ClusterName) {
         name: name.clone(),
         uid: ClusterUid::new("uid"),
         created_at: NOW,
+        spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
     };
+    let lease = LeaseRecord {
+        holder: "test".to_owned(),
+        purpose: "begin".to_owned(),
+        since: NOW,
+        expires_at: NOW,
+        generation: 1,
+        released: true,
+    };
+    let content = serde_json::to_vec(&lease).unwrap();
+    // One that is there from an earlier life stays.
+    let _ = store
+        .write(&format!("{name}/lease"), &content, Precondition::Absent)
+        .await;
     let content = serde_json::to_vec(&record).unwrap();
     let path = format!("{name}/cluster.json");
     store.write(&path, &content, Precondition::Absent).await.unwrap();

@@ -1,6 +1,7 @@
-//! Errors with their causes.
+//! Errors with their causes, and what to do about those that anyone can tell.
 
 use std::error::Error;
+use std::io;
 
 /// The causes of `error`, the nearest first, without itself.
 pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -19,6 +20,34 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     })
 }
 
+/// What a person can do about `error`, where it or a cause of it is a refusal by the file system that stays until someone
+/// sees to it.
+pub fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let errors = std::iter::once(error).chain(causes(error));
+    let mut refusals = errors.filter_map(|error| error.downcast_ref::<io::Error>());
+    refusals.find_map(|refusal| advice_on(refusal.kind()))
+}
+
+fn advice_on(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::StorageFull => "make room on the disk that it is on (`df -h` shows how full it is)",
+        io::ErrorKind::QuotaExceeded => "make room: your quota of the disk that it is on is used up",
+        io::ErrorKind::PermissionDenied => {
+            "see that you may read and write it and its folder (`ls -ld` shows who may)"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system that it is on can only be read: mount it for writing, or keep it elsewhere"
+        }
+        io::ErrorKind::IsADirectory => {
+            "a folder has the name that a file should have: see what it is, and move that one folder away"
+        }
+        io::ErrorKind::NotADirectory => {
+            "a file has the name that a folder should have: see what it is, and move that one file away"
+        }
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +58,28 @@ mod tests {
 
     fn says(what: &'static str, cause: Option<Says>) -> Says {
         Says(what, cause.map(Box::new))
+    }
+
+    #[test]
+    fn advice_fits_the_cause_however_deep_it_is() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outside")]
+        struct Outside(#[source] io::Error);
+        let of = |kind: io::ErrorKind| advice(&Outside(kind.into()));
+        assert!(of(io::ErrorKind::StorageFull).unwrap().contains("make room"));
+        assert!(
+            of(io::ErrorKind::IsADirectory)
+                .unwrap()
+                .contains("a folder has the name")
+        );
+        assert!(
+            of(io::ErrorKind::NotADirectory)
+                .unwrap()
+                .contains("a file has the name")
+        );
+        assert!(of(io::ErrorKind::PermissionDenied).unwrap().contains("may read"));
+        assert_eq!(of(io::ErrorKind::TimedOut), None, "it passes");
+        assert_eq!(advice(&says("alone", None)), None);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub mod store;
 pub mod values;
 
 pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, FoundOnMachine};
-pub use causes::{causes, with_causes};
+pub use causes::{advice, causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;

@@ -148,6 +148,9 @@ pub enum ErrorClass {
     Throttled,
     /// It stays as it is until someone changes something.
     Permanent,
+    /// Nothing that the provider does can succeed until someone changes something, as with a full disk under it: stop
+    /// everything.
+    Unusable,
     /// Another run of keelson holds the lease by now; stop everything.
     Fenced,
 }
@@ -157,7 +160,7 @@ impl ErrorClass {
     pub const fn may_pass(self) -> bool {
         match self {
             Self::Transient | Self::Unreachable | Self::Throttled => true,
-            Self::Permanent | Self::Fenced => false,
+            Self::Permanent | Self::Unusable | Self::Fenced => false,
         }
     }
 }

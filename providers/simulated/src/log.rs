@@ -4,9 +4,10 @@
 //! holds the lock on `world.lock`, reads what others wrote first, and appends. A line without its newline was torn
 //! by a crash and never counted; a whole line that cannot be read is damage, which is reported and left as it is.
 //! So is a line that is missing, twice there or changed: each begins with a check over its text and all lines before.
+//! How far the log goes is kept beside it ([`end`]), so that lines that are cut off its end are missed as well.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,8 +17,16 @@ use keelson_provider_api::values::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::end::End;
+pub use self::error::WorldLogError;
+use self::error::unavailable;
+use self::files::{make_directory, private, put_in_place};
 use crate::options::Like;
 use crate::world::{Effect, World};
+
+mod end;
+mod error;
+mod files;
 
 /// The format of the log that this version reads and writes.
 const FORMAT: u32 = 2;
@@ -34,41 +43,6 @@ const LEAST_LINES: usize = 1000;
 
 /// A log is rewritten when it has more than this many lines for each record that lives.
 const LINES_PER_RECORD: usize = 4;
-
-/// Why the world on disk cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WorldLogError {
-    /// The file system refused.
-    #[error("cannot {verb} {}", path.display())]
-    Unavailable {
-        /// What was tried, for example `append to`.
-        verb: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// What is written there cannot be understood. It is left as it is.
-    #[error("{}:{line} is damaged: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The world there is like another platform than the one that was asked for.
-    #[error("the world in {} is like {is}, not like {asked}", path.display())]
-    OtherPlatform {
-        /// The file.
-        path: PathBuf,
-        /// What it is like.
-        is: Like,
-        /// What was asked for.
-        asked: Like,
-    },
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -99,6 +73,8 @@ pub(crate) struct WorldLog {
     lines: usize,
     /// The check of the last of those lines.
     check: String,
+    /// How far the log has to go at least.
+    end: Option<End>,
 }
 
 /// Holds the lock on a log until it is dropped.
@@ -122,11 +98,24 @@ impl WorldLog {
             offset: 0,
             lines: 0,
             check: String::new(),
+            end: None,
         };
         let locked = log.lock()?;
-        if !locked.log.path.exists() {
-            locked.log.replace(1, &[])?;
+        let end = end::read(&locked.log.path)?;
+        match (&end, locked.log.path.symlink_metadata()) {
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                locked.log.replace(1, &[])?;
+            }
+            (Some(_), Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(WorldLogError::Missing {
+                    path: locked.log.path.clone(),
+                    end: end::path(&locked.log.path),
+                });
+            }
+            (_, Err(error)) => return Err(unavailable("read", &locked.log.path)(error)),
+            (_, Ok(_)) => {}
         }
+        locked.log.end = end;
         drop(locked);
         Ok(log)
     }
@@ -179,6 +168,7 @@ impl WorldLog {
             self.lines = 1;
             self.check = check;
         }
+        self.check_length(&reader)?;
         reader
             .seek(SeekFrom::Start(self.offset))
             .map_err(unavailable("read", &self.path))?;
@@ -195,8 +185,62 @@ impl WorldLog {
             world.apply(line.at, line.effects);
             self.offset += u64::try_from(text.len()).unwrap_or(0);
             self.lines += 1;
+            self.check_against_end()?;
+        }
+        self.check_end()
+    }
+
+    /// Makes sure that nothing was cut off while this process had the log open.
+    fn check_length(&self, reader: &BufReader<File>) -> Result<(), WorldLogError> {
+        let metadata = reader
+            .get_ref()
+            .metadata()
+            .map_err(unavailable("read", &self.path))?;
+        if metadata.len() < self.offset {
+            let problem = "it was cut off while it was in use";
+            return Err(self.damaged(self.lines, problem));
         }
         Ok(())
+    }
+
+    /// Makes sure that the line read last is the one that the end names, where it names that one.
+    fn check_against_end(&self) -> Result<(), WorldLogError> {
+        match &self.end {
+            Some(end) if (end.epoch, end.lines) == (self.epoch, self.lines) && end.check != self.check => {
+                let problem = format!("{} knows another line", end::path(&self.path).display());
+                Err(self.damaged(self.lines, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that the log goes as far as it is known to have gone.
+    fn check_end(&self) -> Result<(), WorldLogError> {
+        match &self.end {
+            Some(end) if end.is_after(&End::new(self.epoch, self.lines, "")) => {
+                let problem = format!(
+                    "the log ends before it, and {} says that it has {} lines",
+                    end::path(&self.path).display(),
+                    end.lines
+                );
+                Err(self.damaged(self.lines + 1, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes how far the log goes, for whoever opens it next. What cannot be noted is only not missed later.
+    fn note_end(&mut self) -> Result<(), WorldLogError> {
+        let now = End::new(self.epoch, self.lines, &self.check);
+        let path = self.path.clone();
+        let _locked = self.lock()?;
+        let noted = end::read(&path)?;
+        if noted.is_some_and(|noted| !now.is_after(&noted)) {
+            return Ok(());
+        }
+        let file = File::open(&path).map_err(unavailable("open", &path))?;
+        file.sync_all().map_err(unavailable("write", &path))?;
+        end::write(&path, &now)
     }
 
     /// What the line `text`, number `line`, says, and its check; the line before it has the check `before`.
@@ -222,7 +266,6 @@ impl WorldLog {
 
     /// Writes a new log with `lines` in place of the old one, in one step, and gives the last line's check.
     fn replace(&self, epoch: u64, lines: &[Line]) -> Result<String, WorldLogError> {
-        let draft = self.path.with_extension("log.new");
         let mut text = Vec::new();
         let header = Header {
             format: FORMAT,
@@ -233,13 +276,8 @@ impl WorldLog {
         for line in lines {
             check = push_line(&mut text, &check, line);
         }
-        let mut file = private(OpenOptions::new().create(true).write(true).truncate(true))
-            .open(&draft)
-            .map_err(unavailable("open", &draft))?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .map_err(unavailable("write", &draft))?;
-        std::fs::rename(&draft, &self.path).map_err(unavailable("replace", &self.path))?;
+        put_in_place(&self.path, &text)?;
+        end::write(&self.path, &End::new(epoch, lines.len() + 1, &check))?;
         Ok(check)
     }
 
@@ -319,6 +357,16 @@ impl Locked<'_> {
     }
 }
 
+impl Drop for WorldLog {
+    fn drop(&mut self) {
+        // Only what was read to its end and found whole.
+        if self.lines > 0 && self.check_end().is_ok() {
+            // Nothing more can be done about an error here, and nothing is wrong with the world.
+            let _ = self.note_end();
+        }
+    }
+}
+
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // The lock also goes when the process does; nothing more can be done about an error here.
@@ -340,26 +388,6 @@ fn push_line<T: Serialize>(text: &mut Vec<u8>, before: &str, line: &T) -> String
 
 fn check_of(before: &str, body: &[u8]) -> String {
     Digest::of_bytes(&[before.as_bytes(), b"\n", body].concat()).short(CHECK_DIGITS)
-}
-
-fn unavailable(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldLogError {
-    let path = path.to_owned();
-    move |source| WorldLogError::Unavailable { verb, path, source }
-}
-
-fn make_directory(directory: &Path) -> Result<(), WorldLogError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(unavailable("make", directory))
-}
-
-/// Options that keep a new file from everyone else's eyes.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 #[cfg(test)]

@@ -323,7 +323,5 @@ pub(crate) fn holder_of(cluster: &ClusterIdentity) -> Result<Holder, ProviderErr
 /// An error of the file under the world, with its causes.
 #[expect(clippy::needless_pass_by_value, reason = "it is used as a mapping function")]
 fn on_disk(error: WorldLogError) -> ProviderError {
-    ProviderError::new(ErrorClass::Permanent, with_causes(&error)).with_help(
-        "the simulated world's log is left as it is; move its directory away to begin with an empty world",
-    )
+    ProviderError::new(ErrorClass::Unusable, with_causes(&error)).with_help(error.help())
 }

@@ -144,7 +144,10 @@ pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
     let words = own_words(output);
     match output.status {
         FENCED_STATUS => ProviderError::new(ErrorClass::Fenced, format!("{host}: {words}"))
-            .with_help("another run of keelson works on this cluster; see its plan before you begin again"),
+            .with_help(
+                "another run of keelson works on this cluster: see its plan before you begin again; where there is none, \
+                 the lease in the state store is older than the machine: raise its `generation` above the one seen there",
+            ),
         BUSY_STATUS => ProviderError::new(ErrorClass::Transient, format!("{host}: {words}"))
             .with_help(format!("see what runs there: ssh {host} ps axf")),
         OTHER_CLUSTER_STATUS => ProviderError::new(ErrorClass::Permanent, format!("{host}: {words}"))

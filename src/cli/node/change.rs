@@ -1,7 +1,5 @@
 //! `keelson node add` and `keelson node remove`
 
-use std::sync::atomic::AtomicBool;
-
 use clap::Args;
 
 use crate::cli::arguments::{ClusterArgument, ProgressArgument};
@@ -77,23 +75,13 @@ impl Remove {
 impl Change {
     async fn run(&self, verb: Verb, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let session = self.spec.connect(terminal).await?;
-        if !self.yes {
-            self.progress.check_can_ask(terminal)?;
-        }
         let cluster = session.spec().name();
         let (command, question) = match verb {
             Verb::Add => ("add", format!("Bring {} into cluster {cluster}?", self.name)),
             Verb::Remove => ("remove", format!("Take {} out of cluster {cluster}?", self.name)),
         };
-        let ask = AskUser {
-            terminal,
-            interrupt,
-            answer: if self.yes { Answer::Yes } else { Answer::None },
-            quiet: self.progress.is_quiet(),
-            expected: "yes".to_owned(),
-            question,
-            shown: AtomicBool::new(false),
-        };
+        let answer = Answer::yes_if(self.yes);
+        let ask = AskUser::new(terminal, interrupt, answer, &self.progress, question)?;
         let reporter = self.progress.reporter(terminal);
         let (ask, reporter_ref) = (&ask, reporter.as_ref());
         let work = async {

@@ -7,6 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
 use crate::registry;
+use crate::spec::Provider;
 
 /// Forget the host key that was remembered for a bare host, as after it was installed anew
 #[derive(Debug, Args)]
@@ -22,7 +23,9 @@ impl ForgetKey {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
         let spec = self.spec.load(terminal)?;
         let hosts = spec.provider.hosts();
-        if !hosts.iter().any(|host| host.name.as_str() == self.name) {
+        if matches!(spec.provider, Provider::Ssh(_))
+            && !hosts.iter().any(|host| host.name.as_str() == self.name)
+        {
             let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
             let failure = Failure::usage(format!("the spec has no host `{}`", self.name));
             return Err(failure.with_help(format!("its hosts are: {}", names.join(", "))));

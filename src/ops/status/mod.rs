@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::error::OperationError;
 use super::session::Session;
-use crate::execute::{Interrupt, LeaseRecord, Reporter, lease};
+use crate::execute::{Interrupt, LeaseRecord, Reporter};
 use crate::plan::Problem;
 
 /// How often [`Session::wait_until_healthy`] looks.
@@ -153,7 +153,7 @@ impl Session {
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
         let planned = self.drive(self.look(reporter)).await?;
         let exists = self.identity().await?.uid.is_some();
-        let held = lease::holder(self.store(), self.spec().name()).await?;
+        let held = self.stored_lease().await?;
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         Ok(self.summarise(&planned, exists, lease))
     }

@@ -149,7 +149,8 @@ pub struct DigitaloceanProvider {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SshProvider {
-    /// The user to log in as: root, or one who may use sudo without a password.
+    /// The user to log in as: root, or one who may use sudo, without a password or with the one that the environment variable
+    /// `KEELSON_SUDO_PASSWORD` holds.
     #[serde(default = "default_user")]
     #[schemars(with = "UserName")]
     pub user: String,

@@ -70,6 +70,7 @@ const CHECKS: &[Check] = &[
     groups::labels_and_taints,
     groups::spot,
     network::ranges_are_apart,
+    network::ranges_are_of_one_family,
     network::ranges_are_usable,
     network::ranges_are_large_enough,
     network::plugin_is_pinned,

@@ -59,6 +59,31 @@ pub(super) fn ranges_are_apart(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
+/// API servers and nodes are reached at the machines' addresses, which have to be of the family of Services.
+pub(super) fn ranges_are_of_one_family(spec: &ClusterSpec, found: &mut Found) {
+    let (pods, services, machines) = (
+        spec.network.pod_cidr,
+        spec.network.service_cidr,
+        spec.network.machine_cidr,
+    );
+    let mut differ = |field: &'static str, problem: &str, help: &str| {
+        found.error(Finding::new(path_of!("spec", "network", field), problem).help(help));
+    };
+    if pods.is_ipv4() != services.is_ipv4() {
+        differ(
+            "serviceCIDR",
+            "pods and Services have addresses of different families",
+            "use IPv4 for both, or IPv6 for both",
+        );
+    } else if spec.provider.family() != Family::Ssh && machines.is_ipv4() && !services.is_ipv4() {
+        differ(
+            "serviceCIDR",
+            "pods and Services have IPv6 addresses, and machines of a cloud have IPv4 ones",
+            "use IPv4 ranges for `podCIDR` and `serviceCIDR`",
+        );
+    }
+}
+
 /// Ranges with a meaning of their own (RFC 6890) in which no pod, Service or machine can live.
 const UNUSABLE: &[(&str, [u8; 4], u8)] = &[
     ("this network", [0, 0, 0, 0], 8),
@@ -100,16 +125,6 @@ pub(super) fn ranges_are_usable(spec: &ClusterSpec, found: &mut Found) {
                 format!("`{range}` is not a private range: its owners cannot be reached from the cluster");
             found.warn(Finding::new(path, problem).help("use a private range, such as one of 10.0.0.0/8"));
         }
-    }
-    let (pods, services) = (spec.network.pod_cidr, spec.network.service_cidr);
-    if pods.is_ipv4() != services.is_ipv4() {
-        found.error(
-            Finding::new(
-                path_of!("spec", "network", "serviceCIDR"),
-                "pods and Services have addresses of different families",
-            )
-            .help("use IPv4 for both, or IPv6 for both"),
-        );
     }
 }
 

@@ -20,7 +20,7 @@ const CLUSTER_NAME_LIMIT_CHARS: usize = 100;
 fn check_label(label: &str) -> Result<(), InvalidText> {
     let shown = clip(label);
     if label.is_empty() {
-        return Err(InvalidText::new("it is empty, or has an empty part between dots"));
+        return Err(InvalidText::new("it is empty"));
     }
     if label.len() > LABEL_LIMIT_CHARS {
         return Err(InvalidText::new(format!(
@@ -91,6 +91,12 @@ impl TextValue for ClusterName {
                 "`{}` has {} characters, {CLUSTER_NAME_LIMIT_CHARS} is the limit",
                 clip(text),
                 text.chars().count()
+            )));
+        }
+        if text.split('.').any(str::is_empty) && !text.is_empty() {
+            return Err(InvalidText::new(format!(
+                "`{}` has an empty part; dots stand between parts of a-z, 0-9 and -, one at a time",
+                clip(text)
             )));
         }
         text.split('.').try_for_each(check_label)?;

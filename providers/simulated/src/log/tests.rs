@@ -108,6 +108,79 @@ async fn lines_that_are_missing_repeated_or_changed_are_noticed() {
     }
 }
 
+/// The text of a log with three machines whose process has ended.
+async fn ended(directory: &TempDir) -> String {
+    let fixture = Fixture::over(open(directory));
+    for name in ["a", "b", "c"] {
+        fixture.done(Fixture::machine(name)).await;
+    }
+    drop(fixture);
+    fs::read_to_string(path(directory)).unwrap()
+}
+
+fn problem(directory: &TempDir) -> String {
+    let opened = SimulatedWorld::open(&directory.path().join("world"), options());
+    opened.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_log_that_lost_its_end_or_is_gone_is_noticed() {
+    let directory = TempDir::new().unwrap();
+    let text = ended(&directory).await;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for kept in 1..lines.len() {
+        fs::write(path(&directory), lines[..kept].concat()).unwrap();
+        let problem = problem(&directory);
+        let expected = format!("world.log:{} is damaged: the log ends before it", kept + 1);
+        assert!(problem.contains(&expected), "{problem}");
+    }
+    fs::remove_file(path(&directory)).unwrap();
+    let problem = problem(&directory);
+    assert!(problem.contains("world.log is missing, although "), "{problem}");
+    assert!(!path(&directory).exists(), "no new world is begun");
+    fs::write(path(&directory), text).unwrap();
+    open(&directory);
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_while_it_is_open_is_noticed() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done(Fixture::machine("a")).await;
+    let text = fs::read_to_string(path(&directory)).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let cut = lines[..lines.len() - 1].concat();
+    fs::write(path(&directory), &cut).unwrap();
+    let (class, message) = rejection(fixture.carry_out(&create(Fixture::machine("b"))).await);
+    assert_eq!(class, ErrorClass::Unusable);
+    assert!(message.contains("was cut off while it was in use"), "{message}");
+    drop(fixture);
+    assert_eq!(fs::read_to_string(path(&directory)).unwrap(), cut);
+}
+
+#[tokio::test]
+async fn an_end_that_a_crash_left_behind_is_no_damage() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let end = directory.path().join("world/world.end");
+    let of_before = fs::read(&end).unwrap();
+    ended(&directory).await;
+    let of_now = fs::read(&end).unwrap();
+    assert_ne!(of_before, of_now);
+    // Killed before the end was noted.
+    fs::write(&end, of_before).unwrap();
+    drop(open(&directory));
+    assert_eq!(fs::read(&end).unwrap(), of_now, "noted by the next one");
+    // Made by a version that notes no ends.
+    fs::remove_file(&end).unwrap();
+    drop(open(&directory));
+    assert_eq!(fs::read(&end).unwrap(), of_now);
+    // Killed while the world was made: there is a lock, and nothing else.
+    fs::remove_file(&end).unwrap();
+    fs::remove_file(path(&directory)).unwrap();
+    open(&directory);
+}
+
 #[test]
 fn a_world_keeps_its_platform() {
     let directory = TempDir::new().unwrap();

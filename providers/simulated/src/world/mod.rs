@@ -234,7 +234,11 @@ impl World {
                 ErrorClass::Fenced,
                 format!("fencing generation {generation} is over: {highest} has been seen"),
             )
-            .with_help("another run of keelson took the lease; run the command again when it has ended")),
+            .with_help(
+                "another run of keelson took the lease, and the command can be run again when that has ended; where there \
+                 is none, the lease in the state store is older than the world: raise its `generation` above what has been \
+                 seen",
+            )),
             Some(highest) if generation == highest => Ok(Vec::new()),
             _ => Ok(vec![Effect::Fence {
                 cluster: cluster.clone(),

@@ -1,0 +1,78 @@
+//! Labels and taints, which others change as well.
+
+use keelson_provider_api::{Kind, Resource};
+use serde_json::{Value, json};
+
+use super::{object, taint, worker};
+use crate::cluster::api_server::Stage;
+use crate::cluster::scene::{Scene, block_on};
+
+#[test]
+fn labels_and_taints_change_as_far_as_they_are_keelsons() {
+    block_on(async {
+        let scene = Scene::founded().await;
+        scene
+            .make(
+                "w",
+                worker(&[("a", "1"), ("b", "2")], &[taint("x", "1"), taint("y", "")]),
+            )
+            .await
+            .unwrap();
+        scene.api.with(|world| {
+            world.edit("v1", "Node", "", "w", |node| {
+                node["metadata"]["labels"]["theirs"] = json!("kept");
+                node["spec"]["taints"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(json!({ "key": "theirs", "effect": "NoExecute" }));
+            });
+        });
+        let _ = scene.machines.deeds();
+        let wanted = worker(&[("a", "9"), ("c", "3")], &[taint("y", ""), taint("x", "2")]);
+        scene.make("w", wanted.clone()).await.unwrap();
+        assert_eq!(scene.machines.deeds(), ["rewrite w"]);
+        assert_eq!(
+            scene.present(Kind::Node, "w").await.resource,
+            Resource::from(wanted.clone())
+        );
+        let labels = &object(&scene)["metadata"]["labels"];
+        assert_eq!((&labels["theirs"], &labels["b"]), (&json!("kept"), &Value::Null));
+        let keys: Vec<Value> = object(&scene)["spec"]["taints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|taint| taint["key"].clone())
+            .collect();
+        assert_eq!(keys, ["node.kubernetes.io/not-ready", "y", "theirs", "x"]);
+        // Someone else changes what is keelson's: that is seen and put right.
+        scene.api.with(|world| {
+            world.edit("v1", "Node", "", "w", |node| {
+                node["metadata"]["labels"]["a"] = json!("0");
+            });
+        });
+        assert_ne!(
+            scene.present(Kind::Node, "w").await.resource,
+            Resource::from(wanted.clone())
+        );
+        scene.make("w", wanted.clone()).await.unwrap();
+        assert_eq!(
+            scene.present(Kind::Node, "w").await.resource,
+            Resource::from(wanted)
+        );
+    });
+}
+
+#[test]
+fn a_node_that_someone_else_changes_meanwhile_is_labelled_all_the_same() {
+    block_on(async {
+        let scene = Scene::founded().await;
+        scene.make("w", worker(&[], &[])).await.unwrap();
+        // Every second look at the node is followed by a change of its kubelet's.
+        scene
+            .api
+            .with(|world| world.stages.insert("w".to_owned(), vec![Stage::Ready; 8].into()));
+        scene.api.fail(|_, _| None);
+        scene.make("w", worker(&[("a", "1")], &[])).await.unwrap();
+        assert_eq!(object(&scene)["metadata"]["labels"]["a"], "1");
+    });
+}

@@ -1,0 +1,162 @@
+//! A state store that fails while an operation goes on.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use keelson::execute::{Event, Interrupt, LeaseError, ProviderSet, Reporter, Silent};
+use keelson::node::AssetIndex;
+use keelson::ops::{
+    ApplyOptions, Approval, Approve, AutoApprove, OperationError, Planned, Session, SessionParts,
+};
+use keelson::spec;
+use keelson_provider_api::store::ObjectVersion;
+use keelson_provider_api::{Precondition, Store, StoreError, Versioned};
+use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers};
+
+use super::block_on;
+
+/// A store on a disk that has room for everything but journals.
+struct FullForJournals(MemoryStore);
+
+#[async_trait]
+impl Store for FullForJournals {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError> {
+        self.0.read(path).await
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        content: &[u8],
+        precondition: Precondition,
+    ) -> Result<ObjectVersion, StoreError> {
+        if path.contains("/journal/") {
+            return Err(StoreError::Unavailable {
+                verb: "write",
+                path: path.to_owned(),
+                location: self.location(),
+                source: Box::new(std::io::Error::from(ErrorKind::StorageFull)),
+            });
+        }
+        self.0.write(path, content, precondition).await
+    }
+
+    async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
+        self.0.delete(path, precondition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.0.list(prefix).await
+    }
+}
+
+fn session(store: Arc<dyn Store>) -> Session {
+    let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
+                provider: { simulated: {} }\n";
+    let options = SimulatedOptions {
+        start: Timestamp::UNIX_EPOCH,
+        ..SimulatedOptions::new(Like::Aws, 0)
+    };
+    let world = SimulatedWorld::in_memory(options);
+    Session::new(SessionParts {
+        spec: spec::load(text.as_bytes(), "test").unwrap(),
+        providers: ProviderSet::new(providers(&world)).unwrap(),
+        clock: world.clock(),
+        assets: AssetIndex::Imagined,
+        store,
+        lease_clock: world.clock(),
+        holder: "test".to_owned(),
+        lease_time_to_live: Duration::from_secs(30),
+        authorities: None,
+        machine_access: None,
+        node_access: None,
+    })
+}
+
+#[derive(Default)]
+struct Listener(std::sync::Mutex<Vec<Event>>);
+
+impl Reporter for Listener {
+    fn report(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+#[test]
+fn nothing_new_is_started_once_the_journal_cannot_be_written_for_good() {
+    block_on(async {
+        let session = session(Arc::new(FullForJournals(MemoryStore::new())));
+        let listener = Listener::default();
+        let applied = session
+            .apply(
+                &ApplyOptions::default(),
+                &AutoApprove,
+                &listener,
+                &Interrupt::new(),
+            )
+            .await;
+        let Err(OperationError::Store(StoreError::Unavailable { path, .. })) = &applied else {
+            panic!("{applied:?}")
+        };
+        assert!(path.contains("/journal/"), "{path}");
+        let events = listener.0.into_inner().unwrap();
+        let stopping = events.iter().position(
+            |event| matches!(event, Event::Stopping { reason, .. } if reason == "the journal cannot be written"),
+        );
+        let later = &events[stopping.unwrap()..];
+        let is_start = |event: &&Event| matches!(event, Event::StepStarted { .. });
+        assert_eq!(later.iter().find(is_start), None);
+        assert!(
+            later.iter().any(|event| matches!(event, Event::StepDone { .. })),
+            "{later:?}"
+        );
+    });
+}
+
+/// Says yes, and loses the lease meanwhile.
+struct LosesTheLease<'a>(&'a dyn Store);
+
+#[async_trait]
+impl Approve for LosesTheLease<'_> {
+    async fn approve(&self, _planned: &Planned) -> Approval {
+        self.0.delete("prod/lease", Precondition::None).await.unwrap();
+        Approval::Yes
+    }
+}
+
+#[test]
+fn a_lease_that_goes_while_it_is_held_is_damage_and_stays_away() {
+    block_on(async {
+        let store = Arc::new(MemoryStore::new());
+        let session = session(store.clone());
+        let loses = LosesTheLease(store.as_ref());
+        let applied = session
+            .apply(&ApplyOptions::default(), &loses, &Silent, &Interrupt::new())
+            .await;
+        let Err(OperationError::Lease(LeaseError::Lost {
+            source: Some(why), ..
+        })) = &applied
+        else {
+            panic!("{applied:?}")
+        };
+        assert!(
+            matches!(why.as_ref(), StoreError::Damaged { path, .. } if path == "prod/lease"),
+            "{why:?}"
+        );
+        assert_eq!(store.read("prod/lease").await.unwrap(), None);
+        let again = session
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+            .await;
+        assert!(
+            matches!(&again, Err(OperationError::Store(StoreError::Damaged { path, .. })) if path == "prod/lease"),
+            "{again:?}"
+        );
+    });
+}
