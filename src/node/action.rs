@@ -203,12 +203,7 @@ impl Action {
                 access,
                 source,
                 units,
-            } => [
-                words(&["file", path]),
-                access.fields(),
-                words(&[source, &list(units)]),
-            ]
-            .concat(),
+            } => placed("file", path, *access, source, units),
             Self::Unpack {
                 path,
                 mode,
@@ -230,12 +225,7 @@ impl Action {
                 access,
                 name,
                 units,
-            } => [
-                words(&["secret", path]),
-                access.fields(),
-                words(&[name, &list(units)]),
-            ]
-            .concat(),
+            } => placed("secret", path, *access, name, units),
             Self::Install {
                 path,
                 mode,
@@ -267,6 +257,14 @@ impl Access {
             self.group.to_owned(),
         ]
     }
+}
+
+/// The fields of something that is put at `path` for `units`.
+fn placed(verb: &str, path: &str, access: Access, source: &str, units: &[&str]) -> Vec<String> {
+    let mut fields = vec![verb.to_owned(), path.to_owned()];
+    fields.extend(access.fields());
+    fields.extend([source.to_owned(), list(units)]);
+    fields
 }
 
 fn list(units: &[&str]) -> String {

@@ -1,26 +1,17 @@
 //! Makes the world what the spec says.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson_provider_api::{Action, Change, ClusterIdentity, Kind, ResourceKey};
+use keelson_provider_api::{Action, Change, ClusterIdentity, Kind};
 
 use super::error::OperationError;
 use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
+use super::rounds::{Rounds, check_works, declined};
 use super::session::Session;
-use crate::execute::event::Both;
-use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
-use crate::plan::{self, DesiredState, Plan, Problem, Step};
-
-/// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
-const ROUND_LIMIT: u32 = 6;
-
-/// How often a cluster that does not work in the end is looked at again.
-const SETTLING_LOOKS: u32 = 6;
-/// The time between two such looks.
-const SETTLING_PAUSE: Duration = Duration::from_secs(5);
+use crate::execute::{Executed, Interrupt, Lease, Reporter};
+use crate::plan::{self, DesiredState, Plan, Step};
 
 /// How an apply is done.
 #[derive(Debug, Clone, Default)]
@@ -131,7 +122,7 @@ impl Session {
                 interrupt,
                 approve,
             };
-            let (applied, last) = rounds.converge(&identity, desired, first).await?;
+            let (applied, last) = Box::pin(rounds.converge(&identity, desired, first)).await?;
             let last = Box::pin(rounds.settle(last)).await?;
             let with_data = plan::clusters_with_data(&last.observation);
             identity::amend(self.store(), self.spec().name(), |record| {
@@ -148,15 +139,6 @@ impl Session {
         let name = self.spec().name();
         let mark = format!("{}\n{}", self.parts.holder, lease.generation());
         Ok(identity::read_or_new(self.store(), name, self.clock().now(), &mark).await?)
-    }
-}
-
-/// Who is interrupted while being asked has not said no.
-pub(super) fn declined(interrupt: &Interrupt, no: OperationError) -> OperationError {
-    if interrupt.is_stopped() {
-        OperationError::Interrupted(None)
-    } else {
-        no
     }
 }
 
@@ -205,129 +187,4 @@ fn is_same(saved: &Step, now: &Step) -> bool {
 fn begins_without_a_machine(planned: &Planned) -> bool {
     let mut blocked = planned.report.blocked.iter();
     blocked.any(|blocked| blocked.key.kind() == Kind::Machine) && planned.observation.owned().next().is_none()
-}
-
-/// The loop of looking, planning and carrying out.
-pub(super) struct Rounds<'a> {
-    pub session: &'a Session,
-    pub lease: &'a Lease,
-    pub journal: &'a Journal,
-    pub reporter: &'a dyn Reporter,
-    pub interrupt: &'a Interrupt,
-    pub approve: &'a dyn Approve,
-}
-
-impl Rounds<'_> {
-    /// Carries `planned` out, and whatever is left to do afterwards, until nothing is. Gives the last look at the world, too.
-    pub(super) async fn converge(
-        &self,
-        identity: &ClusterIdentity,
-        desired: DesiredState,
-        planned: Planned,
-    ) -> Result<(Applied, Planned), OperationError> {
-        let mut approved: BTreeSet<(ResourceKey, &'static str)> =
-            planned.plan.outline().into_iter().collect();
-        let mut applied = Applied {
-            identity: identity.clone(),
-            rounds: Vec::new(),
-            first_plan: Some(planned.plan.clone()),
-            left_out: 0,
-        };
-        let mut planned = planned;
-        for _ in 0..ROUND_LIMIT {
-            if planned.plan.is_empty() {
-                return finish(applied, planned);
-            }
-            let executed = self.execute(&planned.plan).await;
-            let ended = outcome(&executed);
-            applied.rounds.push(executed);
-            ended?;
-            planned = self
-                .session
-                .look_and_plan(identity, desired.clone(), self.reporter)
-                .await?;
-            let outline = planned.plan.outline();
-            if !outline.iter().all(|step| approved.contains(step)) {
-                if self.approve.approve(&planned).await == Approval::No {
-                    return Err(declined(self.interrupt, OperationError::DeclinedRest));
-                }
-                approved.extend(outline);
-            }
-        }
-        if planned.plan.is_empty() {
-            finish(applied, planned)
-        } else {
-            Err(OperationError::NotConverged(ROUND_LIMIT))
-        }
-    }
-
-    /// Looks again for a while as long as the cluster as a whole does not work: what was restarted just now needs a moment.
-    async fn settle(&self, mut last: Planned) -> Result<Planned, OperationError> {
-        let session = self.session;
-        for _ in 0..SETTLING_LOOKS {
-            if check_works(&last).is_ok() {
-                break;
-            }
-            tokio::select! {
-                () = session.clock().sleep(SETTLING_PAUSE) => {}
-                () = self.interrupt.stopped() => break,
-            }
-            let identity = last.plan.cluster().clone();
-            last = session
-                .look_and_plan(&identity, last.desired, self.reporter)
-                .await?;
-        }
-        Ok(last)
-    }
-
-    async fn execute(&self, plan: &Plan) -> Executed {
-        let reporter = Both(self.reporter, self.journal);
-        let session = self.session;
-        Execution::new(
-            plan,
-            self.lease,
-            session.providers(),
-            session.clock(),
-            &reporter,
-            self.interrupt,
-        )
-        .run()
-        .await
-    }
-}
-
-fn outcome(executed: &Executed) -> Result<(), OperationError> {
-    if executed.failures.is_empty() && executed.stopped {
-        return Err(OperationError::Interrupted(Some(Box::new(executed.clone()))));
-    }
-    if executed.is_complete() {
-        Ok(())
-    } else {
-        Err(OperationError::StepsFailed(Box::new(executed.clone())))
-    }
-}
-
-fn finish(applied: Applied, last: Planned) -> Result<(Applied, Planned), OperationError> {
-    if last.report.is_blocked() {
-        return Err(OperationError::Blocked(Box::new(last.report)));
-    }
-    let applied = Applied {
-        left_out: last.report.left_out,
-        ..applied
-    };
-    Ok((applied, last))
-}
-
-/// A cluster that is as the spec says and does not work is no success.
-fn check_works(last: &Planned) -> Result<(), OperationError> {
-    let problems = last.report.problems.iter();
-    let of_all: Vec<Problem> = problems
-        .filter(|problem| problem.resource.is_none())
-        .cloned()
-        .collect();
-    if of_all.is_empty() {
-        Ok(())
-    } else {
-        Err(OperationError::Down(of_all))
-    }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{Observation, ResourceKey, StoreError};
 
-use super::apply::{Approval, Approve, Rounds, declined};
+use super::apply::{Approval, Approve};
 use super::error::OperationError;
 use super::identity;
+use super::rounds::{Rounds, declined};
 use super::session::Session;
 use crate::execute::observe::observe_all;
 use crate::execute::{Interrupt, Reporter};
@@ -70,7 +71,7 @@ impl Session {
                 interrupt,
                 approve,
             };
-            let (applied, _) = rounds.converge(&identity, desired, planned).await?;
+            let (applied, _) = Box::pin(rounds.converge(&identity, desired, planned)).await?;
             let left = observe_all(self.providers(), self.clock(), &identity, []).await;
             check_nothing_left(&left)?;
             identity::end(self.store(), name).await?;

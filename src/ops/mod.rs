@@ -27,6 +27,7 @@ mod nodes;
 mod one_node;
 mod planning;
 mod render;
+mod rounds;
 mod session;
 mod status;
 

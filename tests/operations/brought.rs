@@ -7,7 +7,7 @@ use keelson::model::{Blueprint, Classes, MachineCertificates};
 use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, SpecBundles};
 use keelson::pki::{Seal, Terms, issue};
-use keelson::spec;
+use keelson::spec::{self, ValidSpec};
 use keelson_provider_api::Resource;
 use keelson_provider_api::bundle::{BundleRecord, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::Effect;
@@ -46,9 +46,8 @@ async fn made(authorities: &Authorities, wanted: &MachineCertificates) -> BTreeM
     certificates
 }
 
-#[test]
-fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
-    let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+/// The authorities of a cluster that has begun.
+fn authorities(spec: &ValidSpec) -> Authorities {
     let options = SimulatedOptions {
         start: NOW,
         ..SimulatedOptions::new(Like::Ssh, 1)
@@ -57,7 +56,13 @@ fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
     let store = Arc::new(MemoryStore::new());
     let name = spec.name().clone();
     block_on(begin(&store, &name));
-    let authorities = Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, Vec::new());
+    Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, Vec::new())
+}
+
+#[test]
+fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
+    let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+    let authorities = authorities(&spec);
     let bundles = |certificate: &str| {
         let files = [
             ("ca.crt", "ca"),
