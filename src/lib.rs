@@ -171,7 +171,7 @@
 //!   like one that is only switched off, so no plan decides it. A cluster is not destroyed around a member of etcd that is silent.
 //! - **Keys that were pinned for hosts outlive the cluster**, in `<cluster>/hosts/`: another key on the same host would be a sign
 //!   of someone in its place.
-//! - **A machine that does not answer is given up after two minutes**; other troubles that pass are tried twelve times.
+//! - **A machine that does not answer is given up 90 s after its first failed call**; other troubles that pass are tried twelve times.
 
 pub mod addons;
 pub mod assets;

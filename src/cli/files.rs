@@ -1,7 +1,7 @@
 //! Files that the user names, and who the user is.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -75,26 +75,6 @@ fn open(file: &Path) -> io::Result<File> {
             PIPE_PATIENCE.as_secs()
         );
         Err(io::Error::new(io::ErrorKind::TimedOut, problem))
-    })
-}
-
-/// Writes a new file that only the user can read; an old one is kept unless `overwrite`.
-pub(super) fn write(file: &Path, content: &str, overwrite: bool) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    if overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    let shown = file.display();
-    let result = options
-        .open(file)
-        .and_then(|mut opened| opened.write_all(content.as_bytes()));
-    result.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(file),
-        _ => Failure::failed(format!("cannot write {shown}: {}", reason(&error)))
-            .with_help("name a file in a folder that you may write to"),
     })
 }
 

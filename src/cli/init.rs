@@ -124,7 +124,12 @@ impl Init {
             terminal.data(&text)?;
             return Ok(EXIT_DONE);
         }
-        files::write(&self.out, &text, self.force)?;
+        files::put(
+            &self.out,
+            text.as_bytes(),
+            files::Permissions::Private,
+            self.force,
+        )?;
         let file = self.out.display();
         terminal.note(&format!(
             "{file}: the spec of cluster {}, for you to edit",

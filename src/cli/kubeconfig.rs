@@ -64,7 +64,12 @@ impl Kubeconfig {
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("kubeconfig")))?;
         match (&self.out, &self.merge) {
-            (Some(file), _) => files::write(file, kubeconfig.yaml.expose(), self.force)?,
+            (Some(file), _) => files::put(
+                file,
+                kubeconfig.yaml.expose().as_bytes(),
+                Permissions::Private,
+                self.force,
+            )?,
             (None, Some(file)) => {
                 let file = match file {
                     Some(file) => file.clone(),

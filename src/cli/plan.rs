@@ -74,7 +74,12 @@ impl Plan {
             (None, PlanFormat::Html) => plan_picture::html(&planned, &typical),
         };
         if let Some(file) = &self.out {
-            files::write(file, &json(&planned)?, self.force)?;
+            files::put(
+                file,
+                json(&planned)?.as_bytes(),
+                files::Permissions::Private,
+                self.force,
+            )?;
         }
         terminal.data(&text)?;
         if let Some(file) = &self.out {

@@ -11,7 +11,7 @@ use super::planning::Planned;
 use super::rounds::{Rounds, check_works, declined};
 use super::session::Session;
 use crate::execute::{Executed, Interrupt, Lease, Reporter};
-use crate::plan::{self, DesiredState, Plan, Step};
+use crate::plan::{DesiredState, Plan, Step};
 
 /// How an apply is done.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +109,8 @@ impl Session {
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
+            // Whoever was asked may have taken hours, on a machine that slept.
+            lease.confirm().await?;
             identity::begin(self.store(), &record).await?;
             if options.only.is_none() || !record.spec_is_kept {
                 identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
@@ -124,11 +126,6 @@ impl Session {
             };
             let (applied, last) = Box::pin(rounds.converge(&identity, desired, first)).await?;
             let last = Box::pin(rounds.settle(last)).await?;
-            let with_data = plan::clusters_with_data(&last.observation);
-            identity::amend(self.store(), self.spec().name(), |record| {
-                record.etcd_clusters.extend(with_data.iter().cloned());
-            })
-            .await?;
             check_works(&last)?;
             Ok(applied)
         });

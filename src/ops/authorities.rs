@@ -85,9 +85,12 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find), and when it is another one than the user brought.
     pub async fn existing(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
-        match self.find(name).await? {
-            None => Ok(None),
-            Some(_) => self.establish(name).await.map(Some),
+        let kept = self.find(name).await?;
+        match (kept, self.brought.get(&name)) {
+            (Some(kept), Some(brought)) => {
+                ClusterPki::check_brought(&kept, brought).map(|()| Some(brought.clone()))
+            }
+            (kept, _) => Ok(kept),
         }
     }
 
@@ -177,11 +180,15 @@ impl Authorities {
             (Some(_), Some(_)) => "it is another one than the cluster began with",
             (Some(_), None) => "it is missing, and what was made with it is on the cluster's machines",
         };
-        Err(PkiError::Store(StoreError::Damaged {
+        Err(self.damaged(name, problem))
+    }
+
+    fn damaged(&self, name: &str, problem: &str) -> PkiError {
+        PkiError::Store(StoreError::Damaged {
             path: object_path(&self.cluster, name),
             location: self.store.location(),
             problem: problem.to_owned(),
-        }))
+        })
     }
 
     /// Writes into the cluster's record that this is what it has.
@@ -194,8 +201,12 @@ impl Authorities {
             record.keys.entry(name.to_owned()).or_insert(digest);
         })
         .await?;
-        recorded.insert(name.to_owned(), digest);
-        Ok(())
+        let record = identity::read(self.store.as_ref(), &self.cluster).await?;
+        *recorded = record.map(|record| record.keys).unwrap_or_default();
+        if recorded.get(name) == Some(&digest) {
+            return Ok(());
+        }
+        Err(self.damaged(name, "it is another one than the cluster began with"))
     }
 
     fn pki(&self) -> ClusterPki<'_> {

@@ -74,6 +74,7 @@ impl Session {
             let (applied, _) = Box::pin(rounds.converge(&identity, desired, planned)).await?;
             let left = observe_all(self.providers(), self.clock(), &identity, []).await;
             check_nothing_left(&left)?;
+            lease.confirm().await?;
             identity::end(self.store(), name).await?;
             Ok(Destroyed {
                 name: name.clone(),

@@ -86,7 +86,8 @@ async fn read_versioned(
     let Some(object) = store.read(&path(name)).await? else {
         // The record is written before these and deleted after them.
         for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
-            if store.read(&other).await?.is_some() {
+            // The first apply of someone else may have written both since.
+            if store.read(&other).await?.is_some() && store.read(&path(name)).await?.is_none() {
                 return Err(damaged(format!("it is missing, although {other} is there")));
             }
         }
@@ -167,7 +168,8 @@ pub(super) async fn read_or_new(
 
 /// Begins a life, or finds it begun.
 pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(), StoreError> {
-    if read(store, &record.name).await?.as_ref() == Some(record) {
+    let begun = read(store, &record.name).await?;
+    if begun.is_some_and(|begun| begun.uid == record.uid) {
         return Ok(());
     }
     write(store, record, Precondition::Absent).await
@@ -201,7 +203,7 @@ pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<O
 }
 
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
-/// was cut short is taken up by the next destroy. The lease, the journal and backups stay: fencing generations never go
+/// was cut short is taken up by the next destroy. The lease, the journal, backups and pinned keys of hosts stay: fencing generations never go
 /// back, a journal is for the time after, and so are backups.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
     if read(store, name).await?.is_some() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keelson_provider_api::{ClusterIdentity, Finding, Observation, Severity};
+use keelson_provider_api::{ClusterIdentity, Finding, Kind, Observation, Severity};
 
 use super::error::OperationError;
 use super::identity;
@@ -105,8 +105,13 @@ impl Session {
         reporter: &dyn Reporter,
     ) -> Result<Planned, OperationError> {
         reporter.report(&Event::Observing);
-        let observation =
-            observe_all(self.providers(), self.clock(), identity, desired.resources.keys()).await;
+        let mut asked_for: Vec<_> = desired.resources.keys().cloned().collect();
+        if desired.retires_cluster {
+            // A member on a machine that does not answer is only seen where someone asks for it by its name.
+            let wanted = self.desired_state()?.resources.into_keys();
+            asked_for.extend(wanted.filter(|key| key.kind() == Kind::EtcdMember));
+        }
+        let observation = observe_all(self.providers(), self.clock(), identity, asked_for.iter()).await;
         let now = moment.unwrap_or_else(|| self.clock().now());
         let (plan, report) = plan::plan(identity, &desired, &observation, now)?;
         let forecast = self.forecast(&plan);

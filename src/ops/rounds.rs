@@ -7,11 +7,12 @@ use keelson_provider_api::{ClusterIdentity, ResourceKey};
 
 use super::apply::{Applied, Approval, Approve};
 use super::error::OperationError;
+use super::identity;
 use super::planning::Planned;
 use super::session::Session;
 use crate::execute::event::Both;
 use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
-use crate::plan::{DesiredState, Plan, Problem};
+use crate::plan::{self, DesiredState, Plan, Problem};
 
 /// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
 const ROUND_LIMIT: u32 = 6;
@@ -48,9 +49,16 @@ impl Rounds<'_> {
             left_out: 0,
         };
         let mut planned = planned;
-        for _ in 0..ROUND_LIMIT {
+        for round in 0.. {
+            self.note_data(&planned).await?;
             if planned.plan.is_empty() {
                 return finish(applied, planned);
+            }
+            if round == ROUND_LIMIT {
+                break;
+            }
+            if round > 0 {
+                self.ask_again(&planned, &mut approved).await?;
             }
             let executed = self.execute(&planned.plan).await;
             let ended = outcome(&executed);
@@ -60,19 +68,39 @@ impl Rounds<'_> {
                 .session
                 .look_and_plan(identity, desired.clone(), self.reporter)
                 .await?;
-            let outline = planned.plan.outline();
-            if !outline.iter().all(|step| approved.contains(step)) {
-                if self.approve.approve(&planned).await == Approval::No {
-                    return Err(declined(self.interrupt, OperationError::DeclinedRest));
-                }
-                approved.extend(outline);
-            }
         }
-        if planned.plan.is_empty() {
-            finish(applied, planned)
-        } else {
-            Err(OperationError::NotConverged(ROUND_LIMIT))
+        Err(OperationError::NotConverged(ROUND_LIMIT))
+    }
+
+    /// Asks for what a later round would do and the first plan did not show.
+    async fn ask_again(
+        &self,
+        planned: &Planned,
+        approved: &mut BTreeSet<(ResourceKey, &'static str)>,
+    ) -> Result<(), OperationError> {
+        let outline = planned.plan.outline();
+        if outline.iter().all(|step| approved.contains(step)) {
+            return Ok(());
         }
+        if self.approve.approve(planned).await == Approval::No {
+            return Err(declined(self.interrupt, OperationError::DeclinedRest));
+        }
+        approved.extend(outline);
+        Ok(())
+    }
+
+    /// Writes down which etcd clusters have data by now, whatever becomes of this run: they are never begun once more.
+    async fn note_data(&self, planned: &Planned) -> Result<(), OperationError> {
+        let with_data = plan::clusters_with_data(&planned.observation);
+        if planned.desired.retires_cluster || with_data.is_empty() {
+            return Ok(());
+        }
+        let session = self.session;
+        identity::amend(session.store(), session.spec().name(), |record| {
+            record.etcd_clusters.extend(with_data.iter().cloned());
+        })
+        .await?;
+        Ok(())
     }
 
     /// Looks again for a while as long as the cluster as a whole does not work: what was restarted just now needs a moment.
@@ -84,7 +112,7 @@ impl Rounds<'_> {
             }
             tokio::select! {
                 () = session.clock().sleep(SETTLING_PAUSE) => {}
-                () = self.interrupt.stopped() => break,
+                () = self.interrupt.stopped() => return Err(OperationError::Interrupted(None)),
             }
             let identity = last.plan.cluster().clone();
             last = session
@@ -122,9 +150,7 @@ fn outcome(executed: &Executed) -> Result<(), OperationError> {
 }
 
 fn finish(applied: Applied, last: Planned) -> Result<(Applied, Planned), OperationError> {
-    if last.report.is_blocked() {
-        return Err(OperationError::Blocked(Box::new(last.report)));
-    }
+    check_left_alone(&last)?;
     let applied = Applied {
         left_out: last.report.left_out,
         ..applied
@@ -132,8 +158,19 @@ fn finish(applied: Applied, last: Planned) -> Result<(Applied, Planned), Operati
     Ok((applied, last))
 }
 
-/// A cluster that is as the spec says and does not work is no success.
+fn check_left_alone(last: &Planned) -> Result<(), OperationError> {
+    if last.report.is_blocked() {
+        return Err(OperationError::Blocked(Box::new(last.report.clone())));
+    }
+    Ok(())
+}
+
+/// A cluster that is as the spec says and does not work is no success, and none that has moved away from it since.
 pub(super) fn check_works(last: &Planned) -> Result<(), OperationError> {
+    check_left_alone(last)?;
+    if !last.plan.is_empty() {
+        return Err(OperationError::NotConverged(ROUND_LIMIT));
+    }
     let problems = last.report.problems.iter();
     let of_all: Vec<Problem> = problems
         .filter(|problem| problem.resource.is_none())

@@ -164,14 +164,23 @@ impl<'a> ClusterPki<'a> {
         }
         let kept = self.authority(name).await?;
         let kept = kept.ok_or_else(|| self.vanished(&name.to_string()))?;
-        if kept.fingerprint() != brought.fingerprint() {
-            return Err(PkiError::OtherAuthority {
-                authority: name,
-                kept: kept.fingerprint().to_string(),
-                given: brought.fingerprint().to_string(),
-            });
-        }
+        Self::check_brought(&kept, &brought)?;
         Ok(brought)
+    }
+
+    /// Makes sure that the authority that its owner brought is the one that is kept.
+    ///
+    /// # Errors
+    /// [`PkiError::OtherAuthority`] when it is not.
+    pub fn check_brought(kept: &Authority, brought: &Authority) -> Result<(), PkiError> {
+        if kept.fingerprint() == brought.fingerprint() {
+            return Ok(());
+        }
+        Err(PkiError::OtherAuthority {
+            authority: kept.name(),
+            kept: kept.fingerprint().to_string(),
+            given: brought.fingerprint().to_string(),
+        })
     }
 
     /// The key of service accounts, if there is one yet.

@@ -93,12 +93,10 @@ pub(super) fn left_alone(
                 .iter()
                 .any(|machine| lives_on(key, machine, desired, observation))
     };
-    let has_formed = etcd::clusters(observation).values().all(|health| health.formed);
     let mut left = problems(observation, is_there(Kind::ControlPlane));
     left.retain(|problem| match &problem.resource {
         Some(key) => !is_seen_to(key),
-        // A cluster that is still being made is not expected to work.
-        None => has_formed,
+        None => true,
     });
     left
 }

@@ -194,6 +194,10 @@ fn help_unseen(key: &ResourceKey, desired: &DesiredState) -> String {
 fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Observation) -> Option<Verdict> {
     let existing = match observation.get(key) {
         Observed::Absent => return None,
+        // A member that was asked for by its name, on a machine that is said to be gone, or was released.
+        Observed::Unknown(_) if desired.retires_cluster && is_on_an_absent_machine(key, observation) => {
+            return None;
+        }
         Observed::Unknown(reason) => {
             return Some(Verdict::blocked(
                 format!("it is not wanted any more, and its state is unknown: {reason}"),
@@ -216,4 +220,9 @@ fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Obse
             reason: "no longer in the spec".to_owned(),
         },
     })
+}
+
+fn is_on_an_absent_machine(key: &ResourceKey, observation: &Observation) -> bool {
+    let machine = key.host().map(|host| ResourceKey::new(Kind::Machine, host));
+    machine.is_some_and(|machine| matches!(observation.get(&machine), Observed::Absent))
 }

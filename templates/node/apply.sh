@@ -350,7 +350,8 @@ start_what_is_to_run() {
 fetch_image() {
     ! crictl inspecti --quiet "$1" >/dev/null 2>&1 || return 0
     say "fetch $1"
-    timeout 600 crictl pull --pull-timeout 590s "$1" >/dev/null 2>"$2" && rm -f -- "$2"
+    echo "crictl ended without a word on $1" >"$2"
+    timeout 600 crictl pull --pull-timeout 590s "$1" >/dev/null 2>>"$2" && rm -f -- "$2"
 }
 
 fetch_images() {
@@ -359,7 +360,8 @@ fetch_images() {
     count=0
     while read -r image; do
         count=$((count + 1))
-        fetch_image "$image" "$work/image-$count" </dev/null &
+        # Whoever comes after this script, should it be ended here, need not wait for what it fetches.
+        fetch_image "$image" "$work/image-$count" </dev/null 9>&- &
     done <"$work/images"
     wait
     for words in "$work"/image-*; do
@@ -392,6 +394,7 @@ record() {
         [ -z "$running" ] || link "$running" previous
         link "bundles/$digest" current
     fi
+    sync -- "$work/installed"
     mv -f -- "$work/installed" "$root/installed"
     cp -- "$here/record.json" "$root/bundle.json.new"
     mv -f -- "$root/bundle.json.new" "$root/bundle.json"
@@ -420,6 +423,7 @@ put_back() {
         # What was made on the way is known to the next run, and to this one's undoing.
         if [ -f "$work/installed" ]; then
             cat "$root/installed" "$work/installed" 2>/dev/null | awk '!seen[$0]++' >"$root/installed.new"
+            sync -- "$root/installed.new"
             mv -f -- "$root/installed.new" "$root/installed"
         fi
         rm -rf -- "$work"

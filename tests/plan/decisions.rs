@@ -443,3 +443,19 @@ fn what_does_not_work_is_told_of_unless_the_plan_sees_to_it() {
     assert!(told(&two, &DesiredState::nothing()).is_empty(), "it goes");
     assert!(told(&World::empty(), &desired).is_empty(), "nothing is there yet");
 }
+
+#[test]
+fn a_member_of_which_nothing_is_known_goes_with_a_machine_that_is_not_there() {
+    let desired = desired(THREE_AND_FOUR);
+    let unseen = World::as_desired(&desired).unknown("etcd-member/main:control-plane-1");
+    let gone = unseen
+        .clone()
+        .without("machine/control-plane-1")
+        .without("node-bundle/control-plane-1");
+    let (plan, report) = gone.plan(&DesiredState::nothing());
+    assert!(report.blocked.is_empty(), "{report:?}");
+    assert!(!plan.is_empty());
+    let silent = unseen.unknown("machine/control-plane-1");
+    let (plan, report) = silent.plan(&DesiredState::nothing());
+    assert!(plan.is_empty() && report.is_blocked(), "{:?}", outline(&plan));
+}

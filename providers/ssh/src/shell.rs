@@ -143,7 +143,9 @@ impl fmt::Debug for Forward {
 impl From<HostError> for ProviderError {
     fn from(error: HostError) -> Self {
         let class = match error.kind {
-            HostErrorKind::Unreachable | HostErrorKind::Lost => ErrorClass::Unreachable,
+            HostErrorKind::Unreachable => ErrorClass::Unreachable,
+            // It answered: the next call tells whether it still does.
+            HostErrorKind::Lost => ErrorClass::Transient,
             HostErrorKind::HostKey | HostErrorKind::Denied => ErrorClass::Permanent,
         };
         let help = error.help.clone();

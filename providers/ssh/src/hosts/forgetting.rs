@@ -3,16 +3,17 @@
 use keelson_provider_api::{ErrorClass, ProviderError};
 
 use super::Hosts;
-use crate::facts::Scope;
+use crate::facts::{FactsError, Scope};
 use crate::records::HostRecord;
+use crate::shell::HostErrorKind;
 use crate::target::Target;
 
 impl Hosts {
     /// Forgets a host that is gone for good, so that nothing waits for it any more. Nothing is done on it.
     ///
     /// # Errors
-    /// When the spec names it, when nothing is remembered of it, when it answers and bears the cluster's mark, or when the
-    /// store cannot be read or written.
+    /// When the spec names it, when nothing is remembered of it, when it answers and bears the cluster's mark or cannot be
+    /// asked, or when the store cannot be read or written.
     pub async fn give_up(&self, name: &str) -> Result<(), ProviderError> {
         let refused = |message: String, help: String| {
             Err(ProviderError::new(ErrorClass::Permanent, message).with_help(help))
@@ -32,7 +33,7 @@ impl Hosts {
             };
             return refused(format!("nothing is remembered of a host {name}"), help);
         };
-        if self.is_ours(name, &record).await {
+        if self.is_ours(name, Some(&record)).await? {
             let message = format!(
                 "{name} answers at {} and is a host of this cluster",
                 record.target.address
@@ -45,7 +46,8 @@ impl Hosts {
     /// Makes sure that a host that is called gone does not answer as one of the cluster's.
     ///
     /// # Errors
-    /// When nobody knows it, when it answers and bears the cluster's mark, or when the store cannot be read.
+    /// When nobody knows it, when it answers and bears the cluster's mark or cannot be asked, or when the store cannot be
+    /// read.
     pub async fn check_gone(&self, name: &str) -> Result<(), ProviderError> {
         let permanent = |message: String| ProviderError::new(ErrorClass::Permanent, message);
         let Some(target) = self.target(name) else {
@@ -53,9 +55,8 @@ impl Hosts {
             return Err(permanent(format!("the cluster has no host {name}"))
                 .with_help(format!("its hosts are: {}", known.join(", "))));
         };
-        if let Some(record) = self.records.read(name).await?
-            && self.is_ours(name, &record).await
-        {
+        let record = self.records.read(name).await?;
+        if self.is_ours(name, record.as_ref()).await? {
             return Err(permanent(format!(
                 "{name} answers at {} and is a host of this cluster",
                 target.address
@@ -67,12 +68,25 @@ impl Hosts {
         Ok(())
     }
 
-    /// True when a host answers and bears the mark of the cluster that claimed it. Whoever does not answer, or is someone else
-    /// by now, has nothing that could be released.
-    async fn is_ours(&self, name: &str, record: &HostRecord) -> bool {
-        let facts = self.facts(name, Scope::Marks).await;
-        let mark = facts.ok().and_then(|facts| facts.mark);
-        matches!(mark, Some(Ok(mark)) if Some(&mark.uid) == record.claimed_by.as_ref())
+    /// True when a host answers and bears the mark of the cluster that claimed it. One that does not answer, or is someone
+    /// else's by now, has nothing that could be released. One that answers and cannot be asked, because it does not let this
+    /// user in or shows another key, may be the cluster's: that is an error.
+    async fn is_ours(&self, name: &str, record: Option<&HostRecord>) -> Result<bool, ProviderError> {
+        let facts = match self.facts(name, Scope::Marks).await {
+            Ok(facts) => facts,
+            Err(FactsError::Host(error)) if error.kind == HostErrorKind::Unreachable => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        match (facts.mark, record.and_then(|record| record.claimed_by.as_ref())) {
+            (None, _) => Ok(false),
+            (Some(Ok(mark)), Some(claimed_by)) => Ok(mark.uid == *claimed_by),
+            (Some(Ok(mark)), None) => Ok(mark.cluster == self.cluster),
+            (Some(Err(problem)), _) => {
+                let message = format!("{name} answers and bears a mark that cannot be read: {problem}");
+                Err(ProviderError::new(ErrorClass::Permanent, message)
+                    .with_help("look at /var/lib/keelson on it: it may be a host of this cluster"))
+            }
+        }
     }
 
     /// Forgets that a host was claimed, after it was released. Keys that were pinned for it stay.

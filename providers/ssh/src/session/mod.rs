@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use keelson_provider_api::with_causes;
 use openssh::{Error, Stdio};
 use tokio::sync::{Mutex, Semaphore};
 
@@ -27,6 +28,10 @@ use root::{GRACE, error, judge};
 
 /// sshd lets 10 commands run at once on a connection (`MaxSessions` in `sshd_config(5)`).
 const COMMANDS_AT_ONCE: usize = 8;
+/// So often a command is asked for again that sshd did not let begin.
+const REFUSALS_LIMIT: u32 = 6;
+/// The pause before the second attempt; each one after it is longer by as much.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 /// As long as ssh on this machine may take to say that a connection stands.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
 /// What a shell says when it does not know a command.
@@ -113,16 +118,26 @@ impl SshShell {
         let (program, arguments) = words
             .split_first()
             .map_or(("true", &[][..]), |(first, rest)| (first, rest));
-        let spawned = master
-            .session
-            .command(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .await;
-        let mut child = spawned.map_err(|cause| self.lost(master, job, &cause))?;
+        let mut refusals = 0;
+        let mut child = loop {
+            let spawned = master
+                .session
+                .command(program)
+                .args(arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .await;
+            match spawned {
+                Ok(child) => break child,
+                Err(cause) if refusals < REFUSALS_LIMIT && was_refused(&cause) => {
+                    refusals += 1;
+                    self.access.clock.sleep(REFUSAL_PAUSE * refusals).await;
+                }
+                Err(cause) => return Err(self.lost(master, job, &cause)),
+            }
+        };
         let preface = root::preface(master.root, self.access.sudo_password.as_ref());
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let said = converse(&[preface.expose(), &job.input], stdin, stdout, stderr, on_line).await;
@@ -158,6 +173,12 @@ impl SshShell {
             self.target.name, self.target.address
         ))
     }
+}
+
+/// True when sshd did not let a command begin, surely without effect: it counts those that have just ended for a moment
+/// longer than ssh does (`mux_session_confirm` in OpenSSH's mux.c).
+fn was_refused(cause: &Error) -> bool {
+    with_causes(cause).contains("refused by peer")
 }
 
 #[async_trait]
