@@ -1,6 +1,7 @@
 //! What the planner decides, one rule at a time.
 
 mod decisions;
+mod etcd;
 mod file;
 mod order;
 mod safety;
