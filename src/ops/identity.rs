@@ -203,8 +203,8 @@ pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<O
 }
 
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
-/// was cut short is taken up by the next destroy. The lease, the journal, backups and pinned keys of hosts stay: fencing generations never go
-/// back, a journal is for the time after, and so are backups.
+/// was cut short is taken up by the next destroy. The lease, the journal, backups and pinned keys of hosts stay: fencing
+/// generations never go back, and the rest is for the time after.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
     if read(store, name).await?.is_some() {
         // Nothing of these is missed any more.

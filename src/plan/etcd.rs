@@ -56,7 +56,7 @@ pub fn clusters_with_data(observation: &Observation) -> BTreeSet<String> {
 }
 
 /// The etcd clusters that were seen, by name.
-pub(super) fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
+pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
     let mut clusters = BTreeMap::<String, EtcdHealth>::new();
     for (_, existing) in observation.owned_of(Kind::EtcdMember) {
         let Resource::EtcdMember(member) = &existing.resource else {

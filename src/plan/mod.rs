@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Observation};
 
 pub use desired::{Desired, DesiredState, Rolling};
-pub use etcd::{EtcdHealth, clusters_with_data};
+pub use etcd::{EtcdHealth, clusters as etcd_clusters, clusters_with_data};
 pub use graph::{Path, Plan, PlanDefect, Step};
 pub use problems::{Problem, problems};
 pub use report::{Blocked, Held, PlanReport, UnseenKind};

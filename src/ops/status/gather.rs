@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::kinds::MemberPhase;
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
@@ -13,7 +12,7 @@ use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::plan::{self, EtcdHealth, Problem};
+use crate::plan::{self, Problem};
 
 impl Session {
     pub(super) fn summarise(
@@ -90,14 +89,8 @@ fn etcd(observation: &Observation) -> BTreeMap<String, EtcdStatus> {
                 facts: existing.facts.clone(),
             });
     }
-    for cluster in clusters.values_mut() {
-        let mut health = EtcdHealth::default();
-        for member in &cluster.members {
-            if member.phase == MemberPhase::Voter {
-                health.count(member.problem.is_none());
-            }
-        }
-        cluster.quorum = health.has_quorum();
+    for (name, health) in plan::etcd_clusters(observation) {
+        clusters.entry(name).or_default().quorum = health.has_quorum();
     }
     clusters
 }
