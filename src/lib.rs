@@ -73,7 +73,6 @@
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
-//! | `whole_file` | writes a file as a whole or not at all | |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
 //! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |
@@ -187,4 +186,3 @@ pub mod registry;
 pub mod spec;
 pub mod store;
 pub mod view;
-mod whole_file;

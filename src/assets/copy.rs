@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{Asset, AssetSource};
+use keelson_provider_api::{Asset, AssetSource, whole_file};
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 
 use super::fetch::{AssetError, Fetcher, reason, unreachable};
 use crate::node::{ReleaseFile, ResolvedFile};
-use crate::whole_file;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use keelson_provider_api::whole_file;
+
 use super::failure::Failure;
 use crate::view::size;
-use crate::whole_file;
 
 /// How long to wait until someone writes to a pipe that is to be read.
 const PIPE_PATIENCE: Duration = Duration::from_secs(5);

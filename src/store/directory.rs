@@ -1,7 +1,7 @@
 //! State in a directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::thread::sleep;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{Precondition, Store, StoreError, Versioned};
+use keelson_provider_api::{Precondition, Store, StoreError, Versioned, whole_file};
 
 /// State in a directory: one file an object, directories 0700, files 0600.
 ///
@@ -189,21 +189,8 @@ fn version_of(content: &[u8]) -> ObjectVersion {
 }
 
 fn replace_file(file: &Path, content: &[u8]) -> std::io::Result<()> {
-    let directory = file.parent().unwrap_or(file);
-    DirectoryStore::make_directory(directory)?;
-    let mut name = file.as_os_str().to_owned();
-    name.push(TEMPORARY_SUFFIX);
-    let temporary = PathBuf::from(name);
-    let mut new = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    new.write_all(content)?;
-    new.sync_all()?;
-    fs::rename(&temporary, file)?;
-    File::open(directory)?.sync_all()
+    DirectoryStore::make_directory(file.parent().unwrap_or(file))?;
+    whole_file::put_by_draft(file, TEMPORARY_SUFFIX, content, 0o600)
 }
 
 #[async_trait]

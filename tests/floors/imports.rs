@@ -26,15 +26,7 @@ const FLOORS: &[Floor] = &[
     Floor {
         module: "cli",
         may_use: &[
-            "view",
-            "registry",
-            "assets",
-            "ops",
-            "execute",
-            "plan",
-            "pki",
-            "spec",
-            "whole_file",
+            "view", "registry", "assets", "ops", "execute", "plan", "pki", "spec",
         ],
         crates: &[API],
     },
@@ -85,7 +77,7 @@ const FLOORS: &[Floor] = &[
     // What a release is comes from `node`; this is who reads networks and disks for it.
     Floor {
         module: "assets",
-        may_use: &["node", "whole_file"],
+        may_use: &["node"],
         crates: &[API],
     },
     // Templates and how they quote come from `node`, the names of groups from `pki`.
@@ -113,11 +105,6 @@ const FLOORS: &[Floor] = &[
         module: "store",
         may_use: &[],
         crates: &[API],
-    },
-    Floor {
-        module: "whole_file",
-        may_use: &[],
-        crates: &[],
     },
 ];
 

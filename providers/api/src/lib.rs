@@ -17,6 +17,7 @@
 //! | [`provider`] | who carries changes out, and how a change can end |
 //! | [`store`] | where state is kept, with compare-and-swap |
 //! | [`clock`] | time and waiting, real or virtual |
+//! | [`whole_file`] | files that are there as a whole or not at all |
 
 pub mod bundle;
 pub mod causes;
@@ -32,6 +33,7 @@ pub mod observed;
 pub mod provider;
 pub mod store;
 pub mod values;
+pub mod whole_file;
 
 pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, FoundOnMachine};
 pub use causes::{advice, causes, with_causes};

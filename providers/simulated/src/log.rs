@@ -8,58 +8,33 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use keelson_provider_api::values::Digest;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use self::end::End;
 pub use self::error::WorldLogError;
 use self::error::unavailable;
 use self::files::{make_directory, private, put_in_place};
+use self::line::{Header, Line};
+pub(crate) use self::locked::Locked;
 use crate::options::Like;
-use crate::world::{Effect, World};
+use crate::world::World;
 
 mod end;
 mod error;
 mod files;
+mod line;
+mod locked;
 
 /// The format of the log that this version reads and writes.
 const FORMAT: u32 = 2;
 
-/// The length of a line's check, in hexadecimal digits.
-const CHECK_DIGITS: usize = 16;
-
 /// How often to look whether another process has let go of the lock, and after how long to look again.
 const LOCK_POLLS: u32 = 2000;
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// A log shorter than this is never rewritten.
-const LEAST_LINES: usize = 1000;
-
-/// A log is rewritten when it has more than this many lines for each record that lives.
-const LINES_PER_RECORD: usize = 4;
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Header {
-    format: u32,
-    like: Like,
-    /// Changes whenever the log is rewritten, so that others notice.
-    epoch: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    at: Timestamp,
-    #[serde(rename = "do")]
-    effects: Vec<Effect>,
-}
 
 /// The log of one world, as far as this process has read it.
 #[derive(Debug)]
@@ -75,11 +50,6 @@ pub(crate) struct WorldLog {
     check: String,
     /// How far the log has to go at least.
     end: Option<End>,
-}
-
-/// Holds the lock on a log until it is dropped.
-pub(crate) struct Locked<'a> {
-    log: &'a mut WorldLog,
 }
 
 impl WorldLog {
@@ -123,11 +93,10 @@ impl WorldLog {
     /// Waits for the lock, which others hold for the moment of one transaction.
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>, WorldLogError> {
         for _ in 0..LOCK_POLLS {
-            match self.lock.try_lock() {
-                Ok(()) => return Ok(Locked { log: self }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL_INTERVAL),
-                Err(TryLockError::Error(problem)) => return Err(unavailable("lock", &self.path)(problem)),
+            if self.has_locked()? {
+                return Ok(Locked { log: self });
             }
+            std::thread::sleep(LOCK_POLL_INTERVAL);
         }
         let problem = io::Error::new(
             io::ErrorKind::TimedOut,
@@ -136,13 +105,23 @@ impl WorldLog {
         Err(unavailable("lock", &self.path)(problem))
     }
 
+    /// The lock, if nobody holds it at this moment.
+    fn try_lock(&mut self) -> Result<Option<Locked<'_>>, WorldLogError> {
+        let locked = self.has_locked()?;
+        Ok(locked.then_some(Locked { log: self }))
+    }
+
+    fn has_locked(&self) -> Result<bool, WorldLogError> {
+        match self.lock.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(problem)) => Err(unavailable("lock", &self.path)(problem)),
+        }
+    }
+
     /// Brings `world` up to date with what was written, also by others. `fresh` makes the empty world to begin
     /// with when the log was rewritten.
-    pub(crate) fn catch_up(
-        &mut self,
-        world: &mut World,
-        fresh: impl FnOnce() -> World,
-    ) -> Result<(), WorldLogError> {
+    fn catch_up(&mut self, world: &mut World, fresh: impl FnOnce() -> World) -> Result<(), WorldLogError> {
         let file = File::open(&self.path).map_err(unavailable("open", &self.path))?;
         let mut reader = BufReader::new(file);
         let mut first = String::new();
@@ -233,7 +212,10 @@ impl WorldLog {
     fn note_end(&mut self) -> Result<(), WorldLogError> {
         let now = End::new(self.epoch, self.lines, &self.check);
         let path = self.path.clone();
-        let _locked = self.lock()?;
+        // A process that ends waits for nobody: what is not noted now is noted by the next one.
+        let Some(_locked) = self.try_lock()? else {
+            return Ok(());
+        };
         let noted = end::read(&path)?;
         if noted.is_some_and(|noted| !now.is_after(&noted)) {
             return Ok(());
@@ -250,18 +232,7 @@ impl WorldLog {
         before: &str,
         line: usize,
     ) -> Result<(T, String), WorldLogError> {
-        let (check, body) = text.split_at_checked(CHECK_DIGITS).unwrap_or_default();
-        let body = body.trim_ascii();
-        if let Err(problem) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            return Err(self.damaged(line, problem));
-        }
-        let expected = check_of(before, body);
-        if check != expected.as_bytes() {
-            let problem = "it, or a line before it, was changed, removed or repeated";
-            return Err(self.damaged(line, problem));
-        }
-        let value = serde_json::from_slice(body).map_err(|problem| self.damaged(line, problem))?;
-        Ok((value, expected))
+        line::parse(text, before).map_err(|problem| self.damaged(line, problem))
     }
 
     /// Writes a new log with `lines` in place of the old one, in one step, and gives the last line's check.
@@ -272,9 +243,9 @@ impl WorldLog {
             like: self.like,
             epoch,
         };
-        let mut check = push_line(&mut text, "", &header);
+        let mut check = line::push(&mut text, "", &header);
         for line in lines {
-            check = push_line(&mut text, &check, line);
+            check = line::push(&mut text, &check, line);
         }
         put_in_place(&self.path, &text)?;
         end::write(&self.path, &End::new(epoch, lines.len() + 1, &check))?;
@@ -298,65 +269,6 @@ impl WorldLog {
     }
 }
 
-impl Locked<'_> {
-    /// Brings `world` up to date; see [`WorldLog::catch_up`].
-    pub(crate) fn catch_up(
-        &mut self,
-        world: &mut World,
-        fresh: impl FnOnce() -> World,
-    ) -> Result<(), WorldLogError> {
-        self.log.catch_up(world, fresh)
-    }
-
-    /// Appends one transaction; `world` is up to date and does not have its effects yet.
-    pub(crate) fn append(&mut self, at: Timestamp, effects: &[Effect]) -> Result<(), WorldLogError> {
-        let log = &mut *self.log;
-        let mut text = Vec::new();
-        let line = Line {
-            at,
-            effects: effects.to_vec(),
-        };
-        let check = push_line(&mut text, &log.check, &line);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(&log.path)
-            .map_err(unavailable("open", &log.path))?;
-        // What stands after the last whole line was torn by a crash.
-        file.set_len(log.offset)
-            .and_then(|()| file.seek(SeekFrom::End(0)))
-            .and_then(|_| file.write_all(&text))
-            .map_err(unavailable("append to", &log.path))?;
-        log.offset += u64::try_from(text.len()).unwrap_or(0);
-        log.lines += 1;
-        log.check = check;
-        Ok(())
-    }
-
-    /// Rewrites the log when most of what it tells is over.
-    pub(crate) fn compact(&mut self, world: &World) -> Result<(), WorldLogError> {
-        let log = &mut *self.log;
-        let live = world.live_records();
-        if log.lines < LEAST_LINES || log.lines < LINES_PER_RECORD.saturating_mul(live) {
-            return Ok(());
-        }
-        let at = world.last_moment();
-        let lines: Vec<Line> = world
-            .as_effects()
-            .into_iter()
-            .map(|effect| Line {
-                at,
-                effects: vec![effect],
-            })
-            .collect();
-        log.check = log.replace(log.epoch + 1, &lines)?;
-        let metadata = std::fs::metadata(&log.path).map_err(unavailable("read", &log.path))?;
-        log.epoch += 1;
-        log.lines = lines.len() + 1;
-        log.offset = metadata.len();
-        Ok(())
-    }
-}
-
 impl Drop for WorldLog {
     fn drop(&mut self) {
         // Only what was read to its end and found whole.
@@ -365,29 +277,6 @@ impl Drop for WorldLog {
             let _ = self.note_end();
         }
     }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        // The lock also goes when the process does; nothing more can be done about an error here.
-        let _ = self.log.lock.unlock();
-    }
-}
-
-/// Appends `line` and gives its check; the line before it has the check `before`.
-fn push_line<T: Serialize>(text: &mut Vec<u8>, before: &str, line: &T) -> String {
-    // Writing to memory cannot fail, and no map in a line has keys that are no strings.
-    let body = serde_json::to_vec(line).unwrap_or_default();
-    let check = check_of(before, &body);
-    text.extend_from_slice(check.as_bytes());
-    text.push(b' ');
-    text.extend_from_slice(&body);
-    text.push(b'\n');
-    check
-}
-
-fn check_of(before: &str, body: &[u8]) -> String {
-    Digest::of_bytes(&[before.as_bytes(), b"\n", body].concat()).short(CHECK_DIGITS)
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ impl SimulatedWorld {
         let fresh = || World::new(options.like, options.seed, options.start);
         let mut world = fresh();
         let mut log = WorldLog::open(directory, options.like)?;
-        log.catch_up(&mut world, fresh)?;
+        // Under the lock: what a crash has torn may be cut off and written over by another process meanwhile.
+        log.lock()?.catch_up(&mut world, fresh)?;
         Ok(Self::with(options, world, Some(log)))
     }
 
@@ -262,7 +263,8 @@ impl SimulatedWorld {
         let mut state = self.lock();
         let State { world, log, .. } = &mut *state;
         if let Some(log) = log {
-            log.catch_up(world, || self.fresh()).map_err(on_disk)?;
+            let mut locked = log.lock().map_err(on_disk)?;
+            locked.catch_up(world, || self.fresh()).map_err(on_disk)?;
             self.shared.clock.advance_to(world.last_moment());
         }
         Ok(see(world, self.shared.clock.now()))

@@ -49,9 +49,8 @@ pub(super) fn path(log: &Path) -> PathBuf {
 /// Reads the end of the log at `log`; none for a log that is older than ends are, and for one that is just being made.
 pub(super) fn read(log: &Path) -> Result<Option<End>, WorldLogError> {
     let path = path(log);
-    let damaged = |problem: String| WorldLogError::Damaged {
+    let damaged = |problem: String| WorldLogError::EndDamaged {
         path: path.clone(),
-        line: 1,
         problem,
     };
     let text = match std::fs::read(&path) {

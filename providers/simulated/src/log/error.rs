@@ -30,6 +30,14 @@ pub enum WorldLogError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What says how far the log goes cannot be understood. It is left as it is.
+    #[error("{} is damaged: {problem}", path.display())]
+    EndDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// There was a log, and it is gone.
     #[error("{} is missing, although {} is there", path.display(), end.display())]
     Missing {
@@ -61,6 +69,11 @@ impl WorldLogError {
                 "it was left as it is; put the whole folder {} back from a copy; where there is none, move it away to begin \
                  with an empty world: what was made in this one is lost then",
                 path.parent().unwrap_or(path).display()
+            ),
+            Self::EndDamaged { path, .. } => format!(
+                "put it back from a copy, or remove it: {} is checked line by line without it, and only lines that are \
+                 missing at its very end would not be noticed this once",
+                path.with_extension("log").display()
             ),
             Self::OtherPlatform { is, .. } => {
                 format!("write `like: {is}`, or name another `stateStore`")

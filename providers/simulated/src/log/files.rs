@@ -1,23 +1,19 @@
 //! Files that nobody else sees, and of which nobody sees half.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
+
+use keelson_provider_api::whole_file;
 
 use super::error::{WorldLogError, unavailable};
 
+/// What the draft of a file that is replaced has behind its name. Who writes holds the world's lock.
+const DRAFT_SUFFIX: &str = ".new";
+
 /// Writes a whole file in one step.
 pub(super) fn put_in_place(path: &Path, content: &[u8]) -> Result<(), WorldLogError> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = PathBuf::from(draft);
-    let mut file = private(OpenOptions::new().create(true).write(true).truncate(true))
-        .open(&draft)
-        .map_err(unavailable("open", &draft))?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(unavailable("write", &draft))?;
-    std::fs::rename(&draft, path).map_err(unavailable("replace", path))
+    whole_file::put_by_draft(path, DRAFT_SUFFIX, content, 0o600).map_err(unavailable("replace", path))
 }
 
 /// Makes a directory that only the user can look into; one that is there stays as it is.

@@ -4,6 +4,7 @@ use keelson_provider_api::kinds::Kind;
 use keelson_provider_api::{Clock, ErrorClass};
 use tempfile::TempDir;
 
+use super::locked::LEAST_LINES;
 use super::*;
 use crate::testing::{Fixture, create, rejection};
 use crate::{Like, SimulatedOptions, SimulatedWorld};
@@ -179,6 +180,41 @@ async fn an_end_that_a_crash_left_behind_is_no_damage() {
     fs::remove_file(&end).unwrap();
     fs::remove_file(path(&directory)).unwrap();
     open(&directory);
+}
+
+#[tokio::test]
+async fn a_damaged_end_beside_a_whole_log_is_removed_and_nothing_is_lost() {
+    let directory = TempDir::new().unwrap();
+    ended(&directory).await;
+    let end = directory.path().join("world/world.end");
+    fs::write(&end, "{").unwrap();
+    let error = SimulatedWorld::open(&directory.path().join("world"), options()).unwrap_err();
+    assert!(error.to_string().contains("world.end is damaged: "), "{error}");
+    assert!(error.help().contains("or remove it"), "{}", error.help());
+    assert_eq!(fs::read_to_string(&end).unwrap(), "{");
+    fs::remove_file(&end).unwrap();
+    let fixture = Fixture::over(open(&directory));
+    assert_eq!(fixture.observe(Kind::Machine, &[]).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_waits_for_no_lock() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done(Fixture::machine("a")).await;
+    let end = directory.path().join("world/world.end");
+    let before = fs::read(&end).unwrap();
+    let lock = fs::File::open(directory.path().join("world/world.lock")).unwrap();
+    lock.lock().unwrap();
+    drop(fixture);
+    assert_eq!(
+        fs::read(&end).unwrap(),
+        before,
+        "another process holds the lock still"
+    );
+    lock.unlock().unwrap();
+    drop(open(&directory));
+    assert_ne!(fs::read(&end).unwrap(), before, "noted by the next one");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! Files that are there as a whole or not at all: kubeconfigs, plans, the objects of a state store, a simulated world.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Puts a file with `content` in its place, in place of one that is there, with the permission bits `mode`: written beside
+/// it and renamed, so that nobody ever sees half of it, no crash leaves half of it, and nobody else sees a private one.
+///
+/// # Errors
+/// When the file system refuses; what was there before is there still.
+pub fn put(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    // Two that write the same file at once, threads or processes, have a draft each: the last one wins whole.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let draft = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    put_by_draft(
+        file,
+        &format!(".{}-{draft}.part", std::process::id()),
+        content,
+        mode,
+    )
+}
+
+/// Like [`put`], for files that are written under a lock: the draft has the file's name and `suffix`, so that the next
+/// write clears away what a killed one has left.
+///
+/// # Errors
+/// As those of [`put`].
+pub fn put_by_draft(file: &Path, suffix: &str, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    let draft = file.with_file_name(name);
+    let write = || -> io::Result<()> {
+        // What a run that was killed has left under this name is not gone on with.
+        let _ = fs::remove_file(&draft);
+        let mut options = OpenOptions::new();
+        let mut opened = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+        opened.write_all(content)?;
+        opened.set_permissions(Permissions::from_mode(mode))?;
+        opened.sync_all()?;
+        fs::rename(&draft, file)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&draft);
+    })?;
+    // The name itself has to outlive a power cut, too.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_a_refusal_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        put(&file, b"1", 0o644).unwrap();
+        put(&file, b"2", 0o600).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"2");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!((mode & 0o777, names()), (0o600, 1));
+        let in_the_way = folder.path().join("b");
+        fs::create_dir(&in_the_way).unwrap();
+        put(&in_the_way, b"3", 0o600).unwrap_err();
+        assert_eq!(names(), 2, "no draft stays");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs::write(folder.path().join("a.new"), "the beginning of something long").unwrap();
+        put_by_draft(&file, ".new", b"1", 0o600).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"1");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn many_writers_at_once_leave_one_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        std::thread::scope(|scope| {
+            for letter in ["a", "b", "c", "d"] {
+                let (file, content) = (&file, letter.repeat(10_000));
+                scope.spawn(move || put(file, content.as_bytes(), 0o600).unwrap());
+            }
+        });
+        let content = fs::read_to_string(&file).unwrap();
+        assert!(content.len() == 10_000 && content.chars().all(|letter| content.starts_with(letter)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
