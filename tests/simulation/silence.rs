@@ -1,67 +1,44 @@
 //! A machine that falls silent in the middle of an apply.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keelson::execute::{Event, Interrupt, ProviderSet, Reporter};
-use keelson::ops::{ApplyOptions, AutoApprove, OperationError, Session, SessionParts};
+use keelson::execute::{Event, Interrupt, Reporter};
+use keelson::ops::{ApplyOptions, AutoApprove, OperationError};
 use keelson_provider_api::{
-    Change, Clock, ClusterIdentity, ErrorClass, Kind, KindObservation, Outcome, Provider, ProviderError,
-    ResourceKey, StepContext,
+    Change, Clock, ErrorClass, Kind, Outcome, Provider, ProviderError, ResourceKey, StepContext,
 };
-use keelson_provider_simulated::providers;
 
+use super::between::{Between, session};
 use super::life::{Life, NAME, block_on};
 use super::specs::Shape;
 
 /// As long as it takes to see that nobody answers.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// A provider of whose machines one does not answer when it is to be configured.
+/// One machine, the first, does not answer when it is to be configured.
 struct OneIsSilent {
-    inner: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
-    silent: Arc<OnceLock<ResourceKey>>,
+    silent: OnceLock<ResourceKey>,
 }
 
 #[async_trait]
-impl Provider for OneIsSilent {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn kinds(&self) -> &[Kind] {
-        self.inner.kinds()
-    }
-
-    fn concurrency_limit(&self) -> usize {
-        self.inner.concurrency_limit()
-    }
-
-    fn typical_duration(&self, change: &Change) -> Duration {
-        self.inner.typical_duration(change)
-    }
-
-    async fn observe(
+impl Between for OneIsSilent {
+    async fn carry_out(
         &self,
-        cluster: &ClusterIdentity,
-        kind: Kind,
-        wanted: &BTreeSet<ResourceKey>,
-    ) -> Result<KindObservation, ProviderError> {
-        self.inner.observe(cluster, kind, wanted).await
-    }
-
-    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
+        provider: &dyn Provider,
+        context: &StepContext<'_>,
+        change: &Change,
+    ) -> Outcome {
         let key = &change.key;
         if key.kind() == Kind::NodeBundle && self.silent.get_or_init(|| key.clone()) == key {
             self.clock.sleep(CONNECT).await;
             let error = ProviderError::new(ErrorClass::Unreachable, "it does not answer in time");
             return Outcome::Rejected(error);
         }
-        self.inner.carry_out(context, change).await
+        provider.carry_out(context, change).await
     }
 }
 
@@ -85,29 +62,13 @@ fn a_machine_that_falls_silent_is_given_up_in_two_minutes_and_it_is_told_when() 
     block_on(async {
         let shape = Shape::of_seed(1);
         let life = Life::new(1, &shape);
-        let spec = life.session(shape.spec(NAME, 1)).spec().clone();
         let clock: Arc<dyn Clock> = life.world.clock();
-        let silent = Arc::new(OnceLock::new());
-        let of = |inner| -> Arc<dyn Provider> {
-            Arc::new(OneIsSilent {
-                inner,
-                clock: clock.clone(),
-                silent: silent.clone(),
-            })
-        };
-        let session = Session::new(SessionParts {
-            spec,
-            providers: ProviderSet::new(providers(&life.world).into_iter().map(of).collect()).unwrap(),
+        let one_is_silent = Arc::new(OneIsSilent {
             clock: clock.clone(),
-            assets: keelson::node::AssetIndex::Imagined,
-            store: life.store.clone(),
-            lease_clock: clock.clone(),
-            holder: "silence".to_owned(),
-            lease_time_to_live: Duration::from_secs(30),
-            authorities: None,
-            machine_access: None,
-            node_access: None,
+            silent: OnceLock::new(),
         });
+        let between: Arc<dyn Between> = one_is_silent.clone();
+        let session = session(&life, &shape, NAME, &between);
         let told = Told {
             clock: clock.clone(),
             events: Mutex::default(),
@@ -118,7 +79,7 @@ fn a_machine_that_falls_silent_is_given_up_in_two_minutes_and_it_is_told_when() 
         let Err(OperationError::StepsFailed(executed)) = applied else {
             panic!("{applied:?}");
         };
-        let silent = silent.get().unwrap();
+        let silent = one_is_silent.silent.get().unwrap();
         let failure = executed
             .failures
             .iter()
