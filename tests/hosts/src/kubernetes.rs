@@ -17,7 +17,7 @@ pub struct KubernetesAssets {
     pub folder: PathBuf,
     /// The folder of the OCI archives in it.
     pub images: PathBuf,
-    /// The versions of Kubernetes, as in the file `versions`, without the `v`.
+    /// The versions of Kubernetes, as in the file `versions`, without the `v`; most tests take the first.
     pub versions: Vec<String>,
 }
 

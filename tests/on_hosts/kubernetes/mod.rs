@@ -9,8 +9,10 @@
 mod cis;
 mod killed;
 mod losses;
+mod metrics;
 mod mistakes;
 mod nodes;
+mod older;
 mod pods;
 mod rights;
 mod site;

@@ -35,7 +35,12 @@ pub(super) struct Site {
     /// What they serve goes when they do.
     files: FileServer,
     registry: Registry,
+    /// The version of Kubernetes that clusters run.
     version: String,
+    /// The others that there are programs of.
+    others: Vec<String>,
+    /// Archives of images.
+    images: PathBuf,
     etcd: String,
     /// The program, for this machine.
     kubectl: PathBuf,
@@ -64,13 +69,16 @@ impl Site {
             })
             .collect();
         etcds.sort();
-        let version = assets.versions[0].clone();
+        let mut others = assets.versions;
+        let version = others.remove(0);
         let kubectl = format!("dl.k8s.io/release/v{version}/bin/linux/amd64/kubectl");
         Some(Self {
             kubectl: assets.folder.join(kubectl),
             files: serve_directory(&assets.folder, gateway).unwrap(),
             registry: serve_registry(&assets.images, gateway).unwrap(),
             version,
+            others,
+            images: assets.images,
             etcd: etcds.pop().unwrap(),
             desk,
         })
@@ -97,6 +105,33 @@ impl Site {
     /// The URL of the programs.
     pub(super) fn files(&self) -> String {
         self.files.url()
+    }
+
+    /// Goes over to an older minor of Kubernetes, which specs name from now on; false where there are no programs of one.
+    pub(super) fn go_back_a_minor(&mut self) -> bool {
+        let minor = |version: &str| {
+            version
+                .split('.')
+                .nth(1)
+                .and_then(|minor| minor.parse::<u32>().ok())
+        };
+        let newest = minor(&self.version);
+        let older = self.others.iter().find(|other| minor(other) < newest);
+        self.version = older.unwrap_or(&self.version).clone();
+        older.is_some()
+    }
+
+    /// The version of Kubernetes that clusters run.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether there is an archive of the image that `name` begins the name of.
+    pub(super) fn has_image(&self, name: &str) -> bool {
+        let images = std::fs::read_dir(&self.images).unwrap();
+        images
+            .into_iter()
+            .any(|image| image.unwrap().file_name().to_string_lossy().starts_with(name))
     }
 
     /// The version of etcd that clusters run.
