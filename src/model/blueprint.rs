@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use keelson_provider_api::kinds::{self, MachineRole};
 use keelson_provider_api::values::{ClusterName, Digest, Labels, Taint};
@@ -46,9 +46,18 @@ pub enum Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fixed { host, port } => write!(formatter, "{host}:{port}"),
+            Self::Fixed { host, port } => formatter.write_str(&host_and_port(host, *port)),
             Self::LoadBalancer { key, port } => write!(formatter, "{key}:{port}"),
         }
+    }
+}
+
+/// A name or address and a port as URLs have them: an address of IPv6 in brackets (RFC 3986, 3.2.2).
+pub fn host_and_port(host: &str, port: u16) -> String {
+    if host.parse::<Ipv6Addr>().is_ok() {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 

@@ -1,5 +1,7 @@
 //! How clients reach the API: a load balancer and a name in a cloud, a virtual address on bare machines.
 
+use std::net::IpAddr;
+
 use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget, MachineRole, VirtualAddress};
 use keelson_provider_api::{Kind, ResourceKey};
 
@@ -44,7 +46,9 @@ fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
 }
 
 fn virtual_address(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let Some(address) = blueprint.spec.provider.api_address() else {
+    // As machines write it, however the spec does: FD00::64 is fd00::64.
+    let address = blueprint.spec.provider.api_address();
+    let Some(address) = address.and_then(|address| address.parse::<IpAddr>().ok()) else {
         return;
     };
     let machines = blueprint
@@ -54,7 +58,7 @@ fn virtual_address(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     desired.add_after(
         ResourceKey::new(Kind::VirtualAddress, API_NAME),
         VirtualAddress {
-            address: address.to_owned(),
+            address: address.to_string(),
             machines,
         },
         Vec::new(),

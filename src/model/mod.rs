@@ -29,7 +29,7 @@ use crate::plan::{DesiredState, Rolling};
 use crate::spec::ValidSpec;
 
 pub use addons::{AddonBlueprint, AddonSource, addon_settings, addons};
-pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint};
+pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint, host_and_port};
 pub use bundles::host_identity;
 pub use certificates::{MachineCertificates, OtherSecret, terms};
 pub use classes::{Classes, release_files};

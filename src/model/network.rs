@@ -95,12 +95,12 @@ fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         .any(|machine| !machine.is(MachineRole::ControlPlane));
     if dedicated {
         let own = ETCD_FIREWALL.to_owned();
-        let mut rules = vec![etcd_rule([own, control_plane.clone()])];
+        let mut rules = etcd_rules(blueprint, &[own, control_plane.clone()]);
         let everywhere = rules_everywhere(blueprint).into_iter();
         rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
         add(ETCD_FIREWALL, rules);
     } else {
-        rules.push(etcd_rule([control_plane.clone()]));
+        rules.extend(etcd_rules(blueprint, &[control_plane.clone()]));
     }
     rules.extend(rules_everywhere(blueprint));
     add(CONTROL_PLANE_FIREWALL, rules);
@@ -137,8 +137,17 @@ fn api_rules(blueprint: &Blueprint<'_>, nodes: &str) -> Vec<FirewallRule> {
     ]
 }
 
-fn etcd_rule(sources: impl IntoIterator<Item = String>) -> FirewallRule {
-    rule("etcd", Protocol::Tcp, (2379, 2380), sources)
+fn etcd_rules(blueprint: &Blueprint<'_>, sources: &[String]) -> Vec<FirewallRule> {
+    let instances = blueprint.spec.etcd.instances().iter();
+    let rules = instances.map(|instance| {
+        let purpose = match instance.cluster {
+            "main" => "etcd".to_owned(),
+            other => format!("etcd of {other}"),
+        };
+        let ports = (instance.client_port, instance.peer_port);
+        rule(&purpose, Protocol::Tcp, ports, sources.to_vec())
+    });
+    rules.collect()
 }
 
 /// What every machine lets in.

@@ -12,7 +12,8 @@
 //! was found is it. Time comes in as an argument; nothing here reads a clock, the environment or a file. Random numbers
 //! come from the system, for keys, serial numbers and encryption alone.
 //!
-//! [`ClusterPki`] keeps a cluster's authorities and its service-account key in the state store, each made once.
+//! [`ClusterPki`] keeps a cluster's authorities, its service-account key and the key that Secrets are encrypted with in the
+//! state store, each made once.
 
 mod authority;
 mod certificate;

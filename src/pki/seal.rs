@@ -15,17 +15,18 @@ use super::error::PkiError;
 /// How what is kept is encrypted, and what opens it.
 pub struct Seal {
     close: Close,
+    passphrase: Option<Secret<String>>,
     identities: Vec<x25519::Identity>,
 }
 
 enum Close {
     Not,
     ToRecipients(Vec<x25519::Recipient>),
-    WithPassphrase(Option<Secret<String>>),
+    WithPassphrase,
 }
 
 /// The work to try one passphrase: 2^17 blocks of scrypt, 128 MiB, as OWASP's cheat sheet for passwords has it. `age`
-/// takes as much as a second allows, but keelson opens four objects at a time.
+/// takes as much as a second allows, but keelson opens five objects one after the other.
 const WORK_LOG2: u8 = 17;
 /// The most work that is done to open something: a gigabyte. More is no file of keelson's or of `age -p`.
 const WORK_LIMIT_LOG2: u8 = 20;
@@ -54,6 +55,7 @@ impl Seal {
     pub fn none() -> Self {
         Self {
             close: Close::Not,
+            passphrase: None,
             identities: Vec::new(),
         }
     }
@@ -76,16 +78,26 @@ impl Seal {
         }
         Ok(Self {
             close: Close::ToRecipients(recipients),
+            passphrase: None,
             identities: Vec::new(),
         })
     }
 
-    /// Encryption with a passphrase. Without one, whatever needs it says so.
-    pub fn with_passphrase(passphrase: Option<Secret<String>>) -> Self {
+    /// Encryption with a passphrase. To close and to open, give [one](Self::and_passphrase).
+    pub fn with_passphrase() -> Self {
         Self {
-            close: Close::WithPassphrase(passphrase.filter(|passphrase| !passphrase.expose().is_empty())),
+            close: Close::WithPassphrase,
+            passphrase: None,
             identities: Vec::new(),
         }
+    }
+
+    /// The same, with a passphrase: what was closed with it earlier can be opened however things are closed now. An empty one
+    /// is none.
+    #[must_use]
+    pub fn and_passphrase(mut self, passphrase: Option<Secret<String>>) -> Self {
+        self.passphrase = passphrase.filter(|passphrase| !passphrase.expose().is_empty());
+        self
     }
 
     /// The same, with the identities in the text of an identity file: a line each, `AGE-SECRET-KEY-1…`, with empty
@@ -115,8 +127,9 @@ impl Seal {
             Close::ToRecipients(recipients) => {
                 Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as _))
             }
-            Close::WithPassphrase(None) => return Err(failed("no passphrase was given".to_owned())),
-            Close::WithPassphrase(Some(passphrase)) => {
+            Close::WithPassphrase => {
+                let passphrase = self.passphrase.as_ref();
+                let passphrase = passphrase.ok_or_else(|| failed("no passphrase was given".to_owned()))?;
                 let mut recipient = scrypt::Recipient::new(for_age(passphrase));
                 recipient.set_work_factor(WORK_LOG2);
                 Encryptor::with_recipients(std::iter::once(&recipient as _))
@@ -151,7 +164,7 @@ impl Seal {
         let by_passphrase = decryptor.is_scrypt();
         let refused = |problem| refusal(&problem, by_passphrase, object);
         let mut reader = if by_passphrase {
-            let Close::WithPassphrase(Some(passphrase)) = &self.close else {
+            let Some(passphrase) = &self.passphrase else {
                 return Err(locked(object, "the passphrase that it was encrypted with"));
             };
             let mut identity = scrypt::Identity::new(for_age(passphrase));
@@ -180,7 +193,7 @@ impl fmt::Debug for Seal {
         let close = match &self.close {
             Close::Not => "none",
             Close::ToRecipients(_) => "to recipients",
-            Close::WithPassphrase(_) => "with a passphrase",
+            Close::WithPassphrase => "with a passphrase",
         };
         write!(formatter, "Seal({close}, {} identities)", self.identities.len())
     }

@@ -191,9 +191,11 @@ fn authorities(
     let pki = &spec.spec().pki;
     let seal = match &pki.encryption {
         KeyEncryption::None => Seal::none(),
-        KeyEncryption::Passphrase => Seal::with_passphrase(options.pki_passphrase.clone()),
+        KeyEncryption::Passphrase => Seal::with_passphrase(),
         KeyEncryption::Recipients(recipients) => Seal::to_recipients(recipients)?,
     };
+    // What was closed before the spec said otherwise is opened all the same.
+    let seal = seal.and_passphrase(options.pki_passphrase.clone());
     let seal = match &options.pki_identities {
         Some(identities) => seal.with_identities(identities)?,
         None => seal,

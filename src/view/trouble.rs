@@ -44,7 +44,7 @@ pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
         };
         let _ = writeln!(text, "{} {label}{}", paint(BAD, "  !"), printable(reason));
         if let Some(help) = trouble.first.help {
-            let _ = writeln!(text, "      {help}");
+            let _ = writeln!(text, "      {}", printable(help));
         }
     }
     if let Some(left_out) = folded.len().checked_sub(LIMIT).filter(|&count| count > 0) {

@@ -80,21 +80,22 @@ know() {
     before=
     [ ! -f "$nodes/$1" ] || before=$(cat "$nodes/$1")
     if [ "$before" != "$2 $3" ]; then
-        if [ -n "$before" ] && [ "${before%% *}" != "$2" ]; then withdraw "${before%% *}"; fi
-        printf '%s %s\n' "$2" "$3" >"$nodes/$1.new"
-        mv -f "$nodes/$1.new" "$nodes/$1"
+        if [ -n "$before" ] && [ "${before%% *}" != "$2" ]; then withdraw "${before%% *}" "${before##* }"; fi
+        printf '%s %s\n' "$2" "$3" >"$STATE_DIRECTORY/node"
+        mv -f "$STATE_DIRECTORY/node" "$nodes/$1"
         say "pods of $1: $2 by $3"
     fi
     ip "$(family "$2")" route replace "$2" via "$3" proto "$protocol" || say "no route to $1 by $3"
 }
 
-withdraw() { ip "$(family "$1")" route del "$1" proto "$protocol" 2>/dev/null || :; }
+# Only where it still leads to $2: by now another node may have the range.
+withdraw() { ip "$(family "$1")" route del "$1" via "$2" proto "$protocol" 2>/dev/null || :; }
 
 forget() {
     [ -f "$nodes/$1" ] || return 0
-    read -r range _ <"$nodes/$1"
+    read -r range address <"$nodes/$1"
     rm -f "$nodes/$1"
-    withdraw "$range"
+    withdraw "$range" "$address"
     say "$1 is gone"
 }
 

@@ -68,14 +68,24 @@ note_restarts() {
     [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$root/restarts"
 }
 
-# Keeps what someone else has at `$1`.
+is_there() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# Puts a copy of `$1` at `$2`, as it is, in one step.
+copy_whole() {
+    rm -rf -- "$2.keelson-new"
+    cp -a -- "$1" "$2.keelson-new"
+    # A link may lead nowhere from there, and nobody could sync what it leads to.
+    [ -L "$2.keelson-new" ] || sync -- "$2.keelson-new"
+    mv -fT -- "$2.keelson-new" "$2"
+    sync -- "$(dirname -- "$2")"
+}
+
+# Keeps what someone else has at `$1`, in place of what was kept of an earlier time.
 set_aside() {
-    if [ -e "$1" ] && ! is_ours file "$1" && ! is_ours unit "${1##*/}" && [ ! -e "$root/aside$1" ]; then
+    if is_there "$1" && ! is_ours file "$1" && ! is_ours unit "${1##*/}"; then
         say "set aside $1"
         mkdir -p -- "$root/aside$(dirname -- "$1")"
-        cp -a -- "$1" "$root/aside$1.keelson-new"
-        sync -- "$root/aside$1.keelson-new"
-        mv -fT -- "$root/aside$1.keelson-new" "$root/aside$1"
+        copy_whole "$1" "$root/aside$1"
     fi
 }
 
@@ -230,6 +240,18 @@ check_architecture() {
     [ ! -s "$work/lacking" ] || fail "the bundle has nothing for $architecture of: $(tr '\n' ',' <"$work/lacking")"
 }
 
+# Writes down where the secrets go that have come, before the first of them is in place: a certificate and its key are two
+# files, and whoever finds them after this run was ended between the two must not take them for a pair.
+await_secrets() {
+    awk -F "$tab" 'NR == FNR { announced[$0] = 1; next } $1 == "secret" && ($6 in announced) { print $2 }' \
+        "$work/announced" "$here/actions" >"$work/awaited"
+    [ -s "$work/awaited" ] || return 0
+    { cat -- "$root/awaited" 2>/dev/null || :; cat -- "$work/awaited"; } | sort -u >"$root/awaited.new"
+    sync -- "$root/awaited.new"
+    mv -f -- "$root/awaited.new" "$root/awaited"
+    sync -- "$root"
+}
+
 do_secret() {
     if grep -Fqx -- "$5" "$work/announced"; then
         [ -f "$incoming/$5" ] || fail "$5 was to come for $1 and is not there: run keelson again"
@@ -309,11 +331,14 @@ prune() {
             continue
             ;;
         esac
-        say "remove $path"
-        rm -f -- "$path"
-        if [ -e "$root/aside$path" ]; then
+        if is_there "$root/aside$path"; then
             say "put back $path"
-            mv -f -- "$root/aside$path" "$path"
+            # It stays aside as long as what is here counts as keelson's.
+            copy_whole "$root/aside$path" "$path"
+            printf '%s\n' "$path" >>"$work/returned"
+        else
+            say "remove $path"
+            rm -f -- "$path"
         fi
     done <"$work/gone-last-first"
 }
@@ -397,7 +422,13 @@ record() {
     sync -- "$work/installed"
     mv -f -- "$work/installed" "$root/installed"
     cp -- "$here/record.json" "$root/bundle.json.new"
+    sync -- "$root/bundle.json.new"
     mv -f -- "$root/bundle.json.new" "$root/bundle.json"
+    [ -z "$incoming" ] || rm -f -- "$root/awaited"
+    sync -- "$root"
+    if [ -f "$work/returned" ]; then
+        while IFS= read -r path; do rm -rf -- "$root/aside$path"; done <"$work/returned"
+    fi
     before=$(readlink -- "$root/previous" || :)
     for bundle in "$root"/bundles/*; do
         case bundles/${bundle##*/} in
@@ -457,6 +488,7 @@ reload=
 case $what in
 apply)
     check_architecture
+    await_secrets
     each_action
     prune
     restart_what_changed
@@ -467,8 +499,8 @@ apply)
 remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
-    rm -f -- "$root/installed" "$root/unpacked" "$root/restarts" "$root/bundle.json" "$root/current" "$root/previous"
-    rm -rf -- "$root/bundles" "$root/assets"
+    rm -f -- "$root/installed" "$root/unpacked" "$root/restarts" "$root/awaited" "$root/bundle.json" "$root/current" "$root/previous"
+    rm -rf -- "$root/bundles" "$root/assets" "$root/aside"
     ;;
 *) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;
 esac

@@ -117,12 +117,12 @@ fn short_certificates_are_not_always_about_to_end() {
 #[test]
 fn an_authority_that_cannot_be_opened_is_said_to_be_so() {
     let passphrase = || Some(Secret::new("hunter2".to_owned()));
-    let closed = Scene::new(&["a"], "", Seal::with_passphrase(passphrase()));
+    let closed = Scene::new(&["a"], "", Seal::with_passphrase().and_passphrase(passphrase()));
     let report = block_on(async {
         closed.begin().await;
         closed.equip(&["a"]).await;
         let store = Arc::clone(&closed.store);
-        let without = Scene::with_store(&["a"], "", "", Seal::with_passphrase(None), store);
+        let without = Scene::with_store(&["a"], "", "", Seal::with_passphrase(), store);
         without
             .told
             .found

@@ -196,8 +196,8 @@ async fn what_is_encrypted_opens_with_the_right_identity_alone() {
 #[tokio::test]
 async fn a_passphrase_works_like_an_identity() {
     let store = MemoryStore::new();
-    let with = |text: &str| Seal::with_passphrase(Some(secret(text)));
-    let without = Seal::with_passphrase(None);
+    let with = |text: &str| Seal::with_passphrase().and_passphrase(Some(secret(text)));
+    let without = Seal::with_passphrase();
     assert!(matches!(
         establish(&store, &without).await,
         Err(PkiError::Encrypt { .. })

@@ -58,7 +58,7 @@ pub struct ClusterSpec {
     /// The Kubernetes release. Supported are the newest minor and the three before it.
     #[serde(default = "versions::newest_kubernetes")]
     pub kubernetes_version: Version,
-    /// Where keys, bundles and backups are kept: a directory, an S3 bucket or a DigitalOcean Spaces bucket. Who can
+    /// Where keys and what is known of the cluster are kept: a directory, an S3 bucket or a DigitalOcean Spaces bucket. Who can
     /// read it can administer the cluster.
     #[serde(default = "default_state_store")]
     pub state_store: StateStore,

@@ -119,7 +119,7 @@ pub enum EventsPlacement {
     Separate,
 }
 
-/// Backups of etcd that are taken by themselves into the state store.
+/// Backups of etcd that are taken by themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Snapshots {

@@ -5,7 +5,7 @@ use keelson_provider_api::values::{Quantity, Span};
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
-use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement};
+use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement, Provider};
 
 /// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
 /// than five heartbeats. <https://etcd.io/docs/v3.6/tuning/>
@@ -78,6 +78,14 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
                 "snapshots are taken, but only the newest would be kept",
             )
             .help("write at least `last: 1`"),
+        );
+    }
+    if snapshots.schedule.is_some() && matches!(spec.provider, Provider::Ssh(_)) {
+        let problem =
+            "this version takes no snapshots by itself, only before it changes etcd's version or membership";
+        found.warn(
+            Finding::new(path.then("schedule"), problem)
+                .help("take them yourself, with `etcdctl snapshot save` from a timer of your own"),
         );
     }
 }

@@ -110,12 +110,15 @@ pub(super) fn internal_addresses(spec: &ClusterSpec, found: &mut Found) {
             );
         }
     });
-    if !matches!(spec.provider, Provider::Ssh(_)) || !spec.is_etcd_alone() {
+    if !matches!(spec.provider, Provider::Ssh(_)) {
         return;
     }
     for (index, host) in hosts.iter().enumerate() {
         if host.internal_address().is_none() {
-            let problem = format!("`{}` is a name, and etcd listens on IP addresses", host.address);
+            let problem = format!(
+                "`{}` is a name, and machines reach each other at IP addresses",
+                host.address
+            );
             found.error(Finding::new(base.then(index).then("address"), problem).help(
                 "add the IP address under which the other machines reach it: `privateAddress: 10.0.0.11`",
             ));

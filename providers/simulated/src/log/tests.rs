@@ -204,7 +204,7 @@ async fn a_process_that_ends_waits_for_no_lock() {
     fixture.done(Fixture::machine("a")).await;
     let end = directory.path().join("world/world.end");
     let before = fs::read(&end).unwrap();
-    let lock = fs::File::open(directory.path().join("world/world.lock")).unwrap();
+    let lock = File::open(directory.path().join("world/world.lock")).unwrap();
     lock.lock().unwrap();
     drop(fixture);
     assert_eq!(

@@ -32,6 +32,8 @@ const REMOVE: &str = concat!(
     include_str!("../scripts/bundle-incoming.sh"),
     include_str!("../scripts/bundle-remove.sh")
 );
+/// The file of a bundle that comes last (`scripts/bundle-files.sh`).
+const LAST_FILE: &str = "whole";
 const SHORT_TIMEOUT: Duration = Duration::from_secs(120);
 /// A bundle downloads its assets, each of which may take 20 minutes (`templates/node/apply.sh`).
 const APPLY_TIMEOUT: Duration = Duration::from_secs(45 * 60);
@@ -192,7 +194,8 @@ async fn deliver(shell: &dyn Shell, context: &StepContext<'_>, bundle: &Bundle) 
         let files = bundle
             .files
             .iter()
-            .map(|(path, content)| (path.as_str(), content.as_slice()));
+            .map(|(path, content)| (path.as_str(), content.as_slice()))
+            .chain([(LAST_FILE, [].as_slice())]);
         let files = archive::archive(files, 0o600).map_err(rejected)?;
         let mut job = job("upload the bundle", FILES, vec![digest], SHORT_TIMEOUT);
         job.input = files.expose().clone();

@@ -19,6 +19,8 @@ use crate::fence::run_fenced;
 use crate::machine;
 
 const KIND: &str = "node";
+/// As long as a node is waited for until it is Ready, and a little more.
+const NODE_PATIENCE: Duration = Duration::from_secs(300);
 
 #[async_trait]
 impl Kubelets for ControlPlaneProvider {
@@ -117,7 +119,7 @@ impl Kubelets for ControlPlaneProvider {
 
     async fn last_words(&self, machine: &str) -> Option<String> {
         let shell = self.hosts().shell(machine)?;
-        match words::words(&*shell).await {
+        match words::words(&*shell, NODE_PATIENCE).await {
             Ok(words) => words.of_node(),
             Err(error) => Some(error.to_string()),
         }

@@ -11,7 +11,7 @@ use super::look::{COMPONENTS, Look, LookError, look};
 use super::mark::Mark;
 use super::words::{Words, words};
 use crate::hosts::Hosts;
-use crate::shell::Shell;
+use crate::shell::{HostErrorKind, Shell};
 
 pub(super) const KIND: &str = "control-plane";
 /// As long as kubeadm waits for a control plane (`controlPlaneComponentHealthCheck`, `reference/kubeadm.md` §2).
@@ -120,7 +120,15 @@ impl Wait<'_> {
         let mut told = String::new();
         let mut pulls_fail_since = None;
         loop {
-            let seen: Look<ControlPlane> = look(self.shell, KIND, SLICE).await?;
+            let seen: Look<ControlPlane> = match look(self.shell, KIND, SLICE).await {
+                // Servers that accept and do not answer may take longer than the look has; it is asked again.
+                Err(LookError::Host(error))
+                    if error.kind == HostErrorKind::Lost && self.waited() < PATIENCE =>
+                {
+                    continue;
+                }
+                seen => seen?,
+            };
             let lacking: Vec<(&str, &str)> = lacking(&seen).collect();
             if lacking.is_empty() {
                 return Ok(seen);
@@ -135,7 +143,7 @@ impl Wait<'_> {
             if !is_late && self.waited() < FIRST_WORDS {
                 continue;
             }
-            let words = words(self.shell).await?;
+            let words = words(self.shell, self.waited()).await?;
             if is_late {
                 return Err(self.late(&words, &lacking));
             }

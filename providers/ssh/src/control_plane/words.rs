@@ -58,16 +58,17 @@ impl Container {
     }
 }
 
-/// Asks the machine behind `shell`.
+/// Asks the machine behind `shell`, whose work has been waited for as long as `waited`.
 ///
 /// # Errors
 /// When it could not be asked.
-pub(super) async fn words(shell: &dyn Shell) -> Result<Words, HostError> {
-    let arguments = COMPONENTS.iter().map(|(name, port)| format!("{name}:{port}"));
+pub(super) async fn words(shell: &dyn Shell, waited: Duration) -> Result<Words, HostError> {
+    let recent = waited.as_secs().saturating_add(1).to_string();
+    let pods = COMPONENTS.iter().map(|(name, port)| format!("{name}:{port}"));
     let job = Job {
         name: "see what is wrong with Kubernetes",
         script: SCRIPT,
-        arguments: arguments.collect(),
+        arguments: std::iter::once(recent).chain(pods).collect(),
         input: Vec::new(),
         timeout: LIMIT,
     };

@@ -15,11 +15,14 @@ use keelson_provider_api::{
 use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
+use crate::hearing::Hearing;
 use crate::shell::Job;
 
 const SCRIPT: &str = include_str!("../scripts/etcd-snapshots.sh");
 const LIMIT: Duration = Duration::from_secs(30);
 const LOOKS_AT_ONCE: usize = 32;
+/// Thousands of snapshots, half a kilobyte each.
+const ANSWER_BYTES: usize = 4 << 20;
 
 /// What is written down about a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,11 +93,12 @@ async fn list_one(reach: &dyn Reach, machine: &str) -> Result<Vec<Stored>, Strin
         input: Vec::new(),
         timeout: LIMIT,
     };
-    let output = shell
-        .run(&job, &|_| ())
+    let hearing = Hearing::new(ANSWER_BYTES);
+    shell
+        .run(&job, &|line| hearing.hear(line))
         .await
         .map_err(|error| format!("{machine} does not answer: {}", error.problem))?;
-    read(&output.stdout).ok_or_else(|| format!("the list of snapshots on {machine} was cut short"))
+    read(&hearing.into_text()).ok_or_else(|| format!("the list of snapshots on {machine} was cut short"))
 }
 
 /// Reads what the script wrote. What is no manifest is no snapshot.

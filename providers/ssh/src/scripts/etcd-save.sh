@@ -20,6 +20,7 @@ if [ "$free" -lt "$need" ]; then
 fi
 mkdir -p -- "$folder"
 rm -f -- "$new" "$new.part"
+trap 'exit 143' TERM
 trap 'rm -f -- "$new.part"; [ -n "${whole:-}" ] || rm -f -- "$new"' EXIT
 
 # Whoever gives no limit gets none; the session has its own.

@@ -67,6 +67,10 @@ marks() {
         /*) [ -s "$path" ] || fact missing-key "$path" ;;
         esac
     done
+    # What was to come with the bundle, and of which nobody knows how much has.
+    [ ! -f "$root/awaited" ] || head -n 128 -- "$root/awaited" | while IFS= read -r path; do
+        [ -z "$path" ] || fact missing-key "$path"
+    done
 }
 
 resources() {

@@ -1,15 +1,22 @@
 # shellcheck shell=sh
 # Says why the kubelet of a host, or what it runs of a control plane, does not do its work: lines of a key and values,
 # separated by tabs. Changes nothing.
-#   $1 on  static pods and the port of each: `kube-apiserver:6443`
+#   $1     of how many seconds pulls of images are told; what failed earlier may be mended
+#   $2 on  static pods and the port of each: `kube-apiserver:6443`
 set -u
+recent=$1
+shift
 crictl=/opt/keelson/bin/crictl
 tab=$(printf '\t')
 
 say() { printf '%s\t%s\n' "$1" "$2"; }
 one_line() { tr '\n\t' '  ' | cut -c "1-$1"; }
 property() { systemctl show --property="$2" --value -- "$1.service" 2>/dev/null; }
-journal() { journalctl --unit="$1.service" --boot --lines=300 --no-pager --output=cat 2>/dev/null; }
+journal() {
+    service=$1.service
+    shift
+    journalctl --unit="$service" --boot --lines=300 --no-pager --output=cat "$@" 2>/dev/null
+}
 # klog begins a line with its severity and the date; what ends a program has no such head.
 worst() { grep -E '^[EF][0-9]{4} |^(Error|panic|fatal|error)|level=(error|fatal)|[Ff]ailed to'; }
 
@@ -22,7 +29,7 @@ unit() {
 
 # What a pull of an image failed with last; kubelet quotes the runtime's words.
 pull() {
-    journal kubelet | grep -E 'PullImage from image service failed|ErrImagePull|Failed to pull image|failed to pull image' |
+    journal kubelet --since="-${recent}s" | grep -E 'PullImage from image service failed|ErrImagePull|Failed to pull image|failed to pull image' |
         tail -n 1 | one_line 1500
 }
 

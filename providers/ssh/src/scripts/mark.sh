@@ -15,11 +15,20 @@ is_same_machine() { sed -n '1s/^{[^{]*"name":"\([^"]*\)".*/\1/p' "$mark" | grep 
 refuse_other_machine() {
     is_same_machine && return 0
     echo "this machine is in the cluster already, under another name: $(head -c 400 "$mark")" >&2
-    exit 78
+    exit 1
 }
 
 trap 'rm -f -- "$new"' EXIT
-cat >"$new"
+# Whoever sent it may be gone before all of it has come.
+IFS= read -r text || text=
+case $text in
+'{'*'}') ;;
+*)
+    echo "the mark did not come whole" >&2
+    exit 1
+    ;;
+esac
+printf '%s\n' "$text" | cat >"$new"
 sync -- "$new"
 case $how in
 claim)

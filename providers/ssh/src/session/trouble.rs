@@ -33,7 +33,7 @@ const TROUBLES: &[Trouble] = &[
                remember it: --accept-new-host-keys",
     },
     Trouble {
-        words: "revoked",
+        words: "marked as revoked",
         kind: HostErrorKind::HostKey,
         problem: "its host key was revoked",
         help: "see which known_hosts file says so: ssh -v {address}",

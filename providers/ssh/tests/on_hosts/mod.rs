@@ -12,5 +12,6 @@ mod nodes;
 mod preflight;
 mod reach;
 mod routes;
+mod torn;
 mod users;
 mod virtual_address;
