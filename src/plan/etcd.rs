@@ -5,12 +5,15 @@ use std::fmt;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{
-    Action, Existing, Finding, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
+    Action, Existing, Finding, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
 };
 
 use super::desired::DesiredState;
 use super::graph::Step;
 use super::verdict::{Verdict, Verdicts};
+
+/// The field by which a member differs that only has to be started.
+pub(super) const RUNNING: &str = "running";
 
 /// An etcd cluster as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +22,8 @@ pub struct EtcdHealth {
     pub voters: usize,
     /// Members that vote and answer.
     pub healthy_voters: usize,
+    /// Members that vote, and run without being able to serve.
+    pub stalled_voters: usize,
     /// True when there is a member that votes or learns: the cluster has had a quorum once and has data.
     pub formed: bool,
 }
@@ -43,7 +48,12 @@ impl fmt::Display for EtcdHealth {
             formatter,
             "{quorum} its quorum: {} of {} voting members answer",
             self.healthy_voters, self.voters
-        )
+        )?;
+        match self.stalled_voters {
+            0 => Ok(()),
+            1 => formatter.write_str(" with one, and 1 runs that waits for the others"),
+            many => write!(formatter, " with one, and {many} run that wait for the others"),
+        }
     }
 }
 
@@ -66,6 +76,7 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
         health.formed |= member.phase != MemberPhase::Waiting;
         if member.phase == MemberPhase::Voter {
             health.count(existing.health.is_healthy());
+            health.stalled_voters += usize::from(matches!(existing.health, Health::Stalled(_)));
         }
     }
     clusters

@@ -318,17 +318,30 @@ prune() {
     done <"$work/gone-last-first"
 }
 
+# Restarts the unit $1, which was $2. One that was not up may need others to be up, on other machines: after a while it is
+# left to itself.
+restart() {
+    if [ "$2" = active ]; then
+        systemctl restart -- "$1"
+        return
+    fi
+    status=0
+    timeout 20 systemctl restart -- "$1" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 124 ]
+}
+
 restart_what_changed() {
     # Of what is to be restarted the unit itself may have changed.
     if [ -n "$reload" ] || [ -f "$root/restarts" ]; then systemctl daemon-reload; fi
     [ -f "$root/restarts" ] || return 0
     sort -u "$root/restarts" >"$work/restarts-once"
     while read -r unit; do
-        case $(systemctl is-active -- "$unit" || :) in
+        state=$(systemctl is-active -- "$unit" || :)
+        case $state in
         inactive | unknown | '') ;;
         *)
             say "restart $unit"
-            systemctl restart -- "$unit" || fail "$unit does not start: $(last_words "$unit")"
+            restart "$unit" "$state" || fail "$unit does not start: $(last_words "$unit")"
             ;;
         esac
     done <"$work/restarts-once"
@@ -369,8 +382,10 @@ fetch_images() {
     done
 }
 
+# A line each; of lines in JSON what they say and the error.
 last_words() {
-    journalctl --unit "$1" --lines 3 --no-pager --output cat 2>/dev/null | tr '\n' ' ' || :
+    journalctl --unit "$1" --lines 5 --no-pager --output cat 2>/dev/null |
+        sed -e 's/^{.*"msg":"\([^"]*\)".*"error":"\([^"]*\)".*/\1: \2/' -e 's/^{.*"msg":"\([^"]*\)".*/\1/' | cut -c 1-200 || :
 }
 
 link() {

@@ -14,5 +14,6 @@ mod kubernetes;
 mod mirror;
 mod mistakes;
 mod newer;
+mod quorum;
 mod renewal;
 mod scaling;
