@@ -285,3 +285,15 @@ fn what_runs_without_a_quorum_is_left_alone_where_nothing_brings_it_back() {
     let (_, report) = changed.stopped("etcd-member/main:control-plane-2").plan(&desired);
     assert!(!report.is_blocked(), "{report:?}");
 }
+
+#[test]
+fn founders_begin_when_the_bundles_of_all_are_there() {
+    let (plan, _) = World::empty().plan(&desired(THREE_AND_FOUR));
+    for founder in [1, 2, 3] {
+        let member = format!("create etcd-member/main:control-plane-{founder}");
+        for fellow in [1, 2, 3] {
+            let bundle = format!("create node-bundle/control-plane-{fellow}");
+            assert!(comes_before(&plan, &bundle, &member), "{bundle} {member}");
+        }
+    }
+}
