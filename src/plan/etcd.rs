@@ -110,7 +110,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         };
         let Some(&health) = clusters.get(&member.cluster).filter(|health| health.formed) else {
             if desired.etcd_with_data.contains(&member.cluster) && matches!(verdict, Verdict::Create { .. }) {
-                *verdict = lost_data(member);
+                *verdict = lost_data(member, observation);
             }
             continue;
         };
@@ -204,13 +204,25 @@ fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
 }
 
 /// An empty cluster in place of one that had data would be taken for it.
-fn lost_data(member: &EtcdMember) -> Verdict {
+fn lost_data(member: &EtcdMember, observation: &Observation) -> Verdict {
+    let cluster = &member.cluster;
+    let silent: Vec<&str> = observation
+        .entries()
+        .filter(|(key, observed)| key.kind() == Kind::Machine && matches!(observed, Observed::Unknown(_)))
+        .map(|(key, _)| key.name())
+        .collect();
+    if silent.is_empty() {
+        return Verdict::blocked(
+            format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine"),
+            "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
+        );
+    }
+    let silent = silent.join(", ");
     Verdict::blocked(
         format!(
-            "etcd cluster `{}` has had data, and nothing of it is on any machine",
-            member.cluster
+            "etcd cluster `{cluster}` has had data, which may be on machines that cannot be seen: {silent}"
         ),
-        "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
+        format!("bring {silent} back first, and run the command again"),
     )
 }
 

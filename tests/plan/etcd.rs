@@ -297,3 +297,25 @@ fn founders_begin_when_the_bundles_of_all_are_there() {
         }
     }
 }
+
+#[test]
+fn lost_data_may_be_on_a_machine_that_is_silent() {
+    let mut wanted = desired(THREE_AND_FOUR);
+    wanted.etcd_with_data.insert("main".to_owned());
+    let told = |world: &World| {
+        let reasons = blocked(world, &wanted);
+        let of_one = reasons
+            .into_iter()
+            .find(|(key, _)| key == "etcd-member/main:control-plane-1");
+        of_one.expect("it is blocked").1
+    };
+    assert!(told(&World::empty()).contains("nothing of it is on any machine"));
+    let silent = World::empty()
+        .unknown("machine/control-plane-3")
+        .unknown("etcd-member/main:control-plane-3");
+    let told = told(&silent);
+    assert!(
+        told.ends_with("may be on machines that cannot be seen: control-plane-3"),
+        "{told}"
+    );
+}
