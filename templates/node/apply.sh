@@ -34,6 +34,7 @@ export PATH
 root=/var/lib/keelson
 units=/etc/systemd/system
 tab=$(printf '\t')
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
 case $(uname -m) in
 x86_64) architecture=amd64 ;;
 aarch64 | arm64) architecture=arm64 ;;
@@ -63,9 +64,9 @@ claim() {
 }
 
 # Writes down that the units `$1` have to be restarted, before what they read is changed: whoever ends this run between the
-# two finds them written down. A machine that lost its power has started them anew.
+# two finds them written down, with the boot that they were written down in: what runs after another has read what is there.
 note_restarts() {
-    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$root/restarts"
+    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' | sed "s/\$/$tab$boot/" >>"$root/restarts"
 }
 
 # Keeps what someone else has at `$1`.
@@ -334,7 +335,7 @@ restart_what_changed() {
     # Of what is to be restarted the unit itself may have changed.
     if [ -n "$reload" ] || [ -f "$root/restarts" ]; then systemctl daemon-reload; fi
     [ -f "$root/restarts" ] || return 0
-    sort -u "$root/restarts" >"$work/restarts-once"
+    awk -F "$tab" -v boot="$boot" '$2 == "" || $2 == boot { print $1 }' "$root/restarts" | sort -u >"$work/restarts-once"
     while read -r unit; do
         state=$(systemctl is-active -- "$unit" || :)
         case $state in
