@@ -9,6 +9,7 @@ mod commands;
 mod desk;
 mod endings;
 mod etcd;
+mod faults;
 mod killed;
 mod kubernetes;
 mod mirror;
