@@ -267,7 +267,7 @@ fn what_runs_without_a_quorum_is_left_alone_where_nothing_brings_it_back() {
         .sick("etcd-member/main:control-plane-3");
     let other = |existing: &mut keelson_provider_api::Existing| match &mut existing.resource {
         Resource::NodeBundle(bundle) => {
-            bundle.settings = keelson_provider_api::values::Digest::of_bytes(b"other")
+            bundle.settings = keelson_provider_api::values::Digest::of_bytes(b"other");
         }
         other => panic!("{other:?}"),
     };
