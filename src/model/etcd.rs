@@ -17,6 +17,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
             phase: MemberPhase::Voter,
             start: MemberStart::Initial,
             initial_members: hosts(blueprint),
+            running: true,
         };
         desired.add(key.clone(), member);
     }

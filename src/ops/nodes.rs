@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::kinds::{EtcdMember, Machine, MachineRole};
 use keelson_provider_api::values::{ClusterName, Version};
 use keelson_provider_api::{
-    ClusterIdentity, Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+    ClusterIdentity, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey,
 };
 use serde::Serialize;
 
@@ -232,10 +232,10 @@ fn trouble(name: &str, desired: &DesiredState, observation: &Observation) -> Opt
             kind => kind.to_string(),
         };
         match observation.get(key) {
-            Observed::Present(existing) => match &existing.health {
-                Health::Healthy => None,
-                Health::Unhealthy(reason) => Some(format!("{}: {reason}", what())),
-            },
+            Observed::Present(existing) => {
+                let trouble = existing.health.trouble()?;
+                Some(format!("{}: {trouble}", what()))
+            }
             Observed::Absent => Some(format!("{}: not there yet", what())),
             Observed::Unknown(reason) => Some(format!("{}: {reason}", what())),
         }

@@ -5,12 +5,15 @@ use std::fmt;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{
-    Action, Existing, Finding, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
+    Action, Existing, Finding, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
 };
 
 use super::desired::DesiredState;
 use super::graph::Step;
 use super::verdict::{Verdict, Verdicts};
+
+/// The field by which a member differs that only has to be started.
+pub(super) const RUNNING: &str = "running";
 
 /// An etcd cluster as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +22,8 @@ pub struct EtcdHealth {
     pub voters: usize,
     /// Members that vote and answer.
     pub healthy_voters: usize,
+    /// Members that vote, and run without being able to serve.
+    pub stalled_voters: usize,
     /// True when there is a member that votes or learns: the cluster has had a quorum once and has data.
     pub formed: bool,
 }
@@ -43,7 +48,12 @@ impl fmt::Display for EtcdHealth {
             formatter,
             "{quorum} its quorum: {} of {} voting members answer",
             self.healthy_voters, self.voters
-        )
+        )?;
+        match self.stalled_voters {
+            0 => Ok(()),
+            1 => formatter.write_str(" with one, and 1 runs that waits for the others"),
+            many => write!(formatter, " with one, and {many} run that wait for the others"),
+        }
     }
 }
 
@@ -66,6 +76,7 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
         health.formed |= member.phase != MemberPhase::Waiting;
         if member.phase == MemberPhase::Voter {
             health.count(existing.health.is_healthy());
+            health.stalled_voters += usize::from(matches!(existing.health, Health::Stalled(_)));
         }
     }
     clusters
@@ -99,7 +110,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         };
         let Some(&health) = clusters.get(&member.cluster).filter(|health| health.formed) else {
             if desired.etcd_with_data.contains(&member.cluster) && matches!(verdict, Verdict::Create { .. }) {
-                *verdict = lost_data(member);
+                *verdict = lost_data(member, observation);
             }
             continue;
         };
@@ -193,13 +204,25 @@ fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
 }
 
 /// An empty cluster in place of one that had data would be taken for it.
-fn lost_data(member: &EtcdMember) -> Verdict {
+fn lost_data(member: &EtcdMember, observation: &Observation) -> Verdict {
+    let cluster = &member.cluster;
+    let silent: Vec<&str> = observation
+        .entries()
+        .filter(|(key, observed)| key.kind() == Kind::Machine && matches!(observed, Observed::Unknown(_)))
+        .map(|(key, _)| key.name())
+        .collect();
+    if silent.is_empty() {
+        return Verdict::blocked(
+            format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine"),
+            "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
+        );
+    }
+    let silent = silent.join(", ");
     Verdict::blocked(
         format!(
-            "etcd cluster `{}` has had data, and nothing of it is on any machine",
-            member.cluster
+            "etcd cluster `{cluster}` has had data, which may be on machines that cannot be seen: {silent}"
         ),
-        "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
+        format!("bring {silent} back first, and run the command again"),
     )
 }
 

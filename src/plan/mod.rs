@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd)
+//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
 //!   -> drafts     the steps that this takes                (draft)
 //!   -> edges      what must come before what               (ordering, rolling)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
@@ -23,6 +23,7 @@ mod rolling;
 pub mod safety;
 mod saved;
 mod skew;
+mod stalled;
 mod unseen;
 mod verdict;
 
@@ -78,6 +79,7 @@ pub fn plan(
     let mut verdicts = verdict::decide_all(desired, observation);
     skew::review(&mut verdicts, desired, observation);
     etcd::review(&mut verdicts, desired, observation);
+    stalled::review(&mut verdicts, desired, observation);
     unseen::review(&mut verdicts, observation);
     report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::{Action, Kind, Observation, ResourceKey};
+use keelson_provider_api::kinds::MemberStart;
+use keelson_provider_api::{Action, Kind, Observation, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
@@ -61,7 +62,23 @@ fn build_edges(
             earlier.extend(wanted.after_any.iter().find_map(|need| drafts.build_of(need)));
         }
     }
+    earlier.extend(founders_bundles(drafts, index));
     earlier.into_iter().map(|earlier| (earlier, index)).collect()
+}
+
+/// The bundles of a founder's fellows. It is of no use before they can begin as well, and where one of those bundles cannot be
+/// put in force it would wait in vain.
+fn founders_bundles(drafts: &Drafts, index: usize) -> Vec<usize> {
+    let change = drafts.get(index).map(|draft| &draft.change);
+    match change.map(|change| (&change.action, change.resource())) {
+        Some((Action::Create { .. }, Resource::EtcdMember(member)))
+            if member.start == MemberStart::Initial =>
+        {
+            let bundle = |machine: &String| drafts.build_of(&ResourceKey::new(Kind::NodeBundle, &**machine));
+            member.initial_members.iter().filter_map(bundle).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A removal of what a resource stands on comes after the removal of the resource.

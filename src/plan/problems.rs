@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keelson_provider_api::{Health, Kind, Observation, Observed, Owner, ResourceKey};
+use keelson_provider_api::{Kind, Observation, Observed, Owner, ResourceKey};
 use serde::Serialize;
 
 use super::desired::DesiredState;
@@ -49,10 +49,12 @@ pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
     }
     for (key, observed) in observation.entries() {
         let problem = match observed {
-            Observed::Present(existing) if existing.owner == Owner::ThisCluster => match &existing.health {
-                Health::Healthy => continue,
-                Health::Unhealthy(reason) => reason.clone(),
-            },
+            Observed::Present(existing) if existing.owner == Owner::ThisCluster => {
+                match existing.health.trouble() {
+                    Some(trouble) => trouble.to_owned(),
+                    None => continue,
+                }
+            }
             // What is on a machine that cannot be seen is no other trouble than that.
             Observed::Unknown(_) if is_on_an_unseen_machine(key, observation) => continue,
             Observed::Unknown(reason) => format!("unknown: {reason}"),

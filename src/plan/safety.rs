@@ -8,6 +8,9 @@
 //! there are fewer members or control planes. So that it is seen at all, the observation has to ask for each of
 //! [`Plan::decisive`] by its name.
 //!
+//! A member of etcd that runs without a quorum is not taken down either: that would bring nothing back. What is down already
+//! may be changed and started.
+//!
 //! Several changes may be carried out at the same time. What one that has its permit has not taken down yet still looks
 //! well; so the machines of those count as out of service.
 
@@ -15,7 +18,7 @@ use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
 use keelson_provider_api::{
-    Action, Change, Disruption, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+    Action, Change, Disruption, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
 };
 
 use super::etcd::EtcdHealth;
@@ -103,6 +106,8 @@ pub fn permit(
 enum Service {
     In,
     Out,
+    /// It runs and does not serve, because others are out of service: to take it down mends nothing.
+    Stalled,
     /// It cannot be seen: it may not be relied on, and may not be taken for out of service where it would be taken down.
     Unknown,
 }
@@ -143,10 +148,11 @@ impl<'a> Scene<'a> {
             let (service, resource) = match observed {
                 Observed::Present(existing) if existing.owner == Owner::ThisCluster => {
                     let goes_down = machine != own && going_down.contains(machine);
-                    let service = if existing.health.is_healthy() && !goes_down {
-                        Service::In
-                    } else {
-                        Service::Out
+                    let service = match existing.health {
+                        _ if goes_down => Service::Out,
+                        Health::Healthy => Service::In,
+                        Health::Unhealthy(_) => Service::Out,
+                        Health::Stalled(_) => Service::Stalled,
                     };
                     (service, Some(&existing.resource))
                 }
@@ -209,12 +215,19 @@ impl<'a> Scene<'a> {
             }
             // An only member has no quorum to keep: it may restart, but its data may not be removed.
             let alone_and_stays = before.voters == 1 && !self.removes();
-            if !alone_and_stays && !after.has_quorum() {
-                return Err(Refusal(format!(
+            if alone_and_stays || after.has_quorum() {
+                continue;
+            }
+            return Err(Refusal(if before.has_quorum() {
+                format!(
                     "etcd cluster `{cluster}` would lose its quorum: {} of {} voting members answer",
                     before.healthy_voters, before.voters
-                )));
-            }
+                )
+            } else {
+                format!(
+                    "etcd cluster `{cluster}` {before}, and to take down one that runs would not bring it back"
+                )
+            }));
         }
         Ok(())
     }

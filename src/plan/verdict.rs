@@ -154,6 +154,10 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
         .collect();
     let fields = fields.join(", ");
     match effect {
+        _ if matches!(differences.as_slice(), [only] if only.field == etcd::RUNNING) => Verdict::Update {
+            reason: "it is not running: start it".to_owned(),
+            differences,
+        },
         Effect::Immutable => Verdict::blocked(
             format!("{fields} cannot change while the cluster lives"),
             "put the old value back into the spec, or make a new cluster",

@@ -9,6 +9,7 @@ use super::groups::{Group, Verb, fold_names};
 use super::humane::{duration, plural};
 use super::styles::{STRONG, paint};
 use crate::ops::Planned;
+use crate::plan;
 
 /// So many steps of the critical path are named.
 const PATH_LIMIT: usize = 6;
@@ -107,9 +108,24 @@ fn disruption(planned: &Planned) -> String {
         .iter()
         .any(|machine| worst.contains_key(machine))
     {
-        parts.push("etcd keeps its quorum".to_owned());
+        parts.extend(quorums(planned));
     }
     parts.join("; ")
+}
+
+/// What becomes of etcd's quorum, or that there is none.
+fn quorums(planned: &Planned) -> Vec<String> {
+    let clusters = plan::etcd_clusters(&planned.observation);
+    let without: Vec<String> = clusters
+        .iter()
+        .filter(|(_, health)| health.formed && !health.has_quorum())
+        .map(|(name, health)| format!("etcd cluster `{name}` {health}"))
+        .collect();
+    if without.is_empty() {
+        vec!["etcd keeps its quorum".to_owned()]
+    } else {
+        without
+    }
 }
 
 fn etcd_machines(planned: &Planned) -> BTreeSet<&str> {

@@ -208,26 +208,32 @@ fn fold<'a>(troubles: &'a [Trouble<'a>]) -> Vec<Folded<'a>> {
     folded
 }
 
-/// A reason that fits all machines of which the same is said: `it` in place of the name, or nothing where a word before it
-/// says what it is.
+/// A reason that fits all machines of which the same is said: `it` in place of the name, `there` where something is on it, or
+/// nothing where a word before it says what it is.
 fn general(reason: &str, key: &ResourceKey) -> String {
     let machine = machine(key);
     if machine.is_empty() {
         return reason.to_owned();
     }
     let mut before = "";
-    let words = reason.split(' ').filter_map(|word| {
-        let is_introduced = ["machine", "node", "host"].contains(&std::mem::replace(&mut before, word));
+    let mut words: Vec<String> = Vec::new();
+    for word in reason.split(' ') {
+        let introduction = std::mem::replace(&mut before, word);
+        let is_introduced = ["machine", "node", "host"].contains(&introduction);
         let bare = word.trim_end_matches([',', ';', ':']);
         let tail = &word[bare.len()..];
         match bare.strip_suffix(machine) {
-            Some("") if is_introduced && tail.is_empty() => None,
-            Some("") => Some(format!("it{tail}")),
-            Some(kind) if kind.ends_with('/') => Some(format!("{}{tail}", kind.trim_end_matches('/'))),
-            _ => Some(word.to_owned()),
+            Some("") if is_introduced && tail.is_empty() => {}
+            Some("") if introduction == "on" => {
+                words.pop();
+                words.push(format!("there{tail}"));
+            }
+            Some("") => words.push(format!("it{tail}")),
+            Some(kind) if kind.ends_with('/') => words.push(format!("{}{tail}", kind.trim_end_matches('/'))),
+            _ => words.push(word.to_owned()),
         }
-    });
-    words.collect::<Vec<_>>().join(" ")
+    }
+    words.join(" ")
 }
 
 /// The machine that a resource is named for: members of etcd carry their cluster's name before it.

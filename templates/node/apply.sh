@@ -34,6 +34,7 @@ export PATH
 root=/var/lib/keelson
 units=/etc/systemd/system
 tab=$(printf '\t')
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
 case $(uname -m) in
 x86_64) architecture=amd64 ;;
 aarch64 | arm64) architecture=arm64 ;;
@@ -63,9 +64,9 @@ claim() {
 }
 
 # Writes down that the units `$1` have to be restarted, before what they read is changed: whoever ends this run between the
-# two finds them written down. A machine that lost its power has started them anew.
+# two finds them written down, with the boot that they were written down in: what runs after another has read what is there.
 note_restarts() {
-    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' >>"$root/restarts"
+    [ "$1" = - ] || printf '%s\n' "$1" | tr ',' '\n' | sed "s/\$/$tab$boot/" >>"$root/restarts"
 }
 
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -343,17 +344,30 @@ prune() {
     done <"$work/gone-last-first"
 }
 
+# Restarts the unit $1, which was $2. One that was not up may need others to be up, on other machines: after a while it is
+# left to itself.
+restart() {
+    if [ "$2" = active ]; then
+        systemctl restart -- "$1"
+        return
+    fi
+    status=0
+    timeout 20 systemctl restart -- "$1" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 124 ]
+}
+
 restart_what_changed() {
     # Of what is to be restarted the unit itself may have changed.
     if [ -n "$reload" ] || [ -f "$root/restarts" ]; then systemctl daemon-reload; fi
     [ -f "$root/restarts" ] || return 0
-    sort -u "$root/restarts" >"$work/restarts-once"
+    awk -F "$tab" -v boot="$boot" '$2 == "" || $2 == boot { print $1 }' "$root/restarts" | sort -u >"$work/restarts-once"
     while read -r unit; do
-        case $(systemctl is-active -- "$unit" || :) in
+        state=$(systemctl is-active -- "$unit" || :)
+        case $state in
         inactive | unknown | '') ;;
         *)
             say "restart $unit"
-            systemctl restart -- "$unit" || fail "$unit does not start: $(last_words "$unit")"
+            restart "$unit" "$state" || fail "$unit does not start: $(last_words "$unit")"
             ;;
         esac
     done <"$work/restarts-once"
@@ -394,8 +408,10 @@ fetch_images() {
     done
 }
 
+# A line each; of lines in JSON what they say and the error.
 last_words() {
-    journalctl --unit "$1" --lines 3 --no-pager --output cat 2>/dev/null | tr '\n' ' ' || :
+    journalctl --unit "$1" --lines 5 --no-pager --output cat 2>/dev/null |
+        sed -e 's/^{.*"msg":"\([^"]*\)".*"error":"\([^"]*\)".*/\1: \2/' -e 's/^{.*"msg":"\([^"]*\)".*/\1/' | cut -c 1-200 || :
 }
 
 link() {

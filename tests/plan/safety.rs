@@ -24,7 +24,7 @@ fn permits_depend_on_how_the_others_are() {
     let (plan, _) = healthy.plan(&after);
     let control_plane = "update node-bundle/control-plane-1";
     let worker = "update node-bundle/workers-1";
-    let table: [(&str, &str, World, Option<&str>); 8] = [
+    let table: [(&str, &str, World, Option<&str>); 9] = [
         ("all well", control_plane, healthy.clone(), None),
         (
             "one other member is gone",
@@ -37,6 +37,16 @@ fn permits_depend_on_how_the_others_are() {
             control_plane,
             healthy.clone().sick("etcd-member/main:control-plane-1"),
             None,
+        ),
+        (
+            "it runs, and the others are down",
+            control_plane,
+            healthy
+                .clone()
+                .stalled("etcd-member/main:control-plane-1")
+                .sick("etcd-member/main:control-plane-2")
+                .sick("etcd-member/main:control-plane-3"),
+            Some("has lost its quorum: 0 of 3"),
         ),
         (
             "no other API server answers",

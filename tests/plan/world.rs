@@ -7,7 +7,7 @@ use keelson::plan::{self, DesiredState, Plan, PlanReport};
 use keelson::spec;
 use keelson_provider_api::{
     ClusterIdentity, ClusterUid, Existing, Health, Kind, KindObservation, Observation, Observed, Owner,
-    ResourceKey,
+    Resource, ResourceKey,
 };
 
 use crate::lint::lint;
@@ -91,6 +91,22 @@ impl World {
         self.change(name, |existing| {
             existing.health = Health::Unhealthy("it does not answer".to_owned());
         })
+    }
+
+    /// A member of etcd that runs and waits for the others.
+    pub(super) fn stalled(self, name: &str) -> Self {
+        self.change(name, |existing| {
+            existing.health = Health::Stalled("it has no leader".to_owned());
+        })
+    }
+
+    /// A member of etcd whose unit is stopped.
+    pub(super) fn stopped(self, name: &str) -> Self {
+        self.sick(name)
+            .change(name, |existing| match &mut existing.resource {
+                Resource::EtcdMember(member) => member.running = false,
+                other => panic!("{other:?}"),
+            })
     }
 
     pub(super) fn without(mut self, name: &str) -> Self {

@@ -32,12 +32,23 @@ pub enum Health {
     Healthy,
     /// It exists and does not do its work, for this reason.
     Unhealthy(String),
+    /// It runs, and does not do its work because others do not do theirs, for this reason: a member of etcd without a
+    /// quorum. To take it down mends nothing.
+    Stalled(String),
 }
 
 impl Health {
     /// True for [`Health::Healthy`].
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Healthy)
+    }
+
+    /// Why it does not do its work, if so.
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Healthy => None,
+            Self::Unhealthy(reason) | Self::Stalled(reason) => Some(reason),
+        }
     }
 }
 

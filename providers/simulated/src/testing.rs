@@ -126,6 +126,7 @@ impl Fixture {
             phase: MemberPhase::Voter,
             start,
             initial_members: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            running: true,
         };
         let key = ResourceKey::new(Kind::EtcdMember, EtcdMember::name("main", name));
         (key, member.into())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
-    ClusterUid, ErrorClass, Precondition, ProviderError, Store, StoreError, with_causes,
+    ClusterUid, ErrorClass, Precondition, ProviderError, Store, StoreError, advice, with_causes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -160,5 +160,33 @@ fn of_store(error: &StoreError) -> ProviderError {
         StoreError::Damaged { .. } => ErrorClass::Permanent,
         _ => ErrorClass::Transient,
     };
-    ProviderError::new(class, with_causes(error))
+    let told = with_causes(error);
+    match advice(error) {
+        // What the file system refuses for good is refused to every other host as well.
+        Some(advice) => ProviderError::new(ErrorClass::Unusable, told).with_help(advice),
+        None => ProviderError::new(class, told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_full_stays_so_and_one_that_is_slow_does_not() {
+        let refused = |kind: io::ErrorKind| {
+            of_store(&StoreError::Unavailable {
+                verb: "write",
+                path: "demo/hosts/a.json".to_owned(),
+                location: "./state".to_owned(),
+                source: Box::new(io::Error::from(kind)),
+            })
+        };
+        let full = refused(io::ErrorKind::StorageFull);
+        assert_eq!(full.class, ErrorClass::Unusable);
+        assert!(full.help.is_some_and(|help| help.contains("make room")));
+        assert_eq!(refused(io::ErrorKind::TimedOut).class, ErrorClass::Transient);
+    }
 }

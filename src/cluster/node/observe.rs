@@ -70,10 +70,7 @@ impl Look<'_> {
         if joined.owner != Owner::ThisCluster && !self.is_wanted {
             return None;
         }
-        let own_words = match &joined.kubelet {
-            Health::Healthy => None,
-            Health::Unhealthy(why) => Some(format!("its kubelet: {why}")),
-        };
+        let own_words = joined.kubelet.trouble().map(|why| format!("its kubelet: {why}"));
         let (resource, health) = match (self.silence, self.object) {
             (Some(silence), _) => (
                 joined.node.clone(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
-    EtcdMemberFacts, Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+    EtcdMemberFacts, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey,
 };
 use serde::Serialize;
 
@@ -161,10 +161,7 @@ fn member(machine: &str, seen: Observed<&Existing>) -> EtcdMemberReport {
             Resource::EtcdMember(member) => Some(member.phase),
             _ => None,
         },
-        problem: match &existing.health {
-            Health::Healthy => None,
-            Health::Unhealthy(reason) => Some(reason.clone()),
-        },
+        problem: existing.health.trouble().map(str::to_owned),
         ..EtcdMemberReport::default()
     };
     let Some(answer) = answer else { return answered };

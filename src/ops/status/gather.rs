@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
@@ -48,10 +48,7 @@ impl Session {
 }
 
 fn problem(existing: &Existing) -> Option<String> {
-    match &existing.health {
-        Health::Healthy => None,
-        Health::Unhealthy(reason) => Some(reason.clone()),
-    }
+    existing.health.trouble().map(str::to_owned)
 }
 
 fn machines(observation: &Observation) -> Vec<MachineStatus> {

@@ -1,10 +1,11 @@
 //! What happens to one machine, as far as others have to wait for it.
 
-use keelson_provider_api::kinds::MemberStart;
+use keelson_provider_api::kinds::{Difference, MemberStart};
 use keelson_provider_api::values::Version;
-use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation, Resource, ResourceKey};
 
 use crate::plan::draft::Drafts;
+use crate::plan::etcd;
 use crate::plan::skew::changes_version;
 
 /// Why a machine has a link in the chain; links stand in this order.
@@ -24,12 +25,16 @@ pub(super) struct Link {
     pub serves_quorum: bool,
     /// True for a machine that has, or had, an etcd member.
     pub has_member: bool,
+    /// True for a machine that stays and whose members are all down: it may be what brings a quorum back.
+    pub is_down: bool,
     /// The version that it is brought to, where a turn changes it.
     pub upgrades_to: Option<Version>,
     /// These begin only when the link before is finished.
     pub gates: Vec<usize>,
     /// When these are done, the link is finished.
     pub exits: Vec<usize>,
+    /// Those of them that do not wait for a quorum.
+    pub exits_without_quorum: Vec<usize>,
 }
 
 /// The link that a machine's steps make, or `None` when nobody has to wait for them.
@@ -44,6 +49,7 @@ pub(super) fn link(
         steps.iter().filter(fits).copied().collect()
     };
     let joins = those(&joins);
+    let starts = those(&is_start);
     let member_removals = those(&|change| change.key.kind() == Kind::EtcdMember && is_delete(change));
     let disruptive = those(&|change| change.disruption != Disruption::None);
     let builds = those(&|change| !is_delete(change));
@@ -58,12 +64,17 @@ pub(super) fn link(
     let mends = !those(&|change| decisive(change) && is_unhealthy(change)).is_empty()
         && those(&|change| decisive(change) && is_delete(change) && !is_unhealthy(change)).is_empty();
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
+    let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
+    let upgrades_to = upgrades_to(drafts, steps);
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
         (true, _) if !joins.is_empty() => (Purpose::Join, joins),
+        (true, _) if !starts.is_empty() => (Purpose::Repair, Vec::new()),
         (true, _) if comes_new && serves_api => (Purpose::Join, Vec::new()),
         (true, _) => return None,
+        // What is down takes nothing down, and others may need it.
+        (false, false) if is_down && upgrades_to.is_none() => (Purpose::Repair, disruptive),
         (false, false) => (Purpose::Turn, disruptive),
         (false, true) => (Purpose::Departure, disruptive),
     };
@@ -72,13 +83,11 @@ pub(super) fn link(
         group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,
         has_member,
-        upgrades_to: if purpose == Purpose::Turn {
-            upgrades_to(drafts, steps)
-        } else {
-            None
-        },
+        is_down,
+        upgrades_to: upgrades_to.filter(|_| purpose == Purpose::Turn),
         gates,
         exits: exits(drafts, steps),
+        exits_without_quorum: settled(drafts, steps),
     })
 }
 
@@ -90,19 +99,43 @@ fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
         !is_delete(change)
             && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial)
     });
-    let settled = |index: &&usize| {
-        change(index)
-            .is_some_and(|change| is_delete(change) || change.key.kind() < Kind::EtcdMember || joins(change))
-    };
     if founds {
-        steps.iter().filter(settled).copied().collect()
+        settled(drafts, steps)
     } else {
         steps.to_vec()
     }
 }
 
+/// The steps that wait for no member that is not there yet.
+fn settled(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
+    let is_settled =
+        |change: &Change| is_delete(change) || change.key.kind() < Kind::EtcdMember || joins(change);
+    let steps = steps.iter().copied();
+    steps
+        .filter(|&index| drafts.get(index).is_some_and(|draft| is_settled(&draft.change)))
+        .collect()
+}
+
+/// True for a change that only starts a member which is stopped.
+fn is_start(change: &Change) -> bool {
+    let only_starts = |differences: &[Difference]| differences.iter().all(|one| one.field == etcd::RUNNING);
+    change.key.kind() == Kind::EtcdMember
+        && matches!(&change.action, Action::Update { differences, .. } if only_starts(differences))
+}
+
+/// True when there are members on `machine`, and none of them runs.
+fn has_only_members_down(machine: &str, observation: &Observation) -> bool {
+    let members = observation.owned_of(Kind::EtcdMember);
+    let mut healths = members
+        .filter(|(key, existing)| existing.resource.machine(key) == Some(machine))
+        .map(|(_, existing)| &existing.health)
+        .peekable();
+    healths.peek().is_some() && healths.all(|health| matches!(health, Health::Unhealthy(_)))
+}
+
 fn joins(change: &Change) -> bool {
     match (&change.action, change.resource()) {
+        _ if is_start(change) => false,
         // An update is of a learner that is to vote: a join that was interrupted.
         (Action::Create { .. } | Action::Update { .. }, Resource::EtcdMember(member)) => {
             member.start == MemberStart::Join

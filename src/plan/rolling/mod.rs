@@ -2,7 +2,7 @@
 //!
 //! Everything that changes etcd's membership or takes a control plane down stands in one chain: repairs first,
 //! then joins, then restarts and replacements, then departures. Each link is finished, and healthy, before the
-//! next begins. Each worker group has as many lanes as it may have nodes out of service.
+//! next begins; only members that are down do not wait for each other's health, which they may need to be healthy. Each worker group has as many lanes as it may have nodes out of service.
 
 mod link;
 mod snapshot;
@@ -40,7 +40,7 @@ pub(super) fn connect(
         }
     }
     // Control planes may wait for members of a dedicated etcd, never the other way round.
-    chain.sort_by_key(|link| (link.purpose, !link.has_member));
+    chain.sort_by_key(|link| (link.purpose, !link.has_member, !link.is_down));
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
     for (position, link) in chain.iter().enumerate() {
         chain[..position]
@@ -79,8 +79,14 @@ fn steps_by_machine(drafts: &Drafts) -> BTreeMap<String, Vec<usize>> {
     machines
 }
 
+/// What is down may be what an earlier one waits for: it does not wait for a quorum itself.
 fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
-    for &exit in &earlier.exits {
+    let exits = if later.is_down {
+        &earlier.exits_without_quorum
+    } else {
+        &earlier.exits
+    };
+    for &exit in exits {
         for &gate in &later.gates {
             drafts.order(exit, gate);
         }

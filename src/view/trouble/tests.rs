@@ -31,7 +31,7 @@ fn the_same_trouble_of_many_is_one_line() {
                     "etcd.service is active on c and its member does not answer",
                 ),
             ],
-            "  ! etcd-member/main:b, main:c: etcd.service is active on it and its member does not answer\n",
+            "  ! etcd-member/main:b, main:c: etcd.service is active there and its member does not answer\n",
         ),
         (
             &[

@@ -57,6 +57,15 @@ pub struct EtcdMember {
 
     /// The machines of the cluster's initial members, for a member that starts with them.
     pub initial_members: Vec<String>,
+
+    /// False for a member that has its data and is stopped: all that it needs is to be started.
+    #[serde(default = "is_running")]
+    pub running: bool,
+}
+
+/// What was written down before there was the field says nothing of members that are stopped.
+const fn is_running() -> bool {
+    true
 }
 
 impl Catalogued for EtcdMember {
@@ -68,6 +77,7 @@ impl Catalogued for EtcdMember {
         Field::new("phase", Effect::InPlace),
         Field::new("start", Effect::Ignored),
         Field::new("initialMembers", Effect::Ignored),
+        Field::new("running", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -88,6 +98,7 @@ impl EtcdMember {
             phase: MemberPhase::Voter,
             start: MemberStart::Initial,
             initial_members: vec!["a".to_owned()],
+            running: true,
         }
     }
 }

@@ -116,12 +116,16 @@ impl World {
 
     /// How `thing` is doing.
     pub(super) fn health(&self, thing: &Thing, now: Timestamp) -> Health {
+        if let Resource::EtcdMember(member) = &thing.resource
+            && member.phase == MemberPhase::Voter
+            && self.working(thing, now).is_ok()
+            && !self.etcd_count(&thing.holder, &member.cluster, now).has_quorum()
+        {
+            return Health::Stalled(format!("etcd {} has no quorum", member.cluster));
+        }
         let well = match &thing.resource {
             Resource::EtcdMember(member) => self.working(thing, now).and_then(|()| match member.phase {
-                MemberPhase::Voter if self.etcd_count(&thing.holder, &member.cluster, now).has_quorum() => {
-                    Ok(())
-                }
-                MemberPhase::Voter => Err(format!("etcd {} has no quorum", member.cluster)),
+                MemberPhase::Voter => Ok(()),
                 MemberPhase::Learner => Err("it is a learner".to_owned()),
                 MemberPhase::Waiting => Err("it waits for the other initial members".to_owned()),
             }),

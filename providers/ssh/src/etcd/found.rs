@@ -13,7 +13,7 @@ use keelson_provider_api::ProviderError;
 use keelson_provider_api::kinds::EtcdMember;
 
 use super::begin;
-use super::step::{Step, transient};
+use super::step::{Step, permanent};
 use super::survey::Survey;
 use next::{Next, next};
 
@@ -53,11 +53,8 @@ pub(super) async fn found(
             told = why;
         }
         if !patience.wait(PAUSE).await {
-            return Err(transient(format!(
-                "etcd {} did not form in {}m as seen from {machine}: {told}",
-                member.cluster,
-                PATIENCE.as_secs() / 60
-            )));
+            let survey = survey_founders(step, member).await?;
+            return Err(did_not_form(&survey, member, &told));
         }
         survey = if starts_over || fellows.is_over() {
             // Before it is begun anew, every founder has to be seen again.
@@ -70,8 +67,57 @@ pub(super) async fn found(
     }
 }
 
+/// Nothing that is tried again would change it: a founder begins when the bundles of all are there, so whoever is missing by
+/// then has failed.
+fn did_not_form(survey: &Survey, member: &EtcdMember, told: &str) -> ProviderError {
+    let (cluster, minutes) = (&member.cluster, PATIENCE.as_secs() / 60);
+    let is_missing = |founder: &&String| survey.mark(founder).is_none();
+    let missing: Vec<&str> = member
+        .initial_members
+        .iter()
+        .filter(is_missing)
+        .map(String::as_str)
+        .collect();
+    let why = if missing.is_empty() {
+        told.to_owned()
+    } else {
+        format!("its founders on {} were not begun", missing.join(", "))
+    };
+    permanent(format!(
+        "etcd {cluster} did not form in {minutes}m as seen from {}: {why}",
+        member.machine
+    ))
+    .with_help("see to what is said of the other founders, and run the command again")
+}
+
 async fn survey_founders(step: &Step<'_>, member: &EtcdMember) -> Result<Survey, ProviderError> {
     let founders = member.initial_members.iter().cloned();
     step.survey_of(founders.chain([member.machine.clone()]), Duration::ZERO)
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::survey::tests::picture;
+    use keelson_provider_api::ErrorClass;
+    use keelson_provider_api::kinds::{MemberPhase, MemberStart};
+
+    #[test]
+    fn a_founder_that_never_came_is_named_and_not_waited_for_again() {
+        let member = EtcdMember {
+            cluster: "main".to_owned(),
+            machine: "a".to_owned(),
+            phase: MemberPhase::Voter,
+            start: MemberStart::Initial,
+            initial_members: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            running: true,
+        };
+        let error = did_not_form(&picture("a:w b:n c:w"), &member, "wait");
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert_eq!(
+            error.message,
+            "etcd main did not form in 5m as seen from a: its founders on b were not begun"
+        );
+    }
 }

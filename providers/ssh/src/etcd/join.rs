@@ -43,11 +43,18 @@ pub(super) async fn join(step: &Step<'_>, member: &EtcdMember, generation: u32) 
             told = why;
         }
         if !patience.wait(pause).await {
-            return Err(transient(format!(
-                "{machine} did not become a voter of etcd {} in {}m: {told}",
-                member.cluster,
-                PATIENCE.as_secs() / 60
-            )));
+            let minutes = PATIENCE.as_secs() / 60;
+            let cluster = &member.cluster;
+            let message = format!("{machine} did not become a voter of etcd {cluster} in {minutes}m: {told}");
+            // What has voted was only to be started: there is nothing else that another attempt would do.
+            return Err(if survey.mark(machine).is_some_and(|mark| mark.voted) {
+                permanent(message).with_help(format!(
+                    "see what it says: ssh {machine} journalctl -u {}",
+                    survey.instance.unit
+                ))
+            } else {
+                transient(message)
+            });
         }
     }
 }

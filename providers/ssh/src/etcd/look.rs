@@ -21,6 +21,9 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Below this much room etcd cannot write on: it takes 64 MiB at once for its log, and the last of it is soon gone.
 const FULL_KIB: u64 = 1024;
 
+/// After so many ends, 2 s apart, a member is not waited for any more.
+const ENDS: u32 = 5;
+
 /// What was seen of one member on its machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -32,6 +35,8 @@ pub(super) struct Seen {
     pub has_log: bool,
     /// The state of its unit, in systemd's words.
     pub unit: String,
+    /// How often it has ended by itself and was started again, where it does not run.
+    pub restarts: u32,
     /// The room on the disk of its data.
     pub free_kib: Option<u64>,
     /// What it says of itself.
@@ -59,6 +64,11 @@ impl Seen {
                 .words
                 .as_ref()
                 .is_some_and(|words| words.contains("no space left on device"))
+    }
+
+    /// True when it has ended so often that it will not run by itself.
+    pub(super) fn ends_again_and_again(&self) -> bool {
+        self.restarts >= ENDS && self.status.is_none() && !self.disk_is_full()
     }
 
     /// True when the unit neither runs nor is about to.
@@ -145,6 +155,9 @@ fn read_one(answers: &BTreeMap<&str, &str>, uid: Option<&ClusterUid>) -> Option<
         has_data: text("data")? != "none",
         has_log: text("data")? == "present",
         unit: text("unit")?.to_owned(),
+        restarts: text("restarts")
+            .and_then(|restarts| restarts.parse().ok())
+            .unwrap_or(0),
         free_kib: text("free").and_then(|free| free.parse().ok()),
         status: text("status").and_then(answers::endpoint_status),
         latency_ms: text("latency").and_then(|latency| latency.parse().ok()),
@@ -180,6 +193,7 @@ pub(super) mod tests {
             has_data: false,
             has_log: false,
             unit: "inactive".to_owned(),
+            restarts: 0,
             free_kib: None,
             status: None,
             latency_ms: None,

@@ -62,6 +62,7 @@ impl Mark {
             phase,
             start: self.start,
             initial_members: self.initial_members.clone(),
+            running: true,
         }
     }
 

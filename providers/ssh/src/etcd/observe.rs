@@ -108,10 +108,16 @@ fn marked(survey: &Survey, machine: &str, seen: &Seen, mark: &Mark) -> Existing 
     let fallback = || format!("{}:{machine}:{}", mark.etcd_cluster, mark.generation);
     let health = match troubles(survey, machine, seen, entry) {
         None => Health::Healthy,
+        Some(reason) if survey.runs_without_quorum(machine) => Health::Stalled(reason),
         Some(reason) => Health::Unhealthy(reason),
     };
+    let member = EtcdMember {
+        // What has lost its data must not be started again as if it had them.
+        running: !(seen.is_stopped() && seen.has_log),
+        ..mark.member(survey.phase(machine))
+    };
     Existing {
-        resource: mark.member(survey.phase(machine)).into(),
+        resource: member.into(),
         id: listed_id
             .or_else(|| mark.member_id.clone())
             .unwrap_or_else(fallback),
@@ -165,6 +171,7 @@ fn bare(survey: &Survey, machine: &str, phase: MemberPhase) -> EtcdMember {
         phase,
         start: MemberStart::Join,
         initial_members: Vec::new(),
+        running: true,
     }
 }
 

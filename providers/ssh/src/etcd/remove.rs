@@ -178,6 +178,7 @@ mod tests {
             phase: MemberPhase::Voter,
             start: MemberStart::Initial,
             initial_members: Vec::new(),
+            running: true,
         };
         let existing = Existing {
             resource: member.clone().into(),

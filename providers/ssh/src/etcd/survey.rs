@@ -186,6 +186,12 @@ impl Survey {
         seen.list.is_some() && self.entry(machine).is_some_and(is_voter)
     }
 
+    /// True when `machine` has a voting member that runs and answers for itself, while no member answers with a quorum.
+    pub(super) fn runs_without_quorum(&self, machine: &str) -> bool {
+        let status = self.seen(machine).and_then(|seen| seen.status.as_ref());
+        self.list.is_none() && status.is_some_and(|status| !status.is_learner)
+    }
+
     /// The machines with voting members that answer, without `machine`: followers first.
     pub(super) fn other_voters(&self, machine: &str) -> Vec<String> {
         let mut others: Vec<String> = self

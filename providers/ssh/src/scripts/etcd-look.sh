@@ -60,6 +60,12 @@ look() {
     if [ "$state" != active ]; then
         journalctl --unit="$unit" --lines=40 --no-pager --output=cat >"$work/journal" 2>/dev/null
         grep -E '"level":"(fatal|panic)"|^panic:|no space left' <"$work/journal" | tail -n 1 >"$work/last"
+        restarts=$(systemctl show --property=NRestarts --value -- "$unit" 2>/dev/null)
+        say restarts "${restarts:-0}"
+        # Where it ends again and again without such a word, its last one has to do.
+        if [ ! -s "$work/last" ] && [ "${restarts:-0}" != 0 ]; then
+            grep -E '"level":"(error|warn)"' <"$work/journal" | tail -n 1 >"$work/last"
+        fi
         say words "$(one_line 600 <"$work/last")"
         return 0
     fi

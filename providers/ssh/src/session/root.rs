@@ -130,9 +130,12 @@ pub(crate) fn one_line(text: &str) -> String {
         .collect()
 }
 
-/// A text without the line, or else the word, that it begins in the middle of.
+/// A text without the line, or else the word, that it begins in the middle of; where next to nothing would be left, with it.
 fn whole_words(end: &str) -> &str {
-    let after = |found: fn(char) -> bool| end.split_once(found).map(|(_, rest)| rest);
+    let after = |found: fn(char) -> bool| {
+        let (_, rest) = end.split_once(found)?;
+        (rest.len() > end.len() / 2).then_some(rest)
+    };
     let of_lines = after(|character| character == '\n').filter(|rest| !rest.trim().is_empty());
     of_lines.or_else(|| after(char::is_whitespace)).unwrap_or(end)
 }
@@ -238,6 +241,11 @@ mod tests {
             "{words}"
         );
         assert!(words.ends_with("some words"), "{words}");
+        let unbroken = format!("{}cause\nin vain", "x".repeat(2 * SHOWN_CHARS));
+        assert!(
+            one_line(&unbroken).ends_with("xcause in vain"),
+            "the end of a long line is kept"
+        );
         let fits = "x ".repeat(SHOWN_CHARS / 2);
         assert_eq!(one_line(&fits), fits.trim_end(), "nothing is missing");
     }

@@ -81,6 +81,7 @@ pub(crate) fn member(cluster: &str, machine: &str, start: MemberStart, founders:
         phase: MemberPhase::Voter,
         start,
         initial_members: founders.iter().map(|&name| name.to_owned()).collect(),
+        running: true,
     }
     .into()
 }

@@ -270,6 +270,33 @@ async fn an_update_that_fails_leaves_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_restart_that_a_boot_has_done_is_not_done_again() {
+    let test = "a_restart_that_a_boot_has_done_is_not_done_again";
+    let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let provider = scene.provider(scene.targets("operator")).await;
+    let host = scene.host(0);
+    let bundle = create("a", scene.bundles.plain("one"));
+    let context = Scene::context("u1", 1);
+    assert_eq!(provider.carry_out(&context, &bundle).await, Outcome::Done);
+    let restarted_after = |boot: &str| {
+        let process = "systemctl show -P MainPID keelson-test";
+        let before = host
+            .run(&format!("systemctl start keelson-test; {process}"))
+            .unwrap();
+        let owed = format!("printf 'keelson-test.service\\t%s\\n' \"{boot}\" >/var/lib/keelson/restarts");
+        host.run(&format!(
+            "{owed}; /var/lib/keelson/current/apply; ! test -e /var/lib/keelson/restarts"
+        ))
+        .unwrap();
+        host.run(process).unwrap() != before
+    };
+    assert!(!restarted_after("another"));
+    assert!(restarted_after("$(cat /proc/sys/kernel/random/boot_id)"));
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_as_such() {
     let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
     let Some(scene) = claimed("a_full_disk_is_told_as_such", &options).await else {

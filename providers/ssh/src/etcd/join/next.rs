@@ -1,9 +1,10 @@
 //! What is next about a member that joins, decided from a look at the machines.
 
-use keelson_provider_api::ProviderError;
 use keelson_provider_api::kinds::EtcdMember;
+use keelson_provider_api::{EtcdInstance, ProviderError};
 
 use crate::etcd::answers::Id;
+use crate::etcd::look::Seen;
 use crate::etcd::mark::MarkSeen;
 use crate::etcd::step::{data_of_nobody, permanent, transient, unreachable_machine};
 use crate::etcd::survey::Survey;
@@ -52,6 +53,10 @@ pub(super) fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, Provide
         MarkSeen::None | MarkSeen::Ours(_) => {}
     }
     if survey.list.is_none() {
+        // What has been a member goes on from its data; it may be what the quorum lacks.
+        if own.mark.ours().is_some() && own.has_log && survey.has_formed() {
+            return go_on(survey, own, machine);
+        }
         return Err(if survey.has_formed() {
             no_quorum(cluster)
         } else {
@@ -82,18 +87,39 @@ pub(super) fn next(survey: &Survey, member: &EtcdMember) -> Result<Next, Provide
             Next::Clear
         });
     }
+    Ok(match &own.status {
+        _ if own.is_stopped() => Next::Start,
+        _ if survey.votes_and_answers(machine) => Next::Done,
+        Some(status) if status.header.member_id == entry.id && entry.is_learner => Next::Promote(entry.id),
+        _ => return go_on(survey, own, machine),
+    })
+}
+
+/// What to do about a member that has its data and only has to run.
+fn go_on(survey: &Survey, own: &Seen, machine: &str) -> Result<Next, ProviderError> {
+    let EtcdInstance {
+        cluster,
+        unit,
+        data_folder,
+        ..
+    } = *survey.instance;
     if own.is_stopped() {
         return Ok(Next::Start);
     }
-    Ok(match &own.status {
-        _ if survey.votes_and_answers(machine) => Next::Done,
-        Some(status) if status.header.member_id == entry.id && entry.is_learner => Next::Promote(entry.id),
-        _ if own.disk_is_full() => Next::Wait(format!(
-            "the disk of {} on {machine} is full",
-            survey.instance.data_folder
-        )),
-        _ => Next::Wait(format!("wait for {} on {machine}", survey.instance.unit)),
-    })
+    if own.ends_again_and_again() {
+        let words = own.words.as_deref().unwrap_or("it gives no reason");
+        return Err(permanent(format!(
+            "{unit} on {machine} ends each time that it is started: {words}"
+        ))
+        .with_help(format!("see what it says: ssh {machine} journalctl -u {unit}")));
+    }
+    Ok(Next::Wait(if own.disk_is_full() {
+        format!("the disk of {data_folder} on {machine} is full")
+    } else if own.status.is_some() && survey.list.is_none() {
+        format!("wait for the other members of etcd {cluster}: it has no quorum")
+    } else {
+        format!("wait for {unit} on {machine}")
+    }))
 }
 
 /// Nothing can join a cluster in which nobody answers with a quorum.

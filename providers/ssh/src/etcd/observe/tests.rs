@@ -18,8 +18,9 @@ fn told(text: &str, wanted: &str) -> Vec<String> {
                 Owner::Other(owner) => format!(" of {owner}"),
             };
             let health = match &existing.health {
-                Health::Healthy => "healthy",
-                Health::Unhealthy(reason) => reason,
+                Health::Healthy => "healthy".to_owned(),
+                Health::Unhealthy(reason) => reason.clone(),
+                Health::Stalled(reason) => format!("stalled: {reason}"),
             };
             format!("{} {:?}{owner}: {health}", key.name(), member.phase)
         }
@@ -107,6 +108,41 @@ fn without_a_quorum_voters_stay_voters() {
         "{lines:?}"
     );
     assert!(lines[2].starts_with("main:c unknown"), "{lines:?}");
+}
+
+#[test]
+fn a_stopped_member_with_its_data_is_to_be_started() {
+    let running = |has_log: bool| {
+        let mut survey = picture("a:v b:v c:d");
+        let seen = survey.machines.get_mut("c").unwrap().as_mut().unwrap();
+        (seen.unit, seen.has_log) = ("inactive".to_owned(), has_log);
+        let seen = observe(&survey, &BTreeSet::new(), Timestamp::UNIX_EPOCH);
+        let Some(Observed::Present(existing)) = seen.found.get(&ResourceKey::new(Kind::EtcdMember, "main:c"))
+        else {
+            panic!("{seen:?}")
+        };
+        let keelson_provider_api::Resource::EtcdMember(member) = &existing.resource else {
+            panic!("{existing:?}")
+        };
+        member.running
+    };
+    assert!(!running(true));
+    assert!(running(false), "to start it without its data would mend nothing");
+}
+
+#[test]
+fn a_member_that_runs_without_a_quorum_is_stalled() {
+    let mut survey = picture("a:v b:d c:d");
+    let seen = survey.machines.get_mut("a").unwrap().as_mut().unwrap();
+    seen.status.as_mut().unwrap().leader = crate::etcd::answers::Id(0);
+    seen.list = None;
+    let survey = Survey::of(survey.instance, survey.machines, survey.addresses);
+    let seen = observe(&survey, &BTreeSet::new(), Timestamp::UNIX_EPOCH);
+    let stalled = |name: &str| match seen.found.get(&ResourceKey::new(Kind::EtcdMember, name)) {
+        Some(Observed::Present(existing)) => matches!(existing.health, Health::Stalled(_)),
+        other => panic!("{other:?}"),
+    };
+    assert!(stalled("main:a") && !stalled("main:b"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn decide(text: &str, machine: &str) -> Result<Next, ProviderError> {
         phase: MemberPhase::Voter,
         start: MemberStart::Initial,
         initial_members: ["a", "b", "c"].map(str::to_owned).to_vec(),
+        running: true,
     };
     next(&picture(text), &member)
 }
@@ -112,6 +113,7 @@ fn founders_can_change_until_the_cluster_has_formed() {
             &survey,
             &EtcdMember {
                 initial_members: founders,
+                running: true,
                 ..member
             },
         )

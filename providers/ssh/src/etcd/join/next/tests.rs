@@ -1,7 +1,6 @@
 //! What is decided for each picture of the machines.
 
 use super::*;
-use crate::etcd::look::Seen;
 use crate::etcd::look::tests::nothing;
 use crate::etcd::mark::Mark;
 use crate::etcd::survey::tests::picture;
@@ -15,6 +14,7 @@ fn decide_in(survey: &Survey, machine: &str) -> Result<Next, ProviderError> {
         phase: MemberPhase::Voter,
         start: MemberStart::Join,
         initial_members: Vec::new(),
+        running: true,
     };
     next(survey, &member)
 }
@@ -82,6 +82,33 @@ fn what_was_begun_and_stopped_is_started() {
         decide_with("a:v b:v c:d", "c", |seen| seen.unit = "failed".to_owned()),
         Ok(Next::Start)
     );
+}
+
+#[test]
+fn a_member_with_its_data_goes_on_without_a_quorum() {
+    assert_eq!(
+        decide_with("a:d b:d c:d", "c", |seen| seen.unit = "inactive".to_owned()),
+        Ok(Next::Start)
+    );
+    assert_eq!(
+        decide("a:d b:d c:d", "c"),
+        Ok(Next::Wait("wait for etcd.service on c".to_owned()))
+    );
+    let ends = decide_with("a:v b:v c:d", "c", |seen| {
+        seen.restarts = 5;
+        seen.words = Some("failed to open WAL: permission denied".to_owned());
+    });
+    let ends = ends.unwrap_err();
+    assert_eq!(ends.class, ErrorClass::Permanent);
+    assert_eq!(
+        ends.message,
+        "etcd.service on c ends each time that it is started: failed to open WAL: permission denied"
+    );
+    let lost = decide_with("a:d b:d c:d", "c", |seen| {
+        seen.unit = "inactive".to_owned();
+        seen.has_log = false;
+    });
+    assert_eq!(lost.unwrap_err().class, ErrorClass::Transient, "its data is gone");
 }
 
 #[test]
