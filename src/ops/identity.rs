@@ -50,23 +50,28 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
 /// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
 /// look at. Whether it is still valid does not matter: it may be of an older keelson.
 async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
-    let path = spec_path(name);
-    let Some(object) = store.read(&path).await? else {
+    let Some(object) = store.read(&spec_path(name)).await? else {
         return Ok(());
     };
-    let kept: Option<serde_json::Value> = std::str::from_utf8(&object.content)
-        .ok()
-        .and_then(|text| serde_saphyr::from_str(text).ok());
-    let kept_name = kept.as_ref().and_then(|kept| kept["metadata"]["name"].as_str());
-    if kept_name == Some(name.as_str()) {
+    if name_in_spec(&object.content).as_deref() == Some(name.as_str()) {
         return Ok(());
     }
-    let problem = format!("it is not a spec of cluster {name}");
-    Err(StoreError::Damaged {
-        path,
+    Err(not_the_spec(store, name))
+}
+
+/// The name of the cluster that a spec is of, where it has one.
+fn name_in_spec(content: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content).ok()?;
+    let spec: serde_json::Value = serde_saphyr::from_str(text).ok()?;
+    spec["metadata"]["name"].as_str().map(str::to_owned)
+}
+
+fn not_the_spec(store: &dyn Store, name: &ClusterName) -> StoreError {
+    StoreError::Damaged {
+        path: spec_path(name),
         location: store.location(),
-        problem,
-    })
+        problem: format!("it is not a spec of cluster {name}"),
+    }
 }
 
 /// Reads the record of a cluster.
@@ -188,10 +193,15 @@ pub(super) async fn keep_spec(
     amend(store, &record.name, |record| record.spec_is_kept = true).await
 }
 
-/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far.
+/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far. One of another
+/// cluster is damage: what it says of protection is not meant for this one.
 pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<Option<Vec<u8>>, StoreError> {
     let is_kept = read(store, name).await?.is_some_and(|record| record.spec_is_kept);
     match store.read(&spec_path(name)).await? {
+        // What cannot be read at all is told of with its place by whoever loads it.
+        Some(object) if name_in_spec(&object.content).is_some_and(|kept| kept != name.as_str()) => {
+            Err(not_the_spec(store, name))
+        }
         Some(object) => Ok(Some(object.content)),
         None if is_kept => Err(StoreError::Damaged {
             path: spec_path(name),

@@ -96,6 +96,7 @@ const DAMAGES: &[Damage] = &[
     Damage { file: LEASE, how: empty, unharmed: NEED_NO_LEASE },
     Damage { file: KEPT_SPEC, how: empty, unharmed: NEED_NO_SPEC },
     Damage { file: KEPT_SPEC, how: garbage, unharmed: NEED_NO_SPEC },
+    Damage { file: KEPT_SPEC, how: another_name, unharmed: NEED_NO_SPEC },
     Damage { file: WORLD, how: garbage, unharmed: NONE },
     Damage { file: WORLD, how: empty, unharmed: NONE },
     Damage { file: WORLD, how: broken_head, unharmed: NONE },
