@@ -15,7 +15,7 @@ use keelson_provider_api::{Clock, Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, StopReason};
 
 /// The lease as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +206,7 @@ impl Lease {
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
             let gone = matches!(problem, StoreError::Conflict { .. } | StoreError::Damaged { .. });
             if gone || expired {
-                interrupt.stop_because("the lease of this run is over");
+                interrupt.stop_because(StopReason::LeaseOver);
                 return LeaseError::Lost {
                     cluster: self.cluster.clone(),
                     source: Some(Box::new(problem)),

@@ -11,7 +11,7 @@ use super::identity::{self, ClusterRecord};
 use super::machine_access::MachineAccess;
 use crate::cluster::ClusterProvider;
 use crate::execute::{
-    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, ProviderSet, Reporter, lease,
+    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, ProviderSet, Reporter, StopReason, lease,
 };
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
@@ -217,7 +217,7 @@ impl Session {
             };
             let keep_journal = async {
                 unwritten = Some(journal.keep().await);
-                interrupt.stop_because("the journal cannot be written");
+                interrupt.stop_because(StopReason::JournalUnwritable);
                 std::future::pending::<()>().await;
             };
             tokio::select! {
