@@ -30,6 +30,6 @@ pub use event::{Event, Reporter, Silent};
 pub use execution::{Executed, Execution, StepFailure};
 pub use interrupt::{Interrupt, StopReason};
 pub use journal::Journal;
-pub use lease::{Lease, LeaseError, LeaseHolder, LeaseRecord};
+pub use lease::{HolderProcess, Lease, LeaseError, LeaseHolder, LeaseRecord, Processes};
 pub use observe::observe;
 pub use providers::{ProviderSet, ProviderSetError};

@@ -9,6 +9,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, Sto
 use serde::{Deserialize, Serialize};
 
 use super::assets;
+use crate::execute::lease;
 use crate::pki::kept_paths;
 
 /// A cluster's entry in the state store: `<cluster>/cluster.json`.
@@ -89,14 +90,14 @@ async fn read_versioned(
         problem,
     };
     let Some(object) = store.read(&path(name)).await? else {
-        // The record is written before these and deleted after them.
-        for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
-            // The first apply of someone else may have written both since.
-            if store.read(&other).await?.is_some() && store.read(&path(name)).await?.is_none() {
-                return Err(damaged(format!("it is missing, although {other} is there")));
-            }
+        let Some(witness) = witness_of_life(store, name).await? else {
+            return Ok(None);
+        };
+        // The first apply of someone else may have written both since.
+        if store.read(&path(name)).await?.is_some() {
+            return Ok(None);
         }
-        return Ok(None);
+        return Err(damaged(format!("it is missing, although {witness}")));
     };
     let record: ClusterRecord =
         serde_json::from_slice(&object.content).map_err(|problem| damaged(problem.to_string()))?;
@@ -104,6 +105,24 @@ async fn read_versioned(
         return Err(damaged(format!("it is the record of cluster {}", record.name)));
     }
     Ok(Some((record, object.version)))
+}
+
+/// What shows that the cluster has begun and not ended, whatever has become of its record: that is written before all of
+/// these, and deleted after them.
+async fn witness_of_life(store: &dyn Store, name: &ClusterName) -> Result<Option<String>, StoreError> {
+    for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
+        if store.read(&other).await?.is_some() {
+            return Ok(Some(format!("{other} is there")));
+        }
+    }
+    let lease = lease::holder(store, name).await?;
+    let witness = lease.and_then(|lease| lease.life).map(|uid| {
+        format!(
+            "{} says that the cluster lives, with the uid {uid}",
+            lease::lease_path(name)
+        )
+    });
+    Ok(witness)
 }
 
 /// Changes the record of a cluster that has begun as `change` says, unless it says that already. Others may change it at the

@@ -116,8 +116,8 @@ fn nothing_is_taken_from_under_what_is_blocked() {
             .find(|held| held.key == key("machine/control-plane-1"));
         assert_eq!(held.unwrap().waits_for, key(unseen));
         // The machine answers: it is not gone.
-        let help = report.blocked[0].help.as_deref().unwrap();
-        assert!(!help.contains("--gone"), "{help}");
+        let advice = report.blocked[0].help.as_deref().unwrap();
+        assert!(!advice.contains("--gone"), "{advice}");
     }
     // Nobody knows what a silent machine stands on.
     let (plan, report) = whole.unknown("machine/workers-1").plan(&nothing);

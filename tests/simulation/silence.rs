@@ -104,9 +104,11 @@ fn a_machine_that_falls_silent_is_given_up_in_two_minutes_and_it_is_told_when() 
             lease_clock: clock.clone(),
             holder: "silence".to_owned(),
             lease_time_to_live: Duration::from_secs(30),
+            processes: None,
             authorities: None,
             machine_access: None,
             node_access: None,
+            gone_hosts: None,
         });
         let told = Told {
             clock: clock.clone(),

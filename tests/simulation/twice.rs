@@ -114,9 +114,11 @@ fn live(seed: u64) -> u32 {
                 lease_clock: life.world.clock(),
                 holder: "twice".to_owned(),
                 lease_time_to_live: Duration::from_secs(30),
+                processes: None,
                 authorities: None,
                 machine_access: None,
                 node_access: None,
+                gone_hosts: None,
             });
             let interrupt = Interrupt::new();
             match operation {
