@@ -77,6 +77,7 @@ fn overhead(bencher: Bencher<'_, '_>, workers: u32) {
         name: "bench".to_owned(),
         purpose: "bench".to_owned(),
         time_to_live: Duration::from_secs(3_600),
+        processes: None,
     };
     let store = Arc::new(MemoryStore::new());
     let name = identity().name;

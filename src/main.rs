@@ -80,6 +80,7 @@ async fn watch_signals(terminal: &Terminal, interrupt: &Interrupt, in_order: boo
     terminal.failure(
         EXIT_INTERRUPTED,
         "stopped at once; what was in flight may or may not have been done",
-        "the same command goes on from there, as soon as the lease of this run has run out (half a minute)",
+        "the same command goes on from there: on this machine at once, from another as soon as the lease of this run has run \
+         out (half a minute)",
     )
 }

@@ -83,10 +83,11 @@ impl SpecArgument {
         files::read_bounded(&self.file, spec::read_limit_bytes(), advice)
     }
 
-    /// The directory that relative paths in the spec are relative to.
+    /// The directory that relative paths in the spec are relative to: that of the file, or the working directory where the
+    /// spec comes from no file in a directory.
     pub(super) fn directory(&self) -> PathBuf {
         match self.file.parent() {
-            _ if self.is_stdin() => PathBuf::from("."),
+            _ if self.is_stdin() || is_stream(&self.file) => PathBuf::from("."),
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         }
@@ -114,6 +115,11 @@ impl SpecArgument {
     pub(super) fn word(&self) -> String {
         shell_word(&self.file)
     }
+}
+
+/// True for the names of what a process has open, as a shell gives them for `<(command)`.
+fn is_stream(file: &Path) -> bool {
+    file.starts_with("/dev/fd") || file == Path::new("/dev/stdin") || file.starts_with("/proc")
 }
 
 /// A path as a shell takes it, so that advice can be copied.

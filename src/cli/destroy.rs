@@ -58,7 +58,7 @@ impl Destroy {
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
         drop(reporter);
-        let pinned = registry::forget_gone_hosts(session.spec(), &connect).await?;
+        let pinned = registry::pinned_hosts(session.spec(), &connect).await?;
         if !self.progress.is_quiet() {
             terminal.text(&summary::destroyed(&destroyed, &pinned));
         }

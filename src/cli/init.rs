@@ -41,18 +41,18 @@ pub(super) struct Init {
     /// The address of the API, where several control planes stand on bare machines
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     api_address: Option<String>,
-    /// How many control planes: 1, 3, 5 or 7
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    control_plane_count: u32,
-    /// How many workers
-    #[arg(long, value_name = "COUNT", default_value_t = 2)]
-    nodes: u32,
+    /// How many control planes: 1, 3, 5 or 7 [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    control_plane_count: Option<u32>,
+    /// How many workers [default: 2]
+    #[arg(long, value_name = "COUNT")]
+    nodes: Option<u32>,
     /// The machine type of control planes and workers
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     machine_type: Option<String>,
-    /// The Kubernetes version
-    #[arg(long, value_name = "VERSION", default_value_t = versions::newest_kubernetes())]
-    kubernetes_version: Version,
+    /// The Kubernetes version; the newest that keelson knows where none is named
+    #[arg(long, value_name = "VERSION")]
+    kubernetes_version: Option<Version>,
     /// Where keelson keeps the cluster's state
     #[arg(long, value_parser = NonEmptyStringValueParser::new(), value_name = "PLACE", default_value = ".keelson")]
     state_store: String,
@@ -79,6 +79,11 @@ const FIELDS: &[(&str, &str)] = &[
     (".domain", "--domain"),
     (".apiAddress", "--api-address"),
 ];
+
+/// How many control planes a cluster has where nobody says.
+const CONTROL_PLANES: u32 = 1;
+/// How many workers a cluster has where nobody says.
+const NODES: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProviderName {
@@ -204,25 +209,58 @@ impl Init {
                 .any(|host| host.roles.iter().any(|has| has == role))
         };
         let is_etcd_alone = bare && self.hosts.iter().all(|host| host.roles == ["etcd"]);
+        self.refuse_idle_flags(bare, is_etcd_alone)?;
+        let nodes = self.nodes.unwrap_or(NODES);
         let has_workers = if bare {
             has_role("worker") || is_etcd_alone
         } else {
-            self.nodes > 0
+            nodes > 0
         };
         Ok(json!({
             "hasWorkers": has_workers,
             "hasEtcdHosts": bare && has_role("etcd"),
             "isEtcdAlone": is_etcd_alone,
             "name": self.name,
-            "kubernetesVersion": self.kubernetes_version,
+            "kubernetesVersion": self.kubernetes_version.unwrap_or_else(versions::newest_kubernetes),
             "stateStore": self.state_store,
             "provider": self.provider(),
             "bare": bare,
             "hosts": hosts,
-            "controlPlaneCount": self.control_plane_count,
-            "nodes": self.nodes,
+            "controlPlaneCount": self.control_plane_count.unwrap_or(CONTROL_PLANES),
+            "nodes": nodes,
             "machineType": self.machine_type,
         }))
+    }
+
+    /// Refuses flags that the spec would have no place for.
+    fn refuse_idle_flags(&self, bare: bool, is_etcd_alone: bool) -> Result<(), Failure> {
+        let given = |flags: &[(&'static str, bool)]| -> Vec<&'static str> {
+            let given = flags.iter().filter(|(_, is_given)| *is_given);
+            given.map(|(flag, _)| *flag).collect()
+        };
+        let counts = given(&[
+            ("--control-plane-count", self.control_plane_count.is_some()),
+            ("--nodes", self.nodes.is_some()),
+            ("--machine-type", self.machine_type.is_some()),
+        ]);
+        if bare && !counts.is_empty() {
+            let message = format!(
+                "machines that stand there already have no use for {}",
+                counts.join(" and ")
+            );
+            return Err(Failure::usage(message).with_help("name each machine and its roles with --host"));
+        }
+        let of_kubernetes = given(&[
+            ("--kubernetes-version", self.kubernetes_version.is_some()),
+            ("--api-address", self.api_address.is_some()),
+        ]);
+        if is_etcd_alone && !of_kubernetes.is_empty() {
+            let message = format!("etcd alone has no use for {}", of_kubernetes.join(" and "));
+            return Err(Failure::usage(message).with_help(
+                "leave it out, or name a host with the role control-plane for a Kubernetes cluster",
+            ));
+        }
+        Ok(())
     }
 
     /// The provider's part of the spec, without hosts.

@@ -8,123 +8,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use keelson_provider_api::{BoxFuture, Clock, ErrorClass, ResourceKey};
+use keelson_provider_api::ErrorClass;
 
-use super::event::{Event, Reporter, milliseconds};
-use super::interrupt::Interrupt;
-use super::lease::Lease;
-use super::permits::Permits;
-use super::providers::ProviderSet;
-use super::step::{self, StepEnd};
-use crate::plan::Plan;
-
-/// One run of a plan, and everything it needs.
-pub struct Execution<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) providers: &'a ProviderSet,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) reporter: &'a dyn Reporter,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) lease: &'a Lease,
-    pub(super) permits: Permits,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
-    /// Steps that were done.
-    pub done: usize,
-    /// Steps that failed, in the order in which they did.
-    pub failures: Vec<StepFailure>,
-    /// Steps that were not started: they wait for one that failed, or the run was stopped.
-    pub not_started: usize,
-    /// True when the run was stopped before its end.
-    pub stopped: bool,
-    /// True when the run's lease is over: another run of keelson has taken it, or the store has lost it.
-    pub fenced: bool,
-    /// How long the run took.
-    pub took: Duration,
-    /// How long each step that was done took, by its position in the plan.
-    pub step_durations: BTreeMap<usize, Duration>,
-}
-
-/// A step that failed for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepFailure {
-    /// The resource.
-    pub key: ResourceKey,
-    /// `create`, `update` or `delete`.
-    pub verb: &'static str,
-    /// What went wrong.
-    pub problem: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-impl Executed {
-    /// True when every step was done.
-    pub fn is_complete(&self) -> bool {
-        self.failures.is_empty() && self.not_started == 0
-    }
-}
-
-impl<'a> Execution<'a> {
-    /// A run of `plan` under `lease`: without one there is no way to change anything.
-    pub fn new(
-        plan: &'a Plan,
-        lease: &'a Lease,
-        providers: &'a ProviderSet,
-        clock: &'a dyn Clock,
-        reporter: &'a dyn Reporter,
-        interrupt: &'a Interrupt,
-    ) -> Self {
-        Self {
-            plan,
-            providers,
-            clock,
-            reporter,
-            interrupt,
-            lease,
-            permits: Permits::of(plan),
-        }
-    }
-
-    /// Carries the plan out.
-    pub async fn run(&self) -> Executed {
-        let started = self.clock.now();
-        let mut dispatcher = Dispatcher::new(self);
-        self.reporter.report(&Event::Started {
-            steps: self.plan.steps().len(),
-            expected_ms: milliseconds(dispatcher.expected()),
-        });
-        let mut in_flight: FuturesUnordered<BoxFuture<'_, (usize, StepEnd)>> = FuturesUnordered::new();
-        loop {
-            if let Some(reason) = self.interrupt.reason() {
-                dispatcher.stop(reason, in_flight.len());
-            }
-            while let Some(index) = dispatcher.next_to_start() {
-                let step = &self.plan.steps()[index];
-                in_flight.push(Box::pin(
-                    async move { (index, step::run(self, index, step).await) },
-                ));
-            }
-            if in_flight.is_empty() {
-                break;
-            }
-            tokio::select! {
-                biased;
-                Some((index, end)) = in_flight.next() => dispatcher.finish(index, end),
-                () = self.interrupt.stopped(), if !dispatcher.stopped => {}
-            }
-        }
-        let took = Duration::try_from(self.clock.now().duration_since(started)).unwrap_or_default();
-        dispatcher.into_executed(took)
-    }
-}
+use super::event::{Event, milliseconds};
+use super::execution::{Executed, Execution, StepFailure};
+use super::interrupt::StopReason;
+use super::step::StepEnd;
 
 /// The dispatcher's state: who waits for whom, who is ready, who has room.
-struct Dispatcher<'a, 'b> {
+pub(super) struct Dispatcher<'a, 'b> {
     execution: &'b Execution<'a>,
     followers: Vec<Vec<usize>>,
     waits_for: Vec<usize>,
@@ -138,7 +30,7 @@ struct Dispatcher<'a, 'b> {
 }
 
 impl<'a, 'b> Dispatcher<'a, 'b> {
-    fn new(execution: &'b Execution<'a>) -> Self {
+    pub(super) fn new(execution: &'b Execution<'a>) -> Self {
         let steps = execution.plan.steps();
         let mut followers = vec![Vec::new(); steps.len()];
         for (index, step) in steps.iter().enumerate() {
@@ -178,7 +70,7 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
         dispatcher
     }
 
-    fn expected(&self) -> Duration {
+    pub(super) fn expected(&self) -> Duration {
         self.time_left.iter().copied().max().unwrap_or_default()
     }
 
@@ -195,7 +87,7 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
         self.ready[queue].push((self.time_left[index], Reverse(index)));
     }
 
-    fn next_to_start(&mut self) -> Option<usize> {
+    pub(super) fn next_to_start(&mut self) -> Option<usize> {
         if self.stopped {
             return None;
         }
@@ -215,7 +107,7 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
         Some(index)
     }
 
-    fn finish(&mut self, index: usize, end: StepEnd) {
+    pub(super) fn finish(&mut self, index: usize, end: StepEnd) {
         let queue = self.queue_of(index);
         self.room[queue] += 1;
         let change = self.execution.plan.steps()[index].change();
@@ -256,16 +148,16 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
                     help,
                 });
                 let reason = match error.class {
-                    ErrorClass::Fenced => "the lease of this run is over",
-                    ErrorClass::Unusable => "every other step would fail for the same reason",
+                    ErrorClass::Fenced => StopReason::LeaseOver,
+                    ErrorClass::Unusable => StopReason::Hopeless,
                     ErrorClass::Transient
                     | ErrorClass::Unreachable
                     | ErrorClass::Throttled
                     | ErrorClass::Permanent => return,
                 };
                 self.executed.fenced |= error.class == ErrorClass::Fenced;
-                let in_flight = self.started - self.executed.done - self.executed.failures.len();
-                self.stop(reason, in_flight);
+                // Whatever waits hears of it as well, and does not go on.
+                self.execution.interrupt.stop_because(reason);
             }
             StepEnd::Stopped => {
                 self.started -= 1;
@@ -278,18 +170,22 @@ impl<'a, 'b> Dispatcher<'a, 'b> {
         }
     }
 
-    fn stop(&mut self, reason: &str, in_flight: usize) {
+    pub(super) fn stop(&mut self, reason: StopReason, in_flight: usize) {
         if !self.stopped {
             self.stopped = true;
             self.executed.stopped = true;
             self.execution.reporter.report(&Event::Stopping {
-                reason: reason.to_owned(),
+                reason: reason.to_string(),
                 in_flight,
             });
         }
     }
 
-    fn into_executed(mut self, took: Duration) -> Executed {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(super) fn into_executed(mut self, took: Duration) -> Executed {
         self.executed.took = took;
         self.executed.not_started = self.execution.plan.steps().len() - self.started;
         self.execution.reporter.report(&Event::Finished {

@@ -1,7 +1,6 @@
 //! What a run has to remember to ask for permits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keelson_provider_api::{Action, Change, ResourceKey};
@@ -14,8 +13,8 @@ pub(super) struct Permits {
     decisive: Mutex<BTreeSet<ResourceKey>>,
     /// The machines of steps that hold a permit, by the step's index.
     held: Mutex<BTreeMap<usize, String>>,
-    /// True once a step has failed because its machine did not answer.
-    has_silent_machine: AtomicBool,
+    /// The machines of steps that failed because they did not answer.
+    silent: Mutex<BTreeSet<String>>,
     /// One asks at a time: who was permitted is counted by the next.
     asking: tokio::sync::Mutex<()>,
 }
@@ -74,7 +73,7 @@ impl Permits {
         Self {
             decisive: Mutex::new(plan.decisive().clone()),
             held: Mutex::default(),
-            has_silent_machine: AtomicBool::new(false),
+            silent: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }
     }
@@ -96,14 +95,14 @@ impl Permits {
         lock(&self.decisive).clone()
     }
 
-    /// Says that a step has failed because its machine did not answer.
-    pub(super) fn note_silent_machine(&self) {
-        self.has_silent_machine.store(true, Ordering::Relaxed);
+    /// Says that a step on `machine` has failed because that did not answer.
+    pub(super) fn note_silent(&self, machine: Option<&str>) {
+        lock(&self.silent).extend(machine.map(str::to_owned));
     }
 
-    /// True once a step has failed because its machine did not answer.
-    pub(super) fn has_silent_machine(&self) -> bool {
-        self.has_silent_machine.load(Ordering::Relaxed)
+    /// The machines that were given up because they did not answer.
+    pub(super) fn silent_machines(&self) -> BTreeSet<String> {
+        lock(&self.silent).clone()
     }
 
     /// Says that `change` was carried out.

@@ -112,6 +112,7 @@ impl Session {
             // Whoever was asked may have taken hours, on a machine that slept.
             lease.confirm().await?;
             identity::begin(self.store(), &record).await?;
+            lease.note_life(Some(&record.uid)).await?;
             if options.only.is_none() || !record.spec_is_kept {
                 identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{Observation, ResourceKey, StoreError};
+use keelson_provider_api::{Observation, ProviderError, ResourceKey, StoreError};
 
 use super::apply::{Approval, Approve};
 use super::error::OperationError;
@@ -63,6 +63,11 @@ impl Session {
             if approve.approve(&planned).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
+            // Whoever was asked may have taken hours, in which a host came back.
+            if let Some(gone) = &self.parts.gone_hosts {
+                gone.check().await.map_err(of_host)?;
+            }
+            lease.confirm().await?;
             let rounds = Rounds {
                 session: self,
                 lease: &lease,
@@ -75,6 +80,11 @@ impl Session {
             let left = observe_all(self.providers(), self.clock(), &identity, []).await;
             check_nothing_left(&left)?;
             lease.confirm().await?;
+            // While there is a cluster that could be destroyed once more: nothing else would ever release their claims.
+            if let Some(gone) = &self.parts.gone_hosts {
+                gone.forget().await.map_err(of_host)?;
+            }
+            lease.note_life(None).await?;
             identity::end(self.store(), name).await?;
             Ok(Destroyed {
                 name: name.clone(),
@@ -114,6 +124,10 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn of_host(error: ProviderError) -> OperationError {
+    OperationError::Machine(Box::new(error))
 }
 
 fn check_nothing_left(observation: &Observation) -> Result<(), OperationError> {

@@ -9,6 +9,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, Sto
 use serde::{Deserialize, Serialize};
 
 use super::assets;
+use crate::execute::lease;
 use crate::pki::kept_paths;
 
 /// A cluster's entry in the state store: `<cluster>/cluster.json`.
@@ -50,23 +51,28 @@ pub(super) fn spec_path(name: &ClusterName) -> String {
 /// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
 /// look at. Whether it is still valid does not matter: it may be of an older keelson.
 async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
-    let path = spec_path(name);
-    let Some(object) = store.read(&path).await? else {
+    let Some(object) = store.read(&spec_path(name)).await? else {
         return Ok(());
     };
-    let kept: Option<serde_json::Value> = std::str::from_utf8(&object.content)
-        .ok()
-        .and_then(|text| serde_saphyr::from_str(text).ok());
-    let kept_name = kept.as_ref().and_then(|kept| kept["metadata"]["name"].as_str());
-    if kept_name == Some(name.as_str()) {
+    if name_in_spec(&object.content).as_deref() == Some(name.as_str()) {
         return Ok(());
     }
-    let problem = format!("it is not a spec of cluster {name}");
-    Err(StoreError::Damaged {
-        path,
+    Err(not_the_spec(store, name))
+}
+
+/// The name of the cluster that a spec is of, where it has one.
+fn name_in_spec(content: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content).ok()?;
+    let spec: serde_json::Value = serde_saphyr::from_str(text).ok()?;
+    spec["metadata"]["name"].as_str().map(str::to_owned)
+}
+
+fn not_the_spec(store: &dyn Store, name: &ClusterName) -> StoreError {
+    StoreError::Damaged {
+        path: spec_path(name),
         location: store.location(),
-        problem,
-    })
+        problem: format!("it is not a spec of cluster {name}"),
+    }
 }
 
 /// Reads the record of a cluster.
@@ -84,14 +90,14 @@ async fn read_versioned(
         problem,
     };
     let Some(object) = store.read(&path(name)).await? else {
-        // The record is written before these and deleted after them.
-        for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
-            // The first apply of someone else may have written both since.
-            if store.read(&other).await?.is_some() && store.read(&path(name)).await?.is_none() {
-                return Err(damaged(format!("it is missing, although {other} is there")));
-            }
+        let Some(witness) = witness_of_life(store, name).await? else {
+            return Ok(None);
+        };
+        // The first apply of someone else may have written both since.
+        if store.read(&path(name)).await?.is_some() {
+            return Ok(None);
         }
-        return Ok(None);
+        return Err(damaged(format!("it is missing, although {witness}")));
     };
     let record: ClusterRecord =
         serde_json::from_slice(&object.content).map_err(|problem| damaged(problem.to_string()))?;
@@ -99,6 +105,24 @@ async fn read_versioned(
         return Err(damaged(format!("it is the record of cluster {}", record.name)));
     }
     Ok(Some((record, object.version)))
+}
+
+/// What shows that the cluster has begun and not ended, whatever has become of its record: that is written before all of
+/// these, and deleted after them.
+async fn witness_of_life(store: &dyn Store, name: &ClusterName) -> Result<Option<String>, StoreError> {
+    for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
+        if store.read(&other).await?.is_some() {
+            return Ok(Some(format!("{other} is there")));
+        }
+    }
+    let lease = lease::holder(store, name).await?;
+    let witness = lease.and_then(|lease| lease.life).map(|uid| {
+        format!(
+            "{} says that the cluster lives, with the uid {uid}",
+            lease::lease_path(name)
+        )
+    });
+    Ok(witness)
 }
 
 /// Changes the record of a cluster that has begun as `change` says, unless it says that already. Others may change it at the
@@ -188,10 +212,15 @@ pub(super) async fn keep_spec(
     amend(store, &record.name, |record| record.spec_is_kept = true).await
 }
 
-/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far.
+/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far. One of another
+/// cluster is damage: what it says of protection is not meant for this one.
 pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<Option<Vec<u8>>, StoreError> {
     let is_kept = read(store, name).await?.is_some_and(|record| record.spec_is_kept);
     match store.read(&spec_path(name)).await? {
+        // What cannot be read at all is told of with its place by whoever loads it.
+        Some(object) if name_in_spec(&object.content).is_some_and(|kept| kept != name.as_str()) => {
+            Err(not_the_spec(store, name))
+        }
         Some(object) => Ok(Some(object.content)),
         None if is_kept => Err(StoreError::Damaged {
             path: spec_path(name),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Finding, Kind, Observation, Severity};
 
 use super::error::OperationError;
-use super::identity;
+use super::identity::{self, ClusterRecord};
 use super::session::Session;
 use crate::execute::observe::observe_all;
 use crate::execute::{Event, Reporter};
@@ -40,21 +40,25 @@ impl Session {
     /// Looks at the world and plans the way to the spec. Nothing is touched.
     ///
     /// # Errors
-    /// When the state store cannot be read, or lacks something that the cluster began with.
+    /// When the state store cannot be read, or lacks something that the cluster began with: an apply would refuse as well.
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
             self.check_keys().await?;
-            self.look(reporter).await
+            let record = identity::read(self.store(), self.spec().name()).await?;
+            self.lease_beside(record.as_ref()).await?;
+            self.look(record.as_ref(), reporter).await
         })
         .await
     }
 
-    /// The same, whatever has become of the cluster's authorities and keys.
-    pub(super) async fn look(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
-        let name = self.spec().name();
-        let record = identity::read(self.store(), name).await?;
-        let identity = identity::identity(name, record.as_ref());
-        let desired = self.desired_of(record.as_ref())?;
+    /// The same for the cluster of which `record` tells, whatever has become of its lease, authorities and keys.
+    pub(super) async fn look(
+        &self,
+        record: Option<&ClusterRecord>,
+        reporter: &dyn Reporter,
+    ) -> Result<Planned, OperationError> {
+        let identity = identity::identity(self.spec().name(), record);
+        let desired = self.desired_of(record)?;
         let mut planned = self.look_and_plan(&identity, desired, reporter).await?;
         self.preflight(&mut planned).await;
         Ok(planned)
@@ -80,7 +84,10 @@ impl Session {
     /// When the state store cannot be read.
     pub async fn plan_destruction(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
-            let identity = self.identity().await?;
+            let name = self.spec().name();
+            let record = identity::read(self.store(), name).await?;
+            self.lease_beside(record.as_ref()).await?;
+            let identity = identity::identity(name, record.as_ref());
             self.look_and_plan(&identity, DesiredState::nothing(), reporter)
                 .await
         })

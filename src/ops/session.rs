@@ -7,11 +7,13 @@ use keelson_provider_api::{Clock, ClusterIdentity, Store, StoreError};
 
 use super::authorities::Authorities;
 use super::error::OperationError;
+use super::gone_hosts::GoneHosts;
 use super::identity::{self, ClusterRecord};
 use super::machine_access::MachineAccess;
 use crate::cluster::ClusterProvider;
 use crate::execute::{
-    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, ProviderSet, Reporter, lease,
+    Event, Interrupt, Journal, Lease, LeaseHolder, LeaseRecord, Processes, ProviderSet, Reporter, StopReason,
+    lease,
 };
 use crate::node::AssetIndex;
 use crate::plan::DesiredState;
@@ -36,12 +38,17 @@ pub struct SessionParts {
     pub holder: String,
     /// How long a lease lasts without being renewed.
     pub lease_time_to_live: Duration,
+    /// Who knows the processes of this machine, so that a holder among them that has ended is not waited for; `None` to wait
+    /// for each.
+    pub processes: Option<Arc<dyn Processes>>,
     /// The certificate authorities; `None` where nothing has certificates, as in the simulated world.
     pub authorities: Option<Authorities>,
     /// The way to single machines; `None` where they are in memory.
     pub machine_access: Option<Arc<dyn MachineAccess>>,
     /// The way to nodes; `None` where no API server answers.
     pub node_access: Option<Arc<ClusterProvider>>,
+    /// The hosts that a destroy does without; `None` where each is to answer.
+    pub gone_hosts: Option<Arc<dyn GoneHosts>>,
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.
@@ -148,13 +155,15 @@ impl Session {
     }
 
     /// The lease as it is stored; none before the first apply. The record of a cluster is written under the lease, and no
-    /// lease is ever deleted: a cluster with a record and no lease is a damaged store.
-    pub(super) async fn stored_lease(&self) -> Result<Option<LeaseRecord>, StoreError> {
+    /// lease is ever deleted: a cluster with a record and no lease is a damaged store. `record` was read before: it may be
+    /// that someone else is writing the lease, and then the record, just now.
+    pub(super) async fn lease_beside(
+        &self,
+        record: Option<&ClusterRecord>,
+    ) -> Result<Option<LeaseRecord>, StoreError> {
         let (store, name) = (self.store(), self.spec().name());
-        // The record first: it may be that someone else is writing the lease, and then the record, just now.
-        let is_begun = identity::read(store, name).await?.is_some();
         let stored = lease::holder(store, name).await?;
-        if stored.is_none() && is_begun {
+        if stored.is_none() && record.is_some() {
             let why = format!("{} is there", identity::path(name));
             return Err(lease::missing(store, name, &why));
         }
@@ -194,9 +203,11 @@ impl Session {
             name: parts.holder.clone(),
             purpose: purpose.to_owned(),
             time_to_live: parts.lease_time_to_live,
+            processes: parts.processes.clone(),
         };
         let name = parts.spec.name();
-        self.stored_lease().await?;
+        let record = identity::read(self.store(), name).await?;
+        self.lease_beside(record.as_ref()).await?;
         let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
         let lease = Arc::new(lease);
         let generation = lease.generation();
@@ -217,7 +228,7 @@ impl Session {
             };
             let keep_journal = async {
                 unwritten = Some(journal.keep().await);
-                interrupt.stop_because("the journal cannot be written");
+                interrupt.stop_because(StopReason::JournalUnwritable);
                 std::future::pending::<()>().await;
             };
             tokio::select! {

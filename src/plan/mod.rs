@@ -3,7 +3,7 @@
 //! ```text
 //! desired, observation, now
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
-//!   -> drafts     the steps that this takes                (draft)
+//!   -> drafts     the steps that this takes                (draft, held)
 //!   -> edges      what must come before what               (ordering, rolling)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
@@ -16,6 +16,7 @@ mod desired;
 mod draft;
 mod etcd;
 mod graph;
+mod held;
 mod ordering;
 mod problems;
 mod report;
@@ -87,7 +88,7 @@ pub fn plan(
     if let Some(machine) = &desired.only {
         report.left_out = drafts.narrow(machine);
     }
-    drafts.hold_back(&verdicts, desired, &mut report);
+    drafts.hold_back(&verdicts, desired, observation, &mut report);
     if let Some(machine) = &desired.only {
         report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
     }

@@ -181,9 +181,12 @@ fn help_foreign(key: &ResourceKey) -> &'static str {
     }
 }
 
-fn help_unseen(key: &ResourceKey, desired: &DesiredState) -> String {
+fn help_unseen(key: &ResourceKey, desired: &DesiredState, observation: &Observation) -> String {
     let again = "nothing is removed that cannot be seen; run the command again when it can";
+    let machine = ResourceKey::new(Kind::Machine, key.host().unwrap_or(key.name()));
     match key.kind() {
+        // Its machine answers: it is not gone.
+        Kind::NodeBundle if !matches!(observation.get(&machine), Observed::Unknown(_)) => again.to_owned(),
         Kind::Machine | Kind::NodeBundle if desired.retires_cluster => etcd::help_to_end_without(key.name()),
         Kind::Machine | Kind::NodeBundle => {
             format!(
@@ -205,7 +208,7 @@ fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Obse
         Observed::Unknown(reason) => {
             return Some(Verdict::blocked(
                 format!("it is not wanted any more, and its state is unknown: {reason}"),
-                help_unseen(key, desired),
+                help_unseen(key, desired, observation),
             ));
         }
         Observed::Present(existing) => existing,

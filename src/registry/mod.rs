@@ -2,6 +2,7 @@
 
 mod assets;
 mod manifests;
+mod processes;
 mod references;
 mod simulated;
 #[cfg(feature = "ssh")]
@@ -23,17 +24,18 @@ use crate::assets::AssetError;
 use crate::cluster::ClusterProvider;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, MachineAccess, Session, SessionParts};
+use crate::ops::{Authorities, GoneHosts, MachineAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
 
+use self::processes::LocalProcesses;
 pub use assets::{FoundAssets, find_assets, find_assets_offline, known_assets};
 pub use manifests::Manifests;
 pub use references::resolve_references;
 pub use simulated::connect_in_memory;
 
-/// How long a lease lasts without being renewed: after a crash the next run waits no longer than this.
+/// How long a lease lasts without being renewed: after a crash of another machine the next run waits no longer than this.
 const LEASE_TIME_TO_LIVE: Duration = Duration::from_secs(30);
 
 /// Where and as whom to connect.
@@ -153,9 +155,11 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         lease_clock: Arc::new(SystemClock),
         holder: options.holder.clone(),
         lease_time_to_live: LEASE_TIME_TO_LIVE,
+        processes: Some(Arc::new(LocalProcesses)),
         authorities: reached.authorities,
         machine_access: reached.machine_access,
         node_access: reached.node_access,
+        gone_hosts: reached.gone_hosts,
     }))
 }
 
@@ -226,23 +230,20 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
     }
 }
 
-/// Forgets the bare hosts that `options` call gone, once their cluster has ended. Gives the hosts whose keys stay pinned.
+/// The bare hosts whose keys stay pinned in the state store.
 ///
 /// # Errors
-/// [`ConnectError`] when the state store cannot be written.
+/// [`ConnectError`] when the state store cannot be read.
 #[cfg_attr(
     not(feature = "ssh"),
-    expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
+    expect(clippy::unused_async, unused_variables, reason = "nobody pins a key")
 )]
-pub async fn forget_gone_hosts(
-    spec: &ValidSpec,
-    options: &ConnectOptions,
-) -> Result<Vec<String>, ConnectError> {
+pub async fn pinned_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Result<Vec<String>, ConnectError> {
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
             let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
-            ssh::forget_gone_hosts(spec, options, &store).await
+            ssh::pinned_hosts(spec, &store).await
         }
         _ => Ok(Vec::new()),
     }
@@ -283,6 +284,7 @@ struct Reached {
     authorities: Option<Authorities>,
     machine_access: Option<Arc<dyn MachineAccess>>,
     node_access: Option<Arc<ClusterProvider>>,
+    gone_hosts: Option<Arc<dyn GoneHosts>>,
 }
 
 /// `path`, which is relative to `base`, as a person would write it: without parts that lead nowhere.

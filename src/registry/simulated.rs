@@ -33,6 +33,7 @@ pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<R
         authorities: None,
         machine_access: None,
         node_access: None,
+        gone_hosts: None,
     })
 }
 
@@ -59,9 +60,11 @@ pub fn connect_in_memory(
         lease_clock: world.clock(),
         holder: "in memory".to_owned(),
         lease_time_to_live: LEASE_TIME_TO_LIVE,
+        processes: None,
         authorities: None,
         machine_access: None,
         node_access: None,
+        gone_hosts: None,
     });
     Ok((session, world))
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{Clock, Store};
+use keelson_provider_api::{Clock, ProviderError, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
@@ -16,7 +17,9 @@ use super::assets::fetcher;
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline, read_text};
-use crate::ops::{Authorities, BroughtFiles, MachineAccess, SpecBundles, cluster_provider, pinned_assets};
+use crate::ops::{
+    Authorities, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
+};
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
     AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider,
@@ -72,6 +75,8 @@ pub(super) async fn reach(
         authorities: Some(authorities),
         machine_access: Some(Arc::new(HostAccess(hosts))),
         node_access,
+        gone_hosts: (!options.gone_hosts.is_empty())
+            .then(|| Arc::new(CalledGone::of(spec, options, store)) as Arc<dyn GoneHosts>),
     })
 }
 
@@ -104,12 +109,18 @@ async fn open(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Arc<Hosts>, ConnectError> {
+    Hosts::open(host_options(spec, options, store))
+        .await
+        .map_err(ConnectError::Hosts)
+}
+
+fn host_options(spec: &ValidSpec, options: &ConnectOptions, store: &Arc<dyn Store>) -> SshOptions {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut ssh = SshOptions::new(spec.name().clone(), targets(spec), store.clone(), clock);
     ssh.accept_new_host_keys = options.accept_new_host_keys;
     ssh.sudo_password.clone_from(&options.sudo_password);
     ssh.gone.clone_from(&options.gone_hosts);
-    Hosts::open(ssh).await.map_err(ConnectError::Hosts)
+    ssh
 }
 
 /// Forgets the host `name`, which is gone for good.
@@ -129,28 +140,63 @@ pub(super) async fn check_gone_hosts(
     options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<(), ConnectError> {
-    let all = ConnectOptions {
-        gone_hosts: BTreeSet::new(),
-        ..options.clone()
-    };
-    let hosts = open(spec, &all, store).await?;
-    for name in &options.gone_hosts {
-        hosts.check_gone(name).await.map_err(ConnectError::Host)?;
-    }
-    Ok(())
+    let gone = CalledGone::of(spec, options, store);
+    gone.check().await.map_err(ConnectError::Host)
 }
 
-/// Forgets the hosts that were called gone. Gives those whose keys stay pinned.
-pub(super) async fn forget_gone_hosts(
+/// The hosts whose keys are pinned.
+pub(super) async fn pinned_hosts(
     spec: &ValidSpec,
-    options: &ConnectOptions,
     store: &Arc<dyn Store>,
 ) -> Result<Vec<String>, ConnectError> {
-    let hosts = open(spec, options, store).await?;
-    for name in &options.gone_hosts {
-        hosts.forget(name).await.map_err(ConnectError::Hosts)?;
-    }
+    let hosts = open(spec, &ConnectOptions::default(), store).await?;
     hosts.pinned().await.map_err(ConnectError::Hosts)
+}
+
+/// The hosts that someone calls gone for good.
+struct CalledGone {
+    names: BTreeSet<String>,
+    spec: ValidSpec,
+    /// Each of them is asked: nobody is called gone here.
+    options: ConnectOptions,
+    store: Arc<dyn Store>,
+}
+
+impl CalledGone {
+    fn of(spec: &ValidSpec, options: &ConnectOptions, store: &Arc<dyn Store>) -> Self {
+        Self {
+            names: options.gone_hosts.clone(),
+            spec: spec.clone(),
+            options: ConnectOptions {
+                gone_hosts: BTreeSet::new(),
+                ..options.clone()
+            },
+            store: store.clone(),
+        }
+    }
+
+    async fn hosts(&self) -> Result<Arc<Hosts>, ProviderError> {
+        Hosts::open(host_options(&self.spec, &self.options, &self.store)).await
+    }
+}
+
+#[async_trait]
+impl GoneHosts for CalledGone {
+    async fn check(&self) -> Result<(), ProviderError> {
+        let hosts = self.hosts().await?;
+        for name in &self.names {
+            hosts.check_gone(name).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self) -> Result<(), ProviderError> {
+        let hosts = self.hosts().await?;
+        for name in &self.names {
+            hosts.forget(name).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Forgets the host key that was remembered for the host `name`.

@@ -71,6 +71,14 @@ impl DirectoryStore {
                 return Err(self.unavailable("read", path, error));
             }
             Ok(_) => return Err(self.unavailable("read", path, "it is not a file")),
+            // A link that leads nowhere is there: what it led to was lost.
+            Err(error) if error.kind() == ErrorKind::NotFound && file.is_symlink() => {
+                return Err(StoreError::Damaged {
+                    path: path.to_owned(),
+                    location: self.location(),
+                    problem: "it is a link to a file that is not there".to_owned(),
+                });
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.unavailable("read", path, error)),
         };
@@ -289,6 +297,32 @@ mod tests {
                 & 0o777
         };
         assert_eq!((mode(""), mode("a"), mode("a/b")), (0o700, 0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_leads_nowhere_is_damage_and_not_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path());
+        std::os::unix::fs::symlink("nowhere", directory.path().join("a")).unwrap();
+        let read = store.read("a").await;
+        assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
+        let written = store.write("a", b"1", Precondition::Absent).await;
+        assert!(matches!(written, Err(StoreError::Damaged { .. })), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_leaves_no_draft() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(directory.path());
+        // It cannot be renamed over a folder.
+        fs::create_dir(directory.path().join("a")).unwrap();
+        store.write("a", b"1", Precondition::None).await.unwrap_err();
+        let names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name != LOCK_FILE)
+            .collect();
+        assert_eq!(names, ["a"]);
     }
 
     #[tokio::test]

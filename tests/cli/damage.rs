@@ -75,7 +75,7 @@ fn another_name(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 const NONE: &[(&str, i32)] = &[];
-const NEED_NO_LEASE: &[(&str, i32)] = &[("plan", 0), ("kubeconfig", 0)];
+const NEED_NO_LEASE: &[(&str, i32)] = &[("status", 1), ("kubeconfig", 0)];
 const NEED_NO_SPEC: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0)];
 const ALL_WELL: &[(&str, i32)] = &[
     ("plan", 0),
@@ -96,6 +96,7 @@ const DAMAGES: &[Damage] = &[
     Damage { file: LEASE, how: empty, unharmed: NEED_NO_LEASE },
     Damage { file: KEPT_SPEC, how: empty, unharmed: NEED_NO_SPEC },
     Damage { file: KEPT_SPEC, how: garbage, unharmed: NEED_NO_SPEC },
+    Damage { file: KEPT_SPEC, how: another_name, unharmed: NEED_NO_SPEC },
     Damage { file: WORLD, how: garbage, unharmed: NONE },
     Damage { file: WORLD, how: empty, unharmed: NONE },
     Damage { file: WORLD, how: broken_head, unharmed: NONE },
@@ -171,7 +172,8 @@ fn damaged_files() {
 #[test]
 fn a_folder_where_a_file_should_be() {
     let lab = applied();
-    for (file, unharmed) in [(RECORD, NONE), (LEASE, NEED_NO_LEASE), (WORLD, NONE)] {
+    let need_no_lease: &[(&str, i32)] = &[("kubeconfig", 0)];
+    for (file, unharmed) in [(RECORD, NONE), (LEASE, need_no_lease), (WORLD, NONE)] {
         check(&lab, &format!("a folder at {file}"), unharmed, |lab| {
             std::fs::remove_file(lab.path(file)).unwrap();
             std::fs::create_dir(lab.path(file)).unwrap();
@@ -195,6 +197,23 @@ fn a_file_that_is_gone() {
             std::fs::remove_file(lab.path(file)).unwrap();
         });
     }
+}
+
+#[test]
+fn a_record_that_is_gone_with_all_that_stood_beside_it_is_damage_as_long_as_the_lease_knows_of_a_life() {
+    let lab = applied();
+    let lease: serde_json::Value = serde_json::from_str(&lab.read(LEASE)).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&lab.read(RECORD)).unwrap();
+    assert_eq!(lease["life"], record["uid"]);
+    check(&lab, "record and spec gone", NONE, |lab| {
+        std::fs::remove_file(lab.path(RECORD)).unwrap();
+        std::fs::remove_file(lab.path(KEPT_SPEC)).unwrap();
+    });
+    // What is put back from a copy is gone on with.
+    lab.expect(0, "destroy --yes --progress none");
+    let lease: serde_json::Value = serde_json::from_str(&lab.read(LEASE)).unwrap();
+    assert_eq!(lease["life"], serde_json::Value::Null);
+    lab.expect(2, "plan");
 }
 
 #[test]
@@ -293,6 +312,40 @@ fn a_file_where_a_folder_should_be() {
                 ]);
             assert_eq!(lab.read(folder), "in the way");
         }
+    }
+}
+
+#[test]
+fn a_status_without_a_lease_shows_the_cluster_and_names_the_damage() {
+    let lab = applied();
+    std::fs::remove_file(lab.path(LEASE)).unwrap();
+    let status = lab.expect(1, "status -o json").json();
+    assert_eq!(status["condition"], "degraded");
+    assert!(!status["machines"].as_array().unwrap().is_empty());
+    let problem = status["problems"][0]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("prod.example.com/lease") && problem.contains("is missing"),
+        "{problem}"
+    );
+    for command in ["plan", "plan --destroy"] {
+        lab.expect(1, command)
+            .says(&["prod.example.com/lease", "is missing"]);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_missing_file() {
+    let lab = applied();
+    for (file, command) in [
+        (LEASE, "apply --yes"),
+        (RECORD, "plan"),
+        (KEPT_SPEC, "destroy --yes"),
+    ] {
+        let lab = copy(&lab);
+        std::fs::remove_file(lab.path(file)).unwrap();
+        std::os::unix::fs::symlink("/nowhere/else", lab.path(file)).unwrap();
+        lab.expect(1, command)
+            .says(&["is a link to a file that is not there", "help: "]);
     }
 }
 

@@ -57,6 +57,16 @@ fn wrong_flags() {
     let lab = Lab::new();
     for (code, flags, expected) in [
         (2, "--provider aws", "needs --region"),
+        (
+            2,
+            "--provider ssh --host a=10.0.0.11:etcd --kubernetes-version 1.34.3 --api-address 10.0.0.9",
+            "etcd alone has no use for --kubernetes-version and --api-address",
+        ),
+        (
+            2,
+            "--like ssh --host a=10.0.0.11:control-plane --nodes 2 --machine-type large",
+            "have no use for --nodes and --machine-type",
+        ),
         (2, "--provider ssh", "need --host"),
         (2, "--like ssh", "need --host"),
         (2, "--host a=10.0.0.1:worker", "--host goes with"),

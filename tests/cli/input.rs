@@ -57,7 +57,10 @@ fn a_spec_on_stdin() {
         .says(&["stdin:1:"]);
     lab.run_with_input("apply --yes -f - --progress none", SPEC.as_bytes())
         .expect(0, "apply");
-    lab.run_with_input("plan -f -", SPEC.as_bytes()).expect(0, "plan");
+    for file in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        lab.run_with_input(&format!("plan -f {file}"), SPEC.as_bytes())
+            .expect(0, "the state is in the working directory");
+    }
     let endless = vec![b'#'; 8 << 20];
     lab.run_with_input("validate -f -", &endless)
         .expect(1, "validate")

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::lab::Lab;
-use super::locks::{LEASE, SLOW, check_whole, expire_lease, hurry, start_until};
+use super::locks::{LEASE, SLOW, check_whole, hurry, start_until};
 
 #[test]
 fn the_first_signal_stops_in_good_order() {
@@ -38,8 +38,6 @@ fn the_second_signal_ends_at_once() {
         .expect(130, "apply")
         .says(&["stopped at once", "help: the same command goes on from there"]);
     lab.edit("cluster.yaml", "speed: 1", "speed: 0");
-    lab.expect(5, "apply --yes");
-    expire_lease(&lab);
     lab.expect(0, "apply --yes --progress none");
     check_whole(&lab);
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use keelson::execute::{Event, Interrupt, LeaseError, ProviderSet, Reporter, Silent};
 use keelson::node::AssetIndex;
 use keelson::ops::{
-    ApplyOptions, Approval, Approve, AutoApprove, OperationError, Planned, Session, SessionParts,
+    ApplyOptions, Approval, Approve, AutoApprove, GoneHosts, OperationError, Planned, Session, SessionParts,
 };
 use keelson::spec;
 use keelson_provider_api::store::ObjectVersion;
@@ -58,6 +58,11 @@ impl Store for FullForJournals {
 }
 
 fn session(store: Arc<dyn Store>) -> Session {
+    session_without(store, None)
+}
+
+/// A session that does without the hosts that `gone_hosts` tells of.
+pub(super) fn session_without(store: Arc<dyn Store>, gone_hosts: Option<Arc<dyn GoneHosts>>) -> Session {
     let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                 provider: { simulated: {} }\n";
     let options = SimulatedOptions {
@@ -74,9 +79,11 @@ fn session(store: Arc<dyn Store>) -> Session {
         lease_clock: world.clock(),
         holder: "test".to_owned(),
         lease_time_to_live: Duration::from_secs(30),
+        processes: None,
         authorities: None,
         machine_access: None,
         node_access: None,
+        gone_hosts,
     })
 }
 

@@ -130,9 +130,11 @@ impl Scene {
             lease_clock: clock,
             holder: "test".to_owned(),
             lease_time_to_live: Duration::from_secs(30),
+            processes: None,
             authorities: Some(authorities.clone()),
             machine_access: Some(told.clone()),
             node_access: None,
+            gone_hosts: None,
         });
         Self {
             session,
@@ -212,6 +214,8 @@ pub(super) async fn begin(store: &MemoryStore, name: &ClusterName) {
         expires_at: NOW,
         generation: 1,
         released: true,
+        process: None,
+        life: None,
     };
     let content = serde_json::to_vec(&lease).unwrap();
     // One that is there from an earlier life stays.

@@ -88,6 +88,56 @@ fn nothing_is_removed_that_something_unseen_may_stand_on() {
 }
 
 #[test]
+fn nothing_is_taken_from_under_what_is_blocked() {
+    let nothing = DesiredState::nothing();
+    let whole = World::as_desired(&desired(THREE_AND_FOUR));
+    for unseen in [
+        "node-bundle/control-plane-1",
+        "etcd-member/main:control-plane-1",
+        "node/control-plane-1",
+    ] {
+        let (plan, report) = whole.clone().unknown(unseen).plan(&nothing);
+        let steps = outline(&plan);
+        assert!(
+            !steps.contains(&"delete machine/control-plane-1".to_owned()),
+            "{unseen}: {steps:?}"
+        );
+        assert!(
+            steps.contains(&"delete machine/workers-1".to_owned()),
+            "{unseen}: {steps:?}"
+        );
+        assert!(
+            !steps.contains(&"delete network/main".to_owned()),
+            "{unseen}: {steps:?}"
+        );
+        let held = report
+            .held
+            .iter()
+            .find(|held| held.key == key("machine/control-plane-1"));
+        assert_eq!(held.unwrap().waits_for, key(unseen));
+        // The machine answers: it is not gone.
+        let advice = report.blocked[0].help.as_deref().unwrap();
+        assert!(!advice.contains("--gone"), "{advice}");
+    }
+    // Nobody knows what a silent machine stands on.
+    let (plan, report) = whole.unknown("machine/workers-1").plan(&nothing);
+    let steps = outline(&plan);
+    assert!(
+        steps.contains(&"delete machine/workers-2".to_owned()),
+        "{steps:?}"
+    );
+    assert!(!steps.contains(&"delete network/main".to_owned()), "{steps:?}");
+    assert!(
+        report.blocked[0]
+            .help
+            .as_deref()
+            .unwrap()
+            .contains("--gone workers-1"),
+        "{report:?}"
+    );
+}
+
+#[test]
 fn no_version_changes_without_the_snapshot_that_comes_first() {
     let after = desired(&THREE_AND_FOUR.replace("1.36.2", "1.37.0"));
     for kind in [Kind::EtcdSnapshot, Kind::EtcdMember] {

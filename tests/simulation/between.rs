@@ -82,8 +82,10 @@ pub(super) fn session(life: &Life, shape: &Shape, name: &str, between: &Arc<dyn 
         lease_clock: life.world.clock(),
         holder: "between".to_owned(),
         lease_time_to_live: Duration::from_secs(30),
+        processes: None,
         authorities: None,
         machine_access: None,
         node_access: None,
+        gone_hosts: None,
     })
 }

@@ -119,6 +119,7 @@ async fn wake_up_late(clock: impl Fn(&Life) -> Arc<dyn Clock>) -> (Executed, Lif
         name: "the first".to_owned(),
         purpose: "apply".to_owned(),
         time_to_live: Duration::from_secs(30),
+        processes: None,
     };
     apply(&session).await.unwrap();
     let name = NAME.parse().unwrap();

@@ -116,9 +116,11 @@ impl Life {
             lease_clock: self.world.clock(),
             holder: format!("run {}", self.runs),
             lease_time_to_live: Duration::from_secs(30),
+            processes: None,
             authorities: None,
             machine_access: None,
             node_access: None,
+            gone_hosts: None,
         })
     }
 

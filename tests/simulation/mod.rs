@@ -9,6 +9,7 @@ mod faults;
 mod interrupts;
 mod lease;
 mod life;
+mod shared_failures;
 mod silence;
 mod specs;
 mod timing;

@@ -5,11 +5,13 @@ mod gather;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use keelson_provider_api::StoreError;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
 
 use super::error::OperationError;
+use super::identity;
 use super::session::Session;
 use crate::execute::{Interrupt, LeaseRecord, Reporter};
 use crate::plan::Problem;
@@ -146,16 +148,31 @@ pub struct SnapshotStatus {
 }
 
 impl Session {
-    /// Looks at the world and says how the cluster is doing.
+    /// Looks at the world and says how the cluster is doing. A lease that cannot be read is one of its problems.
     ///
     /// # Errors
-    /// When the state store cannot be read.
+    /// When the state store cannot be read, or does not say which cluster this is.
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
-        let planned = self.drive(self.look(reporter)).await?;
-        let exists = self.identity().await?.uid.is_some();
-        let held = self.stored_lease().await?;
+        let name = self.spec().name();
+        let looking = async {
+            let record = identity::read(self.store(), name).await?;
+            let planned = self.look(record.as_ref(), reporter).await?;
+            Ok((record, planned))
+        };
+        let (record, planned) = self.drive(looking).await?;
+        let (held, damage) = match self.lease_beside(record.as_ref()).await {
+            Ok(held) => (held, None),
+            Err(damage @ StoreError::Damaged { .. }) => (None, Some(damage)),
+            Err(error) => return Err(error.into()),
+        };
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
-        Ok(self.summarise(&planned, exists, lease))
+        let mut status = self.summarise(&planned, record.is_some(), lease);
+        if let Some(damage) = damage {
+            let words = format!("{damage}; nothing can be changed until it is mended");
+            status.problems.insert(0, Problem::of_all(words));
+            status.condition = status.condition.max(Condition::Degraded);
+        }
+        Ok(status)
     }
 
     /// Looks again and again until the cluster is healthy and as the spec says.

@@ -51,7 +51,9 @@ pub(crate) async fn observe(
         .each(names, |name| {
             Box::pin(async move {
                 let answer = hosts.facts(&name, Scope::Marks).await;
-                seen(&name, bundles, cluster, answer).await
+                // What nobody wants any more is taken away whatever has become of the authorities.
+                let is_wanted = wanted.contains(&ResourceKey::new(Kind::NodeBundle, name.as_str()));
+                seen(&name, is_wanted.then_some(bundles), cluster, answer).await
             })
         })
         .await;
@@ -64,9 +66,10 @@ pub(crate) async fn observe(
     observation
 }
 
+/// What a host's answer tells of its bundle, as `judge` sees its certificates; as it was recorded without one.
 async fn seen(
     name: &str,
-    bundles: &dyn BundleSource,
+    judge: Option<&dyn BundleSource>,
     cluster: &ClusterIdentity,
     answer: Result<Facts, FactsError>,
 ) -> Observed<Existing> {
@@ -89,15 +92,14 @@ async fn seen(
         Some(Err(problem)) => Owner::Other(format!("a mark that cannot be read: {problem}")),
         None => Owner::Other("nobody: the host bears no mark".to_owned()),
     };
-    let bundle = if owner == Owner::ThisCluster {
-        match bundles.judge(record, &facts.found()).await {
+    let bundle = match judge {
+        Some(bundles) if owner == Owner::ThisCluster => match bundles.judge(record, &facts.found()).await {
             Ok(bundle) => bundle,
             Err(error) => {
                 return Observed::Unknown(format!("the certificates on {name} cannot be judged: {error}"));
             }
-        }
-    } else {
-        record.bundle.clone()
+        },
+        _ => record.bundle.clone(),
     };
     let digest = facts.bundle_digest.clone().unwrap_or_default();
     Observed::Present(Existing {
@@ -238,4 +240,92 @@ async fn put_in_force(
     let last = output.stdout.lines().last().ok_or_else(unreadable)?;
     let text = STANDARD.decode(last.trim()).map_err(|_| unreadable())?;
     serde_json::from_slice(&text).map_err(|_| unreadable())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use async_trait::async_trait;
+    use keelson_provider_api::kinds::Machine;
+    use keelson_provider_api::values::Digest;
+    use keelson_provider_api::{ClusterUid, FoundOnMachine};
+
+    use super::*;
+    use crate::mark::Mark;
+
+    /// The authorities are lost.
+    struct KnowsNothing;
+
+    #[async_trait]
+    impl BundleSource for KnowsNothing {
+        async fn bundle(
+            &self,
+            _: &ClusterIdentity,
+            _: &NodeBundle,
+            _: &FoundOnMachine,
+        ) -> Result<Bundle, ProviderError> {
+            Err(ProviderError::new(ErrorClass::Permanent, "the authority is lost"))
+        }
+
+        async fn judge(&self, _: &BundleRecord, _: &FoundOnMachine) -> Result<NodeBundle, ProviderError> {
+            Err(ProviderError::new(ErrorClass::Permanent, "the authority is lost"))
+        }
+    }
+
+    #[test]
+    fn certificates_are_judged_only_where_the_bundle_is_wanted() {
+        let uid = ClusterUid::new("life");
+        let cluster = ClusterIdentity {
+            name: "prod".parse().unwrap(),
+            uid: Some(uid.clone()),
+        };
+        let bundle = NodeBundle {
+            machine: "a".to_owned(),
+            kubernetes_version: None,
+            etcd_version: None,
+            settings: Digest::of_bytes(b"settings"),
+            certificates: Some(Digest::of_bytes(b"certificates")),
+            authorities: None,
+        };
+        let mark = Mark {
+            uid,
+            cluster: cluster.name.clone(),
+            name: "a".to_owned(),
+            claimed_at: jiff::Timestamp::UNIX_EPOCH,
+            generation: 0,
+            machine: Machine {
+                group: "etcd".to_owned(),
+                roles: BTreeSet::new(),
+                machine_type: None,
+                image: None,
+                root_volume: None,
+                spot: false,
+                zone: None,
+                subnet: None,
+                firewall: None,
+                address: None,
+            },
+        };
+        let facts = Facts {
+            mark: Some(Ok(mark)),
+            bundle: Some(Ok(BundleRecord {
+                bundle: bundle.clone(),
+                certificates: Vec::new(),
+                keys: Vec::new(),
+            })),
+            ..Facts::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let look = |judge| runtime.block_on(seen("a", judge, &cluster, Ok(facts.clone())));
+        let Observed::Present(existing) = look(None) else {
+            panic!("a bundle that nobody wants needs no authority");
+        };
+        assert_eq!(existing.resource, Resource::from(bundle));
+        let wanted = look(Some(&KnowsNothing as &dyn BundleSource));
+        assert!(
+            matches!(&wanted, Observed::Unknown(why) if why.contains("is lost")),
+            "{wanted:?}"
+        );
+    }
 }

@@ -5,38 +5,25 @@
 //! that was taken for dead cannot do harm when it wakes up. The object stays when the lease is released: the
 //! generation must never go back.
 
+mod process;
+mod record;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{Clock, Precondition, Store, StoreError};
-use serde::{Deserialize, Serialize};
+use keelson_provider_api::{Clock, ClusterUid, Precondition, Store, StoreError};
 use tokio::sync::Mutex;
 
-use super::interrupt::Interrupt;
-
-/// The lease as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeaseRecord {
-    /// Who holds it, for people: user, machine, process.
-    pub holder: String,
-    /// What the holder does.
-    pub purpose: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when, unless it is renewed.
-    pub expires_at: Timestamp,
-    /// The fencing generation.
-    pub generation: u64,
-    /// True when the holder let it go.
-    pub released: bool,
-}
+use super::interrupt::{Interrupt, StopReason};
+pub use process::{HolderProcess, Processes};
+pub use record::{LeaseRecord, holder, lease_path, missing};
+use record::{encode, read};
 
 /// Who asks for a lease, and for how long one renewal lasts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LeaseHolder {
     /// Who, for people: user, machine, process.
     pub name: String,
@@ -44,6 +31,19 @@ pub struct LeaseHolder {
     pub purpose: String,
     /// How long one renewal lasts; it is renewed three times as often.
     pub time_to_live: Duration,
+    /// Who knows the processes of this machine: a holder among them that has ended is not waited for. Nobody where leases
+    /// are not held by processes.
+    pub processes: Option<Arc<dyn Processes>>,
+}
+
+impl LeaseHolder {
+    /// True when it is certain that whoever holds `record` does nothing any more.
+    fn knows_ended(&self, record: &LeaseRecord) -> bool {
+        match (&self.processes, &record.process) {
+            (Some(processes), Some(process)) => processes.has_ended(process),
+            _ => false,
+        }
+    }
 }
 
 /// Why there is no lease.
@@ -66,7 +66,7 @@ pub enum LeaseError {
         source: Option<Box<StoreError>>,
     },
     /// The state store did not do its part.
-    #[error("cannot take the lease of cluster {cluster}")]
+    #[error("cannot write the lease of cluster {cluster}")]
     Store {
         /// The cluster.
         cluster: ClusterName,
@@ -86,13 +86,8 @@ pub struct Lease {
     current: Mutex<(LeaseRecord, ObjectVersion)>,
 }
 
-/// Where a cluster's lease is kept in the state store.
-pub fn lease_path(cluster: &ClusterName) -> String {
-    format!("{cluster}/lease")
-}
-
 impl Lease {
-    /// Takes the lease of `cluster`, if it is free or its holder has let its time run out.
+    /// Takes the lease of `cluster`, if it is free, or its holder has let its time run out or has certainly ended.
     ///
     /// # Errors
     /// [`LeaseError::Held`] when someone else holds it; [`LeaseError::Store`] when the store cannot be used, or
@@ -112,7 +107,9 @@ impl Lease {
         let now = clock.now();
         let precondition = match &before {
             None => Precondition::Absent,
-            Some((record, version)) if record.released || record.expires_at <= now => {
+            Some((record, version))
+                if record.released || record.expires_at <= now || holder.knows_ended(record) =>
+            {
                 Precondition::Version(version.clone())
             }
             Some((record, _)) => {
@@ -133,6 +130,8 @@ impl Lease {
             expires_at: later(now, holder.time_to_live),
             generation,
             released: false,
+            process: holder.processes.as_ref().and_then(|processes| processes.own()),
+            life: before.as_ref().and_then(|(record, _)| record.life.clone()),
         };
         match store.write(&path, &encode(&record), precondition).await {
             Ok(version) => Ok(Self {
@@ -173,7 +172,7 @@ impl Lease {
         self.generation
     }
 
-    /// True when the holder before had not let go, and was taken over after its time had run out.
+    /// True when the holder before had not let go, and was taken over after its time had run out or it had ended.
     pub fn taken_over(&self) -> bool {
         self.taken_over
     }
@@ -206,7 +205,7 @@ impl Lease {
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
             let gone = matches!(problem, StoreError::Conflict { .. } | StoreError::Damaged { .. });
             if gone || expired {
-                interrupt.stop_because("the lease of this run is over");
+                interrupt.stop_because(StopReason::LeaseOver);
                 return LeaseError::Lost {
                     cluster: self.cluster.clone(),
                     source: Some(Box::new(problem)),
@@ -218,6 +217,28 @@ impl Lease {
     async fn renew(&self) -> Result<(), StoreError> {
         let expires_at = later(self.clock.now(), self.time_to_live);
         self.replace(|record| record.expires_at = expires_at).await
+    }
+
+    /// Writes down which life of the cluster has begun, or with nothing that it ends.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] when the lease is someone else's by now, or gone; [`LeaseError::Store`] when the store cannot be
+    /// written.
+    pub async fn note_life(&self, life: Option<&ClusterUid>) -> Result<(), LeaseError> {
+        if self.current.lock().await.0.life.as_ref() == life {
+            return Ok(());
+        }
+        let noted = self.replace(|record| record.life = life.cloned()).await;
+        noted.map_err(|problem| match problem {
+            StoreError::Conflict { .. } | StoreError::Damaged { .. } => LeaseError::Lost {
+                cluster: self.cluster.clone(),
+                source: Some(Box::new(problem)),
+            },
+            problem @ StoreError::Unavailable { .. } => LeaseError::Store {
+                cluster: self.cluster.clone(),
+                source: Box::new(problem),
+            },
+        })
     }
 
     /// Lets the lease go, so that the next run need not wait for its end.
@@ -267,43 +288,6 @@ impl Lease {
         *current = (record, version);
         Ok(())
     }
-}
-
-async fn read(store: &dyn Store, path: &str) -> Result<Option<(LeaseRecord, ObjectVersion)>, StoreError> {
-    let Some(object) = store.read(path).await? else {
-        return Ok(None);
-    };
-    match serde_json::from_slice(&object.content) {
-        Ok(record) => Ok(Some((record, object.version))),
-        Err(problem) => Err(StoreError::Damaged {
-            path: path.to_owned(),
-            location: store.location(),
-            problem: problem.to_string(),
-        }),
-    }
-}
-
-/// That there is no lease of `cluster` although there has to be one: `why`. Beginning again at generation 1 would make
-/// everyone who has seen a higher one refuse this run, or obey an older one.
-pub fn missing(store: &dyn Store, cluster: &ClusterName, why: &str) -> StoreError {
-    StoreError::Damaged {
-        path: lease_path(cluster),
-        location: store.location(),
-        problem: format!("it is missing, although {why}"),
-    }
-}
-
-/// Reads who holds the lease of `cluster`, if anyone ever did.
-///
-/// # Errors
-/// When the store cannot be read, or holds something that is not a lease.
-pub async fn holder(store: &dyn Store, cluster: &ClusterName) -> Result<Option<LeaseRecord>, StoreError> {
-    Ok(read(store, &lease_path(cluster)).await?.map(|(record, _)| record))
-}
-
-fn encode(record: &LeaseRecord) -> Vec<u8> {
-    // A record of texts, numbers and times always has a JSON form.
-    serde_json::to_vec_pretty(record).unwrap_or_default()
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
