@@ -134,6 +134,7 @@ fn code(error: &OperationError) -> u8 {
         OperationError::Refused(_)
         | OperationError::Blocked(_)
         | OperationError::Protected(_)
+        | OperationError::Fixed { .. }
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) => EXIT_INTERRUPTED,
         _ => EXIT_FAILED,
@@ -167,6 +168,13 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
                                          --override-deletion-protection"
             .to_owned(),
+        OperationError::Fixed { field, .. } if field == "spec.provider" => {
+            "nothing was touched; use the spec that it was made with; to rehearse it elsewhere, name another `stateStore`"
+                .to_owned()
+        }
+        OperationError::Fixed { .. } => {
+            "nothing was touched; put the old value back: it cannot change while the cluster lives".to_owned()
+        }
         OperationError::StalePlan(_) => {
             "nothing was changed; make and review a new plan with `keelson plan --out FILE`".to_owned()
         }

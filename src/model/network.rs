@@ -100,7 +100,7 @@ fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
         add(ETCD_FIREWALL, rules);
     } else {
-        rules.extend(etcd_rules(blueprint, &[control_plane.clone()]));
+        rules.extend(etcd_rules(blueprint, std::slice::from_ref(&control_plane)));
     }
     rules.extend(rules_everywhere(blueprint));
     add(CONTROL_PLANE_FIREWALL, rules);

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use keelson_provider_api::{Action, Change, ClusterIdentity, Kind};
 
 use super::error::OperationError;
+use super::fixed::{self, fixed_fields};
 use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
 use super::rounds::{Rounds, check_works, declined};
@@ -114,7 +115,8 @@ impl Session {
             identity::begin(self.store(), &record).await?;
             lease.note_life(Some(&record.uid)).await?;
             if options.only.is_none() || !record.spec_is_kept {
-                identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
+                let fixed = fixed_fields(self.spec());
+                identity::keep_spec(self.store(), &record, &self.spec().to_yaml(), &fixed).await?;
             }
             self.pin_assets().await?;
             let rounds = Rounds {
@@ -136,7 +138,10 @@ impl Session {
     async fn record(&self, lease: &Lease) -> Result<ClusterRecord, OperationError> {
         let name = self.spec().name();
         let mark = format!("{}\n{}", self.parts.holder, lease.generation());
-        Ok(identity::read_or_new(self.store(), name, self.clock().now(), &mark).await?)
+        let (now, fixed) = (self.clock().now(), fixed_fields(self.spec()));
+        let record = identity::read_or_new(self.store(), name, now, &mark, fixed).await?;
+        fixed::check_all(&record, self.spec())?;
+        Ok(record)
     }
 }
 

@@ -34,6 +34,18 @@ pub enum OperationError {
     /// The spec forbids it.
     #[error("cluster {0} is protected from deletion")]
     Protected(ClusterName),
+    /// The spec differs in something that stays as it is for as long as the cluster lives.
+    #[error("cluster {name} was made with `{field}` {made_with}, and the spec says {wanted}")]
+    Fixed {
+        /// The cluster.
+        name: ClusterName,
+        /// The field, for example `spec.network.podCIDR`.
+        field: String,
+        /// What it was made with.
+        made_with: String,
+        /// What the spec at hand says.
+        wanted: String,
+    },
     /// A saved plan does not fit any more.
     #[error("the saved plan does not fit: {0}")]
     StalePlan(String),

@@ -33,6 +33,9 @@ pub struct ClusterRecord {
     /// The etcd clusters that have had data.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub etcd_clusters: BTreeSet<String>,
+    /// What its spec says of fields that stay as they are for as long as it lives, by the fields' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, String>,
 }
 
 /// How often an amendment is tried while others write the record at the same time.
@@ -168,12 +171,13 @@ async fn write(
 }
 
 /// Reads the record of a cluster, or thinks of a new life, which begins when it is [written](begin). `mark` makes the
-/// uid differ from that of any other life: it names who began it.
+/// uid differ from that of any other life: it names who began it. `fixed` is what stays as it is then.
 pub(super) async fn read_or_new(
     store: &dyn Store,
     name: &ClusterName,
     now: Timestamp,
     mark: &str,
+    fixed: BTreeMap<String, String>,
 ) -> Result<ClusterRecord, StoreError> {
     if let Some(record) = read(store, name).await? {
         return Ok(record);
@@ -186,6 +190,7 @@ pub(super) async fn read_or_new(
         spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
+        fixed,
     };
     Ok(record)
 }
@@ -199,17 +204,25 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     write(store, record, Precondition::Absent).await
 }
 
-/// Keeps `spec`, the completed spec that the cluster is applied with, and notes that it is there. An apply that is killed in
+/// Keeps `spec`, the completed spec that the cluster is applied with, and notes that it is there, and what of it stays as it is
+/// from now on. An apply that is killed in
 /// between has made nothing yet.
 pub(super) async fn keep_spec(
     store: &dyn Store,
     record: &ClusterRecord,
     spec: &str,
+    fixed: &BTreeMap<String, String>,
 ) -> Result<(), StoreError> {
     check_kept_spec(store, &record.name).await?;
     let path = spec_path(&record.name);
     store.write(&path, spec.as_bytes(), Precondition::None).await?;
-    amend(store, &record.name, |record| record.spec_is_kept = true).await
+    amend(store, &record.name, |record| {
+        record.spec_is_kept = true;
+        for (field, value) in fixed {
+            record.fixed.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+    })
+    .await
 }
 
 /// Reads the completed spec that the cluster was last applied with; none where no apply has come so far. One of another

@@ -19,6 +19,7 @@ mod destroy;
 mod endpoint;
 mod error;
 mod etcd;
+mod fixed;
 mod gone_hosts;
 mod identity;
 mod kubeconfig;

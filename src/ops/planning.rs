@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Finding, Kind, Observation, Severity};
 
 use super::error::OperationError;
+use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::session::Session;
 use crate::execute::observe::observe_all;
@@ -44,7 +45,10 @@ impl Session {
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
             self.check_keys().await?;
-            let record = identity::read(self.store(), self.spec().name()).await?;
+            let record = self.living().await?;
+            if let Some(record) = &record {
+                fixed::check_all(record, self.spec())?;
+            }
             self.lease_beside(record.as_ref()).await?;
             self.look(record.as_ref(), reporter).await
         })
@@ -85,7 +89,7 @@ impl Session {
     pub async fn plan_destruction(&self, reporter: &dyn Reporter) -> Result<Planned, OperationError> {
         self.drive(async {
             let name = self.spec().name();
-            let record = identity::read(self.store(), name).await?;
+            let record = self.living().await?;
             self.lease_beside(record.as_ref()).await?;
             let identity = identity::identity(name, record.as_ref());
             self.look_and_plan(&identity, DesiredState::nothing(), reporter)

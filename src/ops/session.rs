@@ -7,6 +7,7 @@ use keelson_provider_api::{Clock, ClusterIdentity, Store, StoreError};
 
 use super::authorities::Authorities;
 use super::error::OperationError;
+use super::fixed;
 use super::gone_hosts::GoneHosts;
 use super::identity::{self, ClusterRecord};
 use super::machine_access::MachineAccess;
@@ -124,11 +125,19 @@ impl Session {
         })
     }
 
+    /// What the state store says of the cluster, if it has begun. Its machines are where the spec looks for them.
+    pub(super) async fn living(&self) -> Result<Option<ClusterRecord>, OperationError> {
+        let record = identity::read(self.store(), self.spec().name()).await?;
+        if let Some(record) = &record {
+            fixed::check_place(record, self.spec())?;
+        }
+        Ok(record)
+    }
+
     /// The cluster's name, and its uid if it has one by now.
     pub(super) async fn identity(&self) -> Result<ClusterIdentity, OperationError> {
-        let name = self.parts.spec.name();
-        let record = identity::read(self.store(), name).await?;
-        Ok(identity::identity(name, record.as_ref()))
+        let record = self.living().await?;
+        Ok(identity::identity(self.spec().name(), record.as_ref()))
     }
 
     /// The cluster's name and uid.

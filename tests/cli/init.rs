@@ -21,7 +21,6 @@ const FLAGS: &[&str] = &[
     "--provider ssh --host a=10.0.0.11:etcd --host b=10.0.0.12:etcd --host c=10.0.0.13:etcd",
     "--like ssh --host a=10.0.0.11:etcd --host b=10.0.0.12:control-plane+worker",
     "--provider ssh --host a=[2001:db8::1]:control-plane",
-    "--provider ssh --host a=host.example.com:control-plane",
     "--nodes 0",
     "--control-plane-count 5 --nodes 1",
     "--kubernetes-version 1.34.3",

@@ -206,6 +206,7 @@ pub(super) async fn begin(store: &MemoryStore, name: &ClusterName) {
         spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
+        fixed: BTreeMap::new(),
     };
     let lease = LeaseRecord {
         holder: "test".to_owned(),

@@ -7,6 +7,7 @@ mod certificates;
 mod credentials;
 mod endings;
 mod etcd_alone;
+mod fixed;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use self::end::End;
@@ -109,6 +110,23 @@ impl WorldLog {
     fn try_lock(&mut self) -> Result<Option<Locked<'_>>, WorldLogError> {
         let locked = self.has_locked()?;
         Ok(locked.then_some(Locked { log: self }))
+    }
+
+    /// Notes that it is `now`, if that is later than what anyone noted, and nobody writes at this moment.
+    pub(crate) fn pass_time(
+        &mut self,
+        world: &mut World,
+        now: Timestamp,
+        fresh: impl FnOnce() -> World,
+    ) -> Result<(), WorldLogError> {
+        let Some(mut locked) = self.try_lock()? else {
+            return Ok(());
+        };
+        locked.catch_up(world, fresh)?;
+        if now > world.last_moment() {
+            locked.append(now, &[])?;
+        }
+        Ok(())
     }
 
     fn has_locked(&self) -> Result<bool, WorldLogError> {

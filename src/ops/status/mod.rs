@@ -11,7 +11,6 @@ use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
 
 use super::error::OperationError;
-use super::identity;
 use super::session::Session;
 use crate::execute::{Interrupt, LeaseRecord, Reporter};
 use crate::plan::Problem;
@@ -153,9 +152,8 @@ impl Session {
     /// # Errors
     /// When the state store cannot be read, or does not say which cluster this is.
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
-        let name = self.spec().name();
         let looking = async {
-            let record = identity::read(self.store(), name).await?;
+            let record = self.living().await?;
             let planned = self.look(record.as_ref(), reporter).await?;
             Ok((record, planned))
         };

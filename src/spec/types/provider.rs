@@ -34,6 +34,17 @@ pub enum Family {
     Ssh,
 }
 
+impl Family {
+    /// What `like` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Digitalocean => "digitalocean",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
 impl Provider {
     /// The kind of infrastructure; for a simulation, the one that it is like.
     pub fn family(&self) -> Family {

@@ -120,7 +120,7 @@ pub(super) fn internal_addresses(spec: &ClusterSpec, found: &mut Found) {
                 host.address
             );
             found.error(Finding::new(base.then(index).then("address"), problem).help(
-                "add the IP address under which the other machines reach it: `privateAddress: 10.0.0.11`",
+                "write the machine's IP address, or add the one under which the others reach it: `privateAddress: 10.0.0.11`",
             ));
         }
     }

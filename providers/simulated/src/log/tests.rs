@@ -198,6 +198,26 @@ async fn a_damaged_end_beside_a_whole_log_is_removed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn what_was_waited_for_has_happened_for_the_next_process() {
+    let directory = TempDir::new().unwrap();
+    let fixture = Fixture::over(open(&directory));
+    fixture.done(Fixture::machine("a")).await;
+    let clock = fixture.world.clock();
+    let later = clock.now() + jiff::SignedDuration::from_secs(600);
+    clock.advance_to(later);
+    drop((fixture, clock));
+    assert_eq!(open(&directory).clock().now(), later);
+    // Who only looks writes nothing.
+    let text = fs::read(path(&directory)).unwrap();
+    let world = open(&directory);
+    world
+        .clock()
+        .advance_to(later + jiff::SignedDuration::from_secs(600));
+    drop(world);
+    assert_eq!(fs::read(path(&directory)).unwrap(), text);
+}
+
+#[tokio::test]
 async fn a_process_that_ends_waits_for_no_lock() {
     let directory = TempDir::new().unwrap();
     let fixture = Fixture::over(open(&directory));

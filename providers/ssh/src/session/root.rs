@@ -182,7 +182,7 @@ pub(crate) fn no_root(target: &Target, user: &str, password_given: bool, words: 
     } else {
         format!(
             "log in as root, let {user} use sudo without a password on {} (a line `{user} ALL=(ALL:ALL) NOPASSWD: ALL` \
-             in /etc/sudoers.d/), or name the sudo password",
+             in /etc/sudoers.d/), or give the password that sudo asks for, in KEELSON_SUDO_PASSWORD",
             target.name
         )
     };

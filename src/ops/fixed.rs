@@ -1,0 +1,73 @@
+//! What of a spec cannot change while its cluster lives: where its machines are, and the ranges that every certificate,
+//! node and Service was made for.
+
+use std::collections::BTreeMap;
+
+use super::error::OperationError;
+use super::identity::ClusterRecord;
+use crate::spec::{Provider, ValidSpec};
+
+/// The field that says where machines are.
+const PROVIDER: &str = "spec.provider";
+
+/// What `spec` says of the fields that stay as they are, by the fields' names.
+pub(super) fn fixed_fields(spec: &ValidSpec) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::from([(PROVIDER.to_owned(), place(&spec.spec().provider))]);
+    if !spec.is_etcd_alone() {
+        let network = &spec.spec().network;
+        fields.extend([
+            ("spec.network.podCIDR".to_owned(), network.pod_cidr.to_string()),
+            (
+                "spec.network.serviceCIDR".to_owned(),
+                network.service_cidr.to_string(),
+            ),
+            ("spec.network.dnsDomain".to_owned(), network.dns_domain.clone()),
+        ]);
+    }
+    fields
+}
+
+fn place(provider: &Provider) -> String {
+    match provider {
+        Provider::Simulated(simulated) => format!("simulated, like {}", simulated.like.name()),
+        other => other.field().to_owned(),
+    }
+}
+
+/// Makes sure that `spec` looks for the cluster of `record` where it is.
+///
+/// # Errors
+/// [`OperationError::Fixed`] when its machines are elsewhere: nothing of it would be found there, and to find nothing must
+/// not be taken for its end.
+pub(super) fn check_place(record: &ClusterRecord, spec: &ValidSpec) -> Result<(), OperationError> {
+    check(record, spec, |field| field == PROVIDER)
+}
+
+/// Makes sure that `spec` changes nothing of what the cluster of `record` was made for.
+///
+/// # Errors
+/// [`OperationError::Fixed`] with the first field that differs.
+pub(super) fn check_all(record: &ClusterRecord, spec: &ValidSpec) -> Result<(), OperationError> {
+    check(record, spec, |_| true)
+}
+
+fn check(
+    record: &ClusterRecord,
+    spec: &ValidSpec,
+    matters: impl Fn(&str) -> bool,
+) -> Result<(), OperationError> {
+    for (field, wanted) in fixed_fields(spec) {
+        match record.fixed.get(&field) {
+            Some(made_with) if *made_with != wanted && matters(&field) => {
+                return Err(OperationError::Fixed {
+                    name: record.name.clone(),
+                    made_with: made_with.clone(),
+                    field,
+                    wanted,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
