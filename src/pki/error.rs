@@ -56,14 +56,6 @@ pub enum PkiError {
         /// When it ends, or ended.
         end: Timestamp,
     },
-    /// An authority's time has not come.
-    #[error("the {authority} authority begins at {begin}: set this machine's clock, or wait")]
-    NotYet {
-        /// The authority.
-        authority: AuthorityName,
-        /// When it begins.
-        begin: Timestamp,
-    },
     /// The key of an authority is not known, so it cannot sign.
     #[error(
         "keelson has no key of the {authority} authority, so it cannot issue {}: have its owner issue them and put \

@@ -91,7 +91,7 @@ pub fn issue(
 ///
 /// # Errors
 /// [`PkiError::NoKey`] with every certificate that its owner would have to issue, [`PkiError::Ends`] when its time
-/// is over, [`PkiError::NotYet`] when it has not come, [`PkiError::OtherSigner`] when another authority signs one of them.
+/// is over, [`PkiError::OtherSigner`] when another authority signs one of them.
 pub fn check_can_issue(
     authority: &Authority,
     requirements: &[Requirement],
@@ -110,13 +110,7 @@ pub fn check_can_issue(
     if authority.key().is_none() && !requirements.is_empty() {
         return Err(no_key(authority, requirements));
     }
-    let (begin, end) = authority.validity();
-    if now < begin {
-        return Err(PkiError::NotYet {
-            authority: authority.name(),
-            begin,
-        });
-    }
+    let (_, end) = authority.validity();
     if end <= now {
         return Err(PkiError::Ends {
             authority: authority.name(),

@@ -212,5 +212,5 @@ async fn release(hosts: &Hosts, context: &StepContext<'_>, name: &str) -> Result
         timeout: RELEASE_TIMEOUT,
     };
     run_fenced(&*shell, context, job).await?;
-    hosts.release(name).await.map_err(Outcome::Indeterminate)
+    hosts.forget_claim(name).await.map_err(Outcome::Indeterminate)
 }

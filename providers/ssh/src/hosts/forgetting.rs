@@ -1,4 +1,12 @@
 //! What is forgotten of hosts: those that are gone, those that were released, and their keys.
+//!
+//! | call | of which host | what goes | who asks |
+//! |---|---|---|---|
+//! | `give_up` | one that left the spec and is gone for good | all that is remembered of it | `node forget` |
+//! | `check_gone` | one that is called gone | nothing: it must not answer | `destroy --gone`, before and under the lease |
+//! | `forget` | the same | all that is remembered of it | `destroy --gone`, when nothing else of the cluster is left |
+//! | `forget_claim` | one that was released | that it was claimed; its keys stay pinned | the step that releases it |
+//! | `forget_keys` | one that was installed anew | its pinned keys | `node forget-key` |
 
 use keelson_provider_api::{ErrorClass, ProviderError};
 
@@ -90,7 +98,7 @@ impl Hosts {
     }
 
     /// Forgets that a host was claimed, after it was released. Keys that were pinned for it stay.
-    pub(crate) async fn release(&self, name: &str) -> Result<(), ProviderError> {
+    pub(crate) async fn forget_claim(&self, name: &str) -> Result<(), ProviderError> {
         match self.target(name) {
             Some(target) => self.records.release(target).await,
             None => Ok(()),

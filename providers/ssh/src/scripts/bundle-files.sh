@@ -11,6 +11,7 @@ if [ ! -e "$folder.new/whole" ]; then
     echo "the bundle did not come whole" >&2
     exit 78
 fi
+rm -f -- "$folder.new/whole"
 # What does not begin with a mark of the shell is not run.
 chmod 0700 -- "$folder.new" "$folder.new/apply"
 sync --file-system -- "$folder.new"
