@@ -175,7 +175,8 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
 fn help_foreign(key: &ResourceKey) -> &'static str {
     let kind = key.kind();
     if kind == Kind::Machine || kind.info().lifetime == Lifetime::Machine {
-        "keelson touches only what it made for this cluster: take another machine, or destroy the cluster that has it"
+        "keelson touches only what it made for this cluster: take another machine, or destroy the cluster that has it; \
+         where that has ended while the machine was away, docs/state-store.md says how to clean it"
     } else {
         "keelson touches only what it made for this cluster: choose another name, or remove the other one"
     }

@@ -85,7 +85,11 @@ impl Shell for HostShell {
         &self.name
     }
 
-    async fn run(&self, job: &Job<'_>, _: &keelson_provider_ssh::OnLine<'_>) -> Result<Output, HostError> {
+    async fn run(
+        &self,
+        job: &Job<'_>,
+        on_line: &keelson_provider_ssh::OnLine<'_>,
+    ) -> Result<Output, HostError> {
         let words: Vec<String> = job.arguments.iter().map(|argument| quoted(argument)).collect();
         let script = quoted(&format!("{ENTER}{}", job.script));
         let command = format!("exec sh -c {script} keelson {}", words.join(" "));
@@ -107,6 +111,7 @@ impl Shell for HostShell {
         let output = output.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let stderr = text(&output.stderr);
+        text(&output.stdout).lines().for_each(on_line);
         match output.status.code() {
             Some(255) if stderr.contains("connect to host") => {
                 Err(self.error(HostErrorKind::Unreachable, stderr.trim()))
