@@ -9,7 +9,7 @@ use keelson_provider_api::{
 
 use super::desired::DesiredState;
 use super::etcd;
-use super::report::{Blocked, Held, PlanReport};
+use super::report::{Blocked, PlanReport};
 use super::verdict::{Verdict, Verdicts};
 
 /// One step in the making: what it does, and which drafts come before it.
@@ -152,53 +152,8 @@ impl Drafts {
         left_out
     }
 
-    /// Takes out every draft that needs something blocked, and whatever needs those. A removal whose build waits
-    /// waits as well: nothing is taken down that cannot be put up again.
-    pub(super) fn hold_back(&mut self, verdicts: &Verdicts, desired: &DesiredState, report: &mut PlanReport) {
-        let mut waits_for: BTreeMap<usize, ResourceKey> = BTreeMap::new();
-        let mut queue: Vec<usize> = Vec::new();
-        for (index, draft) in self.list.iter().enumerate() {
-            if let Some(blocker) = blocked_need(&draft.change, verdicts, desired) {
-                waits_for.insert(index, blocker);
-                queue.push(index);
-            }
-        }
-        if queue.is_empty() {
-            return;
-        }
-        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); self.list.len()];
-        for (index, draft) in self.list.iter().enumerate() {
-            draft
-                .after
-                .iter()
-                .for_each(|&earlier| followers[earlier].push(index));
-        }
-        while let Some(index) = queue.pop() {
-            let key = self.list[index].change.key.clone();
-            let twin = self
-                .removals
-                .get(&key)
-                .copied()
-                .filter(|&removal| removal != index);
-            for follower in followers[index].iter().copied().chain(twin) {
-                if let std::collections::btree_map::Entry::Vacant(entry) = waits_for.entry(follower) {
-                    entry.insert(key.clone());
-                    queue.push(follower);
-                }
-            }
-        }
-        report.held.extend(waits_for.iter().map(|(&index, blocker)| {
-            let change = &self.list[index].change;
-            Held {
-                key: change.key.clone(),
-                verb: change.action.verb().to_owned(),
-                waits_for: blocker.clone(),
-            }
-        }));
-        self.retain(|index| !waits_for.contains_key(&index));
-    }
-
-    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+    /// Takes out every draft that `keep` does not name.
+    pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         let mut renumbered: Vec<Option<usize>> = Vec::with_capacity(self.list.len());
         let mut kept = 0;
         for index in 0..self.list.len() {
@@ -241,24 +196,6 @@ fn followed(key: &ResourceKey, verdicts: &Verdicts, observation: &Observation) -
     let machine = ResourceKey::new(Kind::Machine, key.host()?);
     let is_blocked = matches!(verdicts.get(&machine), Some(Verdict::Blocked { .. }));
     (is_blocked && is_unknown(&machine) && is_unknown(key)).then_some(machine)
-}
-
-fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
-    if matches!(change.action, Action::Delete { .. }) {
-        return None;
-    }
-    let is_blocked = |key: &ResourceKey| matches!(verdicts.get(key), Some(Verdict::Blocked { .. }));
-    let wanted = desired.resources.get(&change.key)?;
-    let all = change
-        .resource()
-        .references()
-        .into_iter()
-        .chain(wanted.after.iter().cloned());
-    if let Some(blocker) = all.into_iter().find(|key| is_blocked(key)) {
-        return Some(blocker);
-    }
-    let none_left = !wanted.after_any.is_empty() && wanted.after_any.iter().all(is_blocked);
-    none_left.then(|| wanted.after_any.first().cloned()).flatten()
 }
 
 fn create(

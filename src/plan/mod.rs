@@ -5,6 +5,7 @@
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
 //!   -> drafts     the steps that this takes                (draft)
 //!   -> edges      what must come before what               (ordering, rolling)
+//!   -> held       the steps that wait for what is blocked  (holding)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
 //! ```
@@ -16,6 +17,7 @@ mod desired;
 mod draft;
 mod etcd;
 mod graph;
+mod holding;
 mod ordering;
 mod problems;
 mod report;
@@ -87,7 +89,7 @@ pub fn plan(
     if let Some(machine) = &desired.only {
         report.left_out = drafts.narrow(machine);
     }
-    drafts.hold_back(&verdicts, desired, &mut report);
+    report.held = holding::hold_back(&mut drafts, &verdicts, desired, observation);
     if let Some(machine) = &desired.only {
         report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
     }
