@@ -27,6 +27,7 @@ pub(super) fn hold_back(
     };
     holding.hold_needs();
     if !desired.retires_cluster {
+        holding.hold_what_is_given_to_machines(observation);
         holding.hold_departures(observation);
     }
     let waits_for = holding.waits_for;
@@ -58,6 +59,23 @@ impl Holding<'_> {
             Some((index, blocker))
         });
         self.hold(needs.collect());
+    }
+
+    /// What a machine is given waits while a member that lives on it is to go and cannot: it would be taken its ground away.
+    fn hold_what_is_given_to_machines(&mut self, observation: &Observation) {
+        let stays: BTreeMap<&str, &ResourceKey> = self
+            .verdicts
+            .keys()
+            .filter(|key| key.kind() == Kind::EtcdMember && self.is_blocked(key))
+            .filter(|key| !self.desired.resources.contains_key(key) && observation.present(key).is_some())
+            .filter_map(|key| Some((EtcdMember::parse_name(key.name())?.1, key)))
+            .collect();
+        let given = self.drafts.iter().filter_map(|(index, draft)| {
+            let member = *stays.get(draft.change.machine()?)?;
+            let is_given = matches!(draft.change.key.kind(), Kind::NodeBundle | Kind::ControlPlane);
+            (is_given && !is_removal(&draft.change)).then(|| (index, member.clone()))
+        });
+        self.hold(given.collect());
     }
 
     /// Nothing leaves a machine on which something has to stay, and neither a member of etcd nor a control plane is given up

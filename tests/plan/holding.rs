@@ -112,3 +112,21 @@ fn a_member_is_given_up_only_when_its_fellows_can_come() {
     let mut removals = plan.steps().iter().filter(|step| on_it(step));
     assert!(!removals.any(|step| step.change().to_string().starts_with("delete")));
 }
+
+#[test]
+fn what_a_machine_is_given_waits_while_a_member_on_it_has_to_stay() {
+    let of = |events: &str| desired(&format!("{THREE_AND_FOUR}\n  etcd: {{ events: {events} }}"));
+    let (plan, report) = World::as_desired(&of("separate")).plan(&of("shared"));
+    let on_control_planes = |step: &String| step.contains("node-bundle") || step.contains(" control-plane/");
+    assert!(
+        !outline(&plan).iter().any(on_control_planes),
+        "{:?}",
+        outline(&plan)
+    );
+    for number in [1, 2, 3] {
+        let waits_for = key(&format!("etcd-member/events:control-plane-{number}"));
+        let bundle = key(&format!("node-bundle/control-plane-{number}"));
+        let waits = report.held.iter().find(|held| held.key == bundle);
+        assert_eq!(waits.map(|held| &held.waits_for), Some(&waits_for));
+    }
+}
