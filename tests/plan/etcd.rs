@@ -31,6 +31,31 @@ fn etcd_goes_up_one_minor_release_at_a_time() {
 }
 
 #[test]
+fn a_new_member_is_not_older_than_all_that_run() {
+    let at = |version: &str, count: u32| {
+        desired(&format!(
+            "  controlPlane: {{ replicas: {count} }}\n  etcd: {{ version: {version} }}"
+        ))
+    };
+    let mut wanted = at("3.5.24", 3);
+    let stays = |name: &str| !name.ends_with("control-plane-1");
+    wanted.resources.retain(|key, _| stays(key.name()));
+    let (plan, report) = World::as_desired(&at("3.6.8", 1)).plan(&wanted);
+    let told = |name: &str| report.blocked.iter().find(|blocked| blocked.key == key(name));
+    let bundle = told("node-bundle/control-plane-2").unwrap();
+    assert_eq!(bundle.reason, "etcd 3.6.8 -> 3.5.24 goes back");
+    let joins = |step: &String| step.contains("etcd-member");
+    assert!(!outline(&plan).iter().any(joins), "{:?}", outline(&plan));
+    // Beside one of its own release it may come.
+    let (_, report) = World::as_desired(&at("3.5.24", 1)).plan(&wanted);
+    let bundle = key("node-bundle/control-plane-2");
+    assert!(
+        !report.blocked.iter().any(|blocked| blocked.key == bundle),
+        "{report:?}"
+    );
+}
+
+#[test]
 fn an_only_member_is_not_replaced() {
     let with = |machine: &str| {
         desired(&format!(
