@@ -152,7 +152,7 @@ impl Drafts {
         left_out
     }
 
-    /// Keeps the drafts whose index `keep` says yes to.
+    /// Takes out every draft that `keep` does not name.
     pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         let mut renumbered: Vec<Option<usize>> = Vec::with_capacity(self.list.len());
         let mut kept = 0;

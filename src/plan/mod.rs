@@ -3,8 +3,9 @@
 //! ```text
 //! desired, observation, now
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
-//!   -> drafts     the steps that this takes                (draft, held)
+//!   -> drafts     the steps that this takes                (draft)
 //!   -> edges      what must come before what               (ordering, rolling)
+//!   -> held       the steps that wait for what is blocked  (holding, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
 //! ```
@@ -16,7 +17,8 @@ mod desired;
 mod draft;
 mod etcd;
 mod graph;
-mod held;
+mod ground;
+mod holding;
 mod ordering;
 mod problems;
 mod report;
@@ -88,7 +90,7 @@ pub fn plan(
     if let Some(machine) = &desired.only {
         report.left_out = drafts.narrow(machine);
     }
-    drafts.hold_back(&verdicts, desired, observation, &mut report);
+    report.held = holding::hold_back(&mut drafts, &verdicts, desired, observation);
     if let Some(machine) = &desired.only {
         report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
     }

@@ -50,9 +50,15 @@ pub(super) fn decisive<'a>(
     wanted: impl Iterator<Item = &'a ResourceKey>,
     observation: &'a Observation,
 ) -> BTreeSet<ResourceKey> {
+    // What is asked for on a machine that is known to be another is nowhere.
+    let is_on_another = |key: &ResourceKey| {
+        let machine = key.host().map(|host| ResourceKey::new(Kind::Machine, host));
+        let machine = machine.and_then(|machine| observation.present(&machine));
+        machine.is_some_and(|machine| machine.owner != Owner::ThisCluster)
+    };
     let counts = |key: &&ResourceKey| match observation.get(key) {
         Observed::Present(existing) => existing.owner == Owner::ThisCluster,
-        Observed::Unknown(_) => true,
+        Observed::Unknown(_) => !is_on_another(key),
         Observed::Absent => false,
     };
     wanted

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use keelson_provider_api::kinds::{Addon, Difference, NodeBundle};
+use keelson_provider_api::kinds::{Addon, Difference, MemberPhase, NodeBundle};
 use keelson_provider_api::values::Version;
-use keelson_provider_api::{Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::verdict::{Verdict, Verdicts};
@@ -51,7 +51,35 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             *verdict = problem;
         }
     }
+    keep_older_members_away(verdicts, desired, observation);
     hold_kubelets_back(verdicts, &control_planes, desired, observation);
+}
+
+/// Blocks new machines whose etcd is of an older minor release than all members that run: etcd lets none of those join.
+fn keep_older_members_away(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    let has_joined = |existing: &Existing| match &existing.resource {
+        Resource::EtcdMember(member) if member.phase != MemberPhase::Waiting => Some(member.machine.clone()),
+        _ => None,
+    };
+    let members = observation.owned_of(Kind::EtcdMember);
+    let oldest = members
+        .filter_map(|(_, existing)| has_joined(existing))
+        .filter_map(|machine| observation.present(&ResourceKey::new(Kind::NodeBundle, machine)))
+        .filter_map(|existing| bundle(&existing.resource)?.etcd_version)
+        .min();
+    let Some(oldest) = oldest else { return };
+    for (key, verdict) in verdicts.iter_mut() {
+        let wanted = desired
+            .resources
+            .get(key)
+            .and_then(|wanted| bundle(&wanted.resource));
+        if let (Verdict::Create { .. }, Some(wanted)) =
+            (&*verdict, wanted.and_then(|bundle| bundle.etcd_version))
+            && (wanted.major, wanted.minor) < (oldest.major, oldest.minor)
+        {
+            *verdict = backwards("etcd", oldest, wanted);
+        }
+    }
 }
 
 /// A control plane that may not move on, and with it everything that must not be newer than its API server.

@@ -1,20 +1,26 @@
-//! Members of etcd that run without a quorum are left as they are, unless it comes back.
+//! Members of etcd that run are left as they are where their restart would take a quorum away, or would not bring it back.
+//!
+//! A restart that has to wait for a member whose machine does not answer would wait for as long as that does not.
 //!
 //! What brings a quorum back are the members that are down. To restart one that runs and waits for them changes nothing but
 //! that it is down as well, and it would not be ready before they are.
 
+use std::collections::BTreeMap;
+
 use keelson_provider_api::kinds::{Difference, Effect, EtcdMember, MemberPhase};
-use keelson_provider_api::{Existing, Health, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::etcd;
 use super::verdict::{Verdict, Verdicts};
 
-/// Blocks what would restart members that run, in clusters whose quorum nothing of the plan brings back.
+/// Blocks what would restart members that run, in clusters whose quorum nothing of the plan brings back, and in those that
+/// would lose it because others are on machines that do not answer.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     if desired.retires_cluster {
         return;
     }
+    review_silent(verdicts, desired, observation);
     for (cluster, health) in etcd::clusters(observation) {
         if health.voters < 2 || health.has_quorum() {
             continue;
@@ -39,6 +45,59 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
                         member.machine
                     ),
                     "bring the members back that are down, or restore a snapshot, and run the command again",
+                );
+            }
+        }
+    }
+}
+
+/// The members of each etcd cluster, by machine, on machines that do not answer.
+fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String, Vec<String>> {
+    let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for key in desired.resources.keys() {
+        if let Some((cluster, machine)) =
+            EtcdMember::parse_name(key.name()).filter(|_| key.kind() == Kind::EtcdMember)
+            && matches!(observation.get(key), Observed::Unknown(_))
+            && matches!(
+                observation.get(&ResourceKey::new(Kind::Machine, machine)),
+                Observed::Unknown(_)
+            )
+        {
+            silent
+                .entry(cluster.to_owned())
+                .or_default()
+                .push(machine.to_owned());
+        }
+    }
+    silent
+}
+
+fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    for (cluster, silent) in silent(desired, observation) {
+        let voters = voters(observation, &cluster);
+        let joining = desired.resources.keys().filter(|key| {
+            let is_of = EtcdMember::parse_name(key.name()).is_some_and(|(of, _)| of == cluster);
+            key.kind() == Kind::EtcdMember
+                && is_of
+                && matches!(verdicts.get(*key), Some(Verdict::Create { .. }))
+        });
+        let there = voters.len() + joining.count();
+        // One of those that are there restarts.
+        if voters.is_empty() || there.saturating_sub(1) > (there + silent.len()) / 2 {
+            continue;
+        }
+        for (member, _) in voters {
+            let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
+            if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
+                let away = silent.join(", ");
+                *verdict = Verdict::blocked(
+                    format!(
+                        "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",
+                        member.machine
+                    ),
+                    format!(
+                        "bring {away} back, or take it out of the spec if it is gone for good, and run the command again"
+                    ),
                 );
             }
         }

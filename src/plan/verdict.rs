@@ -101,14 +101,19 @@ fn decide_wanted(
             };
         }
         Observed::Unknown(reason) => {
-            return Verdict::blocked(
-                format!("its state is unknown: {reason}"),
-                "nothing is done to what cannot be seen; run the command again when it can",
-            );
+            return bears_another_name(key, observation).unwrap_or_else(|| {
+                Verdict::blocked(
+                    format!("its state is unknown: {reason}"),
+                    "nothing is done to what cannot be seen; run the command again when it can",
+                )
+            });
         }
         Observed::Present(existing) => existing,
     };
     if let Owner::Other(owner) = &existing.owner {
+        if let Some(verdict) = bears_another_name(key, observation) {
+            return verdict;
+        }
         return Verdict::blocked(format!("it exists and belongs to {owner}"), help_foreign(key));
     }
     if let Some(ground) = ground_made_anew(key, wanted, existing, observation, verdicts) {
@@ -117,6 +122,25 @@ fn decide_wanted(
         };
     }
     decide_by_differences(existing.resource.differences(&wanted.resource))
+}
+
+/// What blocks a machine, and all that is wanted on it, where its address leads to one that bears another name of this cluster.
+fn bears_another_name(key: &ResourceKey, observation: &Observation) -> Option<Verdict> {
+    let name = match key.kind() {
+        Kind::Machine => key.name(),
+        _ => key.host()?,
+    };
+    let there = observation.present(&ResourceKey::new(Kind::Machine, name))?;
+    if there.owner == Owner::ThisCluster {
+        return None;
+    }
+    let mut machines = observation.owned_of(Kind::Machine);
+    let (same, _) = machines.find(|(_, existing)| existing.id == there.id)?;
+    let old = same.name();
+    Some(Verdict::blocked(
+        format!("the machine at this address is `{old}` of this cluster"),
+        format!("put the name `{old}` back into the spec, or give `{name}` a machine of its own"),
+    ))
 }
 
 /// What the resource stands on and that will be, or already is, another one.

@@ -1,5 +1,7 @@
 //! What is decided of etcd: its members, its quorum, its data.
 
+use std::collections::BTreeMap;
+
 use keelson::plan::DesiredState;
 use keelson_provider_api::Resource;
 use keelson_provider_api::kinds::{EtcdSnapshot, MemberPhase};
@@ -28,6 +30,31 @@ fn etcd_goes_up_one_minor_release_at_a_time() {
             Some(words) => assert!(told.contains(words), "{from} -> {to}: {told}"),
         }
     }
+}
+
+#[test]
+fn a_new_member_is_not_older_than_all_that_run() {
+    let at = |version: &str, count: u32| {
+        desired(&format!(
+            "  controlPlane: {{ replicas: {count} }}\n  etcd: {{ version: {version} }}"
+        ))
+    };
+    let mut wanted = at("3.5.24", 3);
+    let stays = |name: &str| !name.ends_with("control-plane-1");
+    wanted.resources.retain(|key, _| stays(key.name()));
+    let (plan, report) = World::as_desired(&at("3.6.8", 1)).plan(&wanted);
+    let told = |name: &str| report.blocked.iter().find(|blocked| blocked.key == key(name));
+    let bundle = told("node-bundle/control-plane-2").unwrap();
+    assert_eq!(bundle.reason, "etcd 3.6.8 -> 3.5.24 goes back");
+    let joins = |step: &String| step.contains("etcd-member");
+    assert!(!outline(&plan).iter().any(joins), "{:?}", outline(&plan));
+    // Beside one of its own release it may come.
+    let (_, report) = World::as_desired(&at("3.5.24", 1)).plan(&wanted);
+    let bundle = key("node-bundle/control-plane-2");
+    assert!(
+        !report.blocked.iter().any(|blocked| blocked.key == bundle),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -318,4 +345,37 @@ fn lost_data_may_be_on_a_machine_that_is_silent() {
         told.ends_with("may be on machines that cannot be seen: control-plane-3"),
         "{told}"
     );
+}
+
+#[test]
+fn no_restart_waits_for_a_machine_that_does_not_answer() {
+    let before = World::as_desired(&desired(THREE_AND_FOUR));
+    let after = desired(&format!("{THREE_AND_FOUR}\n  kubelet: {{ maxPods: 120 }}"));
+    let silent = before
+        .unknown("machine/control-plane-3")
+        .unknown("node-bundle/control-plane-3")
+        .unknown("etcd-member/main:control-plane-3");
+    let reasons: BTreeMap<String, String> = blocked(&silent, &after).into_iter().collect();
+    for number in [1, 2] {
+        let reason = &reasons[&format!("node-bundle/control-plane-{number}")];
+        assert!(
+            reason.contains("would lose its quorum") && reason.contains("control-plane-3 cannot be seen"),
+            "{reason}"
+        );
+    }
+    let (plan, _) = silent.plan(&after);
+    let steps = outline(&plan);
+    assert!(
+        steps.iter().any(|step| step.ends_with("node-bundle/workers-1")),
+        "workers take no member down: {steps:?}"
+    );
+    // Of five, one may be away.
+    let five = THREE_AND_FOUR.replacen("replicas: 3", "replicas: 5", 1);
+    let silent = World::as_desired(&desired(&five))
+        .unknown("machine/control-plane-3")
+        .unknown("node-bundle/control-plane-3")
+        .unknown("etcd-member/main:control-plane-3");
+    let after = desired(&format!("{five}\n  kubelet: {{ maxPods: 120 }}"));
+    let (plan, _) = silent.plan(&after);
+    assert!(outline(&plan).contains(&"update node-bundle/control-plane-1".to_owned()));
 }

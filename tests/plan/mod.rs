@@ -3,6 +3,7 @@
 mod decisions;
 mod etcd;
 mod file;
+mod holding;
 mod order;
 mod safety;
 mod world;

@@ -122,6 +122,14 @@ impl World {
         self
     }
 
+    /// The thing of that name as well, as it is in `other`.
+    pub(super) fn with(mut self, name: &str, other: &Self) -> Self {
+        let thing = other.entries.get(&key(name)).cloned();
+        let thing = thing.unwrap_or_else(|| panic!("{name} is not there"));
+        self.entries.insert(key(name), thing);
+        self
+    }
+
     pub(super) fn unknown(mut self, name: &str) -> Self {
         self.entries
             .insert(key(name), Observed::Unknown("unreachable".to_owned()));

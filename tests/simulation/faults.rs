@@ -74,7 +74,7 @@ fn things_do_go_wrong_in_these_lives() {
                 life.set_faults(30);
                 let _ = life.run(&Operation::Apply(shape.clone()), &troubles).await;
                 life.pass(Duration::from_secs(60)).await;
-                generations = generations.max(life.newest_generation().await);
+                generations = generations.max(life.newest_generation(&shape).await);
             }
             deaths += u32::from(generations > 0);
         });

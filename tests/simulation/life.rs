@@ -238,8 +238,7 @@ impl Life {
     }
 
     /// The highest generation of any machine of the cluster: how often one was made anew.
-    pub(super) async fn newest_generation(&self) -> u32 {
-        let shape = Shape::of_seed(self.seed);
+    pub(super) async fn newest_generation(&self, shape: &Shape) -> u32 {
         let session = self.session(shape.spec(NAME, self.seed));
         let planned = patient(|| session.plan(&Silent)).await.unwrap();
         planned

@@ -1,0 +1,209 @@
+//! The steps that have to wait for something that is blocked.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use keelson_provider_api::kinds::EtcdMember;
+use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
+
+use super::desired::DesiredState;
+use super::draft::Drafts;
+use super::ground::Grounds;
+use super::report::Held;
+use super::verdict::{Verdict, Verdicts};
+
+/// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, and whatever
+/// needs those. A removal whose build
+/// waits waits as well: nothing is taken down that cannot be put up again.
+pub(super) fn hold_back(
+    drafts: &mut Drafts,
+    verdicts: &Verdicts,
+    desired: &DesiredState,
+    observation: &Observation,
+) -> Vec<Held> {
+    let mut holding = Holding {
+        drafts,
+        verdicts,
+        desired,
+        waits_for: BTreeMap::new(),
+    };
+    holding.hold_needs();
+    holding.hold_grounds(observation);
+    if !desired.retires_cluster {
+        holding.hold_what_is_given_to_machines(observation);
+        holding.hold_departures(observation);
+    }
+    let waits_for = holding.waits_for;
+    let held = waits_for.iter().filter_map(|(&index, blocker)| {
+        let change = &drafts.get(index)?.change;
+        Some(Held {
+            key: change.key.clone(),
+            verb: change.action.verb().to_owned(),
+            waits_for: blocker.clone(),
+        })
+    });
+    let held = held.collect();
+    drafts.retain(|index| !waits_for.contains_key(&index));
+    held
+}
+
+struct Holding<'a> {
+    drafts: &'a Drafts,
+    verdicts: &'a Verdicts,
+    desired: &'a DesiredState,
+    /// What each held draft waits for.
+    waits_for: BTreeMap<usize, ResourceKey>,
+}
+
+impl Holding<'_> {
+    fn hold_needs(&mut self) {
+        let needs = self.drafts.iter().filter_map(|(index, draft)| {
+            let blocker = blocked_need(&draft.change, self.verdicts, self.desired)?;
+            Some((index, blocker))
+        });
+        self.hold(needs.collect());
+    }
+
+    /// Nothing is taken from under what is blocked.
+    fn hold_grounds(&mut self, observation: &Observation) {
+        let grounds = Grounds::of_blocked(self.verdicts, observation);
+        let removals = self.drafts.iter().filter(|(_, draft)| is_removal(&draft.change));
+        let kept = removals.filter_map(|(index, draft)| Some((index, grounds.kept_by(&draft.change)?)));
+        self.hold(kept.collect());
+    }
+
+    /// What a machine is given waits while a member that lives on it is to go and cannot: it would be taken its ground away.
+    fn hold_what_is_given_to_machines(&mut self, observation: &Observation) {
+        let stays: BTreeMap<&str, &ResourceKey> = self
+            .verdicts
+            .keys()
+            .filter(|key| key.kind() == Kind::EtcdMember && self.is_blocked(key))
+            .filter(|key| !self.desired.resources.contains_key(key) && observation.present(key).is_some())
+            .filter_map(|key| Some((EtcdMember::parse_name(key.name())?.1, key)))
+            .collect();
+        let given = self.drafts.iter().filter_map(|(index, draft)| {
+            let member = *stays.get(draft.change.machine()?)?;
+            let is_given = matches!(draft.change.key.kind(), Kind::NodeBundle | Kind::ControlPlane);
+            (is_given && !is_removal(&draft.change)).then(|| (index, member.clone()))
+        });
+        self.hold(given.collect());
+    }
+
+    /// Nothing leaves a machine on which something has to stay, and neither a member of etcd nor a control plane is given up
+    /// while another that is wanted cannot come, or cannot be seen: there would be fewer than before and than wanted.
+    fn hold_departures(&mut self, observation: &Observation) {
+        let mut stays: BTreeMap<String, ResourceKey> = BTreeMap::new();
+        for key in self.verdicts.keys().filter(|key| serves_quorum(key)) {
+            if let Some(machine) = key.host()
+                && self.is_blocked(key)
+                && observation.present(key).is_some()
+            {
+                stays.insert(machine.to_owned(), key.clone());
+            }
+        }
+        for (_, draft) in self.drafts.iter() {
+            let change = &draft.change;
+            if let Some(machine) = change.machine()
+                && serves_quorum(&change.key)
+                && is_removal(change)
+                && !change.replacement
+                && let Some(blocker) = self.missing_fellow(&change.key)
+            {
+                stays.entry(machine.to_owned()).or_insert(blocker);
+            }
+        }
+        let leaving = self.drafts.iter().filter_map(|(index, draft)| {
+            let blocker = stays.get(draft.change.machine()?)?;
+            is_removal(&draft.change).then(|| (index, blocker.clone()))
+        });
+        self.hold(leaving.collect());
+    }
+
+    /// What keeps another one of the same etcd cluster, or another control plane, from being there.
+    fn missing_fellow(&self, key: &ResourceKey) -> Option<ResourceKey> {
+        let mut fellows = self
+            .desired
+            .resources
+            .keys()
+            .filter(|other| is_fellow(key, other));
+        fellows.find_map(|fellow| {
+            if self.is_blocked(fellow) {
+                return Some(fellow.clone());
+            }
+            let build = self.drafts.build_of(fellow)?;
+            let is_new = matches!(self.drafts.get(build)?.change.action, Action::Create { .. });
+            self.waits_for.get(&build).filter(|_| is_new).cloned()
+        })
+    }
+
+    fn is_blocked(&self, key: &ResourceKey) -> bool {
+        matches!(self.verdicts.get(key), Some(Verdict::Blocked { .. }))
+    }
+
+    /// Holds these drafts, and whatever comes after them.
+    fn hold(&mut self, first: Vec<(usize, ResourceKey)>) {
+        let mut queue: Vec<usize> = Vec::new();
+        for (index, blocker) in first {
+            if let Entry::Vacant(entry) = self.waits_for.entry(index) {
+                entry.insert(blocker);
+                queue.push(index);
+            }
+        }
+        if queue.is_empty() {
+            return;
+        }
+        let mut followers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for (index, draft) in self.drafts.iter() {
+            for &earlier in &draft.after {
+                followers.entry(earlier).or_default().insert(index);
+            }
+        }
+        while let Some(index) = queue.pop() {
+            let Some(draft) = self.drafts.get(index) else {
+                continue;
+            };
+            let key = draft.change.key.clone();
+            let twin = self.drafts.removal_of(&key).filter(|&removal| removal != index);
+            for follower in followers.get(&index).into_iter().flatten().copied().chain(twin) {
+                if let Entry::Vacant(entry) = self.waits_for.entry(follower) {
+                    entry.insert(key.clone());
+                    queue.push(follower);
+                }
+            }
+        }
+    }
+}
+
+fn is_removal(change: &Change) -> bool {
+    matches!(change.action, Action::Delete { .. })
+}
+
+fn serves_quorum(key: &ResourceKey) -> bool {
+    matches!(key.kind(), Kind::EtcdMember | Kind::ControlPlane)
+}
+
+fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
+    let cluster = |key: &ResourceKey| match key.kind() {
+        Kind::EtcdMember => EtcdMember::parse_name(key.name()).map(|(cluster, _)| cluster.to_owned()),
+        _ => None,
+    };
+    key != other && key.kind() == other.kind() && cluster(key) == cluster(other)
+}
+
+fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
+    if is_removal(change) {
+        return None;
+    }
+    let is_blocked = |key: &ResourceKey| matches!(verdicts.get(key), Some(Verdict::Blocked { .. }));
+    let wanted = desired.resources.get(&change.key)?;
+    let all = change
+        .resource()
+        .references()
+        .into_iter()
+        .chain(wanted.after.iter().cloned());
+    if let Some(blocker) = all.into_iter().find(|key| is_blocked(key)) {
+        return Some(blocker);
+    }
+    let none_left = !wanted.after_any.is_empty() && wanted.after_any.iter().all(is_blocked);
+    none_left.then(|| wanted.after_any.first().cloned()).flatten()
+}

@@ -1,0 +1,132 @@
+//! What waits for something that is blocked.
+
+use keelson::plan::{DesiredState, PlanReport};
+use keelson_provider_api::{Existing, Kind, Owner};
+
+use super::world::{THREE_AND_FOUR, World, desired, key, outline};
+
+fn held(report: &PlanReport) -> Vec<String> {
+    let held = report.held.iter();
+    held.map(|held| format!("{} {}", held.verb, held.key)).collect()
+}
+
+/// The desired state with other names for its control planes, which stand at the same addresses.
+fn renamed(desired: &DesiredState) -> DesiredState {
+    let text = |number: u32| (format!("control-plane-{number}"), format!("renamed-{number}"));
+    let anew = |value: &mut String| {
+        for (old, new) in [1, 2, 3].map(text) {
+            *value = value.replace(&old, &new);
+        }
+    };
+    let mut renamed = DesiredState::default();
+    for (key, wanted) in &desired.resources {
+        let mut name = key.to_string();
+        let mut json = serde_json::to_string(&wanted.resource).unwrap();
+        let mut after = wanted.after.clone();
+        anew(&mut name);
+        anew(&mut json);
+        for need in &mut after {
+            let mut name = need.to_string();
+            anew(&mut name);
+            *need = name.parse().unwrap();
+        }
+        let resource: keelson_provider_api::Resource = serde_json::from_str(&json).unwrap();
+        renamed.add_after(name.parse().unwrap(), resource, after, Vec::new());
+    }
+    renamed
+}
+
+/// The machines with new names are seen, and bear the old ones.
+fn at_the_same_addresses(world: World, wanted: &DesiredState) -> World {
+    [1, 2, 3].into_iter().fold(world, |world, number| {
+        let (old, new) = (
+            format!("machine/control-plane-{number}"),
+            format!("machine/renamed-{number}"),
+        );
+        let there = World::as_desired(wanted).change(&new, |existing: &mut Existing| {
+            existing.id = format!("{old}#0");
+            existing.owner = Owner::Other("this cluster, under another name".to_owned());
+        });
+        let world = world.with(&new, &there);
+        world.unknown(&format!("etcd-member/main:renamed-{number}"))
+    })
+}
+
+#[test]
+fn what_makes_room_for_something_blocked_waits() {
+    let before = desired("  controlPlane: { replicas: 3 }");
+    let wanted = renamed(&before);
+    let world = at_the_same_addresses(World::as_desired(&before), &wanted);
+    let (plan, report) = world.plan(&wanted);
+    assert!(
+        !outline(&plan).iter().any(|step| step.starts_with("delete")),
+        "{:?}",
+        outline(&plan)
+    );
+    for kind in ["machine", "node-bundle", "control-plane", "node"] {
+        let step = format!("delete {kind}/control-plane-1");
+        assert!(held(&report).contains(&step), "{step}: {:?}", held(&report));
+    }
+    let member = key("etcd-member/main:control-plane-1");
+    let waits = report.held.iter().find(|held| held.key == member).unwrap();
+    assert!(waits.waits_for.name().contains("renamed"), "{waits:?}");
+    for name in ["machine/renamed-1", "etcd-member/main:renamed-1"] {
+        let blocked = report.blocked.iter().find(|blocked| blocked.key == key(name));
+        let blocked = blocked.unwrap();
+        assert_eq!(
+            blocked.reason,
+            "the machine at this address is `control-plane-1` of this cluster"
+        );
+        let help = blocked.help.as_deref().unwrap();
+        assert!(help.contains("put the name `control-plane-1` back"), "{help}");
+    }
+    assert!(
+        !plan.decisive().contains(&key("etcd-member/main:renamed-1")),
+        "it is no member that could be missing"
+    );
+    // Whoever ends the cluster waits for none of them.
+    let (plan, _) = world.plan(&DesiredState::nothing());
+    assert!(outline(&plan).contains(&"delete machine/control-plane-1".to_owned()));
+}
+
+#[test]
+fn a_member_is_given_up_only_when_its_fellows_can_come() {
+    let of = |count: u32| desired(&format!("  controlPlane: {{ replicas: {count} }}"));
+    let mut wanted = of(5);
+    let leaves = |name: &str| name.ends_with("control-plane-1");
+    wanted.resources.retain(|key, _| !leaves(key.name()));
+    let world = World::as_desired(&of(3));
+    let removal = "delete etcd-member/main:control-plane-1".to_owned();
+    let (plan, _) = world.plan(&wanted);
+    assert!(outline(&plan).contains(&removal), "{:?}", outline(&plan));
+    let (plan, report) = world.clone().unknown("machine/control-plane-5").plan(&wanted);
+    assert!(!outline(&plan).contains(&removal), "{:?}", outline(&plan));
+    assert!(held(&report).contains(&removal), "{:?}", held(&report));
+    assert!(
+        outline(&plan).contains(&"create etcd-member/main:control-plane-4".to_owned()),
+        "{:?}",
+        outline(&plan)
+    );
+    let kinds = [Kind::Machine, Kind::Node, Kind::NodeBundle];
+    let on_it = |step: &keelson::plan::Step| kinds.contains(&step.change().key.kind());
+    let mut removals = plan.steps().iter().filter(|step| on_it(step));
+    assert!(!removals.any(|step| step.change().to_string().starts_with("delete")));
+}
+
+#[test]
+fn what_a_machine_is_given_waits_while_a_member_on_it_has_to_stay() {
+    let of = |events: &str| desired(&format!("{THREE_AND_FOUR}\n  etcd: {{ events: {events} }}"));
+    let (plan, report) = World::as_desired(&of("separate")).plan(&of("shared"));
+    let on_control_planes = |step: &String| step.contains("node-bundle") || step.contains(" control-plane/");
+    assert!(
+        !outline(&plan).iter().any(on_control_planes),
+        "{:?}",
+        outline(&plan)
+    );
+    for number in [1, 2, 3] {
+        let waits_for = key(&format!("etcd-member/events:control-plane-{number}"));
+        let bundle = key(&format!("node-bundle/control-plane-{number}"));
+        let waits = report.held.iter().find(|held| held.key == bundle);
+        assert_eq!(waits.map(|held| &held.waits_for), Some(&waits_for));
+    }
+}
