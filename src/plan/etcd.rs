@@ -244,7 +244,7 @@ fn protect_machine(verdicts: &mut Verdicts, machine: &str) {
     }
 }
 
-/// What to know of the numbers of voting members that `steps` lead to: an even one survives no more failures than the odd one
+/// What to know of the numbers of voting members that `steps` lead to: an even one can lose no more of them than the odd one
 /// below it.
 pub(super) fn even_voters(steps: &[Step], observation: &Observation) -> Vec<Finding> {
     let mut voters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -282,7 +282,7 @@ pub(super) fn even_voters(steps: &[Step], observation: &Observation) -> Vec<Find
             name: "even-voters".to_owned(),
             severity: Severity::Warning,
             problem: format!(
-                "etcd cluster `{cluster}` will have {count} voting members, which survive no more failures than {}",
+                "etcd cluster `{cluster}` will have {count} voting members, which can lose no more of them than {} could",
                 count - 1
             ),
             help: Some(format!("etcd needs a majority: go on to {}, or back to {}", count + 1, count - 1)),

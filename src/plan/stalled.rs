@@ -83,7 +83,8 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         });
         let there = voters.len() + joining.count();
         // One of those that are there restarts.
-        if voters.is_empty() || there.saturating_sub(1) > (there + silent.len()) / 2 {
+        let all = there + silent.len();
+        if voters.is_empty() || there.saturating_sub(1) > all / 2 {
             continue;
         }
         for (member, _) in voters {

@@ -79,7 +79,7 @@ fn wrong_flags() {
         (
             2,
             "--like ssh --host a=10.0.0.1:etcd --host b=10.0.0.2:etcd",
-            "--host: 2 etcd members survive",
+            "--host: 2 etcd members can lose",
         ),
         (
             2,

@@ -126,7 +126,7 @@ fn an_even_number_of_voters_is_worth_knowing_wherever_a_plan_leads_to_one() {
     assert_eq!(
         warnings(&three, &alone),
         [
-            "control-plane-4 even-voters: etcd cluster `main` will have 4 voting members, which survive no more failures than 3"
+            "control-plane-4 even-voters: etcd cluster `main` will have 4 voting members, which can lose no more of them than 3 could"
         ]
     );
     assert_eq!(warnings(&three, &of(5)), [""; 0]);

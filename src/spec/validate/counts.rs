@@ -63,7 +63,7 @@ fn even(path: Path, replicas: u32, what: &str, expected: &str) -> Finding {
     let fewer = replicas - 1;
     Finding::new(
         path,
-        format!("{replicas} {what} survive no more failures than {fewer}"),
+        format!("{replicas} {what} can lose no more of them than {fewer} could"),
     )
     .expected(expected)
     .help(format!(
