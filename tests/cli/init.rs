@@ -84,7 +84,7 @@ fn wrong_flags() {
         (
             2,
             "--control-plane-count 2",
-            "--control-plane-count: 2 control planes survive",
+            "--control-plane-count: 2 control planes can lose",
         ),
         (2, "--kubernetes-version 1.20.0", "--kubernetes-version: "),
         (2, "--kubernetes-version 1.20.0", "too old"),
