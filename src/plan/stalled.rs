@@ -5,7 +5,7 @@
 //! What brings a quorum back are the members that are down. To restart one that runs and waits for them changes nothing but
 //! that it is down as well, and it would not be ready before they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{Difference, Effect, EtcdMember, MemberPhase};
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
@@ -51,13 +51,19 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     }
 }
 
-/// The members of each etcd cluster, by machine, on machines that do not answer.
-fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String, Vec<String>> {
-    let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for key in desired.resources.keys() {
-        if let Some((cluster, machine)) =
-            EtcdMember::parse_name(key.name()).filter(|_| key.kind() == Kind::EtcdMember)
-            && matches!(observation.get(key), Observed::Unknown(_))
+/// The members of each etcd cluster on machines that do not answer, by machine. Their fellows may know of them.
+fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String, BTreeSet<String>> {
+    let mut silent: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let members = desired
+        .resources
+        .keys()
+        .filter(|key| key.kind() == Kind::EtcdMember);
+    for key in members {
+        let serves = observation
+            .present(key)
+            .is_some_and(|member| member.health.is_healthy());
+        if let Some((cluster, machine)) = EtcdMember::parse_name(key.name())
+            && !serves
             && matches!(
                 observation.get(&ResourceKey::new(Kind::Machine, machine)),
                 Observed::Unknown(_)
@@ -66,7 +72,7 @@ fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String,
             silent
                 .entry(cluster.to_owned())
                 .or_default()
-                .push(machine.to_owned());
+                .insert(machine.to_owned());
         }
     }
     silent
@@ -74,7 +80,8 @@ fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String,
 
 fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     for (cluster, silent) in silent(desired, observation) {
-        let voters = voters(observation, &cluster);
+        let mut voters = voters(observation, &cluster);
+        voters.retain(|(member, _)| !silent.contains(&member.machine));
         let joining = desired.resources.keys().filter(|key| {
             let is_of = EtcdMember::parse_name(key.name()).is_some_and(|(of, _)| of == cluster);
             key.kind() == Kind::EtcdMember
@@ -90,7 +97,7 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         for (member, _) in voters {
             let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
             if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
-                let away = silent.join(", ");
+                let away = Vec::from_iter(silent.iter().map(String::as_str)).join(", ");
                 *verdict = Verdict::blocked(
                     format!(
                         "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",

@@ -5,5 +5,6 @@ mod etcd;
 mod file;
 mod holding;
 mod order;
+mod quorum;
 mod safety;
 mod world;
