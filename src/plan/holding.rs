@@ -72,13 +72,15 @@ impl Holding<'_> {
         self.hold(kept.collect());
     }
 
-    /// What a machine is given waits while a member that lives on it is to go and cannot: it would be taken its ground away.
+    /// What a machine is given waits while a member on it is to go with its whole etcd cluster and cannot: nothing would use
+    /// what it holds any more. Where fellows come in its place, they take over what it holds.
     fn hold_what_is_given_to_machines(&mut self, observation: &Observation) {
         let stays: BTreeMap<&str, &ResourceKey> = self
             .verdicts
             .keys()
             .filter(|key| key.kind() == Kind::EtcdMember && self.is_blocked(key))
             .filter(|key| !self.desired.resources.contains_key(key) && observation.present(key).is_some())
+            .filter(|key| !self.desired.resources.keys().any(|other| is_fellow(key, other)))
             .filter_map(|key| Some((EtcdMember::parse_name(key.name())?.1, key)))
             .collect();
         let given = self.drafts.iter().filter_map(|(index, draft)| {
