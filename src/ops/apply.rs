@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson_provider_api::{Action, Change, ClusterIdentity, Kind};
+use keelson_provider_api::{Action, Change, ClusterIdentity};
 
 use super::error::OperationError;
 use super::fixed::{self, fixed_fields};
@@ -104,7 +104,7 @@ impl Session {
                 .await?;
             check_saved(saved, &first)?;
             self.preflight(&mut first).await;
-            if !first.report.findings.is_empty() || begins_without_a_machine(&first) {
+            if !first.report.findings.is_empty() || first.begins_without_a_machine() {
                 return Err(OperationError::Refused(Box::new(first.report)));
             }
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
@@ -182,12 +182,4 @@ fn is_same(saved: &Step, now: &Step) -> bool {
     };
     let rest = |change: &Change| (change.key.clone(), change.disruption, change.replacement);
     action && rest(was) == rest(is) && was.reason == is.reason && saved.after() == now.after()
-}
-
-/// True for a cluster of which nothing is there yet, and one of whose machines nothing may be done to: a host that does not
-/// answer, or belongs to someone else. What lives goes on without it; what is only begun would stand half-done on the
-/// others.
-fn begins_without_a_machine(planned: &Planned) -> bool {
-    let mut blocked = planned.report.blocked.iter();
-    blocked.any(|blocked| blocked.key.kind() == Kind::Machine) && planned.observation.owned().next().is_none()
 }

@@ -37,6 +37,17 @@ pub struct Forecast {
     pub one_by_one: Duration,
 }
 
+impl Planned {
+    /// True for a cluster of which nothing is there yet, and one of whose machines nothing may be done to: a host that does not
+    /// answer, or belongs to someone else. What lives goes on without it; what is only begun would stand half-done on the
+    /// others, so an apply begins nothing.
+    pub fn begins_without_a_machine(&self) -> bool {
+        let mut blocked = self.report.blocked.iter();
+        blocked.any(|blocked| blocked.key.kind() == Kind::Machine)
+            && self.observation.owned().next().is_none()
+    }
+}
+
 impl Session {
     /// Looks at the world and plans the way to the spec. Nothing is touched.
     ///

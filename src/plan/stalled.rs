@@ -97,7 +97,8 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         for (member, _) in voters {
             let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
             if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
-                let away = Vec::from_iter(silent.iter().map(String::as_str)).join(", ");
+                let away: Vec<&str> = silent.iter().map(String::as_str).collect();
+                let away = away.join(", ");
                 *verdict = Verdict::blocked(
                     format!(
                         "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",
