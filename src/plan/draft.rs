@@ -10,7 +10,7 @@ use keelson_provider_api::{
 use super::desired::DesiredState;
 use super::etcd;
 use super::report::{Blocked, PlanReport};
-use super::verdict::{Verdict, Verdicts};
+use super::verdict::{Verdict, Verdicts, is_blocked};
 
 /// One step in the making: what it does, and which drafts come before it.
 pub(super) struct Draft {
@@ -194,8 +194,7 @@ impl Drafts {
 fn followed(key: &ResourceKey, verdicts: &Verdicts, observation: &Observation) -> Option<ResourceKey> {
     let is_unknown = |key: &ResourceKey| matches!(observation.get(key), Observed::Unknown(_));
     let machine = ResourceKey::new(Kind::Machine, key.host()?);
-    let is_blocked = matches!(verdicts.get(&machine), Some(Verdict::Blocked { .. }));
-    (is_blocked && is_unknown(&machine) && is_unknown(key)).then_some(machine)
+    (is_blocked(verdicts, &machine) && is_unknown(&machine) && is_unknown(key)).then_some(machine)
 }
 
 fn create(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
+use keelson_provider_api::kinds::{Difference, EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{
     Action, Existing, Finding, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
 };
@@ -12,8 +12,10 @@ use super::desired::DesiredState;
 use super::graph::Step;
 use super::verdict::{Verdict, Verdicts};
 
-/// The field by which a member differs that only has to be started.
-pub(super) const RUNNING: &str = "running";
+/// True where a member differs in nothing but that it does not run.
+pub(super) fn only_starts(differences: &[Difference]) -> bool {
+    matches!(differences, [only] if only.field == "running")
+}
 
 /// An etcd cluster as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

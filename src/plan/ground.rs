@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keelson_provider_api::{Change, Kind, Observation, Observed, Owner, ResourceKey};
 
-use super::verdict::{Verdict, Verdicts};
+use super::verdict::{Verdicts, is_blocked};
 
 /// What blocked things stand on, which is not to be taken away under them.
 pub(super) struct Grounds {
@@ -24,8 +24,7 @@ impl Grounds {
             referenced: BTreeMap::new(),
             kinds: BTreeMap::new(),
         };
-        let is_blocked = |key: &&ResourceKey| matches!(verdicts.get(*key), Some(Verdict::Blocked { .. }));
-        for key in verdicts.keys().filter(is_blocked) {
+        for key in verdicts.keys().filter(|key| is_blocked(verdicts, key)) {
             let observed = observation.get(key);
             let is_foreign =
                 matches!(observed, Observed::Present(existing) if existing.owner != Owner::ThisCluster);

@@ -3,28 +3,30 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::kinds::EtcdMember;
 use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::ground::Grounds;
 use super::report::Held;
-use super::verdict::{Verdict, Verdicts};
+use super::verdict::{Verdicts, is_blocked};
 
 /// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, and whatever
-/// needs those. A removal whose build
-/// waits waits as well: nothing is taken down that cannot be put up again.
+/// needs those. A removal whose build waits waits as well: nothing is taken down that cannot be put up again.
 pub(super) fn hold_back(
     drafts: &mut Drafts,
     verdicts: &Verdicts,
     desired: &DesiredState,
     observation: &Observation,
 ) -> Vec<Held> {
+    if !verdicts.keys().any(|key| is_blocked(verdicts, key)) {
+        return Vec::new();
+    }
     let mut holding = Holding {
         drafts,
         verdicts,
         desired,
+        followers: followers(drafts),
         waits_for: BTreeMap::new(),
     };
     holding.hold_needs();
@@ -51,6 +53,8 @@ struct Holding<'a> {
     drafts: &'a Drafts,
     verdicts: &'a Verdicts,
     desired: &'a DesiredState,
+    /// The drafts that come right after each.
+    followers: BTreeMap<usize, BTreeSet<usize>>,
     /// What each held draft waits for.
     waits_for: BTreeMap<usize, ResourceKey>,
 }
@@ -81,7 +85,7 @@ impl Holding<'_> {
             .filter(|key| key.kind() == Kind::EtcdMember && self.is_blocked(key))
             .filter(|key| !self.desired.resources.contains_key(key) && observation.present(key).is_some())
             .filter(|key| !self.desired.resources.keys().any(|other| is_fellow(key, other)))
-            .filter_map(|key| Some((EtcdMember::parse_name(key.name())?.1, key)))
+            .filter_map(|key| Some((key.host()?, key)))
             .collect();
         let given = self.drafts.iter().filter_map(|(index, draft)| {
             let member = *stays.get(draft.change.machine()?)?;
@@ -139,7 +143,7 @@ impl Holding<'_> {
     }
 
     fn is_blocked(&self, key: &ResourceKey) -> bool {
-        matches!(self.verdicts.get(key), Some(Verdict::Blocked { .. }))
+        is_blocked(self.verdicts, key)
     }
 
     /// Holds these drafts, and whatever comes after them.
@@ -151,22 +155,20 @@ impl Holding<'_> {
                 queue.push(index);
             }
         }
-        if queue.is_empty() {
-            return;
-        }
-        let mut followers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for (index, draft) in self.drafts.iter() {
-            for &earlier in &draft.after {
-                followers.entry(earlier).or_default().insert(index);
-            }
-        }
         while let Some(index) = queue.pop() {
             let Some(draft) = self.drafts.get(index) else {
                 continue;
             };
             let key = draft.change.key.clone();
             let twin = self.drafts.removal_of(&key).filter(|&removal| removal != index);
-            for follower in followers.get(&index).into_iter().flatten().copied().chain(twin) {
+            for follower in self
+                .followers
+                .get(&index)
+                .into_iter()
+                .flatten()
+                .copied()
+                .chain(twin)
+            {
                 if let Entry::Vacant(entry) = self.waits_for.entry(follower) {
                     entry.insert(key.clone());
                     queue.push(follower);
@@ -174,6 +176,16 @@ impl Holding<'_> {
             }
         }
     }
+}
+
+fn followers(drafts: &Drafts) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut followers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (index, draft) in drafts.iter() {
+        for &earlier in &draft.after {
+            followers.entry(earlier).or_default().insert(index);
+        }
+    }
+    followers
 }
 
 fn is_removal(change: &Change) -> bool {
@@ -185,18 +197,14 @@ fn serves_quorum(key: &ResourceKey) -> bool {
 }
 
 fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
-    let cluster = |key: &ResourceKey| match key.kind() {
-        Kind::EtcdMember => EtcdMember::parse_name(key.name()).map(|(cluster, _)| cluster.to_owned()),
-        _ => None,
-    };
-    key != other && key.kind() == other.kind() && cluster(key) == cluster(other)
+    key != other && key.kind() == other.kind() && key.etcd_cluster() == other.etcd_cluster()
 }
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
     if is_removal(change) {
         return None;
     }
-    let is_blocked = |key: &ResourceKey| matches!(verdicts.get(key), Some(Verdict::Blocked { .. }));
+    let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);
     let wanted = desired.resources.get(&change.key)?;
     let all = change
         .resource()

@@ -34,45 +34,43 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         if hopeful > health.voters / 2 {
             continue;
         }
-        for (member, existing) in voters {
-            let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
-            if matches!(existing.health, Health::Stalled(_))
-                && let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict))
-            {
-                *verdict = Verdict::blocked(
-                    format!(
-                        "etcd cluster `{cluster}` {health}; a restart of the member on {} would not bring it back",
-                        member.machine
-                    ),
-                    "bring the members back that are down, or restore a snapshot, and run the command again",
-                );
-            }
+        let stalled = voters
+            .into_iter()
+            .filter(|(_, existing)| matches!(existing.health, Health::Stalled(_)));
+        for (member, _) in stalled {
+            block_restart(
+                verdicts,
+                member,
+                &format!(
+                    "etcd cluster `{cluster}` {health}; a restart of the member on {} would not bring it back",
+                    member.machine
+                ),
+                "bring the members back that are down, or restore a snapshot, and run the command again",
+            );
         }
+    }
+}
+
+fn block_restart(verdicts: &mut Verdicts, member: &EtcdMember, reason: &str, help: &str) {
+    let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
+    if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
+        *verdict = Verdict::blocked(reason, help);
     }
 }
 
 /// The members of each etcd cluster on machines that do not answer, by machine. Their fellows may know of them.
 fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String, BTreeSet<String>> {
     let mut silent: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let members = desired
-        .resources
-        .keys()
-        .filter(|key| key.kind() == Kind::EtcdMember);
-    for key in members {
+    for key in desired.resources.keys() {
         let serves = observation
             .present(key)
             .is_some_and(|member| member.health.is_healthy());
-        if let Some((cluster, machine)) = EtcdMember::parse_name(key.name())
-            && !serves
-            && matches!(
-                observation.get(&ResourceKey::new(Kind::Machine, machine)),
-                Observed::Unknown(_)
-            )
-        {
-            silent
-                .entry(cluster.to_owned())
-                .or_default()
-                .insert(machine.to_owned());
+        let (Some(cluster), Some(machine), false) = (key.etcd_cluster(), key.host(), serves) else {
+            continue;
+        };
+        if let Observed::Unknown(_) = observation.get(&ResourceKey::new(Kind::Machine, machine)) {
+            let of_cluster = silent.entry(cluster.to_owned()).or_default();
+            of_cluster.insert(machine.to_owned());
         }
     }
     silent
@@ -83,32 +81,25 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         let mut voters = voters(observation, &cluster);
         voters.retain(|(member, _)| !silent.contains(&member.machine));
         let joining = desired.resources.keys().filter(|key| {
-            let is_of = EtcdMember::parse_name(key.name()).is_some_and(|(of, _)| of == cluster);
-            key.kind() == Kind::EtcdMember
-                && is_of
-                && matches!(verdicts.get(*key), Some(Verdict::Create { .. }))
+            key.etcd_cluster() == Some(&cluster) && matches!(verdicts.get(*key), Some(Verdict::Create { .. }))
         });
         let there = voters.len() + joining.count();
         // One of those that are there restarts.
         let all = there + silent.len();
-        if voters.is_empty() || there.saturating_sub(1) > all / 2 {
+        if there.saturating_sub(1) > all / 2 {
             continue;
         }
+        let away: Vec<&str> = silent.iter().map(String::as_str).collect();
+        let away = away.join(", ");
+        let help = format!(
+            "bring {away} back, or take it out of the spec if it is gone for good, and run the command again"
+        );
         for (member, _) in voters {
-            let bundle = ResourceKey::new(Kind::NodeBundle, &*member.machine);
-            if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
-                let away: Vec<&str> = silent.iter().map(String::as_str).collect();
-                let away = away.join(", ");
-                *verdict = Verdict::blocked(
-                    format!(
-                        "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",
-                        member.machine
-                    ),
-                    format!(
-                        "bring {away} back, or take it out of the spec if it is gone for good, and run the command again"
-                    ),
-                );
-            }
+            let reason = format!(
+                "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",
+                member.machine
+            );
+            block_restart(verdicts, member, &reason, &help);
         }
     }
 }

@@ -32,6 +32,11 @@ pub(super) enum Verdict {
 
 pub(super) type Verdicts = BTreeMap<ResourceKey, Verdict>;
 
+/// True when nothing may be done to `key`.
+pub(super) fn is_blocked(verdicts: &Verdicts, key: &ResourceKey) -> bool {
+    matches!(verdicts.get(key), Some(Verdict::Blocked { .. }))
+}
+
 impl Verdict {
     pub(super) fn blocked(reason: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Blocked {
@@ -178,7 +183,7 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
         .collect();
     let fields = fields.join(", ");
     match effect {
-        _ if matches!(differences.as_slice(), [only] if only.field == etcd::RUNNING) => Verdict::Update {
+        _ if etcd::only_starts(&differences) => Verdict::Update {
             reason: "it is not running: start it".to_owned(),
             differences,
         },

@@ -36,6 +36,14 @@ impl ResourceKey {
         &self.name
     }
 
+    /// The etcd cluster of a member; nothing for anything else.
+    pub fn etcd_cluster(&self) -> Option<&str> {
+        match self.kind {
+            Kind::EtcdMember => EtcdMember::parse_name(&self.name).map(|(cluster, _)| cluster),
+            _ => None,
+        }
+    }
+
     /// The machine that whatever has this key lives on: nothing for a machine itself, and for what lives on none.
     pub fn host(&self) -> Option<&str> {
         match self.kind {

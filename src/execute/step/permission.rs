@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keelson_provider_api::kinds::EtcdMember;
 use keelson_provider_api::{
     Change, ErrorClass, Kind, Observation, Observed, ProviderError, Resource, ResourceKey,
 };
@@ -121,11 +120,7 @@ fn count_together(one: &ResourceKey, other: &ResourceKey, observation: &Observat
         _ => None,
     };
     match one.kind() {
-        Kind::EtcdMember => {
-            let cluster =
-                |key: &ResourceKey| EtcdMember::parse_name(key.name()).map(|(name, _)| name.to_owned());
-            cluster(one) == cluster(other)
-        }
+        Kind::EtcdMember => one.etcd_cluster() == other.etcd_cluster(),
         Kind::Node => match (group(one), group(other)) {
             (Some(one), Some(other)) => one == other,
             _ => true,

@@ -1,6 +1,6 @@
 //! What happens to one machine, as far as others have to wait for it.
 
-use keelson_provider_api::kinds::{Difference, MemberStart};
+use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation, Resource, ResourceKey};
 
@@ -118,9 +118,8 @@ fn settled(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
 
 /// True for a change that only starts a member which is stopped.
 fn is_start(change: &Change) -> bool {
-    let only_starts = |differences: &[Difference]| differences.iter().all(|one| one.field == etcd::RUNNING);
     change.key.kind() == Kind::EtcdMember
-        && matches!(&change.action, Action::Update { differences, .. } if only_starts(differences))
+        && matches!(&change.action, Action::Update { differences, .. } if etcd::only_starts(differences))
 }
 
 /// True when there are members on `machine`, and none of them runs.

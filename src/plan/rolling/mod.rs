@@ -2,7 +2,8 @@
 //!
 //! Everything that changes etcd's membership or takes a control plane down stands in one chain: repairs first,
 //! then joins, then restarts and replacements, then departures. Each link is finished, and healthy, before the
-//! next begins; only members that are down do not wait for each other's health, which they may need to be healthy. Each worker group has as many lanes as it may have nodes out of service.
+//! next begins; only members that are down do not wait for each other's health, which they may need to be healthy. Each
+//! worker group has as many lanes as it may have nodes out of service.
 
 mod link;
 mod snapshot;
