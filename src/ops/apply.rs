@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use keelson_provider_api::{Action, Change, ClusterIdentity};
 
 use super::error::OperationError;
-use super::fixed::{self, fixed_fields};
+use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
 use super::rounds::{Rounds, check_works, declined};
@@ -115,8 +115,7 @@ impl Session {
             identity::begin(self.store(), &record).await?;
             lease.note_life(Some(&record.uid)).await?;
             if options.only.is_none() || !record.spec_is_kept {
-                let fixed = fixed_fields(self.spec());
-                identity::keep_spec(self.store(), &record, &self.spec().to_yaml(), &fixed).await?;
+                identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
             }
             self.pin_assets().await?;
             let rounds = Rounds {
@@ -138,9 +137,9 @@ impl Session {
     async fn record(&self, lease: &Lease) -> Result<ClusterRecord, OperationError> {
         let name = self.spec().name();
         let mark = format!("{}\n{}", self.parts.holder, lease.generation());
-        let (now, fixed) = (self.clock().now(), fixed_fields(self.spec()));
-        let record = identity::read_or_new(self.store(), name, now, &mark, fixed).await?;
+        let mut record = identity::read_or_new(self.store(), name, self.clock().now(), &mark).await?;
         fixed::check_all(&record, self.spec())?;
+        fixed::fix(&mut record, self.spec());
         Ok(record)
     }
 }

@@ -11,7 +11,7 @@ use crate::spec::{Provider, ValidSpec};
 const PROVIDER: &str = "spec.provider";
 
 /// What `spec` says of the fields that stay as they are, by the fields' names.
-pub(super) fn fixed_fields(spec: &ValidSpec) -> BTreeMap<String, String> {
+fn fields(spec: &ValidSpec) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::from([(PROVIDER.to_owned(), place(&spec.spec().provider))]);
     if !spec.is_etcd_alone() {
         let network = &spec.spec().network;
@@ -25,6 +25,13 @@ pub(super) fn fixed_fields(spec: &ValidSpec) -> BTreeMap<String, String> {
         ]);
     }
     fields
+}
+
+/// Writes down in `record` what its cluster is made with, where that does not stand there yet.
+pub(super) fn fix(record: &mut ClusterRecord, spec: &ValidSpec) {
+    for (field, value) in fields(spec) {
+        record.fixed.entry(field).or_insert(value);
+    }
 }
 
 fn place(provider: &Provider) -> String {
@@ -56,17 +63,17 @@ fn check(
     spec: &ValidSpec,
     matters: impl Fn(&str) -> bool,
 ) -> Result<(), OperationError> {
-    for (field, wanted) in fixed_fields(spec) {
-        match record.fixed.get(&field) {
-            Some(made_with) if *made_with != wanted && matters(&field) => {
-                return Err(OperationError::Fixed {
-                    name: record.name.clone(),
-                    made_with: made_with.clone(),
-                    field,
-                    wanted,
-                });
-            }
-            _ => {}
+    for (field, wanted) in fields(spec) {
+        if let Some(made_with) = record.fixed.get(&field)
+            && *made_with != wanted
+            && matters(&field)
+        {
+            return Err(OperationError::Fixed {
+                name: record.name.clone(),
+                made_with: made_with.clone(),
+                field,
+                wanted,
+            });
         }
     }
     Ok(())

@@ -171,13 +171,12 @@ async fn write(
 }
 
 /// Reads the record of a cluster, or thinks of a new life, which begins when it is [written](begin). `mark` makes the
-/// uid differ from that of any other life: it names who began it. `fixed` is what stays as it is then.
+/// uid differ from that of any other life: it names who began it.
 pub(super) async fn read_or_new(
     store: &dyn Store,
     name: &ClusterName,
     now: Timestamp,
     mark: &str,
-    fixed: BTreeMap<String, String>,
 ) -> Result<ClusterRecord, StoreError> {
     if let Some(record) = read(store, name).await? {
         return Ok(record);
@@ -190,7 +189,7 @@ pub(super) async fn read_or_new(
         spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
-        fixed,
+        fixed: BTreeMap::new(),
     };
     Ok(record)
 }
@@ -204,23 +203,19 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     write(store, record, Precondition::Absent).await
 }
 
-/// Keeps `spec`, the completed spec that the cluster is applied with, and notes that it is there, and what of it stays as it is
-/// from now on. An apply that is killed in
-/// between has made nothing yet.
+/// Keeps `spec`, the completed spec that the cluster of `record` is applied with, and notes that it is there, and what of it
+/// stays as it is from now on. An apply that is killed in between has made nothing yet.
 pub(super) async fn keep_spec(
     store: &dyn Store,
     record: &ClusterRecord,
     spec: &str,
-    fixed: &BTreeMap<String, String>,
 ) -> Result<(), StoreError> {
     check_kept_spec(store, &record.name).await?;
     let path = spec_path(&record.name);
     store.write(&path, spec.as_bytes(), Precondition::None).await?;
-    amend(store, &record.name, |record| {
-        record.spec_is_kept = true;
-        for (field, value) in fixed {
-            record.fixed.entry(field.clone()).or_insert_with(|| value.clone());
-        }
+    amend(store, &record.name, |kept| {
+        kept.spec_is_kept = true;
+        kept.fixed.clone_from(&record.fixed);
     })
     .await
 }

@@ -203,13 +203,9 @@ impl Lease {
                 Err(problem) => problem,
             };
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
-            let gone = matches!(problem, StoreError::Conflict { .. } | StoreError::Damaged { .. });
-            if gone || expired {
+            if is_gone(&problem) || expired {
                 interrupt.stop_because(StopReason::LeaseOver);
-                return LeaseError::Lost {
-                    cluster: self.cluster.clone(),
-                    source: Some(Box::new(problem)),
-                };
+                return self.lost(problem);
             }
         }
     }
@@ -229,16 +225,22 @@ impl Lease {
             return Ok(());
         }
         let noted = self.replace(|record| record.life = life.cloned()).await;
-        noted.map_err(|problem| match problem {
-            StoreError::Conflict { .. } | StoreError::Damaged { .. } => LeaseError::Lost {
-                cluster: self.cluster.clone(),
-                source: Some(Box::new(problem)),
-            },
-            problem @ StoreError::Unavailable { .. } => LeaseError::Store {
+        noted.map_err(|problem| {
+            if is_gone(&problem) {
+                return self.lost(problem);
+            }
+            LeaseError::Store {
                 cluster: self.cluster.clone(),
                 source: Box::new(problem),
-            },
+            }
         })
+    }
+
+    fn lost(&self, problem: StoreError) -> LeaseError {
+        LeaseError::Lost {
+            cluster: self.cluster.clone(),
+            source: Some(Box::new(problem)),
+        }
     }
 
     /// Lets the lease go, so that the next run need not wait for its end.
@@ -288,6 +290,11 @@ impl Lease {
         *current = (record, version);
         Ok(())
     }
+}
+
+/// True when what the store says means that the lease is someone else's, or nobody's.
+fn is_gone(problem: &StoreError) -> bool {
+    matches!(problem, StoreError::Conflict { .. } | StoreError::Damaged { .. })
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
