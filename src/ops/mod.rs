@@ -53,7 +53,7 @@ pub use nodes::{BundleState, NodeEntry, NodeList, NodeState};
 pub use one_node::DrainRequest;
 pub use planning::{Forecast, Planned};
 pub use render::{Rendered, RenderedCertificate, RenderedMachine, RenderedRelease, render};
-pub use session::{Session, SessionParts};
+pub use session::{LEASE_TIME_TO_LIVE, Session, SessionParts};
 pub use status::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
     SnapshotStatus,

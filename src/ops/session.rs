@@ -20,6 +20,10 @@ use crate::node::AssetIndex;
 use crate::plan::DesiredState;
 use crate::spec::ValidSpec;
 
+/// How long a lease lasts without being renewed, unless an embedder says otherwise: after a crash of another machine the next
+/// run waits no longer than this.
+pub const LEASE_TIME_TO_LIVE: Duration = Duration::from_secs(30);
+
 /// The parts that a [`Session`] is made of. An embedder fills them in; the `keelson` program takes them from
 /// [`registry::connect`](crate::registry::connect).
 pub struct SessionParts {
@@ -50,6 +54,34 @@ pub struct SessionParts {
     pub node_access: Option<Arc<ClusterProvider>>,
     /// The hosts that a destroy does without; `None` where each is to answer.
     pub gone_hosts: Option<Arc<dyn GoneHosts>>,
+}
+
+impl SessionParts {
+    /// The parts of a session in a world that is imagined: one `clock` for everything, and nothing that needs release files,
+    /// certificates, logins or an API server.
+    pub fn simulated(
+        spec: ValidSpec,
+        providers: ProviderSet,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        holder: impl Into<String>,
+    ) -> Self {
+        Self {
+            spec,
+            providers,
+            clock: clock.clone(),
+            assets: AssetIndex::Imagined,
+            store,
+            lease_clock: clock,
+            holder: holder.into(),
+            lease_time_to_live: LEASE_TIME_TO_LIVE,
+            processes: None,
+            authorities: None,
+            machine_access: None,
+            node_access: None,
+            gone_hosts: None,
+        }
+    }
 }
 
 /// A cluster that one can do something with: a spec, its providers, its state store.

@@ -14,7 +14,6 @@ mod ssh_access;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
@@ -25,7 +24,7 @@ use crate::assets::AssetError;
 use crate::cluster::ClusterProvider;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, GoneHosts, MachineAccess, Session, SessionParts};
+use crate::ops::{Authorities, GoneHosts, LEASE_TIME_TO_LIVE, MachineAccess, Session, SessionParts};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
@@ -36,9 +35,6 @@ pub use bare_hosts::{check_gone_hosts, forget_host, forget_host_key, machine_acc
 pub use manifests::Manifests;
 pub use references::resolve_references;
 pub use simulated::connect_in_memory;
-
-/// How long a lease lasts without being renewed: after a crash of another machine the next run waits no longer than this.
-const LEASE_TIME_TO_LIVE: Duration = Duration::from_secs(30);
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone, Default)]

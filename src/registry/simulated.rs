@@ -8,7 +8,7 @@ use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_simulated::{Like, SimulatedOptions, SimulatedWorld, providers};
 
-use super::{ConnectError, LEASE_TIME_TO_LIVE, Reached};
+use super::{ConnectError, Reached};
 use crate::execute::ProviderSet;
 use crate::node::AssetIndex;
 use crate::ops::{Session, SessionParts};
@@ -51,21 +51,15 @@ pub fn connect_in_memory(
     };
     let world = SimulatedWorld::in_memory(options(simulated, start));
     add_hosts(&world, simulated)?;
-    let session = Session::new(SessionParts {
+    let providers = ProviderSet::new(providers(&world))?;
+    let store = Arc::new(keelson_provider_simulated::MemoryStore::new());
+    let session = Session::new(SessionParts::simulated(
         spec,
-        providers: ProviderSet::new(providers(&world))?,
-        clock: world.clock(),
-        assets: AssetIndex::Imagined,
-        store: Arc::new(keelson_provider_simulated::MemoryStore::new()),
-        lease_clock: world.clock(),
-        holder: "in memory".to_owned(),
-        lease_time_to_live: LEASE_TIME_TO_LIVE,
-        processes: None,
-        authorities: None,
-        machine_access: None,
-        node_access: None,
-        gone_hosts: None,
-    });
+        providers,
+        store,
+        world.clock(),
+        "in memory",
+    ));
     Ok((session, world))
 }
 

@@ -2,12 +2,10 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson::execute::{Event, Interrupt, LeaseError, ProviderSet, Reporter, Silent};
-use keelson::node::AssetIndex;
 use keelson::ops::{
     ApplyOptions, Approval, Approve, AutoApprove, GoneHosts, OperationError, Planned, Session, SessionParts,
 };
@@ -71,19 +69,14 @@ pub(super) fn session_without(store: Arc<dyn Store>, gone_hosts: Option<Arc<dyn 
     };
     let world = SimulatedWorld::in_memory(options);
     Session::new(SessionParts {
-        spec: spec::load(text.as_bytes(), "test").unwrap(),
-        providers: ProviderSet::new(providers(&world)).unwrap(),
-        clock: world.clock(),
-        assets: AssetIndex::Imagined,
-        store,
-        lease_clock: world.clock(),
-        holder: "test".to_owned(),
-        lease_time_to_live: Duration::from_secs(30),
-        processes: None,
-        authorities: None,
-        machine_access: None,
-        node_access: None,
         gone_hosts,
+        ..SessionParts::simulated(
+            spec::load(text.as_bytes(), "test").unwrap(),
+            ProviderSet::new(providers(&world)).unwrap(),
+            store,
+            world.clock(),
+            "test",
+        )
     })
 }
 

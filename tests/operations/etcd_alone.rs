@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson::execute::{LeaseRecord, ProviderSet};
 use keelson::model::{Blueprint, MachineCertificates};
-use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, ClusterRecord, Login, LoginRequest, MachineAccess, Session, SessionParts};
 use keelson::pki::{Authority, AuthorityName, Seal, Terms, issue};
 use keelson::spec;
@@ -121,20 +119,11 @@ impl Scene {
             Vec::new(),
         );
         let told = Arc::new(Told::default());
+        let providers = ProviderSet::new(Vec::new()).unwrap();
         let session = Session::new(SessionParts {
-            spec,
-            providers: ProviderSet::new(Vec::new()).unwrap(),
-            clock: clock.clone(),
-            assets: AssetIndex::Imagined,
-            store: store.clone(),
-            lease_clock: clock,
-            holder: "test".to_owned(),
-            lease_time_to_live: Duration::from_secs(30),
-            processes: None,
             authorities: Some(authorities.clone()),
             machine_access: Some(told.clone()),
-            node_access: None,
-            gone_hosts: None,
+            ..SessionParts::simulated(spec, providers, store.clone(), clock, "test")
         });
         Self {
             session,

@@ -1,11 +1,9 @@
 //! What of a spec cannot change while its cluster lives.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson::execute::{Interrupt, ProviderSet, Silent};
-use keelson::node::AssetIndex;
 use keelson::ops::{ApplyOptions, AutoApprove, DestroyOptions, OperationError, Session, SessionParts};
 use keelson::spec;
 use keelson_provider_api::Store;
@@ -25,21 +23,13 @@ fn session(store: &Arc<MemoryStore>, like: Like, network: &str) -> Session {
         ..SimulatedOptions::new(like, 0)
     };
     let world = SimulatedWorld::in_memory(options);
-    Session::new(SessionParts {
-        spec: spec::load(text.as_bytes(), "test").unwrap(),
-        providers: ProviderSet::new(providers(&world)).unwrap(),
-        clock: world.clock(),
-        assets: AssetIndex::Imagined,
-        store: store.clone(),
-        lease_clock: world.clock(),
-        holder: "test".to_owned(),
-        lease_time_to_live: Duration::from_secs(30),
-        processes: None,
-        authorities: None,
-        machine_access: None,
-        node_access: None,
-        gone_hosts: None,
-    })
+    Session::new(SessionParts::simulated(
+        spec::load(text.as_bytes(), "test").unwrap(),
+        ProviderSet::new(providers(&world)).unwrap(),
+        store.clone(),
+        world.clock(),
+        "test",
+    ))
 }
 
 async fn apply(session: &Session) -> Result<(), OperationError> {

@@ -1,4 +1,4 @@
-//! Providers that hand everything on, and stand in between where changes are carried out.
+//! Providers that hand everything on, and stand in between where something is looked at or carried out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keelson::execute::ProviderSet;
 use keelson::ops::{Session, SessionParts};
+use keelson::spec::ValidSpec;
 use keelson_provider_api::{
-    Change, ClusterIdentity, Kind, KindObservation, Outcome, Provider, ProviderError, StepContext,
+    Change, ClusterIdentity, Kind, KindObservation, Outcome, Provider, ProviderError, ResourceKey,
+    StepContext,
 };
 use keelson_provider_simulated::providers;
 
 use super::life::Life;
-use super::specs::Shape;
 
 /// What stands between the executor and a provider.
 #[async_trait]
@@ -21,6 +22,9 @@ pub(super) trait Between: Send + Sync {
     /// Carries `change` out in place of `provider`, or by way of it.
     async fn carry_out(&self, provider: &dyn Provider, context: &StepContext<'_>, change: &Change)
     -> Outcome;
+
+    /// Changes what `provider` has seen, before anyone hears of it.
+    fn change_seen(&self, _seen: &mut KindObservation) {}
 }
 
 struct Watched {
@@ -50,9 +54,11 @@ impl Provider for Watched {
         &self,
         cluster: &ClusterIdentity,
         kind: Kind,
-        wanted: &BTreeSet<keelson_provider_api::ResourceKey>,
+        wanted: &BTreeSet<ResourceKey>,
     ) -> Result<KindObservation, ProviderError> {
-        self.provider.observe(cluster, kind, wanted).await
+        let mut seen = self.provider.observe(cluster, kind, wanted).await?;
+        self.between.change_seen(&mut seen);
+        Ok(seen)
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
@@ -61,10 +67,10 @@ impl Provider for Watched {
     }
 }
 
-/// A session for `shape` in the world of `life`, with `between` before each of its providers.
-pub(super) fn session(life: &Life, shape: &Shape, name: &str, between: &Arc<dyn Between>) -> Session {
-    // A session of its own first, so that the hosts of the shape stand there.
-    let spec = life.session(shape.spec(name, life.seed)).spec().clone();
+/// A session for `spec` in the world of `life`, with `between` before each of its providers.
+pub(super) fn session(life: &Life, spec: ValidSpec, between: &Arc<dyn Between>) -> Session {
+    // A session of its own first, so that the hosts of the spec stand there.
+    let spec = life.session(spec).spec().clone();
     let watched = providers(&life.world)
         .into_iter()
         .map(|provider| -> Arc<dyn Provider> {
@@ -73,19 +79,11 @@ pub(super) fn session(life: &Life, shape: &Shape, name: &str, between: &Arc<dyn 
                 between: between.clone(),
             })
         });
-    Session::new(SessionParts {
+    Session::new(SessionParts::simulated(
         spec,
-        providers: ProviderSet::new(watched.collect()).unwrap(),
-        clock: life.world.clock(),
-        assets: keelson::node::AssetIndex::Imagined,
-        store: life.store.clone(),
-        lease_clock: life.world.clock(),
-        holder: "between".to_owned(),
-        lease_time_to_live: Duration::from_secs(30),
-        processes: None,
-        authorities: None,
-        machine_access: None,
-        node_access: None,
-        gone_hosts: None,
-    })
+        ProviderSet::new(watched.collect()).unwrap(),
+        life.store.clone(),
+        life.world.clock(),
+        "between",
+    ))
 }

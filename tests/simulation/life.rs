@@ -107,21 +107,13 @@ impl Life {
         for host in spec.spec().provider.hosts() {
             self.world.add_host(host.name.as_str(), &host.address).unwrap();
         }
-        Session::new(SessionParts {
+        Session::new(SessionParts::simulated(
             spec,
-            providers: ProviderSet::new(providers(&self.world)).unwrap(),
-            clock: self.world.clock(),
-            assets: keelson::node::AssetIndex::Imagined,
-            store: self.store.clone(),
-            lease_clock: self.world.clock(),
-            holder: format!("run {}", self.runs),
-            lease_time_to_live: Duration::from_secs(30),
-            processes: None,
-            authorities: None,
-            machine_access: None,
-            node_access: None,
-            gone_hosts: None,
-        })
+            ProviderSet::new(providers(&self.world)).unwrap(),
+            self.store.clone(),
+            self.world.clock(),
+            format!("run {}", self.runs),
+        ))
     }
 
     /// Lets time pass.

@@ -1,54 +1,43 @@
 //! A failure that every other step would share ends the waiting of all of them.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson::execute::{Event, Interrupt, ProviderSet, Reporter, Silent};
-use keelson::ops::{ApplyOptions, AutoApprove, OperationError, Session, SessionParts};
+use keelson::execute::{Event, Interrupt, Reporter, Silent};
+use keelson::ops::{ApplyOptions, AutoApprove, OperationError};
 use keelson::spec::{self, ValidSpec};
 use keelson_provider_api::{
-    Change, Clock, ClusterIdentity, Disruption, ErrorClass, Health, Kind, KindObservation, Observed, Outcome,
-    Provider, ProviderError, ResourceKey, StepContext,
+    Change, Clock, Disruption, ErrorClass, Health, KindObservation, Observed, Outcome, Provider,
+    ProviderError, StepContext,
 };
-use keelson_provider_simulated::providers;
 
+use super::between::{Between, session};
 use super::life::{Life, block_on};
 use super::specs::Shape;
 
-/// A provider that has become unusable for all, which one group's machines are the first to hear. A node of the other group
-/// is unwell.
+/// Providers have become unusable for all, which one group's machines are the first to hear. A node of the other group is
+/// unwell.
 struct BecomesUnusable {
-    inner: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
-impl Provider for BecomesUnusable {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn kinds(&self) -> &[Kind] {
-        self.inner.kinds()
-    }
-
-    fn concurrency_limit(&self) -> usize {
-        self.inner.concurrency_limit()
-    }
-
-    fn typical_duration(&self, change: &Change) -> Duration {
-        self.inner.typical_duration(change)
-    }
-
-    async fn observe(
+impl Between for BecomesUnusable {
+    async fn carry_out(
         &self,
-        cluster: &ClusterIdentity,
-        kind: Kind,
-        wanted: &BTreeSet<ResourceKey>,
-    ) -> Result<KindObservation, ProviderError> {
-        let mut seen = self.inner.observe(cluster, kind, wanted).await?;
+        provider: &dyn Provider,
+        context: &StepContext<'_>,
+        change: &Change,
+    ) -> Outcome {
+        if change.disruption != Disruption::None && change.key.name().starts_with("ready") {
+            self.clock.sleep(Duration::from_secs(200)).await;
+            return Outcome::Rejected(ProviderError::new(ErrorClass::Unusable, "it is over for all"));
+        }
+        provider.carry_out(context, change).await
+    }
+
+    fn change_seen(&self, seen: &mut KindObservation) {
         for (key, observed) in &mut seen.found {
             if let Observed::Present(existing) = observed
                 && key.to_string() == "node/waits-1"
@@ -56,15 +45,6 @@ impl Provider for BecomesUnusable {
                 existing.health = Health::Unhealthy("its disk is full".to_owned());
             }
         }
-        Ok(seen)
-    }
-
-    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        if change.disruption != Disruption::None && change.key.name().starts_with("ready") {
-            self.clock.sleep(Duration::from_secs(200)).await;
-            return Outcome::Rejected(ProviderError::new(ErrorClass::Unusable, "it is over for all"));
-        }
-        self.inner.carry_out(context, change).await
     }
 }
 
@@ -98,27 +78,8 @@ fn a_step_that_waits_for_its_permit_hears_that_the_run_is_over() {
             .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
             .await
             .unwrap();
-        let of = |inner| -> Arc<dyn Provider> {
-            Arc::new(BecomesUnusable {
-                inner,
-                clock: clock.clone(),
-            })
-        };
-        let session = Session::new(SessionParts {
-            spec: spec("1.36.3"),
-            providers: ProviderSet::new(providers(&life.world).into_iter().map(of).collect()).unwrap(),
-            clock: clock.clone(),
-            assets: keelson::node::AssetIndex::Imagined,
-            store: life.store.clone(),
-            lease_clock: clock.clone(),
-            holder: "test".to_owned(),
-            lease_time_to_live: Duration::from_secs(30),
-            processes: None,
-            authorities: None,
-            machine_access: None,
-            node_access: None,
-            gone_hosts: None,
-        });
+        let between: Arc<dyn Between> = Arc::new(BecomesUnusable { clock: clock.clone() });
+        let session = session(&life, spec("1.36.3"), &between);
         let (listener, interrupt) = (Listener::default(), Interrupt::new());
         let began = clock.now();
         let ended = session

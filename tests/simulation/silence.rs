@@ -68,7 +68,7 @@ fn a_machine_that_falls_silent_is_given_up_in_two_minutes_and_it_is_told_when() 
             silent: OnceLock::new(),
         });
         let between: Arc<dyn Between> = one_is_silent.clone();
-        let session = session(&life, &shape, NAME, &between);
+        let session = session(&life, shape.spec(NAME, 1), &between);
         let told = Told {
             clock: clock.clone(),
             events: Mutex::default(),

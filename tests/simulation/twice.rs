@@ -68,7 +68,7 @@ fn live(seed: u64) -> u32 {
         let between: Arc<dyn Between> = twice.clone();
         for operation in operations(seed) {
             let (Operation::Apply(shape) | Operation::Destroy(shape)) = &operation;
-            let session = session(&life, shape, NAME, &between);
+            let session = session(&life, shape.spec(NAME, seed), &between);
             let interrupt = Interrupt::new();
             match operation {
                 Operation::Apply(_) => session
