@@ -1,7 +1,8 @@
 //! An operator's desk: a folder with a spec, an agent with the hosts' key, and hosts to work on.
 
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,6 +180,19 @@ impl Desk {
         let said = self.run(arguments);
         assert_eq!(said.code, Some(code), "keelson {arguments}: {said:#?}");
         said
+    }
+
+    /// An apply that has begun to write on the host `name`, and its events from then on.
+    pub(super) fn apply_until_written(&self, name: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+        let mut apply = self
+            .command("apply --yes --accept-new-host-keys --progress json")
+            .spawn()
+            .unwrap();
+        let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
+        let begun = format!("\"key\":\"node-bundle/{name}\",\"action\":\"write ");
+        let event = events.find(|event| event.as_ref().is_ok_and(|event| event.contains(&begun)));
+        assert!(event.is_some(), "it never came to that");
+        (apply, events)
     }
 
     /// Lets the time of a lease run out whose holder was killed, so that nobody has to wait for it.

@@ -1,7 +1,5 @@
 //! What happens to hosts and to the operator in the middle of an apply, and between two.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -44,23 +42,8 @@ fn with_keys(desk: &Desk, spec: &Spec, algorithm: &str) {
     });
 }
 
-type Events = std::io::Lines<BufReader<ChildStderr>>;
-
-/// An apply that has begun to write on b, and its events from then on.
-fn apply_until_b_is_written(desk: &Desk) -> (Child, Events) {
-    let mut apply = desk
-        .command("apply --yes --accept-new-host-keys --progress json")
-        .spawn()
-        .unwrap();
-    let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
-    let begun = "\"key\":\"node-bundle/b\",\"action\":\"write ";
-    let event = events.find(|event| event.as_ref().is_ok_and(|event| event.contains(begun)));
-    assert!(event.is_some(), "it never came to that");
-    (apply, events)
-}
-
 fn a_second_signal_ends_it_at_once(desk: &Desk) {
-    let (mut apply, events) = apply_until_b_is_written(desk);
+    let (mut apply, events) = desk.apply_until_written("b");
     // Nothing that is in flight there comes to its end.
     desk.host("b").cut_network().unwrap();
     let process = Pid::from_child(&apply);
@@ -79,7 +62,7 @@ fn a_second_signal_ends_it_at_once(desk: &Desk) {
 }
 
 fn a_network_that_is_cut_and_comes_back(desk: &Desk) {
-    let (mut apply, events) = apply_until_b_is_written(desk);
+    let (mut apply, events) = desk.apply_until_written("b");
     desk.host("b").cut_network().unwrap();
     std::thread::sleep(CUT);
     desk.host("b").heal_network().unwrap();

@@ -1,8 +1,6 @@
 //! What operators get wrong, and what happens to them: each time an error that names the host and says what to do, and
 //! nothing is damaged anywhere.
 
-use std::io::{BufRead, BufReader};
-
 use keelson_test_hosts::LabOptions;
 
 use super::desk::{Desk, Said, Spec};
@@ -181,14 +179,7 @@ fn a_full_disk(desk: &Desk) {
 /// The host goes down and comes up while it is being given its bundle.
 fn a_reboot_in_the_middle(desk: &Desk) {
     desk.spec(&["a", "b", "c"], "");
-    let mut apply = desk
-        .command("apply --yes --accept-new-host-keys --progress json")
-        .spawn()
-        .unwrap();
-    let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
-    let begun = "\"key\":\"node-bundle/b\",\"action\":\"write ";
-    let event = events.find(|event| event.as_ref().is_ok_and(|event| event.contains(begun)));
-    assert!(event.is_some(), "it never came to that");
+    let (mut apply, events) = desk.apply_until_written("b");
     let host = desk.host("b");
     host.reboot().unwrap();
     let rest: Vec<String> = events.map(Result::unwrap).collect();

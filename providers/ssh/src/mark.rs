@@ -39,12 +39,12 @@ impl Mark {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    #[test]
-    fn a_shell_finds_the_uid_and_the_name() {
+    /// The mark of the host `a` of the cluster `prod.example.com`, whose uid is `uid`.
+    pub(crate) fn mark(uid: &str) -> Mark {
         let machine = Machine {
             group: "etcd".to_owned(),
             roles: BTreeSet::new(),
@@ -57,14 +57,19 @@ mod tests {
             firewall: None,
             address: None,
         };
-        let mark = Mark {
-            uid: ClusterUid::new("u-1"),
+        Mark {
+            uid: ClusterUid::new(uid),
             cluster: "prod.example.com".parse().unwrap(),
             name: "a".to_owned(),
             claimed_at: Timestamp::UNIX_EPOCH,
             generation: 3,
             machine,
-        };
+        }
+    }
+
+    #[test]
+    fn a_shell_finds_the_uid_and_the_name() {
+        let mark = mark("u-1");
         let text = serde_json::to_string(&mark).unwrap();
         assert!(
             text.starts_with("{\"uid\":\"u-1\",\"cluster\":\"prod.example.com\",\"name\":\"a\","),
