@@ -77,10 +77,10 @@ impl SpecArgument {
         Ok(spec)
     }
 
-    /// Reads the spec's bytes.
+    /// Reads the spec's bytes; of one that is too large, enough for [`spec::load`] to refuse it.
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
         let advice = "`keelson init NAME` writes a spec to begin with; `-f FILE` names another";
-        files::read_bounded(&self.file, spec::read_limit_bytes(), advice)
+        files::read_start(&self.file, spec::read_limit_bytes() + 1, advice)
     }
 
     /// The directory that relative paths in the spec are relative to: that of the file, or the working directory where the
@@ -99,11 +99,7 @@ impl SpecArgument {
 
     /// The file as messages name it.
     pub(super) fn origin(&self) -> String {
-        if self.is_stdin() {
-            "stdin".to_owned()
-        } else {
-            self.file.display().to_string()
-        }
+        files::shown(&self.file)
     }
 
     /// The command that does `verb` to this cluster, for advice.

@@ -21,16 +21,34 @@ pub(super) fn reason(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
-/// Reads a file, or stdin for `-`, up to and not past `limit_bytes`. `missing` is the advice when it is not there.
+/// Reads a file, or stdin for `-`, that may have `limit_bytes`. `missing` is the advice when it is not there.
 pub(super) fn read_bounded(file: &Path, limit_bytes: usize, missing: &str) -> Result<Vec<u8>, Failure> {
-    let is_stdin = file == Path::new("-");
-    let shown = if is_stdin {
+    let bytes = read_start(file, limit_bytes.saturating_add(1), missing)?;
+    if bytes.len() > limit_bytes {
+        return Err(Failure::failed(format!(
+            "{} is larger than {}, which is the limit",
+            shown(file),
+            size(limit_bytes)
+        ))
+        .with_help("check that it is the file you mean"));
+    }
+    Ok(bytes)
+}
+
+/// A file as messages name it.
+pub(super) fn shown(file: &Path) -> String {
+    if file == Path::new("-") {
         "stdin".to_owned()
     } else {
         file.display().to_string()
-    };
+    }
+}
+
+/// Reads the first `count` bytes of a file, or of stdin for `-`. `missing` is the advice when it is not there.
+pub(super) fn read_start(file: &Path, count: usize, missing: &str) -> Result<Vec<u8>, Failure> {
+    let is_stdin = file == Path::new("-");
     let cannot = |error: io::Error| {
-        let failure = Failure::failed(format!("cannot read {shown}: {}", reason(&error)));
+        let failure = Failure::failed(format!("cannot read {}: {}", shown(file), reason(&error)));
         match error.kind() {
             io::ErrorKind::NotFound => failure.with_help(missing),
             io::ErrorKind::IsADirectory => failure.with_help("name a file in it"),
@@ -48,16 +66,9 @@ pub(super) fn read_bounded(file: &Path, limit_bytes: usize, missing: &str) -> Re
     };
     let mut bytes = Vec::new();
     source
-        .take(u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1))
+        .take(u64::try_from(count).unwrap_or(u64::MAX))
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
-    if bytes.len() > limit_bytes {
-        return Err(Failure::failed(format!(
-            "{shown} is larger than {}, which is the limit",
-            size(limit_bytes)
-        ))
-        .with_help("check that it is the file you mean"));
-    }
     Ok(bytes)
 }
 

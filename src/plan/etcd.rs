@@ -4,12 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use keelson_provider_api::kinds::{Difference, EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{
-    Action, Existing, Finding, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey, Severity,
-};
+use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey};
 
 use super::desired::DesiredState;
-use super::graph::Step;
 use super::verdict::{Verdict, Verdicts};
 
 /// True where a member differs in nothing but that it does not run.
@@ -84,8 +81,8 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
     clusters
 }
 
-/// Blocks what would cost data: member changes without a quorum, the removal of an only voter, a new cluster in place of one
-/// whose data is lost, and the end of a cluster of which a member cannot be seen.
+/// Blocks what would cost data: member changes without a quorum, the removal of an only voter that no fellow follows, a new
+/// cluster in place of one whose data is lost, and the end of a cluster of which a member cannot be seen.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     if desired.retires_cluster {
         keep_whole(verdicts, observation);
@@ -100,6 +97,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             _ => None,
         })
         .collect();
+    let growing = clusters_that_grow(verdicts);
     let mut sole_voters_machines = Vec::new();
     for (key, verdict) in verdicts
         .iter_mut()
@@ -122,6 +120,8 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         );
         let removes = matches!(verdict, Verdict::Replace { .. } | Verdict::Delete { .. });
         let votes = member_votes(seen);
+        // It leaves after those that come, and stays where one of them cannot.
+        let is_succeeded = matches!(verdict, Verdict::Delete { .. }) && growing.contains(&member.cluster);
         if removes && !wanted_clusters.contains(member.cluster.as_str()) {
             *verdict = Verdict::blocked(
                 format!(
@@ -132,7 +132,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             );
         } else if changes_membership && !health.has_quorum() {
             *verdict = lost_quorum(member, health);
-        } else if removes && votes && health.voters == 1 {
+        } else if removes && votes && health.voters == 1 && !is_succeeded {
             sole_voters_machines.push(member.machine.clone());
             *verdict = Verdict::blocked(
                 format!(
@@ -146,6 +146,15 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     for machine in sole_voters_machines {
         protect_machine(verdicts, &machine);
     }
+}
+
+/// The etcd clusters that get members which they did not have.
+fn clusters_that_grow(verdicts: &Verdicts) -> BTreeSet<String> {
+    verdicts
+        .iter()
+        .filter(|(key, verdict)| key.kind() == Kind::EtcdMember && matches!(verdict, Verdict::Create { .. }))
+        .filter_map(|(key, _)| Some(EtcdMember::parse_name(key.name())?.0.to_owned()))
+        .collect()
 }
 
 /// Keeps everything of a cluster that ends while a machine with a member of etcd cannot be seen: without the others its data
@@ -244,54 +253,6 @@ fn protect_machine(verdicts: &mut Verdicts, machine: &str) {
             );
         }
     }
-}
-
-/// What to know of the numbers of voting members that `steps` lead to: an even one can lose no more of them than the odd one
-/// below it.
-pub(super) fn even_voters(steps: &[Step], observation: &Observation) -> Vec<Finding> {
-    let mut voters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (key, existing) in observation.owned_of(Kind::EtcdMember) {
-        if let (Some((cluster, machine)), Resource::EtcdMember(member)) =
-            (EtcdMember::parse_name(key.name()), &existing.resource)
-            && member.phase != MemberPhase::Waiting
-        {
-            voters.entry(cluster).or_default().insert(machine);
-        }
-    }
-    let mut changed: BTreeMap<&str, &str> = BTreeMap::new();
-    for step in steps {
-        let change = step.change();
-        let Some((cluster, machine)) = EtcdMember::parse_name(change.key.name()) else {
-            continue;
-        };
-        if change.key.kind() != Kind::EtcdMember || change.replacement {
-            continue;
-        }
-        let members = voters.entry(cluster).or_default();
-        let differs = match change.action {
-            Action::Create { .. } => members.insert(machine),
-            Action::Delete { .. } => members.remove(machine),
-            Action::Update { .. } => false,
-        };
-        if differs {
-            changed.insert(cluster, machine);
-        }
-    }
-    let even = |(cluster, machine): (&str, &str)| {
-        let count = voters.get(cluster).map_or(0, BTreeSet::len);
-        (count > 0 && count.is_multiple_of(2)).then(|| Finding {
-            machine: machine.to_owned(),
-            name: "even-voters".to_owned(),
-            severity: Severity::Warning,
-            problem: format!(
-                "etcd cluster `{cluster}` will have {count} voting members, which can lose no more of them than {} could",
-                count - 1
-            ),
-            help: Some(format!("etcd needs a majority: go on to {}, or back to {}", count + 1, count - 1)),
-            can_be_ignored: false,
-        })
-    };
-    changed.into_iter().filter_map(even).collect()
 }
 
 /// The member as it is to be created: with the cluster's founders when it has never formed, as a learner otherwise.

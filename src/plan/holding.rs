@@ -3,7 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
+use keelson_provider_api::kinds::Addon;
+use keelson_provider_api::{Action, Change, Kind, Observation, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
@@ -34,6 +35,7 @@ pub(super) fn hold_back(
     if !desired.retires_cluster {
         holding.hold_what_is_given_to_machines(observation);
         holding.hold_departures(observation);
+        holding.hold_what_would_be_newer(observation);
     }
     let waits_for = holding.waits_for;
     let held = waits_for.iter().filter_map(|(&index, blocker)| {
@@ -123,6 +125,43 @@ impl Holding<'_> {
             is_removal(&draft.change).then(|| (index, blocker.clone()))
         });
         self.hold(leaving.collect());
+    }
+
+    /// No kubelet may be newer than an API server, nor may what comes with Kubernetes: where the turn of a control plane waits,
+    /// those of the machines without one wait for it.
+    fn hold_what_would_be_newer(&mut self, observation: &Observation) {
+        let version = |resource: &Resource| match resource {
+            Resource::NodeBundle(bundle) => bundle.kubernetes_version,
+            _ => None,
+        };
+        let serves_api = |key: &ResourceKey| {
+            let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
+            self.desired.resources.contains_key(&control_plane)
+        };
+        let waiting = self.waits_for.keys().filter_map(|&index| {
+            let change = &self.drafts.get(index)?.change;
+            let old = version(&observation.present(&change.key)?.resource)?;
+            let waits = serves_api(&change.key) && version(change.resource()).is_some_and(|new| new > old);
+            waits.then(|| (old, change.key.clone()))
+        });
+        let Some((oldest, waiting)) = waiting.min() else {
+            return;
+        };
+        let newer = self.drafts.iter().filter(|(_, draft)| {
+            let change = &draft.change;
+            match change.resource() {
+                Resource::NodeBundle(bundle) => {
+                    let is_newer = bundle.kubernetes_version.is_some_and(|new| new > oldest);
+                    is_newer && !is_removal(change) && !serves_api(&change.key)
+                }
+                Resource::Addon(addon) => {
+                    addon.source == Addon::BUILT_IN && matches!(change.action, Action::Update { .. })
+                }
+                _ => false,
+            }
+        });
+        let newer = newer.map(|(index, _)| (index, waiting.clone()));
+        self.hold(newer.collect());
     }
 
     /// What keeps another one of the same etcd cluster, or another control plane, from being there.

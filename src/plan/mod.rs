@@ -16,6 +16,7 @@
 mod desired;
 mod draft;
 mod etcd;
+mod even_voters;
 mod graph;
 mod ground;
 mod holding;
@@ -98,7 +99,7 @@ pub fn plan(
     rolling::connect(&mut drafts, desired, observation, now);
     let plan = Plan::assemble(cluster.clone(), desired, observation, now, drafts.into_steps())?;
     if !desired.retires_cluster {
-        report.warnings = etcd::even_voters(plan.steps(), observation);
+        report.warnings = even_voters::warnings(plan.steps(), observation);
     }
     Ok((plan, report))
 }

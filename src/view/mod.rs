@@ -37,5 +37,6 @@ mod styles;
 pub mod summary;
 mod table;
 mod trouble;
+mod waiting;
 
 pub use humane::{duration, plural, printable, size};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::groups::{self, Group, Verb};
 use super::styles::{BAD, CHANGE, FAINT, GOOD, STRONG, paint};
-use super::{plan_totals, trouble};
+use super::{plan_totals, trouble, waiting};
 use crate::ops::Planned;
 use crate::plan::PlanReport;
 
@@ -194,7 +194,7 @@ fn write_report(text: &mut String, report: &PlanReport) {
     }
     if !report.held.is_empty() {
         let _ = writeln!(text, "{}", paint(STRONG, "Waiting for what is blocked"));
-        text.push_str(&trouble::held(&report.held));
+        text.push_str(&waiting::lines(&report.held));
         text.push('\n');
     }
 }

@@ -1,4 +1,4 @@
-//! What may not be touched, what waits and what is unwell, folded: one trouble of a hundred machines is one line.
+//! What may not be touched and what is unwell, folded: one trouble of a hundred machines is one line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use keelson_provider_api::{Finding, Kind, ResourceKey};
 
 use super::groups::fold_names;
-use super::humane::{plural, printable};
+use super::humane::printable;
 use super::styles::{BAD, CHANGE, STRONG, paint};
-use crate::plan::{Held, PlanReport, Problem};
+use crate::plan::{Blocked, PlanReport, Problem};
 
 /// So many different troubles are shown; the others are counted.
-const LIMIT: usize = 12;
+pub(super) const LIMIT: usize = 12;
 
 /// One trouble of one resource.
 pub(super) struct Trouble<'a> {
@@ -74,27 +74,20 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
             help: blocked.help.as_deref(),
         })
         .collect();
-    let following: Vec<&ResourceKey> = following.iter().map(|blocked| &blocked.key).collect();
     unseen + &lines(&troubles, more) + &follows(&following) + &findings(&report.findings)
 }
 
 /// What cannot be seen because its machine cannot.
-fn follows(keys: &[&ResourceKey]) -> String {
-    let mut names_of: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
-    for key in keys {
-        names_of
-            .entry(key.kind())
-            .or_default()
-            .push(key.name().to_owned());
-    }
-    let parts: Vec<String> = names_of
+fn follows(blocked: &[&Blocked]) -> String {
+    let machines: BTreeSet<&ResourceKey> = blocked
         .iter()
-        .map(|(kind, names)| format!("{kind}/{}", fold_names(names)))
+        .filter_map(|blocked| blocked.follows.as_ref())
         .collect();
-    if parts.is_empty() {
+    if machines.is_empty() {
         return String::new();
     }
-    format!("      unseen with its machine: {}\n", parts.join(", "))
+    let (machines, with_them) = (names(machines), names(blocked.iter().map(|blocked| &blocked.key)));
+    format!("  . unseen with {machines}: {with_them}\n")
 }
 
 /// What does not work.
@@ -151,34 +144,6 @@ pub(super) fn warnings(warnings: &[Finding]) -> String {
         if let Some(help) = same.find_map(|warning| warning.help.as_deref()) {
             let _ = writeln!(text, "      {}", printable(help));
         }
-    }
-    text
-}
-
-/// What waits for something that is blocked.
-pub(super) fn held(held: &[Held]) -> String {
-    let mut verbs: BTreeMap<&ResourceKey, BTreeSet<&str>> = BTreeMap::new();
-    for waiting in held {
-        verbs.entry(&waiting.key).or_default().insert(&waiting.verb);
-    }
-    let mut groups: BTreeMap<(&str, Kind), Vec<String>> = BTreeMap::new();
-    for (key, verbs) in verbs {
-        let verb = if verbs.len() > 1 {
-            "replace"
-        } else {
-            verbs.first().copied().unwrap_or_default()
-        };
-        groups
-            .entry((verb, key.kind()))
-            .or_default()
-            .push(key.name().to_owned());
-    }
-    let mut text = String::new();
-    for ((verb, kind), names) in groups.iter().take(LIMIT) {
-        let _ = writeln!(text, "  . {verb} {kind}/{}", fold_names(names));
-    }
-    if let Some(left_out) = groups.len().checked_sub(LIMIT).filter(|&count| count > 0) {
-        let _ = writeln!(text, "    and {}", plural(left_out, "more group"));
     }
     text
 }
@@ -247,20 +212,27 @@ fn machine(key: &ResourceKey) -> &str {
 /// `node/workers-[1-3]`; where several kinds share their machines, `workers-[1-3] (machine, node)`.
 fn label(keys: &[&ResourceKey]) -> String {
     let mut machines_of: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
-    let mut names_of: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for key in keys {
         machines_of.entry(key.kind()).or_default().insert(machine(key));
+    }
+    let mut sets = machines_of.values();
+    let first = sets.next();
+    if machines_of.len() > 1 && sets.all(|set| Some(set) == first) {
+        let machines: Vec<String> = first.into_iter().flatten().map(|&name| name.to_owned()).collect();
+        let kinds: Vec<&str> = machines_of.keys().map(|kind| kind.name()).collect();
+        return format!("{} ({})", fold_names(&machines), kinds.join(", "));
+    }
+    names(keys.iter().copied())
+}
+
+/// Resources by their kinds, names folded: `node/workers-[1-3], machine/control-plane-1`.
+pub(super) fn names<'a>(keys: impl IntoIterator<Item = &'a ResourceKey>) -> String {
+    let mut names_of: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    for key in keys {
         names_of
             .entry(key.kind())
             .or_default()
             .push(key.name().to_owned());
-    }
-    let mut sets = machines_of.values();
-    let first = sets.next();
-    if names_of.len() > 1 && sets.all(|set| Some(set) == first) {
-        let machines: Vec<String> = first.into_iter().flatten().map(|&name| name.to_owned()).collect();
-        let kinds: Vec<&str> = machines_of.keys().map(|kind| kind.name()).collect();
-        return format!("{} ({})", fold_names(&machines), kinds.join(", "));
     }
     let parts: Vec<String> = names_of
         .iter()

@@ -22,10 +22,10 @@ fn files_that_are_no_specs() {
         (1, "plan"),
         (1, "validate -f nowhere/cluster.yaml"),
         (1, "validate -f folder"),
-        (1, "validate -f huge.yaml"),
+        (4, "validate -f huge.yaml"),
         (4, "validate -f binary.yaml"),
         (4, "validate -f empty.yaml"),
-        (1, "apply --yes -f huge.yaml"),
+        (4, "apply --yes -f huge.yaml"),
         (1, "status -f folder"),
     ] {
         session.run(code, arguments);
@@ -63,8 +63,8 @@ fn a_spec_on_stdin() {
     }
     let endless = vec![b'#'; 8 << 20];
     lab.run_with_input("validate -f -", &endless)
-        .expect(1, "validate")
-        .says(&["stdin is larger than"]);
+        .expect(4, "validate")
+        .says(&["it is larger than 1048576 bytes"]);
     lab.run("validate -f -").expect(4, "validate");
 }
 

@@ -130,3 +130,41 @@ fn what_a_machine_is_given_waits_while_a_member_on_it_has_to_stay() {
         assert_eq!(waits.map(|held| &held.waits_for), Some(&waits_for));
     }
 }
+
+#[test]
+fn no_worker_moves_on_before_a_control_plane_whose_turn_waits() {
+    let at = |kubernetes: &str, more: &str| {
+        desired(
+            &THREE_AND_FOUR
+                .replace("1.36.2", kubernetes)
+                .replace("replicas: 3", &format!("replicas: 3{more}")),
+        )
+    };
+    let before = World::as_desired(&at("1.35.6", ""));
+    let is_addon = |step: &String| step.starts_with("update addon");
+    let of_workers = |step: &String| step.contains("node-bundle/workers-");
+    let (plan, _) = before.plan(&at("1.36.2", ""));
+    let moves = outline(&plan);
+    assert_eq!(moves.iter().filter(|step| of_workers(step)).count(), 4);
+    assert!(moves.iter().any(is_addon), "{moves:?}");
+    // The bundle of one cannot be changed, as its machine is somebody else's by now.
+    let foreign = before.change("machine/control-plane-2", |existing| {
+        existing.owner = Owner::Other("somebody".to_owned());
+    });
+    let (plan, report) = foreign.plan(&at("1.36.2", ""));
+    let moves = outline(&plan);
+    let waiting = key("node-bundle/control-plane-2");
+    assert!(
+        !moves.iter().any(|step| of_workers(step) || is_addon(step)),
+        "{moves:?}"
+    );
+    for worker in 1..=4 {
+        let bundle = key(&format!("node-bundle/workers-{worker}"));
+        let waits = report.held.iter().find(|held| held.key == bundle);
+        assert_eq!(waits.map(|held| &held.waits_for), Some(&waiting), "{report:?}");
+    }
+    assert!(
+        moves.contains(&"update node-bundle/control-plane-1".to_owned()),
+        "{moves:?}"
+    );
+}

@@ -6,7 +6,6 @@ use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation
 
 use crate::plan::draft::Drafts;
 use crate::plan::etcd;
-use crate::plan::skew::changes_version;
 
 /// Why a machine has a link in the chain; links stand in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +64,7 @@ pub(super) fn link(
         && those(&|change| decisive(change) && is_delete(change) && !is_unhealthy(change)).is_empty();
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
-    let upgrades_to = upgrades_to(drafts, steps);
+    let upgrades_to = upgrades_to(drafts, steps, observation);
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
@@ -155,28 +154,20 @@ fn is_unhealthy(change: &Change) -> bool {
     matches!(&change.action, Action::Delete { existing } if !existing.health.is_healthy())
 }
 
-/// The version that a machine which serves now is brought to, in place or by being made anew.
-fn upgrades_to(drafts: &Drafts, steps: &[usize]) -> Option<Version> {
-    let changes = || {
-        steps
-            .iter()
-            .filter_map(|&index| drafts.get(index))
-            .map(|draft| &draft.change)
-    };
-    let bundle = |change: &Change| match change.resource() {
+/// The version that a machine which serves now is brought to, in place or by being made anew. What it gets for the first time,
+/// or has to have no longer, is no upgrade.
+fn upgrades_to(drafts: &Drafts, steps: &[usize], observation: &Observation) -> Option<Version> {
+    let bundle = |resource: &Resource| match resource {
         Resource::NodeBundle(bundle) => Some((bundle.kubernetes_version, bundle.etcd_version)),
         _ => None,
     };
-    let built = changes().find(|change| !is_delete(change) && bundle(change).is_some())?;
-    let wanted = bundle(built)?;
-    let is_upgrade = match &built.action {
-        Action::Update { differences, .. } => changes_version(differences),
-        _ => changes()
-            .filter(|change| is_delete(change))
-            .filter_map(bundle)
-            .any(|removed| removed != wanted),
-    };
-    if is_upgrade { wanted.0.or(wanted.1) } else { None }
+    let mut changes = steps.iter().filter_map(|&index| Some(&drafts.get(index)?.change));
+    let built = changes.find(|change| !is_delete(change) && bundle(change.resource()).is_some())?;
+    let (kubernetes, etcd) = bundle(built.resource())?;
+    let (old_kubernetes, old_etcd) = bundle(&observation.present(&built.key)?.resource)?;
+    let moved =
+        |old: Option<Version>, new: Option<Version>| new.filter(|&new| old.is_some_and(|old| old != new));
+    moved(old_kubernetes, kubernetes).or(moved(old_etcd, etcd))
 }
 
 fn has_member(machine: &str, observation: &Observation) -> bool {

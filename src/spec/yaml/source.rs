@@ -34,10 +34,7 @@ pub(crate) fn decode(bytes: &[u8], limit_bytes: usize) -> Result<Source<'_>, Box
     let nothing = Source("");
     let fail = |finding: Finding, source| Err(Box::new((finding, source)));
     if bytes.len() > limit_bytes {
-        let problem = format!(
-            "the file has {} bytes; a spec has at most {limit_bytes}",
-            bytes.len()
-        );
+        let problem = format!("it is larger than {limit_bytes} bytes, which is the limit of a spec");
         let finding = Finding::new(Path::default(), problem)
             .at(Mark::START)
             .help("is this the right file?");

@@ -93,7 +93,7 @@ fn a_machine_that_is_not_seen_is_told_once_with_what_follows() {
     assert_eq!(
         anstream::adapter::strip_str(&text).to_string(),
         "  ! machine/b: its state is unknown: b: it does not answer in time\n      \
-         run the command again when it can\n      \
-         unseen with its machine: node-bundle/b, etcd-member/main:b\n"
+         run the command again when it can\n  \
+         . unseen with machine/b: node-bundle/b, etcd-member/main:b\n"
     );
 }
