@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use keelson_provider_api::{Disruption, Kind, Resource};
+use keelson_provider_api::{Change, Disruption, Kind, Resource, ResourceKey};
 
 use super::groups::{Group, Verb, fold_names};
 use super::humane::{duration, plural};
@@ -67,9 +67,37 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Restart,
+    MemberReplaced,
+    MemberRemoved,
     Drain,
     Replaced,
     Removed,
+}
+
+impl Fate {
+    fn of(change: &Change) -> Self {
+        let is_member = change.key.kind() == Kind::EtcdMember;
+        match change.disruption {
+            Disruption::None | Disruption::Restart => Self::Restart,
+            Disruption::Drain => Self::Drain,
+            Disruption::Removal if change.replacement && is_member => Self::MemberReplaced,
+            Disruption::Removal if is_member => Self::MemberRemoved,
+            Disruption::Removal if change.replacement => Self::Replaced,
+            Disruption::Removal => Self::Removed,
+        }
+    }
+
+    fn words(self, has_pods: bool) -> &'static str {
+        match self {
+            Self::Restart => "components restart on",
+            Self::MemberReplaced => "etcd is made anew on",
+            Self::MemberRemoved => "etcd leaves",
+            Self::Drain => "pods move off",
+            Self::Replaced if has_pods => "pods move off and machines are replaced:",
+            Self::Replaced => "machines are replaced:",
+            Self::Removed => "removed for good:",
+        }
+    }
 }
 
 fn disruption(planned: &Planned) -> String {
@@ -79,12 +107,7 @@ fn disruption(planned: &Planned) -> String {
     let mut worst: BTreeMap<&str, Fate> = BTreeMap::new();
     for step in planned.plan.steps().iter().filter(|step| step.is_disruptive()) {
         let change = step.change();
-        let fate = match change.disruption {
-            Disruption::None | Disruption::Restart => Fate::Restart,
-            Disruption::Drain => Fate::Drain,
-            Disruption::Removal if change.replacement => Fate::Replaced,
-            Disruption::Removal => Fate::Removed,
-        };
+        let fate = Fate::of(change);
         let on = change.machine().unwrap_or_else(|| change.key.name());
         let entry = worst.entry(on).or_insert(fate);
         *entry = fate.max(*entry);
@@ -92,21 +115,16 @@ fn disruption(planned: &Planned) -> String {
     if worst.is_empty() {
         return "none".to_owned();
     }
-    let mut machines: BTreeMap<Fate, Vec<String>> = BTreeMap::new();
+    let mut machines: BTreeMap<(Fate, bool), Vec<String>> = BTreeMap::new();
     for (machine, fate) in &worst {
-        machines.entry(*fate).or_default().push((*machine).to_owned());
+        let node = ResourceKey::new(Kind::Node, *machine);
+        let has_pods = planned.observation.present(&node).is_some();
+        let names = machines.entry((*fate, has_pods && *fate == Fate::Replaced));
+        names.or_default().push((*machine).to_owned());
     }
     let mut parts: Vec<String> = machines
         .into_iter()
-        .map(|(fate, names)| {
-            let words = match fate {
-                Fate::Restart => "components restart on",
-                Fate::Drain => "pods move off",
-                Fate::Replaced => "pods move off and machines are replaced:",
-                Fate::Removed => "removed for good:",
-            };
-            format!("{words} {}", fold_names(&names))
-        })
+        .map(|((fate, has_pods), names)| format!("{} {}", fate.words(has_pods), fold_names(&names)))
         .collect();
     parts.extend(at_once(planned, &worst));
     if etcd_machines(planned)

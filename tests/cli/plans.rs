@@ -177,6 +177,22 @@ fn applied_then(edits: &[(&str, &str)]) -> Session {
 }
 
 #[test]
+fn etcd_moves_to_machines_of_its_own_and_the_machines_it_leaves_stay() {
+    let dedicated = "  etcd: { placement: { dedicated: { replicas: 3 } } }\n  nodeGroups";
+    let lab = applied_then(&[("  nodeGroups", dedicated)]).lab;
+    let told = |words: &str| {
+        let plan = lab.expect(2, "plan").stdout;
+        assert!(plan.contains(words), "{plan}");
+    };
+    told("Disruption: etcd leaves control-plane-1; etcd keeps its quorum\n");
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "plan");
+    let larger = "dedicated: { replicas: 3, machine: { type: m6i.xlarge } }";
+    lab.edit("cluster.yaml", "dedicated: { replicas: 3 }", larger);
+    told("Disruption: machines are replaced: etcd-[1-3]; etcd keeps its quorum\n");
+}
+
+#[test]
 fn blocked_plans_say_why_and_what_to_do() {
     let table: [(&str, &[(&str, &str)]); 4] = [
         ("blocked_network", &[("10.0.0.0/16", "10.8.0.0/16")]),
