@@ -4,7 +4,8 @@ use std::fmt;
 
 use keelson_provider_api::values::{InvalidText, TextValue, clip, text_value};
 
-use super::formats::{check_host_name, check_path};
+use super::hosts::check_host_name;
+use super::words::check_path;
 
 /// An `http://` or `https://` URL without user information, query or fragment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,10 +6,13 @@
 //! that is rendered from a spec.
 
 pub(crate) mod formats;
+mod hosts;
+mod keys;
 mod location;
 mod ports;
 mod schedule;
 mod store;
+mod words;
 
 pub use location::{HttpUrl, Location};
 pub use ports::PortRange;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use keelson_provider_api::values::{InvalidText, TextValue, clip, text_value};
 
-use super::formats::check_path;
+use super::words::check_path;
 
 /// The place of a cluster's keys, bundles and backups: a directory, an S3 bucket or a DigitalOcean Spaces bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
