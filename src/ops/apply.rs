@@ -1,5 +1,6 @@
 //! Makes the world what the spec says.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +36,8 @@ pub struct Applied {
     pub first_plan: Option<Plan>,
     /// How many changes were left out, because one machine alone was seen to.
     pub left_out: usize,
+    /// The machines that something was done to.
+    pub machines: BTreeSet<String>,
 }
 
 impl Applied {
@@ -127,7 +130,7 @@ impl Session {
                 approve,
             };
             let (applied, last) = Box::pin(rounds.converge(&identity, desired, first)).await?;
-            let last = Box::pin(rounds.settle(last)).await?;
+            let last = Box::pin(rounds.settle(&applied, last)).await?;
             check_works(&last)?;
             Ok(applied)
         });

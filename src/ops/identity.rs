@@ -128,6 +128,29 @@ async fn witness_of_life(store: &dyn Store, name: &ClusterName) -> Result<Option
     Ok(witness)
 }
 
+/// Makes sure that `record` is of the life that the lease tells of: by another uid everything that the cluster has would be
+/// taken for somebody else's. A lease that cannot be read says nothing here: who needs it finds out.
+pub(super) async fn check_life(store: &dyn Store, record: &ClusterRecord) -> Result<(), StoreError> {
+    let lease = lease::holder(store, &record.name).await.ok().flatten();
+    let life = lease.and_then(|lease| lease.life);
+    let Some(noted) = life.filter(|noted| *noted != record.uid) else {
+        return Ok(());
+    };
+    // Someone else may have ended that life and begun another since the record was read.
+    if read(store, &record.name).await?.as_ref() != Some(record) {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        path: path(&record.name),
+        location: store.location(),
+        problem: format!(
+            "its uid is {}, although {} says that the cluster lives with the uid {noted}",
+            record.uid,
+            lease::lease_path(&record.name)
+        ),
+    })
+}
+
 /// Changes the record of a cluster that has begun as `change` says, unless it says that already. Others may change it at the
 /// same time.
 pub(super) async fn amend(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keelson_provider_api::{ClusterIdentity, ResourceKey};
+use keelson_provider_api::{ClusterIdentity, Kind, ResourceKey};
 
 use super::apply::{Applied, Approval, Approve};
 use super::error::OperationError;
@@ -17,7 +17,7 @@ use crate::plan::{self, DesiredState, Plan, Problem};
 /// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
 const ROUND_LIMIT: u32 = 6;
 
-/// How often a cluster that does not work in the end is looked at again.
+/// How often what does not work in the end is looked at again.
 const SETTLING_LOOKS: u32 = 6;
 /// The time between two such looks.
 const SETTLING_PAUSE: Duration = Duration::from_secs(5);
@@ -47,6 +47,7 @@ impl Rounds<'_> {
             rounds: Vec::new(),
             first_plan: Some(planned.plan.clone()),
             left_out: 0,
+            machines: BTreeSet::new(),
         };
         let mut planned = planned;
         for round in 0.. {
@@ -62,6 +63,7 @@ impl Rounds<'_> {
             }
             let executed = self.execute(&planned.plan).await;
             let ended = outcome(&executed);
+            applied.machines.extend(machines(&planned.plan, &executed));
             applied.rounds.push(executed);
             ended?;
             planned = self
@@ -103,11 +105,16 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Looks again for a while as long as the cluster as a whole does not work: what was restarted just now needs a moment.
-    pub(super) async fn settle(&self, mut last: Planned) -> Result<Planned, OperationError> {
+    /// Looks again for a while as long as the cluster as a whole does not work, or a machine that something was done to: what
+    /// was restarted just now needs a moment.
+    pub(super) async fn settle(
+        &self,
+        applied: &Applied,
+        mut last: Planned,
+    ) -> Result<Planned, OperationError> {
         let session = self.session;
         for _ in 0..SETTLING_LOOKS {
-            if check_works(&last).is_ok() {
+            if check_works(&last).is_ok() && !is_unwell(applied, &last) {
                 break;
             }
             tokio::select! {
@@ -136,6 +143,26 @@ impl Rounds<'_> {
         .run()
         .await
     }
+}
+
+/// The machines of the steps that were done.
+fn machines(plan: &Plan, executed: &Executed) -> Vec<String> {
+    let done = executed.step_durations.keys();
+    let steps = done.filter_map(|&index| plan.steps().get(index));
+    steps
+        .filter_map(|step| Some(step.change().machine()?.to_owned()))
+        .collect()
+}
+
+/// True while a machine that something was done to does not work.
+fn is_unwell(applied: &Applied, last: &Planned) -> bool {
+    let resources = last.report.problems.iter();
+    let mut machines = resources.filter_map(|problem| {
+        let key = problem.resource.as_ref()?;
+        key.host()
+            .or_else(|| (key.kind() == Kind::Machine).then(|| key.name()))
+    });
+    machines.any(|machine| applied.machines.contains(machine))
 }
 
 fn outcome(executed: &Executed) -> Result<(), OperationError> {

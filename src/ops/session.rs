@@ -159,9 +159,11 @@ impl Session {
 
     /// What the state store says of the cluster, if it has begun. Its machines are where the spec looks for them.
     pub(super) async fn living(&self) -> Result<Option<ClusterRecord>, OperationError> {
-        let record = identity::read(self.store(), self.spec().name()).await?;
+        let (store, name) = (self.store(), self.spec().name());
+        let record = identity::read(store, name).await?;
         if let Some(record) = &record {
             fixed::check_place(record, self.spec())?;
+            identity::check_life(store, record).await?;
         }
         Ok(record)
     }
@@ -247,7 +249,7 @@ impl Session {
             processes: parts.processes.clone(),
         };
         let name = parts.spec.name();
-        let record = identity::read(self.store(), name).await?;
+        let record = self.living().await?;
         self.lease_beside(record.as_ref()).await?;
         let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
         let lease = Arc::new(lease);

@@ -138,10 +138,18 @@ impl Holding<'_> {
             let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
             self.desired.resources.contains_key(&control_plane)
         };
+        let served_api = |key: &ResourceKey| {
+            let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
+            observation.present(&control_plane).is_some()
+        };
         let waiting = self.waits_for.keys().filter_map(|&index| {
             let change = &self.drafts.get(index)?.change;
             let old = version(&observation.present(&change.key)?.resource)?;
-            let waits = serves_api(&change.key) && version(change.resource()).is_some_and(|new| new > old);
+            let waits = if is_removal(change) {
+                served_api(&change.key)
+            } else {
+                serves_api(&change.key) && version(change.resource()).is_some_and(|new| new > old)
+            };
             waits.then(|| (old, change.key.clone()))
         });
         let Some((oldest, waiting)) = waiting.min() else {

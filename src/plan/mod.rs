@@ -85,6 +85,7 @@ pub fn plan(
     etcd::review(&mut verdicts, desired, observation);
     stalled::review(&mut verdicts, desired, observation);
     unseen::review(&mut verdicts, observation);
+    skew::hold_back(&mut verdicts, desired, observation);
     report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);
     ordering::connect(&mut drafts, desired, observation);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{Addon, Difference, MemberPhase, NodeBundle};
 use keelson_provider_api::values::Version;
-use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::verdict::{Verdict, Verdicts};
@@ -22,12 +22,7 @@ pub(super) fn changes_version(differences: &[Difference]) -> bool {
 
 /// Blocks updates of node bundles that would break the skew policy.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
-    let control_planes: BTreeSet<&str> = desired
-        .resources
-        .keys()
-        .filter(|key| key.kind() == Kind::ControlPlane)
-        .map(ResourceKey::name)
-        .collect();
+    let control_planes = names_of_control_planes(desired);
     for (key, verdict) in verdicts
         .iter_mut()
         .filter(|(key, _)| key.kind() == Kind::NodeBundle)
@@ -52,7 +47,27 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         }
     }
     keep_older_members_away(verdicts, desired, observation);
-    hold_kubelets_back(verdicts, &control_planes, desired, observation);
+}
+
+fn names_of_control_planes(desired: &DesiredState) -> BTreeSet<&str> {
+    desired
+        .resources
+        .keys()
+        .filter(|key| key.kind() == Kind::ControlPlane)
+        .map(ResourceKey::name)
+        .collect()
+}
+
+fn control_planes_that_may_serve(observation: &Observation) -> impl Iterator<Item = &str> {
+    let serves = |observed: &Observed<Existing>| match observed {
+        Observed::Present(existing) => existing.owner == Owner::ThisCluster,
+        Observed::Unknown(_) => true,
+        Observed::Absent => false,
+    };
+    observation
+        .entries()
+        .filter(move |(key, observed)| key.kind() == Kind::ControlPlane && serves(observed))
+        .map(|(key, _)| key.name())
 }
 
 /// Blocks new machines whose etcd is of an older minor release than all members that run: etcd lets none of those join.
@@ -131,6 +146,13 @@ impl<'a> Anchor<'a> {
         self.at_least.is_none_or(|at_least| wanted > at_least)
     }
 
+    fn is_left_behind(&self, wanted: Version) -> bool {
+        let minor = |version: Version| (version.major, version.minor);
+        let next = |version: Version| (version.major, version.minor + 1);
+        self.at_least
+            .is_some_and(|at_least| minor(wanted) > next(at_least))
+    }
+
     fn block(&self, what: &str) -> Verdict {
         let (machine, version) = (self.machine, self.at_least);
         match version.filter(|_| self.is_seen) {
@@ -148,16 +170,14 @@ impl<'a> Anchor<'a> {
     }
 }
 
-/// No kubelet may be newer than an API server, nor may what comes with Kubernetes: where a control plane may not move on,
-/// or cannot be seen to have done so, none of them does.
-fn hold_kubelets_back(
-    verdicts: &mut Verdicts,
-    control_planes: &BTreeSet<&str>,
-    desired: &DesiredState,
-    observation: &Observation,
-) {
+/// No kubelet may be newer than an API server, nor may what comes with Kubernetes, and no two API servers are more than one
+/// minor release apart: where a control plane may not move on, whatever the reason, or cannot be seen to have done so, none of
+/// them does.
+pub(super) fn hold_back(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    let mut control_planes = names_of_control_planes(desired);
+    control_planes.extend(control_planes_that_may_serve(observation));
     let seen = verdicts.clone();
-    let Some(anchor) = Anchor::oldest(&seen, control_planes, observation) else {
+    let Some(anchor) = Anchor::oldest(&seen, &control_planes, observation) else {
         return;
     };
     let wanted_version = |key: &ResourceKey| kubernetes_version(&desired.resources.get(key)?.resource);
@@ -176,6 +196,13 @@ fn hold_kubelets_back(
                     && newest_wanted.is_some_and(|wanted| anchor.at_least != Some(wanted)) =>
             {
                 *verdict = anchor.block("it goes with");
+            }
+            Some(resource @ Resource::NodeBundle(_))
+                if moves
+                    && control_planes.contains(key.name())
+                    && kubernetes_version(resource).is_some_and(|wanted| anchor.is_left_behind(wanted)) =>
+            {
+                *verdict = anchor.block("its API server would be more than one minor release newer than");
             }
             Some(resource @ Resource::NodeBundle(_))
                 if moves

@@ -217,6 +217,16 @@ fn a_record_that_is_gone_with_all_that_stood_beside_it_is_damage_as_long_as_the_
 }
 
 #[test]
+fn a_record_of_another_life_than_the_lease_tells_of_is_damage() {
+    let lab = applied();
+    let record: serde_json::Value = serde_json::from_str(&lab.read(RECORD)).unwrap();
+    let uid = record["uid"].as_str().unwrap();
+    check(&lab, "another uid in the record", NONE, |lab| {
+        lab.edit(RECORD, uid, "0123456789");
+    });
+}
+
+#[test]
 fn a_first_apply_that_was_killed_before_its_spec_was_kept_can_be_destroyed() {
     let lab = applied();
     lab.edit(RECORD, "\"specIsKept\": true", "\"specIsKept\": false");

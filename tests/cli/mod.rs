@@ -15,5 +15,6 @@ mod one_node;
 mod plans;
 mod rendered;
 mod sessions;
+mod settling;
 mod signals;
 mod terminal;

@@ -76,42 +76,6 @@ fn an_only_member_is_not_replaced() {
 }
 
 #[test]
-fn an_only_member_goes_when_its_fellows_have_come() {
-    let stacked = desired("  controlPlane: { replicas: 1 }");
-    let dedicated =
-        desired("  controlPlane: { replicas: 1 }\n  etcd: { placement: { dedicated: { replicas: 3 } } }");
-    let world = World::as_desired(&stacked);
-    let (plan, report) = world.plan(&dedicated);
-    assert!(!report.is_blocked(), "{report:?}");
-    assert_eq!(report.warnings, [], "three are left");
-    let removal = "delete etcd-member/main:control-plane-1";
-    for number in [1, 2, 3] {
-        let join = format!("create etcd-member/main:etcd-{number}");
-        assert!(comes_before(&plan, &join, removal), "{:?}", outline(&plan));
-    }
-    // What a machine has to have no longer is no upgrade.
-    assert!(
-        !outline(&plan).iter().any(|step| step.contains("snapshot")),
-        "{:?}",
-        outline(&plan)
-    );
-    let silent = world.unknown("machine/etcd-2");
-    let (plan, report) = silent.plan(&dedicated);
-    assert!(
-        !outline(&plan).contains(&removal.to_owned()),
-        "{:?}",
-        outline(&plan)
-    );
-    assert!(
-        report
-            .held
-            .iter()
-            .any(|held| held.key == key("etcd-member/main:control-plane-1")),
-        "{report:?}"
-    );
-}
-
-#[test]
 fn members_do_not_change_without_a_quorum() {
     let desired = desired(THREE_AND_FOUR);
     let world = World::as_desired(&desired)

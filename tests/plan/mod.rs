@@ -4,6 +4,7 @@ mod decisions;
 mod etcd;
 mod file;
 mod holding;
+mod leaving;
 mod order;
 mod quorum;
 mod safety;

@@ -24,10 +24,14 @@ pub(super) struct Link {
     pub serves_quorum: bool,
     /// True for a machine that has, or had, an etcd member.
     pub has_member: bool,
+    /// True for a machine that a member leaves for good, which its fellows' joins come before.
+    pub gives_up_member: bool,
     /// True for a machine that stays and whose members are all down: it may be what brings a quorum back.
     pub is_down: bool,
     /// The version that it is brought to, where a turn changes it.
     pub upgrades_to: Option<Version>,
+    /// True where an API server leaves that is older than what comes or stays: nothing newer than it comes before.
+    pub takes_older_api_away: bool,
     /// These begin only when the link before is finished.
     pub gates: Vec<usize>,
     /// When these are done, the link is finished.
@@ -65,6 +69,7 @@ pub(super) fn link(
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
     let upgrades_to = upgrades_to(drafts, steps, observation);
+    let gives_up_member = !those(&|change| is_given_up(change)).is_empty();
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
@@ -82,8 +87,10 @@ pub(super) fn link(
         group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,
         has_member,
+        gives_up_member,
         is_down,
         upgrades_to: upgrades_to.filter(|_| purpose == Purpose::Turn),
+        takes_older_api_away: serves_api && builds.is_empty() && is_older(drafts, machine, observation),
         gates,
         exits: exits(drafts, steps),
         exits_without_quorum: settled(drafts, steps),
@@ -148,6 +155,26 @@ fn is_create(change: &Change) -> bool {
 
 fn is_delete(change: &Change) -> bool {
     matches!(change.action, Action::Delete { .. })
+}
+
+/// True for the removal of a member that serves, and that no other of its name follows.
+fn is_given_up(change: &Change) -> bool {
+    change.key.kind() == Kind::EtcdMember && is_delete(change) && !change.replacement && !is_unhealthy(change)
+}
+
+/// True where Kubernetes on `machine` is older than what the drafts bring to others.
+fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
+    let version = |resource: &Resource| match resource {
+        Resource::NodeBundle(bundle) => bundle.kubernetes_version,
+        _ => None,
+    };
+    let bundle = observation.present(&ResourceKey::new(Kind::NodeBundle, machine));
+    let own = bundle.and_then(|existing| version(&existing.resource));
+    let mut brought = drafts
+        .iter()
+        .filter(|(_, draft)| !is_delete(&draft.change))
+        .filter_map(|(_, draft)| version(draft.change.resource()));
+    own.is_some_and(|own| brought.any(|brought| brought > own))
 }
 
 fn is_unhealthy(change: &Change) -> bool {

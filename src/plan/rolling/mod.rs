@@ -41,7 +41,14 @@ pub(super) fn connect(
         }
     }
     // Control planes may wait for members of a dedicated etcd, never the other way round.
-    chain.sort_by_key(|link| (link.purpose, !link.has_member, !link.is_down));
+    chain.sort_by_key(|link| {
+        (
+            link.purpose,
+            link.gives_up_member,
+            !link.has_member,
+            !link.is_down,
+        )
+    });
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
     for (position, link) in chain.iter().enumerate() {
         chain[..position]
@@ -56,17 +63,20 @@ pub(super) fn connect(
             .iter()
             .for_each(|&gate| drafts.order(snapshot, gate));
     }
-    let last_upgraded = chain.iter().rfind(|link| link.upgrades_to.is_some());
+    // What comes behind it finds no API server any more that is older than itself.
+    let last_older_api = chain
+        .iter()
+        .rfind(|link| link.upgrades_to.is_some() || link.takes_older_api_away);
     for (group, links) in &lanes {
         connect_lanes(
             drafts,
             links,
             desired.rolling(group).max_unavailable,
-            last_upgraded,
+            last_older_api,
         );
     }
-    if let Some(last_upgraded) = last_upgraded {
-        order_followers(drafts, last_upgraded);
+    if let Some(last_older_api) = last_older_api {
+        order_followers(drafts, last_older_api);
     }
 }
 
@@ -94,7 +104,7 @@ fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
     }
 }
 
-fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded: Option<&Link>) {
+fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_older_api: Option<&Link>) {
     let lanes = usize::try_from(lanes).unwrap_or(usize::MAX).max(1);
     let turns: Vec<&Link> = links
         .iter()
@@ -107,7 +117,7 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded:
             .for_each(|turn| order_links(drafts, repair, turn));
     }
     for (position, link) in turns.iter().enumerate() {
-        match (position.checked_sub(lanes), last_upgraded) {
+        match (position.checked_sub(lanes), last_older_api) {
             (Some(before), _) => order_links(drafts, turns[before], link),
             (None, Some(control_plane)) => order_links(drafts, control_plane, link),
             (None, None) => {}
@@ -115,17 +125,17 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_upgraded:
     }
 }
 
-/// What must not be newer than any API server waits for the last upgraded control plane: the kubelets of new workers,
-/// and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
-fn order_followers(drafts: &mut Drafts, last_upgraded: &Link) {
-    let own: BTreeSet<usize> = last_upgraded.exits.iter().copied().collect();
+/// What must not be newer than any API server waits for the last control plane that is upgraded or leaves: the kubelets of new
+/// workers, and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
+fn order_followers(drafts: &mut Drafts, last_older_api: &Link) {
+    let own: BTreeSet<usize> = last_older_api.exits.iter().copied().collect();
     let followers: Vec<usize> = drafts
         .iter()
         .filter(|(index, draft)| !own.contains(index) && follows_upgrade(drafts, &draft.change))
         .map(|(index, _)| index)
         .collect();
     for follower in followers {
-        for &exit in &last_upgraded.exits {
+        for &exit in &last_older_api.exits {
             drafts.order(exit, follower);
         }
     }

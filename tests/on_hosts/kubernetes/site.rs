@@ -52,6 +52,8 @@ impl Site {
         let assets = skip_without_kubernetes(test).unwrap()?;
         let options = LabOptions {
             hosts: names.iter().map(|name| HostOptions::named(*name)).collect(),
+            // Longer than any of these tests may take (`.config/nextest.toml`).
+            lifetime: Duration::from_secs(75 * 60),
             ..LabOptions::with_hosts(0)
         };
         let desk = Desk::of(test, &options)?;
