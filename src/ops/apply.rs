@@ -107,7 +107,7 @@ impl Session {
                 .await?;
             check_saved(saved, &first)?;
             self.preflight(&mut first).await;
-            if !first.report.findings.is_empty() || first.begins_without_a_machine() {
+            if !first.report.findings.is_empty() || first.begins_incomplete() {
                 return Err(OperationError::Refused(Box::new(first.report)));
             }
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {

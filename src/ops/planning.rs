@@ -38,13 +38,10 @@ pub struct Forecast {
 }
 
 impl Planned {
-    /// True for a cluster of which nothing is there yet, and one of whose machines nothing may be done to: a host that does not
-    /// answer, or belongs to someone else. What lives goes on without it; what is only begun would stand half-done on the
-    /// others, so an apply begins nothing.
-    pub fn begins_without_a_machine(&self) -> bool {
-        let mut blocked = self.report.blocked.iter();
-        blocked.any(|blocked| blocked.key.kind() == Kind::Machine)
-            && self.observation.owned().next().is_none()
+    /// True for a cluster of which nothing is there yet, and part of which cannot be made: a host does not answer, or somebody
+    /// else has a name. What lives goes on without it; what is only begun would stand half-done, so an apply begins nothing.
+    pub fn begins_incomplete(&self) -> bool {
+        !self.report.blocked.is_empty() && self.observation.owned().next().is_none()
     }
 }
 

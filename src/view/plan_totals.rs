@@ -54,10 +54,8 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
     .map(|(number, words)| format!("{number} {words}"))
     .collect();
     let _ = writeln!(text, "{plan} {}", counts.join(", "));
-    if planned.begins_without_a_machine() && !planned.plan.retires_cluster() {
-        text.push_str(
-            "      nothing of it is begun before all machines can be: half a cluster helps nobody\n",
-        );
+    if planned.begins_incomplete() && !planned.plan.retires_cluster() {
+        text.push_str("      nothing of it is begun before all of it can be: half a cluster helps nobody\n");
     }
     let _ = writeln!(text, "{} {}", paint(STRONG, "Disruption:"), disruption(planned));
     let _ = writeln!(text, "{} {}", paint(STRONG, "Time:"), time(planned));

@@ -227,6 +227,21 @@ fn a_record_of_another_life_than_the_lease_tells_of_is_damage() {
 }
 
 #[test]
+fn a_state_store_that_is_lost_whole_leads_to_no_second_cluster() {
+    let lab = applied();
+    std::fs::remove_dir_all(lab.path(RECORD).parent().unwrap()).unwrap();
+    let world = lab.read(WORLD);
+    let plan = lab.expect(3, "plan").stdout;
+    assert!(
+        plan.contains("it exists and belongs to cluster prod.example.com"),
+        "{plan}"
+    );
+    lab.expect(3, "apply --yes --progress none");
+    assert_eq!(lab.read(WORLD), world, "nothing was begun beside it");
+    assert!(!lab.path(RECORD).exists());
+}
+
+#[test]
 fn a_first_apply_that_was_killed_before_its_spec_was_kept_can_be_destroyed() {
     let lab = applied();
     lab.edit(RECORD, "\"specIsKept\": true", "\"specIsKept\": false");

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::Kind;
-use keelson_provider_api::{ClusterIdentity, Existing, KindObservation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{
+    ClusterIdentity, ClusterUid, Existing, KindObservation, Observed, Resource, ResourceKey,
+};
 
 use super::update::lives_on_disk;
 use super::{Holder, Thing, World};
@@ -19,8 +21,12 @@ impl World {
         now: Timestamp,
     ) -> KindObservation {
         let mut seen = KindObservation::default();
-        let nobody = Holder::Other(String::new());
-        let holder = Holder::of(cluster).unwrap_or(nobody);
+        // A life that has not begun has nothing, and sees what another one of its name has.
+        let before_the_first = || Holder::Cluster {
+            name: cluster.name.clone(),
+            uid: ClusterUid::new(""),
+        };
+        let holder = Holder::of(cluster).unwrap_or_else(before_the_first);
         for thing in self.visible(kind, now).filter(|thing| thing.holder == holder) {
             let observed = self.observed(cluster, thing, now);
             seen.found.entry(thing.key.clone()).or_insert(observed);
