@@ -219,9 +219,11 @@ impl<'a> Scene<'a> {
                     after.count(voter.service == Service::In && !is_own);
                 }
             }
-            // An only member has no quorum to keep: it may restart, but its data may not be removed.
-            let alone_and_stays = before.voters == 1 && !self.removes();
-            if alone_and_stays || after.has_quorum() {
+            // One or two members cannot keep a quorum while one of them restarts, whatever is waited for: an only one may
+            // restart, and one of two that both answer, but no data may be removed.
+            let both_answer = before.voters == 2 && before.healthy_voters == 2;
+            let has_none_to_keep = (before.voters == 1 || both_answer) && !self.removes();
+            if has_none_to_keep || after.has_quorum() {
                 continue;
             }
             return Err(Refusal(if before.has_quorum() {

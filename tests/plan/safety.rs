@@ -212,6 +212,34 @@ fn an_only_control_plane_may_restart() {
 }
 
 #[test]
+fn one_of_two_members_may_restart_while_both_answer() {
+    let with = |pods: u32| desired(&format!("{THREE_AND_FOUR}\n  kubelet: {{ maxPods: {pods} }}"));
+    // The third is still to come.
+    let two = World::as_desired(&with(110))
+        .without("etcd-member/main:control-plane-3")
+        .without("node-bundle/control-plane-3");
+    let (plan, _) = two.plan(&with(120));
+    let restart = "update node-bundle/control-plane-1";
+    let other = "etcd-member/main:control-plane-2";
+    let table = [
+        ("both answer", restart, two.clone(), None),
+        (
+            "the other does not",
+            restart,
+            two.clone().sick(other),
+            Some("quorum"),
+        ),
+        (
+            "the other cannot be seen",
+            restart,
+            two.clone().unknown(other),
+            Some("quorum"),
+        ),
+    ];
+    check(&plan, table);
+}
+
+#[test]
 fn a_cluster_that_ends_needs_no_quorum() {
     let world = World::as_desired(&desired(THREE_AND_FOUR)).sick("etcd-member/main:control-plane-1");
     let (plan, _) = world.plan(&DesiredState::nothing());

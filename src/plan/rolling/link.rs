@@ -79,7 +79,7 @@ pub(super) fn link(
         (true, _) => return None,
         // What is down takes nothing down, and others may need it.
         (false, false) if is_down && upgrades_to.is_none() => (Purpose::Repair, disruptive),
-        (false, false) => (Purpose::Turn, disruptive),
+        (false, false) => (Purpose::Turn, [disruptive, joins].concat()),
         (false, true) => (Purpose::Departure, disruptive),
     };
     Some(Link {
