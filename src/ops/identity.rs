@@ -9,7 +9,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, Sto
 use serde::{Deserialize, Serialize};
 
 use super::assets;
-use crate::execute::lease;
+use crate::execute::{LeaseRecord, lease};
 use crate::pki::kept_paths;
 
 /// A cluster's entry in the state store: `<cluster>/cluster.json`.
@@ -128,12 +128,14 @@ async fn witness_of_life(store: &dyn Store, name: &ClusterName) -> Result<Option
     Ok(witness)
 }
 
-/// Makes sure that `record` is of the life that the lease tells of: by another uid everything that the cluster has would be
-/// taken for somebody else's. A lease that cannot be read says nothing here: who needs it finds out.
-pub(super) async fn check_life(store: &dyn Store, record: &ClusterRecord) -> Result<(), StoreError> {
-    let lease = lease::holder(store, &record.name).await.ok().flatten();
-    let life = lease.and_then(|lease| lease.life);
-    let Some(noted) = life.filter(|noted| *noted != record.uid) else {
+/// Makes sure that `record` is of the life that `lease` tells of: by another uid everything that the cluster has would be taken
+/// for somebody else's.
+pub(super) async fn check_life(
+    store: &dyn Store,
+    record: &ClusterRecord,
+    lease: &LeaseRecord,
+) -> Result<(), StoreError> {
+    let Some(noted) = lease.life.as_ref().filter(|noted| **noted != record.uid) else {
         return Ok(());
     };
     // Someone else may have ended that life and begun another since the record was read.

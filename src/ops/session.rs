@@ -163,7 +163,6 @@ impl Session {
         let record = identity::read(store, name).await?;
         if let Some(record) = &record {
             fixed::check_place(record, self.spec())?;
-            identity::check_life(store, record).await?;
         }
         Ok(record)
     }
@@ -179,14 +178,18 @@ impl Session {
     /// # Errors
     /// [`OperationError::NoCluster`] when it has none yet.
     pub(super) async fn existing_identity(&self) -> Result<ClusterIdentity, OperationError> {
-        let identity = self.identity().await?;
-        if identity.uid.is_none() {
+        let name = self.spec().name();
+        let Some(record) = self.living().await? else {
             return Err(OperationError::NoCluster {
-                name: identity.name,
+                name: name.clone(),
                 location: self.store().location(),
             });
+        };
+        // Who needs the lease itself finds out that it cannot be read.
+        if let Ok(Some(lease)) = lease::holder(self.store(), name).await {
+            identity::check_life(self.store(), &record, &lease).await?;
         }
-        Ok(identity)
+        Ok(identity::identity(name, Some(&record)))
     }
 
     /// Makes sure that the state store still has the authorities and keys that the cluster began with.
@@ -198,8 +201,9 @@ impl Session {
     }
 
     /// The lease as it is stored; none before the first apply. The record of a cluster is written under the lease, and no
-    /// lease is ever deleted: a cluster with a record and no lease is a damaged store. `record` was read before: it may be
-    /// that someone else is writing the lease, and then the record, just now.
+    /// lease is ever deleted: a cluster with a record and no lease is a damaged store, and so is one whose record and lease
+    /// tell of different lives. `record` was read before: it may be that someone else is writing the lease, and then the
+    /// record, just now.
     pub(super) async fn lease_beside(
         &self,
         record: Option<&ClusterRecord>,
@@ -209,6 +213,9 @@ impl Session {
         if stored.is_none() && record.is_some() {
             let why = format!("{} is there", identity::path(name));
             return Err(lease::missing(store, name, &why));
+        }
+        if let (Some(record), Some(lease)) = (record, &stored) {
+            identity::check_life(store, record, lease).await?;
         }
         Ok(stored)
     }

@@ -138,7 +138,7 @@ impl Holding<'_> {
             let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
             self.desired.resources.contains_key(&control_plane)
         };
-        let served_api = |key: &ResourceKey| {
+        let has_one_now = |key: &ResourceKey| {
             let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
             observation.present(&control_plane).is_some()
         };
@@ -146,7 +146,7 @@ impl Holding<'_> {
             let change = &self.drafts.get(index)?.change;
             let old = version(&observation.present(&change.key)?.resource)?;
             let waits = if is_removal(change) {
-                served_api(&change.key)
+                has_one_now(&change.key)
             } else {
                 serves_api(&change.key) && version(change.resource()).is_some_and(|new| new > old)
             };

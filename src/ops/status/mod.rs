@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::error::OperationError;
 use super::session::Session;
+use crate::execute::lease::lease_path;
 use crate::execute::{Interrupt, LeaseRecord, Reporter};
 use crate::plan::Problem;
 
@@ -146,6 +147,11 @@ pub struct SnapshotStatus {
     pub purpose: String,
 }
 
+/// True where nothing but the lease is damaged, which looking does not need.
+fn is_of_lease(damage: &StoreError, cluster: &ClusterName) -> bool {
+    matches!(damage, StoreError::Damaged { path, .. } if *path == lease_path(cluster))
+}
+
 impl Session {
     /// Looks at the world and says how the cluster is doing. A lease that cannot be read is one of its problems.
     ///
@@ -160,7 +166,7 @@ impl Session {
         let (record, planned) = self.drive(looking).await?;
         let (held, damage) = match self.lease_beside(record.as_ref()).await {
             Ok(held) => (held, None),
-            Err(damage @ StoreError::Damaged { .. }) => (None, Some(damage)),
+            Err(damage) if is_of_lease(&damage, self.spec().name()) => (None, Some(damage)),
             Err(error) => return Err(error.into()),
         };
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());

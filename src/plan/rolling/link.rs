@@ -16,16 +16,25 @@ pub(super) enum Purpose {
     Departure,
 }
 
+/// Where a link stands in the chain, the first field first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    purpose: Purpose,
+    /// A member leaves for good when its fellows have joined.
+    gives_up_member: bool,
+    /// Control planes may wait for members of a dedicated etcd, never the other way round.
+    has_no_member: bool,
+    is_up: bool,
+}
+
 /// What happens to one machine, as far as others have to wait for it.
 pub(super) struct Link {
     pub purpose: Purpose,
+    /// Its place among others in the chain.
+    pub rank: Rank,
     pub group: String,
     /// True for an etcd member or a control plane.
     pub serves_quorum: bool,
-    /// True for a machine that has, or had, an etcd member.
-    pub has_member: bool,
-    /// True for a machine that a member leaves for good, which its fellows' joins come before.
-    pub gives_up_member: bool,
     /// True for a machine that stays and whose members are all down: it may be what brings a quorum back.
     pub is_down: bool,
     /// The version that it is brought to, where a turn changes it.
@@ -84,10 +93,14 @@ pub(super) fn link(
     };
     Some(Link {
         purpose,
+        rank: Rank {
+            purpose,
+            gives_up_member,
+            has_no_member: !has_member,
+            is_up: !is_down,
+        },
         group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,
-        has_member,
-        gives_up_member,
         is_down,
         upgrades_to: upgrades_to.filter(|_| purpose == Purpose::Turn),
         takes_older_api_away: serves_api && builds.is_empty() && is_older(drafts, machine, observation),

@@ -40,15 +40,7 @@ pub(super) fn connect(
             lanes.entry(link.group.clone()).or_default().push(link);
         }
     }
-    // Control planes may wait for members of a dedicated etcd, never the other way round.
-    chain.sort_by_key(|link| {
-        (
-            link.purpose,
-            link.gives_up_member,
-            !link.has_member,
-            !link.is_down,
-        )
-    });
+    chain.sort_by_key(|link| link.rank);
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
     for (position, link) in chain.iter().enumerate() {
         chain[..position]
