@@ -255,7 +255,7 @@ pub struct SimulatedProvider {
     pub like: Family,
     /// The number from which latencies and faults are drawn: the same one gives the same run.
     pub seed: u64,
-    /// How many of a hundred calls fail.
+    /// How many of a hundred calls go wrong. Where any do, up to two machines are lost as well, to be made anew.
     #[schemars(range(max = 90))]
     pub faults: u8,
     /// Virtual seconds that pass in a real one; 0 for as fast as possible.

@@ -81,8 +81,7 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
         );
     }
     if snapshots.schedule.is_some() && matches!(spec.provider, Provider::Ssh(_)) {
-        let problem =
-            "this version takes no snapshots by itself, only before it changes etcd's version or membership";
+        let problem = "this version takes no snapshots by itself, only before an upgrade";
         found.warn(
             Finding::new(path.then("schedule"), problem)
                 .help("take them yourself, with `etcdctl snapshot save` from a timer of your own"),

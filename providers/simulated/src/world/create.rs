@@ -185,13 +185,20 @@ impl World {
         for reference in resource.references() {
             let found = self.things.get(&call.holder, &reference);
             if found.is_none_or(|thing| self.host_of(thing).is_err()) {
-                return Err(
-                    permanent(format!("dependency violation: {reference} does not exist"))
-                        .with_help(format!("{reference} has to exist before {}", call.key())),
-                );
+                return Err(self.without(call, &reference));
             }
         }
         Ok(())
+    }
+
+    fn without(&self, call: &Call<'_>, reference: &ResourceKey) -> ProviderError {
+        let machine = reference.host().map(|host| ResourceKey::new(Kind::Machine, host));
+        match machine.filter(|machine| self.things.get(&call.holder, machine).is_none()) {
+            Some(machine) => permanent(format!("{machine} is gone, and {reference} with it"))
+                .with_help("run the command again, which makes it anew"),
+            None => permanent(format!("dependency violation: {reference} does not exist"))
+                .with_help(format!("{reference} has to exist before {}", call.key())),
+        }
     }
 
     /// The effects of a create that nothing stands against, kind by kind.
