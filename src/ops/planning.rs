@@ -41,7 +41,8 @@ impl Planned {
     /// True for a cluster of which nothing is there yet, and part of which cannot be made: a host does not answer, or somebody
     /// else has a name. What lives goes on without it; what is only begun would stand half-done, so an apply begins nothing.
     pub fn begins_incomplete(&self) -> bool {
-        !self.report.blocked.is_empty() && self.observation.owned().next().is_none()
+        let has_begun = self.observation.owned().next().is_some() || !self.desired.etcd_with_data.is_empty();
+        !has_begun && !self.report.blocked.is_empty()
     }
 }
 

@@ -120,8 +120,10 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         );
         let removes = matches!(verdict, Verdict::Replace { .. } | Verdict::Delete { .. });
         let votes = member_votes(seen);
-        // It leaves after those that come, and stays where one of them cannot.
-        let is_succeeded = matches!(verdict, Verdict::Delete { .. }) && growing.contains(&member.cluster);
+        // It leaves after those that come, and stays where one of them cannot, or where one machine alone is seen to.
+        let is_succeeded = matches!(verdict, Verdict::Delete { .. })
+            && growing.contains(&member.cluster)
+            && desired.only.is_none();
         if removes && !wanted_clusters.contains(member.cluster.as_str()) {
             *verdict = Verdict::blocked(
                 format!(

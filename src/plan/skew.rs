@@ -23,6 +23,7 @@ pub(super) fn changes_version(differences: &[Difference]) -> bool {
 /// Blocks updates of node bundles that would break the skew policy.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     let control_planes = names_of_control_planes(desired);
+    let leaving = oldest_that_leaves(&control_planes, observation);
     for (key, verdict) in verdicts
         .iter_mut()
         .filter(|(key, _)| key.kind() == Kind::NodeBundle)
@@ -44,9 +45,40 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         let serves_api = control_planes.contains(key.name());
         if let Some(problem) = problem(actual, wanted, serves_api) {
             *verdict = problem;
+        } else if serves_api
+            && let (Some((machine, version)), Some(wanted)) = (leaving, wanted.kubernetes_version)
+            && actual.kubernetes_version != Some(wanted)
+            && (wanted.major, wanted.minor) > (version.major, version.minor + 1)
+        {
+            *verdict = Verdict::blocked(
+                format!(
+                    "its API server would be more than one minor release newer than the API server of {machine}, \
+                     which is {version}"
+                ),
+                format!("it goes on when {machine} has left"),
+            );
         }
     }
     keep_older_members_away(verdicts, desired, observation);
+}
+
+/// The oldest of the control planes that are not wanted any more. They leave last, and serve until then.
+fn oldest_that_leaves<'a>(
+    wanted: &BTreeSet<&str>,
+    observation: &'a Observation,
+) -> Option<(&'a str, Version)> {
+    observation
+        .owned_of(Kind::ControlPlane)
+        .filter(|(key, _)| !wanted.contains(key.name()))
+        .filter_map(|(key, _)| {
+            let bundle = ResourceKey::new(Kind::NodeBundle, key.name());
+            Some((key.name(), seen_version(observation, &bundle)?))
+        })
+        .min_by_key(|(_, version)| *version)
+}
+
+fn seen_version(observation: &Observation, bundle: &ResourceKey) -> Option<Version> {
+    kubernetes_version(&observation.present(bundle)?.resource)
 }
 
 fn names_of_control_planes(desired: &DesiredState) -> BTreeSet<&str> {
@@ -200,7 +232,9 @@ pub(super) fn hold_back(verdicts: &mut Verdicts, desired: &DesiredState, observa
             Some(resource @ Resource::NodeBundle(_))
                 if moves
                     && control_planes.contains(key.name())
-                    && kubernetes_version(resource).is_some_and(|wanted| anchor.is_left_behind(wanted)) =>
+                    && kubernetes_version(resource).is_some_and(|wanted| {
+                        seen_version(observation, key) != Some(wanted) && anchor.is_left_behind(wanted)
+                    }) =>
             {
                 *verdict = anchor.block("its API server would be more than one minor release newer than");
             }

@@ -159,3 +159,41 @@ fn api_servers_stay_within_a_minor_release_of_one_that_has_to_wait() {
         );
     }
 }
+
+#[test]
+fn an_only_member_stays_where_one_machine_alone_is_seen_to() {
+    let stacked = desired("  controlPlane: { replicas: 1 }");
+    let mut wanted =
+        desired("  controlPlane: { replicas: 1 }\n  etcd: { placement: { dedicated: { replicas: 3 } } }");
+    wanted.only = Some("control-plane-1".to_owned());
+    let (plan, _) = World::as_desired(&stacked).plan(&wanted);
+    let removal = "delete etcd-member/main:control-plane-1".to_owned();
+    assert!(!outline(&plan).contains(&removal), "{:?}", outline(&plan));
+}
+
+#[test]
+fn api_servers_wait_for_an_older_one_that_leaves() {
+    let upgraded = World::as_desired(&cluster(3, "1.36.2", "s-2vcpu-4gb"));
+    let world = [1, 2, 3].into_iter().fold(
+        World::as_desired(&cluster(5, "1.35.6", "s-2vcpu-4gb")),
+        |world, number| world.with(&format!("node-bundle/control-plane-{number}"), &upgraded),
+    );
+    let (plan, report) = world.plan(&cluster(3, "1.37.0", "s-2vcpu-4gb"));
+    let bundle = key("node-bundle/control-plane-1");
+    let blocked = report
+        .blocked
+        .iter()
+        .find(|blocked| blocked.key == bundle)
+        .unwrap();
+    assert!(
+        blocked
+            .reason
+            .contains("than the API server of control-plane-4, which is 1.35.6"),
+        "{blocked:?}"
+    );
+    assert!(
+        outline(&plan).contains(&"delete control-plane/control-plane-4".to_owned()),
+        "{:?}",
+        outline(&plan)
+    );
+}
