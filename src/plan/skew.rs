@@ -203,8 +203,8 @@ impl<'a> Anchor<'a> {
 }
 
 /// No kubelet may be newer than an API server, nor may what comes with Kubernetes, and no two API servers are more than one
-/// minor release apart: where a control plane may not move on, whatever the reason, or cannot be seen to have done so, none of
-/// them does.
+/// minor release apart: where a control plane may not move on, whatever the reason, none of them does; nor where it cannot be
+/// seen to have done so, as far as its version can be told.
 pub(super) fn hold_back(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     let mut control_planes = names_of_control_planes(desired);
     control_planes.extend(control_planes_that_may_serve(observation));
