@@ -55,7 +55,12 @@ pub(super) fn read(log: &Path) -> Result<Option<End>, WorldLogError> {
     };
     let text = match std::fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return match path.symlink_metadata() {
+                Ok(_) => Err(damaged("it is a link that leads nowhere".to_owned())),
+                Err(_) => Ok(None),
+            };
+        }
         Err(error) => return Err(unavailable("read", &path)(error)),
     };
     let end: End = serde_json::from_slice(&text).map_err(|problem| damaged(problem.to_string()))?;

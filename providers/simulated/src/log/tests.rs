@@ -193,6 +193,10 @@ async fn a_damaged_end_beside_a_whole_log_is_removed_and_nothing_is_lost() {
     assert!(error.help().contains("or remove it"), "{}", error.help());
     assert_eq!(fs::read_to_string(&end).unwrap(), "{");
     fs::remove_file(&end).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &end).unwrap();
+    let error = SimulatedWorld::open(&directory.path().join("world"), options()).unwrap_err();
+    assert!(error.to_string().contains("a link that leads nowhere"), "{error}");
+    fs::remove_file(&end).unwrap();
     let fixture = Fixture::over(open(&directory));
     assert_eq!(fixture.observe(Kind::Machine, &[]).await.len(), 3);
 }
