@@ -10,6 +10,7 @@ use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::ground::Grounds;
 use super::report::Held;
+use super::skew::{kubernetes_version, seen_version};
 use super::verdict::{Verdicts, is_blocked};
 
 /// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, and whatever
@@ -130,10 +131,6 @@ impl Holding<'_> {
     /// No kubelet may be newer than an API server, nor may what comes with Kubernetes: where the turn of a control plane waits,
     /// those of the machines without one wait for it.
     fn hold_what_would_be_newer(&mut self, observation: &Observation) {
-        let version = |resource: &Resource| match resource {
-            Resource::NodeBundle(bundle) => bundle.kubernetes_version,
-            _ => None,
-        };
         let serves_api = |key: &ResourceKey| {
             let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
             self.desired.resources.contains_key(&control_plane)
@@ -144,11 +141,11 @@ impl Holding<'_> {
         };
         let waiting = self.waits_for.keys().filter_map(|&index| {
             let change = &self.drafts.get(index)?.change;
-            let old = version(&observation.present(&change.key)?.resource)?;
+            let old = seen_version(observation, &change.key)?;
             let waits = if is_removal(change) {
                 has_one_now(&change.key)
             } else {
-                serves_api(&change.key) && version(change.resource()).is_some_and(|new| new > old)
+                serves_api(&change.key) && kubernetes_version(change.resource()).is_some_and(|new| new > old)
             };
             waits.then(|| (old, change.key.clone()))
         });

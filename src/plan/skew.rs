@@ -77,7 +77,8 @@ fn oldest_that_leaves<'a>(
         .min_by_key(|(_, version)| *version)
 }
 
-fn seen_version(observation: &Observation, bundle: &ResourceKey) -> Option<Version> {
+/// The version of Kubernetes in the node bundle `bundle` as it was seen.
+pub(super) fn seen_version(observation: &Observation, bundle: &ResourceKey) -> Option<Version> {
     kubernetes_version(&observation.present(bundle)?.resource)
 }
 
@@ -250,7 +251,8 @@ pub(super) fn hold_back(verdicts: &mut Verdicts, desired: &DesiredState, observa
     }
 }
 
-fn kubernetes_version(resource: &Resource) -> Option<Version> {
+/// The version of Kubernetes that a node bundle brings; nothing for any other resource.
+pub(super) fn kubernetes_version(resource: &Resource) -> Option<Version> {
     bundle(resource)?.kubernetes_version
 }
 

@@ -1,5 +1,8 @@
 //! What leaves for good, and what has to come before it or after it.
 
+use keelson::plan::{Blocked, PlanReport};
+use keelson_provider_api::ResourceKey;
+
 use super::world::{World, comes_before, desired, key, outline};
 
 #[test]
@@ -69,6 +72,12 @@ fn members_leave_when_their_fellows_have_come_also_where_those_restart_another()
     }
 }
 
+/// Why nothing may be done to `key`.
+fn blocked<'a>(report: &'a PlanReport, key: &ResourceKey) -> &'a Blocked {
+    let mut blocked = report.blocked.iter();
+    blocked.find(|blocked| blocked.key == *key).unwrap()
+}
+
 /// So many control planes and two workers.
 fn cluster(replicas: u32, kubernetes: &str, machine: &str) -> keelson::plan::DesiredState {
     desired(&format!(
@@ -114,11 +123,7 @@ fn no_worker_moves_on_while_an_only_control_plane_has_to_stay() {
     let (plan, report) = world.plan(&of("1.36.2", "s-4vcpu-8gb"));
     assert_eq!(outline(&plan), [""; 0]);
     let worker = key("node-bundle/workers-1");
-    let blocked = report
-        .blocked
-        .iter()
-        .find(|blocked| blocked.key == worker)
-        .unwrap();
+    let blocked = blocked(&report, &worker);
     assert!(
         blocked
             .reason
@@ -141,11 +146,7 @@ fn api_servers_stay_within_a_minor_release_of_one_that_has_to_wait() {
     for machine in ["s-2vcpu-4gb", "s-4vcpu-8gb"] {
         let (plan, report) = world.plan(&of("1.37.0", machine));
         let bundle = key("node-bundle/control-plane-1");
-        let blocked = report
-            .blocked
-            .iter()
-            .find(|blocked| blocked.key == bundle)
-            .unwrap();
+        let blocked = blocked(&report, &bundle);
         assert!(
             blocked
                 .reason
@@ -180,11 +181,7 @@ fn api_servers_wait_for_an_older_one_that_leaves() {
     );
     let (plan, report) = world.plan(&cluster(3, "1.37.0", "s-2vcpu-4gb"));
     let bundle = key("node-bundle/control-plane-1");
-    let blocked = report
-        .blocked
-        .iter()
-        .find(|blocked| blocked.key == bundle)
-        .unwrap();
+    let blocked = blocked(&report, &bundle);
     assert!(
         blocked
             .reason

@@ -6,6 +6,7 @@ use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation
 
 use crate::plan::draft::Drafts;
 use crate::plan::etcd;
+use crate::plan::skew::{kubernetes_version, seen_version};
 
 /// Why a machine has a link in the chain; links stand in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,16 +178,11 @@ fn is_given_up(change: &Change) -> bool {
 
 /// True where Kubernetes on `machine` is older than what the drafts bring to others.
 fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
-    let version = |resource: &Resource| match resource {
-        Resource::NodeBundle(bundle) => bundle.kubernetes_version,
-        _ => None,
-    };
-    let bundle = observation.present(&ResourceKey::new(Kind::NodeBundle, machine));
-    let own = bundle.and_then(|existing| version(&existing.resource));
+    let own = seen_version(observation, &ResourceKey::new(Kind::NodeBundle, machine));
     let mut brought = drafts
         .iter()
         .filter(|(_, draft)| !is_delete(&draft.change))
-        .filter_map(|(_, draft)| version(draft.change.resource()));
+        .filter_map(|(_, draft)| kubernetes_version(draft.change.resource()));
     own.is_some_and(|own| brought.any(|brought| brought > own))
 }
 
