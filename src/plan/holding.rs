@@ -1,44 +1,49 @@
 //! The steps that have to wait for something that is blocked.
 
+use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::kinds::Addon;
-use keelson_provider_api::{Action, Change, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 
+use super::api_servers::{ApiServers, Course, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::ground::Grounds;
 use super::report::Held;
-use super::skew::{kubernetes_version, seen_version};
 use super::verdict::{Verdicts, is_blocked};
 
-/// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, and whatever
-/// needs those. A removal whose build waits waits as well: nothing is taken down that cannot be put up again.
+/// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, or that would
+/// be too new for an API server, and whatever needs those. A removal whose build waits waits as well: nothing is taken down
+/// that cannot be put up again.
 pub(super) fn hold_back(
     drafts: &mut Drafts,
     verdicts: &Verdicts,
     desired: &DesiredState,
     observation: &Observation,
 ) -> Vec<Held> {
-    if !verdicts.keys().any(|key| is_blocked(verdicts, key)) {
-        return Vec::new();
-    }
     let mut holding = Holding {
         drafts,
         verdicts,
         desired,
-        followers: followers(drafts),
+        followers: OnceCell::new(),
         waits_for: BTreeMap::new(),
     };
-    holding.hold_needs();
-    holding.hold_grounds(observation);
+    let is_anything_blocked = verdicts.keys().any(|key| is_blocked(verdicts, key));
+    if is_anything_blocked {
+        holding.hold_needs();
+        holding.hold_grounds(observation);
+    }
     if !desired.retires_cluster {
-        holding.hold_what_is_given_to_machines(observation);
-        holding.hold_departures(observation);
-        holding.hold_what_would_be_newer(observation);
+        if is_anything_blocked {
+            holding.hold_what_is_given_to_machines(observation);
+        }
+        holding.hold_until_all_fits(observation);
     }
     let waits_for = holding.waits_for;
+    if waits_for.is_empty() {
+        return Vec::new();
+    }
     let held = waits_for.iter().filter_map(|(&index, blocker)| {
         let change = &drafts.get(index)?.change;
         Some(Held {
@@ -56,8 +61,8 @@ struct Holding<'a> {
     drafts: &'a Drafts,
     verdicts: &'a Verdicts,
     desired: &'a DesiredState,
-    /// The drafts that come right after each.
-    followers: BTreeMap<usize, BTreeSet<usize>>,
+    /// The drafts that come right after each; asked for only where one is held.
+    followers: OnceCell<BTreeMap<usize, BTreeSet<usize>>>,
     /// What each held draft waits for.
     waits_for: BTreeMap<usize, ResourceKey>,
 }
@@ -128,45 +133,43 @@ impl Holding<'_> {
         self.hold(leaving.collect());
     }
 
-    /// No kubelet may be newer than an API server, nor may what comes with Kubernetes: where the turn of a control plane waits,
-    /// those of the machines without one wait for it.
-    fn hold_what_would_be_newer(&mut self, observation: &Observation) {
-        let serves_api = |key: &ResourceKey| {
-            let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
-            self.desired.resources.contains_key(&control_plane)
-        };
-        let has_one_now = |key: &ResourceKey| {
-            let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
-            observation.present(&control_plane).is_some()
-        };
-        let waiting = self.waits_for.keys().filter_map(|&index| {
-            let change = &self.drafts.get(index)?.change;
-            let old = seen_version(observation, &change.key)?;
-            let waits = if is_removal(change) {
-                has_one_now(&change.key)
-            } else {
-                serves_api(&change.key) && kubernetes_version(change.resource()).is_some_and(|new| new > old)
-            };
-            waits.then(|| (old, change.key.clone()))
+    /// Holds departures, and what is too new for an API server, until neither holds anything more: an API server whose departure
+    /// waits stays, and a new one that waits is missing.
+    fn hold_until_all_fits(&mut self, observation: &Observation) {
+        let api_servers = ApiServers::of(self.desired, observation);
+        let mut before = None;
+        while before != Some(self.waits_for.len()) {
+            before = Some(self.waits_for.len());
+            self.hold_departures(observation);
+            self.hold_what_is_too_new(&api_servers);
+        }
+    }
+
+    fn hold_what_is_too_new(&mut self, api_servers: &ApiServers<'_>) {
+        let floors = api_servers
+            .floors(|machine| Course::of(machine, self.drafts, |index| self.is_carried_out(index)));
+        let too_new = self.drafts.iter().filter_map(|(index, draft)| {
+            let machine = floors.too_old_for(&draft.change)?;
+            Some((index, self.what_keeps_back(machine)))
         });
-        let Some((oldest, waiting)) = waiting.min() else {
-            return;
-        };
-        let newer = self.drafts.iter().filter(|(_, draft)| {
-            let change = &draft.change;
-            match change.resource() {
-                Resource::NodeBundle(bundle) => {
-                    let is_newer = bundle.kubernetes_version.is_some_and(|new| new > oldest);
-                    is_newer && !is_removal(change) && !serves_api(&change.key)
-                }
-                Resource::Addon(addon) => {
-                    addon.source == Addon::BUILT_IN && matches!(change.action, Action::Update { .. })
-                }
-                _ => false,
-            }
-        });
-        let newer = newer.map(|(index, _)| (index, waiting.clone()));
-        self.hold(newer.collect());
+        self.hold(too_new.collect());
+    }
+
+    /// What is to be named of `machine`, whose API server is too old for something.
+    fn what_keeps_back(&self, machine: &str) -> ResourceKey {
+        let [on_machine, bundle, control_plane] =
+            [Kind::Machine, Kind::NodeBundle, Kind::ControlPlane].map(|kind| ResourceKey::new(kind, machine));
+        if removal_for_good(machine, self.drafts).is_some() {
+            control_plane
+        } else if self.is_blocked(&bundle) && self.is_blocked(&on_machine) {
+            on_machine
+        } else {
+            bundle
+        }
+    }
+
+    fn is_carried_out(&self, index: usize) -> bool {
+        !self.waits_for.contains_key(&index)
     }
 
     /// What keeps another one of the same etcd cluster, or another control plane, from being there.
@@ -199,20 +202,17 @@ impl Holding<'_> {
                 queue.push(index);
             }
         }
+        if queue.is_empty() {
+            return;
+        }
+        let followers = self.followers.get_or_init(|| followers(self.drafts));
         while let Some(index) = queue.pop() {
             let Some(draft) = self.drafts.get(index) else {
                 continue;
             };
             let key = draft.change.key.clone();
             let twin = self.drafts.removal_of(&key).filter(|&removal| removal != index);
-            for follower in self
-                .followers
-                .get(&index)
-                .into_iter()
-                .flatten()
-                .copied()
-                .chain(twin)
-            {
+            for follower in followers.get(&index).into_iter().flatten().copied().chain(twin) {
                 if let Entry::Vacant(entry) = self.waits_for.entry(follower) {
                     entry.insert(key.clone());
                     queue.push(follower);

@@ -5,7 +5,7 @@
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
 //!   -> drafts     the steps that this takes                (draft)
 //!   -> edges      what must come before what               (ordering, rolling)
-//!   -> held       the steps that wait for what is blocked  (holding, ground)
+//!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
 //! ```
@@ -13,6 +13,7 @@
 //! There is no IO here, no clock, no environment and no randomness; the same input gives the same plan, byte for
 //! byte. [`safety`] is asked again by the executor, with a fresh observation, before every disruptive step.
 
+mod api_servers;
 mod desired;
 mod draft;
 mod etcd;
@@ -85,7 +86,6 @@ pub fn plan(
     etcd::review(&mut verdicts, desired, observation);
     stalled::review(&mut verdicts, desired, observation);
     unseen::review(&mut verdicts, observation);
-    skew::hold_back(&mut verdicts, desired, observation);
     report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);
     ordering::connect(&mut drafts, desired, observation);

@@ -138,7 +138,7 @@ fn gone_along(drafts: &Drafts, desired: &DesiredState, observation: &Observation
 }
 
 /// On one machine things leave in the reverse of the order in which they came: the node is drained first, the
-/// machine goes last.
+/// machine goes last. What leaves a machine that stays is gone before the machine has nothing any more to run it with.
 fn departures(drafts: &Drafts) -> Vec<(usize, usize)> {
     let mut by_machine: BTreeMap<&str, Vec<(&ResourceKey, usize)>> = BTreeMap::new();
     for (index, draft) in drafts.iter() {
@@ -150,9 +150,12 @@ fn departures(drafts: &Drafts) -> Vec<(usize, usize)> {
         }
     }
     let mut edges = Vec::new();
-    for leaving in by_machine.values_mut() {
+    for (machine, leaving) in &mut by_machine {
         leaving.sort_by(|left, right| right.cmp(left));
         edges.extend(leaving.windows(2).map(|pair| (pair[0].1, pair[1].1)));
+        let bundle = drafts.build_of(&ResourceKey::new(Kind::NodeBundle, *machine));
+        let for_good = leaving.iter().filter(|(key, _)| drafts.build_of(key).is_none());
+        edges.extend(for_good.filter_map(|(_, removal)| Some((*removal, bundle?))));
     }
     edges
 }

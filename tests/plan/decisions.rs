@@ -208,10 +208,11 @@ fn a_control_plane_that_cannot_be_seen_holds_back_what_must_not_be_newer() {
     let worker = "node-bundle/workers-1";
     let proxy = "addon/kube-proxy";
     let is_held = |world: &World, name: &str| {
-        let reasons = blocked(world, &after);
-        reasons
+        let (_, report) = world.plan(&after);
+        report
+            .held
             .iter()
-            .any(|(key, reason)| key == name && reason.contains("cannot be seen"))
+            .any(|held| held.key == key(name) && held.waits_for == key("node-bundle/control-plane-3"))
     };
     let world = unseen(World::as_desired(&before));
     assert!(is_held(&world, worker) && is_held(&world, proxy));

@@ -1,7 +1,6 @@
 //! What leaves for good, and what has to come before it or after it.
 
-use keelson::plan::{Blocked, PlanReport};
-use keelson_provider_api::ResourceKey;
+use keelson::plan::PlanReport;
 
 use super::world::{World, comes_before, desired, key, outline};
 
@@ -72,10 +71,12 @@ fn members_leave_when_their_fellows_have_come_also_where_those_restart_another()
     }
 }
 
-/// Why nothing may be done to `key`.
-fn blocked<'a>(report: &'a PlanReport, key: &ResourceKey) -> &'a Blocked {
-    let mut blocked = report.blocked.iter();
-    blocked.find(|blocked| blocked.key == *key).unwrap()
+/// What `name` waits for.
+fn waits_for(report: &PlanReport, name: &str) -> Option<String> {
+    let mut held = report.held.iter();
+    // The removal of what is replaced waits for its build.
+    let held = held.find(|held| held.key == key(name) && held.waits_for != key(name))?;
+    Some(held.waits_for.to_string())
 }
 
 /// So many control planes and two workers.
@@ -122,13 +123,11 @@ fn no_worker_moves_on_while_an_only_control_plane_has_to_stay() {
     let world = World::as_desired(&of("1.35.6", "s-2vcpu-4gb"));
     let (plan, report) = world.plan(&of("1.36.2", "s-4vcpu-8gb"));
     assert_eq!(outline(&plan), [""; 0]);
-    let worker = key("node-bundle/workers-1");
-    let blocked = blocked(&report, &worker);
-    assert!(
-        blocked
-            .reason
-            .contains("newer than the API server of control-plane-1"),
-        "{blocked:?}"
+    let waits_for = waits_for(&report, "node-bundle/workers-1");
+    assert_eq!(
+        waits_for.as_deref(),
+        Some("machine/control-plane-1"),
+        "{report:?}"
     );
 }
 
@@ -145,13 +144,11 @@ fn api_servers_stay_within_a_minor_release_of_one_that_has_to_wait() {
         World::as_desired(&of("1.35.6", "s-2vcpu-4gb")).with("node-bundle/control-plane-1", &upgraded);
     for machine in ["s-2vcpu-4gb", "s-4vcpu-8gb"] {
         let (plan, report) = world.plan(&of("1.37.0", machine));
-        let bundle = key("node-bundle/control-plane-1");
-        let blocked = blocked(&report, &bundle);
-        assert!(
-            blocked
-                .reason
-                .contains("more than one minor release newer than the API server of control-plane-"),
-            "{blocked:?}"
+        let waits_for = waits_for(&report, "node-bundle/control-plane-1");
+        assert_eq!(
+            waits_for.as_deref(),
+            Some("node-bundle/control-plane-2"),
+            "{report:?}"
         );
         assert!(
             !outline(&plan).iter().any(|step| step.contains("control-plane-1")),
@@ -180,13 +177,11 @@ fn api_servers_wait_for_an_older_one_that_leaves() {
         |world, number| world.with(&format!("node-bundle/control-plane-{number}"), &upgraded),
     );
     let (plan, report) = world.plan(&cluster(3, "1.37.0", "s-2vcpu-4gb"));
-    let bundle = key("node-bundle/control-plane-1");
-    let blocked = blocked(&report, &bundle);
-    assert!(
-        blocked
-            .reason
-            .contains("than the API server of control-plane-4, which is 1.35.6"),
-        "{blocked:?}"
+    let waits_for = waits_for(&report, "node-bundle/control-plane-1");
+    assert_eq!(
+        waits_for.as_deref(),
+        Some("control-plane/control-plane-4"),
+        "{report:?}"
     );
     assert!(
         outline(&plan).contains(&"delete control-plane/control-plane-4".to_owned()),

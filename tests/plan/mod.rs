@@ -7,5 +7,6 @@ mod holding;
 mod leaving;
 mod order;
 mod quorum;
+mod roles;
 mod safety;
 mod world;

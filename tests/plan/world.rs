@@ -14,14 +14,32 @@ use crate::lint::lint;
 
 /// A spec's `spec:` part with the provider and `fields` (lines of YAML, two spaces deep).
 pub(super) fn desired(fields: &str) -> DesiredState {
+    desired_like("like: digitalocean", fields)
+}
+
+/// The same with hosts: a name and its role each.
+pub(super) fn desired_on_hosts(hosts: &[(&str, &str)], fields: &str) -> DesiredState {
+    let host = |(number, (name, role)): (usize, &(&str, &str))| {
+        format!(
+            "{{ name: {name}, address: 10.0.0.{}, roles: [{role}] }}",
+            number + 11
+        )
+    };
+    let hosts: Vec<String> = hosts.iter().enumerate().map(host).collect();
+    let hosts = hosts.join(", ");
+    desired_like(
+        &format!("like: ssh, apiAddress: 10.0.0.100, hosts: [{hosts}]"),
+        fields,
+    )
+}
+
+fn desired_like(simulated: &str, fields: &str) -> DesiredState {
     let text = format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \
-         provider: {{ simulated: {{ like: digitalocean }} }}\n{fields}\n"
+         provider: {{ simulated: {{ {simulated} }} }}\n{fields}\n"
     );
-    {
-        let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
-        desired_state(&spec, &AssetIndex::Imagined).unwrap()
-    }
+    let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+    desired_state(&spec, &AssetIndex::Imagined).unwrap()
 }
 
 pub(super) const THREE_AND_FOUR: &str = "  kubernetesVersion: 1.36.2\n  controlPlane: { replicas: 3 }\n  nodeGroups: [{ name: workers, replicas: 4 }]";

@@ -4,6 +4,7 @@ use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation, Resource, ResourceKey};
 
+use crate::plan::api_servers::removal_for_good;
 use crate::plan::draft::Drafts;
 use crate::plan::etcd;
 use crate::plan::skew::{kubernetes_version, seen_version};
@@ -40,8 +41,8 @@ pub(super) struct Link {
     pub is_down: bool,
     /// The version that it is brought to, where a turn changes it.
     pub upgrades_to: Option<Version>,
-    /// True where an API server leaves that is older than what comes or stays: nothing newer than it comes before.
-    pub takes_older_api_away: bool,
+    /// True where an API server moves on, or one leaves that is older than what comes: nothing newer than it comes before.
+    pub ends_older_api: bool,
     /// These begin only when the link before is finished.
     pub gates: Vec<usize>,
     /// When these are done, the link is finished.
@@ -79,6 +80,13 @@ pub(super) fn link(
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
     let upgrades_to = upgrades_to(drafts, steps, observation);
+    let loses_api = removal_for_good(machine, drafts).is_some();
+    let waited_for = if loses_api && has_kubelet(drafts, &builds) {
+        // Its kubelet comes after the last API server that is older, and that one may come after this link.
+        those(&is_delete)
+    } else {
+        steps.to_vec()
+    };
     let gives_up_member = !those(&|change| is_given_up(change)).is_empty();
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
@@ -104,10 +112,11 @@ pub(super) fn link(
         serves_quorum: has_member || serves_api,
         is_down,
         upgrades_to: upgrades_to.filter(|_| purpose == Purpose::Turn),
-        takes_older_api_away: serves_api && builds.is_empty() && is_older(drafts, machine, observation),
+        ends_older_api: (purpose == Purpose::Turn && upgrades_to.is_some())
+            || (loses_api && is_older(drafts, machine, observation)),
         gates,
-        exits: exits(drafts, steps),
-        exits_without_quorum: settled(drafts, steps),
+        exits: exits(drafts, &waited_for),
+        exits_without_quorum: settled(drafts, &waited_for),
     })
 }
 
@@ -174,6 +183,11 @@ fn is_delete(change: &Change) -> bool {
 /// True for the removal of a member that serves, and that no other of its name follows.
 fn is_given_up(change: &Change) -> bool {
     change.key.kind() == Kind::EtcdMember && is_delete(change) && !change.replacement && !is_unhealthy(change)
+}
+
+fn has_kubelet(drafts: &Drafts, builds: &[usize]) -> bool {
+    let mut built = builds.iter().filter_map(|&index| drafts.get(index));
+    built.any(|draft| kubernetes_version(draft.change.resource()).is_some())
 }
 
 /// True where Kubernetes on `machine` is older than what the drafts bring to others.

@@ -11,10 +11,11 @@ mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::{Action, Change, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Action, Change, Observation};
 
 use self::link::{Link, Purpose, link};
 use self::snapshot::add_snapshot;
+use super::api_servers::{changes_built_in_addon, lone_kubelet, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
 
@@ -56,9 +57,7 @@ pub(super) fn connect(
             .for_each(|&gate| drafts.order(snapshot, gate));
     }
     // What comes behind it finds no API server any more that is older than itself.
-    let last_older_api = chain
-        .iter()
-        .rfind(|link| link.upgrades_to.is_some() || link.takes_older_api_away);
+    let last_older_api = chain.iter().rfind(|link| link.ends_older_api);
     for (group, links) in &lanes {
         connect_lanes(
             drafts,
@@ -68,7 +67,7 @@ pub(super) fn connect(
         );
     }
     if let Some(last_older_api) = last_older_api {
-        order_followers(drafts, last_older_api);
+        order_followers(drafts, desired, last_older_api);
     }
 }
 
@@ -119,11 +118,11 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_older_api
 
 /// What must not be newer than any API server waits for the last control plane that is upgraded or leaves: the kubelets of new
 /// workers, and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
-fn order_followers(drafts: &mut Drafts, last_older_api: &Link) {
+fn order_followers(drafts: &mut Drafts, desired: &DesiredState, last_older_api: &Link) {
     let own: BTreeSet<usize> = last_older_api.exits.iter().copied().collect();
     let followers: Vec<usize> = drafts
         .iter()
-        .filter(|(index, draft)| !own.contains(index) && follows_upgrade(drafts, &draft.change))
+        .filter(|(index, draft)| !own.contains(index) && follows(drafts, desired, &draft.change))
         .map(|(index, _)| index)
         .collect();
     for follower in followers {
@@ -133,13 +132,11 @@ fn order_followers(drafts: &mut Drafts, last_older_api: &Link) {
     }
 }
 
-fn follows_upgrade(drafts: &Drafts, change: &Change) -> bool {
-    match (&change.action, change.resource()) {
-        (Action::Create { .. }, Resource::NodeBundle(bundle)) => {
-            let control_plane = ResourceKey::new(Kind::ControlPlane, &*bundle.machine);
-            bundle.etcd_version.is_none() && drafts.build_of(&control_plane).is_none()
-        }
-        (Action::Update { .. }, Resource::Addon(_)) => true,
-        _ => false,
-    }
+/// True for what waits for the API servers and stands in no lane that does.
+fn follows(drafts: &Drafts, desired: &DesiredState, change: &Change) -> bool {
+    let is_in_lane = || {
+        let is_new = matches!(change.action, Action::Create { .. });
+        !is_new && removal_for_good(change.key.name(), drafts).is_none()
+    };
+    changes_built_in_addon(change) || (lone_kubelet(change, desired).is_some() && !is_in_lane())
 }

@@ -1,0 +1,115 @@
+//! Machines that stay and become something else, beside an upgrade.
+
+use keelson::plan::{DesiredState, Plan};
+
+use super::world::{World, comes_before, desired, desired_on_hosts, outline};
+
+/// Three control planes, a worker, and two hosts of which the role is given.
+fn cluster(kubernetes: &str, role: &str) -> DesiredState {
+    let hosts = [
+        ("a", "control-plane"),
+        ("b", "control-plane"),
+        ("c", "control-plane"),
+        ("d", role),
+        ("e", role),
+        ("f", "worker"),
+    ];
+    desired_on_hosts(&hosts, &format!("  kubernetesVersion: {kubernetes}"))
+}
+
+/// Asserts that each of `earlier` comes before each of `later`.
+fn assert_order(plan: &Plan, earlier: &[&str], later: &[&str]) {
+    for earlier in earlier {
+        for later in later {
+            assert!(
+                comes_before(plan, earlier, later),
+                "{earlier} before {later}: {:?}",
+                outline(plan)
+            );
+        }
+    }
+}
+
+#[test]
+fn control_planes_that_become_workers_are_upgraded_after_all_api_servers() {
+    let world = World::as_desired(&cluster("1.35.6", "control-plane"));
+    let (plan, report) = world.plan(&cluster("1.36.2", "worker"));
+    assert!(!report.is_blocked() && report.held.is_empty(), "{report:?}");
+    let api_servers = [
+        "update node-bundle/a",
+        "update node-bundle/b",
+        "update node-bundle/c",
+        "delete control-plane/d",
+        "delete control-plane/e",
+    ];
+    let kubelets = [
+        "update node-bundle/d",
+        "update node-bundle/e",
+        "update node-bundle/f",
+        "update addon/kube-proxy",
+    ];
+    assert_order(&plan, &api_servers, &kubelets);
+}
+
+#[test]
+fn what_leaves_a_machine_that_stays_leaves_before_its_bundle_changes() {
+    let world = World::as_desired(&cluster("1.36.2", "control-plane"));
+    let (plan, _) = world.plan(&cluster("1.36.2", "worker"));
+    let leaving = ["delete control-plane/d", "delete etcd-member/main:d"];
+    assert_order(&plan, &leaving, &["update node-bundle/d"]);
+}
+
+#[test]
+fn a_worker_waits_for_an_api_server_that_leaves_a_member_of_etcd() {
+    let dedicated = |kubernetes: &str, role: &str| {
+        let hosts = [
+            ("a", "control-plane"),
+            ("d", role),
+            ("x", "etcd"),
+            ("y", "etcd"),
+            ("z", "etcd"),
+            ("f", "worker"),
+        ];
+        desired_on_hosts(
+            &hosts,
+            &format!("  kubernetesVersion: {kubernetes}\n  etcd: {{ placement: {{ dedicated: {{}} }} }}"),
+        )
+    };
+    let world = World::as_desired(&dedicated("1.35.6", "control-plane"));
+    let (plan, report) = world.plan(&dedicated("1.36.2", "worker"));
+    assert!(!report.is_blocked(), "{report:?}");
+    let api_servers = ["update node-bundle/a", "delete control-plane/d"];
+    assert_order(
+        &plan,
+        &api_servers,
+        &["update node-bundle/d", "update node-bundle/f"],
+    );
+}
+
+#[test]
+fn api_servers_stay_within_a_minor_release_of_one_that_is_silent() {
+    let of = |kubernetes: &str| {
+        desired(&format!(
+            "  kubernetesVersion: {kubernetes}\n  controlPlane: {{ replicas: 5 }}"
+        ))
+    };
+    let upgraded = World::as_desired(&of("1.36.2"));
+    let silent = |world: World| {
+        ["machine", "node-bundle", "control-plane", "etcd-member", "node"]
+            .into_iter()
+            .fold(world, |world, kind| match kind {
+                "etcd-member" => world.unknown("etcd-member/main:control-plane-5"),
+                kind => world.unknown(&format!("{kind}/control-plane-5")),
+            })
+    };
+    let moved = |plan: &Plan| {
+        outline(plan)
+            .iter()
+            .any(|step| step.starts_with("update node-bundle"))
+    };
+    let (plan, report) = silent(upgraded.clone()).plan(&of("1.37.0"));
+    assert!(!moved(&plan), "it may be 1.35: {:?}", outline(&plan));
+    assert!(!report.held.is_empty());
+    let (plan, report) = silent(upgraded).plan(&of("1.36.3"));
+    assert!(moved(&plan), "{report:?}");
+}
