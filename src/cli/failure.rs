@@ -111,6 +111,11 @@ impl Failure {
                 facts: Box::new(json!({ "blocked": report.blocked })),
                 ..failure.with_help("everything else has been done; what is blocked was not touched")
             },
+            OperationError::Waits(held) => Self {
+                details: summary::waiting(held),
+                facts: Box::new(json!({ "held": held })),
+                ..failure.with_help("`keelson apply` sees to all machines, each in its turn")
+            },
             OperationError::LeftOver(keys) => Self {
                 details: summary::left_over(keys),
                 facts: Box::new(json!({ "left": keys })),
@@ -128,15 +133,16 @@ fn code(error: &OperationError) -> u8 {
     match error {
         OperationError::Lease(error) if damage(error).is_none() => match error {
             LeaseError::Held { .. } | LeaseError::Lost { .. } => EXIT_LOCKED,
-            LeaseError::Store { .. } => EXIT_FAILED,
+            LeaseError::RanOut { .. } | LeaseError::Store { .. } => EXIT_FAILED,
         },
         OperationError::StepsFailed(executed) if executed.fenced => EXIT_LOCKED,
         OperationError::Refused(_)
         | OperationError::Blocked(_)
+        | OperationError::Waits(_)
         | OperationError::Protected(_)
         | OperationError::Fixed { .. }
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
-        OperationError::Interrupted(_) => EXIT_INTERRUPTED,
+        OperationError::Interrupted(_) | OperationError::DrainStopped(_) => EXIT_INTERRUPTED,
         _ => EXIT_FAILED,
     }
 }
@@ -145,7 +151,7 @@ fn code(error: &OperationError) -> u8 {
 fn damage(error: &LeaseError) -> Option<&StoreError> {
     let cause = match error {
         LeaseError::Lost { source, .. } => source.as_deref(),
-        LeaseError::Store { source, .. } => Some(source.as_ref()),
+        LeaseError::RanOut { source, .. } | LeaseError::Store { source, .. } => Some(source.as_ref()),
         LeaseError::Held { .. } => None,
     };
     cause.filter(|cause| matches!(cause, StoreError::Damaged { .. }))
@@ -163,7 +169,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Lease(LeaseError::Lost { .. }) => {
             format!("someone else is changing the cluster; when they are done, `{again}` goes on")
         }
-        OperationError::Lease(LeaseError::Store { source, .. }) => store_help(source),
+        OperationError::Lease(LeaseError::RanOut { source, .. } | LeaseError::Store { source, .. }) => store_help(source),
         OperationError::Store(error) => store_help(error),
         OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
                                          --override-deletion-protection"
@@ -209,6 +215,9 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Machine(error) => return error.help.clone(),
         OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
         OperationError::Interrupted(None) => "nothing was changed".to_owned(),
+        OperationError::DrainStopped(name) => format!(
+            "`{again}` goes on; or `keelson node uncordon {name}` lets new pods come to it again"
+        ),
         OperationError::NotConverged(_) => {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }

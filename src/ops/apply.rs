@@ -113,6 +113,10 @@ impl Session {
             if !first.plan.is_empty() && approve.approve(&first).await == Approval::No {
                 return Err(declined(interrupt, OperationError::Declined));
             }
+            // Nobody may have been asked: what begins here stays.
+            if interrupt.is_stopped() {
+                return Err(OperationError::Interrupted(None));
+            }
             // Whoever was asked may have taken hours, on a machine that slept.
             lease.confirm().await?;
             identity::begin(self.store(), &record).await?;

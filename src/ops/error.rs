@@ -7,7 +7,7 @@ use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
 use crate::pki::{AuthorityName, PkiError};
-use crate::plan::{PlanDefect, PlanReport, Problem};
+use crate::plan::{Held, PlanDefect, PlanReport, Problem};
 
 /// Why an operation did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +22,21 @@ pub enum OperationError {
     /// Steps failed, or were never started because of one that did.
     #[error("{} of {} steps failed", .0.failures.len(), .0.failures.len() + .0.done + .0.not_started)]
     StepsFailed(Box<Executed>),
-    /// The run was asked to stop.
+    /// The run was asked to stop. With nothing, before anything was changed.
     #[error("stopped before the end")]
     Interrupted(Option<Box<Executed>>),
+    /// The run was asked to stop while pods were moved off this node.
+    #[error("stopped before the end: `{0}` takes no new pods, and some of its pods may have been moved")]
+    DrainStopped(String),
     /// Something stands in the way of beginning; nothing was touched.
     #[error("{}", refused(.0))]
     Refused(Box<PlanReport>),
     /// Something may not be touched; everything else has been done.
     #[error("{}", blocked(.0))]
     Blocked(Box<PlanReport>),
+    /// What is left waits for changes of other machines, and one machine alone is seen to.
+    #[error("{} for other machines, which are not seen to here", count(.0.len(), "change waits", "changes wait"))]
+    Waits(Vec<Held>),
     /// The spec forbids it.
     #[error("cluster {0} is protected from deletion")]
     Protected(ClusterName),

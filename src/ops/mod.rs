@@ -8,6 +8,7 @@
 
 mod addons;
 mod apply;
+mod approved;
 mod assets;
 mod authorities;
 mod bundle_files;

@@ -108,13 +108,14 @@ impl Session {
             let drained = self.node_access()?.drain(&identity, name, &options, progress);
             tokio::select! {
                 drained = drained => drained.map_err(of_node),
-                () = interrupt.stopped() => Err(OperationError::Interrupted(None)),
+                () = interrupt.stopped() => Err(OperationError::DrainStopped(name.to_owned())),
             }
         });
         self.drive(work).await
     }
 
-    /// Lets new pods come to the node `name` again.
+    /// Lets new pods come to the node `name` again. It takes no lease: a mark on the node is taken away at once, which a drain
+    /// that goes on beside it puts back.
     ///
     /// # Errors
     /// As [`drain_node`](Self::drain_node).

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keelson_provider_api::{ClusterIdentity, Kind, ResourceKey};
+use keelson_provider_api::{Change, ClusterIdentity, Kind};
 
 use super::apply::{Applied, Approval, Approve};
+use super::approved::Approved;
 use super::error::OperationError;
 use super::identity;
 use super::planning::Planned;
 use super::session::Session;
 use crate::execute::event::Both;
 use crate::execute::{Executed, Execution, Interrupt, Journal, Lease, Reporter};
-use crate::plan::{self, DesiredState, Plan, Problem};
+use crate::plan::{self, DesiredState, Plan, Problem, Step};
 
 /// How often the world is looked at again and brought closer to what is wanted, before something is wrong.
 const ROUND_LIMIT: u32 = 6;
@@ -40,8 +41,8 @@ impl Rounds<'_> {
         desired: DesiredState,
         planned: Planned,
     ) -> Result<(Applied, Planned), OperationError> {
-        let mut approved: BTreeSet<(ResourceKey, &'static str)> =
-            planned.plan.outline().into_iter().collect();
+        let mut approved = Approved::default();
+        approved.extend(changes(&planned.plan));
         let mut applied = Applied {
             identity: identity.clone(),
             rounds: Vec::new(),
@@ -59,7 +60,7 @@ impl Rounds<'_> {
                 break;
             }
             if round > 0 {
-                self.ask_again(&planned, &mut approved).await?;
+                self.ask_again(&planned, &applied, &mut approved).await?;
             }
             let executed = self.execute(&planned.plan).await;
             let ended = outcome(&executed);
@@ -78,16 +79,20 @@ impl Rounds<'_> {
     async fn ask_again(
         &self,
         planned: &Planned,
-        approved: &mut BTreeSet<(ResourceKey, &'static str)>,
+        applied: &Applied,
+        approved: &mut Approved,
     ) -> Result<(), OperationError> {
-        let outline = planned.plan.outline();
-        if outline.iter().all(|step| approved.contains(step)) {
+        if approved.covers(changes(&planned.plan)) {
             return Ok(());
         }
         if self.approve.approve(planned).await == Approval::No {
-            return Err(declined(self.interrupt, OperationError::DeclinedRest));
+            return Err(if self.interrupt.is_stopped() {
+                interrupted_after(applied)
+            } else {
+                OperationError::DeclinedRest
+            });
         }
-        approved.extend(outline);
+        approved.extend(changes(&planned.plan));
         Ok(())
     }
 
@@ -119,7 +124,7 @@ impl Rounds<'_> {
             }
             tokio::select! {
                 () = session.clock().sleep(SETTLING_PAUSE) => {}
-                () = self.interrupt.stopped() => return Err(OperationError::Interrupted(None)),
+                () = self.interrupt.stopped() => return Err(interrupted_after(applied)),
             }
             let identity = last.plan.cluster().clone();
             last = session
@@ -143,6 +148,15 @@ impl Rounds<'_> {
         .run()
         .await
     }
+}
+
+fn changes(plan: &Plan) -> impl Iterator<Item = &Change> {
+    plan.steps().iter().map(Step::change)
+}
+
+/// A stop after the last round: what that did is done.
+fn interrupted_after(applied: &Applied) -> OperationError {
+    OperationError::Interrupted(applied.rounds.last().cloned().map(Box::new))
 }
 
 /// The machines of the steps that were done.
@@ -178,6 +192,9 @@ fn outcome(executed: &Executed) -> Result<(), OperationError> {
 
 fn finish(applied: Applied, last: Planned) -> Result<(Applied, Planned), OperationError> {
     check_left_alone(&last)?;
+    if !last.report.held.is_empty() {
+        return Err(OperationError::Waits(last.report.held));
+    }
     let applied = Applied {
         left_out: last.report.left_out,
         ..applied

@@ -288,10 +288,12 @@ impl Session {
                 () = keep_journal => Err(OperationError::ClockStopped),
             }
         };
-        journal.report(&Event::LeaseReleased);
-        let saved = journal.save().await;
         let released = lease.release().await;
-        reporter.report(&Event::LeaseReleased);
+        if released.is_ok() && lost.is_none() {
+            journal.report(&Event::LeaseReleased);
+            reporter.report(&Event::LeaseReleased);
+        }
+        let saved = journal.save().await;
         if let Some(lost) = lost {
             return Err(lost.into());
         }

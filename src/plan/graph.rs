@@ -169,12 +169,6 @@ impl Plan {
         &self.steps
     }
 
-    /// The key and verb of every step, in order: what a plan does, for comparing plans.
-    pub fn outline(&self) -> Vec<(ResourceKey, &'static str)> {
-        let outline = |step: &Step| (step.change.key.clone(), step.change.action.verb());
-        self.steps.iter().map(outline).collect()
-    }
-
     /// True when there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -7,10 +7,10 @@ use keelson_provider_api::ResourceKey;
 use super::groups::fold_names;
 use super::humane::{duration, plural};
 use super::styles::{BAD, GOOD, STRONG, paint};
-use super::{status_text, trouble};
+use super::{status_text, trouble, waiting};
 use crate::execute::Executed;
 use crate::ops::{Applied, ClusterStatus, Condition, Destroyed};
-use crate::plan::PlanReport;
+use crate::plan::{Held, PlanReport};
 
 /// So many failures are shown one by one.
 const FAILURE_LIMIT: usize = 10;
@@ -160,6 +160,11 @@ pub fn unfinished(executed: &Executed, again: &str) -> String {
 /// What nothing may be done to, at the end of a run that did everything else.
 pub fn blocked(report: &PlanReport) -> String {
     trouble::blocked(report, "`keelson plan -o json` has them all")
+}
+
+/// What waits for something that was not done.
+pub fn waiting(held: &[Held]) -> String {
+    waiting::lines(held)
 }
 
 /// What a destroy could not take away.

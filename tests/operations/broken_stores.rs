@@ -2,6 +2,9 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,17 +19,34 @@ use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedW
 
 use super::block_on;
 
-/// A store on a disk that has room for everything but journals.
-struct FullForJournals(MemoryStore);
+/// A store that takes no writes of some objects, from a moment on.
+struct Refusing {
+    store: MemoryStore,
+    refuses: fn(&str) -> bool,
+    has_begun: AtomicBool,
+    kind: ErrorKind,
+}
+
+impl Refusing {
+    /// On a disk that has room for everything but journals.
+    fn journals() -> Self {
+        Self {
+            store: MemoryStore::new(),
+            refuses: |path| path.contains("/journal/"),
+            has_begun: AtomicBool::new(true),
+            kind: ErrorKind::StorageFull,
+        }
+    }
+}
 
 #[async_trait]
-impl Store for FullForJournals {
+impl Store for Refusing {
     fn location(&self) -> String {
-        self.0.location()
+        self.store.location()
     }
 
     async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError> {
-        self.0.read(path).await
+        self.store.read(path).await
     }
 
     async fn write(
@@ -35,23 +55,23 @@ impl Store for FullForJournals {
         content: &[u8],
         precondition: Precondition,
     ) -> Result<ObjectVersion, StoreError> {
-        if path.contains("/journal/") {
+        if self.has_begun.load(Relaxed) && (self.refuses)(path) {
             return Err(StoreError::Unavailable {
                 verb: "write",
                 path: path.to_owned(),
                 location: self.location(),
-                source: Box::new(std::io::Error::from(ErrorKind::StorageFull)),
+                source: Box::new(std::io::Error::from(self.kind)),
             });
         }
-        self.0.write(path, content, precondition).await
+        self.store.write(path, content, precondition).await
     }
 
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
-        self.0.delete(path, precondition).await
+        self.store.delete(path, precondition).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.0.list(prefix).await
+        self.store.list(prefix).await
     }
 }
 
@@ -92,7 +112,7 @@ impl Reporter for Listener {
 #[test]
 fn nothing_new_is_started_once_the_journal_cannot_be_written_for_good() {
     block_on(async {
-        let session = session(Arc::new(FullForJournals(MemoryStore::new())));
+        let session = session(Arc::new(Refusing::journals()));
         let listener = Listener::default();
         let applied = session
             .apply(
@@ -137,9 +157,12 @@ fn a_lease_that_goes_while_it_is_held_is_damage_and_stays_away() {
         let store = Arc::new(MemoryStore::new());
         let session = session(store.clone());
         let loses = LosesTheLease(store.as_ref());
+        let listener = Listener::default();
         let applied = session
-            .apply(&ApplyOptions::default(), &loses, &Silent, &Interrupt::new())
+            .apply(&ApplyOptions::default(), &loses, &listener, &Interrupt::new())
             .await;
+        let events = listener.0.lock().unwrap().clone();
+        assert!(!events.contains(&Event::LeaseReleased), "{events:?}");
         let Err(OperationError::Lease(LeaseError::Lost {
             source: Some(why), ..
         })) = &applied
@@ -158,5 +181,61 @@ fn a_lease_that_goes_while_it_is_held_is_damage_and_stays_away() {
             matches!(&again, Err(OperationError::Store(StoreError::Damaged { path, .. })) if path == "prod/lease"),
             "{again:?}"
         );
+    });
+}
+
+/// Says yes an hour after the store has stopped taking renewals.
+struct Sleeps<'a>(&'a Refusing, &'a Session);
+
+#[async_trait]
+impl Approve for Sleeps<'_> {
+    async fn approve(&self, _planned: &Planned) -> Approval {
+        self.0.has_begun.store(true, Relaxed);
+        self.1.clock().sleep(Duration::from_secs(3600)).await;
+        Approval::Yes
+    }
+}
+
+#[test]
+fn a_lease_that_cannot_be_renewed_is_not_said_to_be_somebody_else_s() {
+    block_on(async {
+        let store = Arc::new(Refusing {
+            store: MemoryStore::new(),
+            refuses: |path| path.ends_with("/lease"),
+            has_begun: AtomicBool::new(false),
+            kind: ErrorKind::TimedOut,
+        });
+        let session = session(store.clone());
+        let sleeps = Sleeps(store.as_ref(), &session);
+        let listener = Listener::default();
+        let applied = session
+            .apply(&ApplyOptions::default(), &sleeps, &listener, &Interrupt::new())
+            .await;
+        assert!(
+            matches!(&applied, Err(OperationError::Lease(LeaseError::RanOut { .. }))),
+            "{applied:?}"
+        );
+        let events = listener.0.lock().unwrap().clone();
+        assert!(!events.contains(&Event::LeaseReleased), "{events:?}");
+        let begun = store.read("prod/cluster.json").await.unwrap();
+        assert!(begun.is_none(), "nothing begins without a lease");
+    });
+}
+
+#[test]
+fn nothing_begins_once_someone_asked_for_the_stop() {
+    block_on(async {
+        let store = Arc::new(MemoryStore::new());
+        let session = session(store.clone());
+        let interrupt = Interrupt::new();
+        interrupt.stop();
+        let applied = session
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &interrupt)
+            .await;
+        assert!(
+            matches!(&applied, Err(OperationError::Interrupted(None))),
+            "{applied:?}"
+        );
+        assert!(store.read("prod/cluster.json").await.unwrap().is_none());
     });
 }

@@ -180,7 +180,7 @@ impl World {
     pub(super) fn plan(&self, desired: &DesiredState) -> (Plan, PlanReport) {
         let observation = self.observation();
         let (plan, report) = plan::plan(&cluster(), desired, &observation, now()).unwrap();
-        assert_eq!(lint(&plan, &observation), [], "{:?}", plan.outline());
+        assert_eq!(lint(&plan, &observation), [], "{:?}", outline(&plan));
         (plan, report)
     }
 }

@@ -6,6 +6,8 @@
 //! fourth one goes on to destroy the cluster and must leave the world as it was found. Last, keelson is killed again
 //! and again in one and the same life.
 
+use std::collections::BTreeMap;
+
 use keelson_provider_simulated::{CrashMoment, CrashPoint};
 
 use super::life::{Life, Operation, block_on, operations};
@@ -17,6 +19,13 @@ fn moment(number: u64) -> CrashMoment {
         CrashMoment::BeforeEffect
     } else {
         CrashMoment::AfterEffect
+    }
+}
+
+fn name(moment: CrashMoment) -> &'static str {
+    match moment {
+        CrashMoment::BeforeEffect => "before",
+        CrashMoment::AfterEffect => "after",
     }
 }
 
@@ -34,19 +43,31 @@ async fn crashed_at_every_write(
         ));
     }
     life.check(operation).await?;
-    let writes = life.world.writes() - first;
-    let mut missed = 0;
+    let mut moments = BTreeMap::<&str, (u64, u64)>::new();
     for write_index in first..life.world.writes() {
         let mut fork = before.fork();
         let moment = moment(write_index + life.seed);
         let came = crashed_at(&mut fork, operation, end, CrashPoint { write_index, moment })
             .await
             .map_err(|problem| format!("crash at write {write_index}, {moment:?}: {problem}"))?;
-        missed += u64::from(!came);
+        let (of_all, came_in) = moments.entry(name(moment)).or_default();
+        *of_all += 1;
+        *came_in += u64::from(came);
+    }
+    let (before, came_before) = moments
+        .get(name(CrashMoment::BeforeEffect))
+        .copied()
+        .unwrap_or_default();
+    if came_before < before {
+        return Err(format!("{came_before} of {before} crashes before a write came"));
     }
     // A write that is refused, and tried again later, has no moment after its effect.
-    if missed * 2 > writes + 2 {
-        return Err(format!("{missed} of {writes} crashes never came"));
+    let (after, came_after) = moments
+        .get(name(CrashMoment::AfterEffect))
+        .copied()
+        .unwrap_or_default();
+    if came_after * 2 < after {
+        return Err(format!("{came_after} of {after} crashes after a write came"));
     }
     Ok(())
 }

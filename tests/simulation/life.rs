@@ -10,6 +10,7 @@ use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
 use keelson::ops::{
     ApplyOptions, Approval, Approve, DestroyOptions, OperationError, Planned, Session, SessionParts,
 };
+use keelson::plan::Plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
 use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
@@ -40,6 +41,14 @@ pub(super) enum Run {
     Failed(OperationError),
 }
 
+/// What was restarted last has begun again by then.
+const SETTLED_WITHIN: Duration = Duration::from_secs(600);
+
+fn steps(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps().iter();
+    steps.map(|step| step.change().to_string()).collect()
+}
+
 /// Approves every plan after a second look at it.
 struct Linted;
 
@@ -47,11 +56,7 @@ struct Linted;
 impl Approve for Linted {
     async fn approve(&self, planned: &Planned) -> Approval {
         let findings = lint(&planned.plan, &planned.observation);
-        assert!(
-            findings.is_empty(),
-            "{findings:?} in {:?}",
-            planned.plan.outline()
-        );
+        assert!(findings.is_empty(), "{findings:?} in {:?}", steps(&planned.plan));
         Approval::Yes
     }
 }
@@ -195,7 +200,7 @@ impl Life {
                     .collect();
                 format!(
                     "unwell: {unwell:#?}\nnext: {:?}\n{:?}",
-                    planned.plan.outline(),
+                    steps(&planned.plan),
                     planned.report
                 )
             }
@@ -217,7 +222,7 @@ impl Life {
             if !planned.plan.is_empty() || planned.report.is_blocked() {
                 return Err(format!(
                     "the plan after {operation:?} is not empty: {:?} {:?}",
-                    planned.plan.outline(),
+                    steps(&planned.plan),
                     planned.report
                 ));
             }
@@ -225,6 +230,10 @@ impl Life {
             if !findings.is_empty() {
                 return Err(format!("{findings:?}"));
             }
+            let nobody_interrupts = Interrupt::new();
+            let healthy =
+                patient(|| session.wait_until_healthy(SETTLED_WITHIN, &Silent, &nobody_interrupts)).await;
+            healthy.map_err(|error| format!("it is not well after {operation:?}: {error:?}"))?;
         }
         Ok(())
     }

@@ -65,6 +65,14 @@ pub enum LeaseError {
         /// The cause, where there is one.
         source: Option<Box<StoreError>>,
     },
+    /// It was held, and its time is over: it could not be renewed. Nobody else need have it.
+    #[error("the lease of cluster {cluster} ran out, as it could not be renewed")]
+    RanOut {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Why it could not.
+        source: Box<StoreError>,
+    },
     /// The state store did not do its part.
     #[error("cannot write the lease of cluster {cluster}")]
     Store {
@@ -181,16 +189,13 @@ impl Lease {
     /// over by renewing it. A process that slept, or was kept from the store, learns it here before it does harm.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] when its time is over and it cannot be renewed.
+    /// [`LeaseError::Lost`] when its time is over and someone else has it, [`LeaseError::RanOut`] when it cannot be renewed.
     pub async fn confirm(&self) -> Result<(), LeaseError> {
         let expires_at = self.current.lock().await.0.expires_at;
         if self.clock.now() < expires_at {
             return Ok(());
         }
-        self.renew().await.map_err(|problem| LeaseError::Lost {
-            cluster: self.cluster.clone(),
-            source: Some(Box::new(problem)),
-        })
+        self.renew().await.map_err(|problem| self.over(problem))
     }
 
     /// Renews the lease for as long as it is polled. Ends only when the lease is lost: it then asks `interrupt` to
@@ -205,7 +210,7 @@ impl Lease {
             let expired = self.current.lock().await.0.expires_at <= self.clock.now();
             if is_gone(&problem) || expired {
                 interrupt.stop_because(StopReason::LeaseOver);
-                return self.lost(problem);
+                return self.over(problem);
             }
         }
     }
@@ -227,7 +232,7 @@ impl Lease {
         let noted = self.replace(|record| record.life = life.cloned()).await;
         noted.map_err(|problem| {
             if is_gone(&problem) {
-                return self.lost(problem);
+                return self.over(problem);
             }
             LeaseError::Store {
                 cluster: self.cluster.clone(),
@@ -236,10 +241,19 @@ impl Lease {
         })
     }
 
-    fn lost(&self, problem: StoreError) -> LeaseError {
-        LeaseError::Lost {
-            cluster: self.cluster.clone(),
-            source: Some(Box::new(problem)),
+    /// What the end of the lease is called when its record could not be written for `problem`.
+    fn over(&self, problem: StoreError) -> LeaseError {
+        let cluster = self.cluster.clone();
+        if is_gone(&problem) {
+            LeaseError::Lost {
+                cluster,
+                source: Some(Box::new(problem)),
+            }
+        } else {
+            LeaseError::RanOut {
+                cluster,
+                source: Box::new(problem),
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod silence;
 
 use std::time::Duration;
 
+use keelson_provider_api::causes::with_causes;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
@@ -24,6 +25,7 @@ use self::silence::{Silence, silent_for_too_long};
 use super::backoff::{Backoff, STEP_ATTEMPTS};
 use super::event::{Event, milliseconds};
 use super::execution::Execution;
+use super::lease::LeaseError;
 use crate::plan::Step;
 
 /// How a step ended.
@@ -36,6 +38,15 @@ pub(super) enum StepEnd {
     Failed(ProviderError),
     /// It was given up because the run was asked to stop; the next run goes on with it.
     Stopped,
+}
+
+/// Why nothing may be done any more: somebody else has the lease, or the store that it is kept in cannot be used.
+fn without_lease(over: &LeaseError) -> ProviderError {
+    let class = match over {
+        LeaseError::RanOut { .. } | LeaseError::Store { .. } => ErrorClass::Unusable,
+        LeaseError::Lost { .. } | LeaseError::Held { .. } => ErrorClass::Fenced,
+    };
+    ProviderError::new(class, with_causes(over))
 }
 
 /// Carries step `index` out: with a permit where it takes something down, again where that may help, and by looking
@@ -55,8 +66,8 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             Err(end) => return end,
         };
         // After the permit, which may have been waited for.
-        if let Err(lost) = execution.lease.confirm().await {
-            return StepEnd::Failed(ProviderError::new(ErrorClass::Fenced, lost.to_string()));
+        if let Err(over) = execution.lease.confirm().await {
+            return StepEnd::Failed(without_lease(&over));
         }
         let error = match try_unless_stopped(execution, provider, index, change, attempt, permission).await {
             None => return StepEnd::Stopped,
