@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use keelson_provider_api::{Action, Change, ClusterIdentity};
 
 use super::error::OperationError;
-use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
 use super::rounds::{Rounds, check_works, declined};
 use super::session::Session;
+use super::{fixed, kept_spec};
 use crate::execute::{Executed, Interrupt, Lease, Reporter};
 use crate::plan::{DesiredState, Plan, Step};
 
@@ -122,7 +122,7 @@ impl Session {
             identity::begin(self.store(), &record).await?;
             lease.note_life(Some(&record.uid)).await?;
             if options.only.is_none() || !record.spec_is_kept {
-                identity::keep_spec(self.store(), &record, &self.spec().to_yaml()).await?;
+                kept_spec::keep(self.store(), &record, &self.spec().to_yaml()).await?;
             }
             self.pin_assets().await?;
             let rounds = Rounds {

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{Observation, ProviderError, ResourceKey, StoreError};
+use keelson_provider_api::{Observation, ProviderError, ResourceKey};
 
 use super::apply::{Approval, Approve};
 use super::error::OperationError;
-use super::identity;
 use super::rounds::{Rounds, declined};
 use super::session::Session;
+use super::{identity, kept_spec};
 use crate::execute::observe::observe_all;
 use crate::execute::{Interrupt, Reporter};
 use crate::plan::DesiredState;
-use crate::spec;
 
 /// How a destroy is done.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,24 +100,7 @@ impl Session {
             return Ok(());
         }
         let name = self.spec().name();
-        let applied_is_protected = match identity::kept_spec(self.store(), name).await? {
-            None => false,
-            // Protection that cannot be read may be there.
-            Some(applied) => {
-                let path = identity::spec_path(name);
-                spec::load(&applied, &path)
-                    .map_err(|errors| StoreError::Damaged {
-                        path,
-                        location: self.store().location(),
-                        problem: errors
-                            .errors
-                            .first()
-                            .map_or_else(String::new, |error| format!("{}: {}", error.path, error.problem)),
-                    })?
-                    .spec()
-                    .deletion_protection
-            }
-        };
+        let applied_is_protected = kept_spec::protects(self.store(), name).await?;
         if self.spec().spec().deletion_protection || applied_is_protected {
             return Err(OperationError::Protected(name.clone()));
         }

@@ -8,7 +8,7 @@ use keelson_provider_api::values::{ClusterName, Digest};
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::assets;
+use super::{assets, kept_spec};
 use crate::execute::{LeaseRecord, lease};
 use crate::pki::kept_paths;
 
@@ -46,38 +46,6 @@ pub(super) fn path(name: &ClusterName) -> String {
     format!("{name}/cluster.json")
 }
 
-/// Where the completed spec of the last apply is kept.
-pub(super) fn spec_path(name: &ClusterName) -> String {
-    format!("{name}/spec.yaml")
-}
-
-/// Makes sure that what is kept as the last spec is one, so that nothing is written over what someone may have to
-/// look at. Whether it is still valid does not matter: it may be of an older keelson.
-async fn check_kept_spec(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
-    let Some(object) = store.read(&spec_path(name)).await? else {
-        return Ok(());
-    };
-    if name_in_spec(&object.content).as_deref() == Some(name.as_str()) {
-        return Ok(());
-    }
-    Err(not_the_spec(store, name))
-}
-
-/// The name of the cluster that a spec is of, where it has one.
-fn name_in_spec(content: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(content).ok()?;
-    let spec: serde_json::Value = serde_saphyr::from_str(text).ok()?;
-    spec["metadata"]["name"].as_str().map(str::to_owned)
-}
-
-fn not_the_spec(store: &dyn Store, name: &ClusterName) -> StoreError {
-    StoreError::Damaged {
-        path: spec_path(name),
-        location: store.location(),
-        problem: format!("it is not a spec of cluster {name}"),
-    }
-}
-
 /// Reads the record of a cluster.
 pub(super) async fn read(store: &dyn Store, name: &ClusterName) -> Result<Option<ClusterRecord>, StoreError> {
     Ok(read_versioned(store, name).await?.map(|(record, _)| record))
@@ -113,7 +81,7 @@ async fn read_versioned(
 /// What shows that the cluster has begun and not ended, whatever has become of its record: that is written before all of
 /// these, and deleted after them.
 async fn witness_of_life(store: &dyn Store, name: &ClusterName) -> Result<Option<String>, StoreError> {
-    for other in kept_paths(name).into_iter().chain([spec_path(name)]) {
+    for other in kept_paths(name).into_iter().chain([kept_spec::path(name)]) {
         if store.read(&other).await?.is_some() {
             return Ok(Some(format!("{other} is there")));
         }
@@ -228,42 +196,6 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     write(store, record, Precondition::Absent).await
 }
 
-/// Keeps `spec`, the completed spec that the cluster of `record` is applied with, and notes that it is there, and what of it
-/// stays as it is from now on. An apply that is killed in between has made nothing yet.
-pub(super) async fn keep_spec(
-    store: &dyn Store,
-    record: &ClusterRecord,
-    spec: &str,
-) -> Result<(), StoreError> {
-    check_kept_spec(store, &record.name).await?;
-    let path = spec_path(&record.name);
-    store.write(&path, spec.as_bytes(), Precondition::None).await?;
-    amend(store, &record.name, |kept| {
-        kept.spec_is_kept = true;
-        kept.fixed.clone_from(&record.fixed);
-    })
-    .await
-}
-
-/// Reads the completed spec that the cluster was last applied with; none where no apply has come so far. One of another
-/// cluster is damage: what it says of protection is not meant for this one.
-pub(super) async fn kept_spec(store: &dyn Store, name: &ClusterName) -> Result<Option<Vec<u8>>, StoreError> {
-    let is_kept = read(store, name).await?.is_some_and(|record| record.spec_is_kept);
-    match store.read(&spec_path(name)).await? {
-        // What cannot be read at all is told of with its place by whoever loads it.
-        Some(object) if name_in_spec(&object.content).is_some_and(|kept| kept != name.as_str()) => {
-            Err(not_the_spec(store, name))
-        }
-        Some(object) => Ok(Some(object.content)),
-        None if is_kept => Err(StoreError::Damaged {
-            path: spec_path(name),
-            location: store.location(),
-            problem: format!("it is missing, although {} says that it was written", path(name)),
-        }),
-        None => Ok(None),
-    }
-}
-
 /// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
 /// was cut short is taken up by the next destroy. The lease, the journal, backups and pinned keys of hosts stay: fencing
 /// generations never go back, and the rest is for the time after.
@@ -278,7 +210,7 @@ pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), Sto
         .await?;
     }
     let mut doomed = kept_paths(name);
-    doomed.extend([assets::path(name), spec_path(name), path(name)]);
+    doomed.extend([assets::path(name), kept_spec::path(name), path(name)]);
     for path in doomed {
         store.delete(&path, Precondition::None).await?;
     }

@@ -23,6 +23,7 @@ mod etcd;
 mod fixed;
 mod gone_hosts;
 mod identity;
+mod kept_spec;
 mod kubeconfig;
 mod login;
 mod machine_access;

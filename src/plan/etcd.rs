@@ -97,7 +97,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             _ => None,
         })
         .collect();
-    let growing = clusters_that_grow(verdicts);
+    let growing = clusters_that_grow(verdicts, observation);
     let mut sole_voters_machines = Vec::new();
     for (key, verdict) in verdicts
         .iter_mut()
@@ -150,11 +150,16 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
     }
 }
 
-/// The etcd clusters that get members which they did not have.
-fn clusters_that_grow(verdicts: &Verdicts) -> BTreeSet<String> {
+/// The etcd clusters that get voters which they did not have: new members, and learners whose join goes on.
+fn clusters_that_grow(verdicts: &Verdicts, observation: &Observation) -> BTreeSet<String> {
+    let becomes_voter = |key: &ResourceKey, verdict: &Verdict| match verdict {
+        Verdict::Create { .. } => true,
+        Verdict::Update { .. } => !member_votes(observation.present(key).map(|existing| &existing.resource)),
+        _ => false,
+    };
     verdicts
         .iter()
-        .filter(|(key, verdict)| key.kind() == Kind::EtcdMember && matches!(verdict, Verdict::Create { .. }))
+        .filter(|(key, verdict)| key.kind() == Kind::EtcdMember && becomes_voter(key, verdict))
         .filter_map(|(key, _)| Some(EtcdMember::parse_name(key.name())?.0.to_owned()))
         .collect()
 }

@@ -85,7 +85,8 @@ impl Holding<'_> {
     }
 
     /// What a machine is given waits while a member on it is to go with its whole etcd cluster and cannot: nothing would use
-    /// what it holds any more. Where fellows come in its place, they take over what it holds.
+    /// what it holds any more; so do all control planes, whose API servers use it. Where fellows come in its place, they take
+    /// over what it holds.
     fn hold_what_is_given_to_machines(&mut self, observation: &Observation) {
         let stays: BTreeMap<&str, &ResourceKey> = self
             .verdicts
@@ -96,7 +97,13 @@ impl Holding<'_> {
             .filter_map(|key| Some((key.host()?, key)))
             .collect();
         let given = self.drafts.iter().filter_map(|(index, draft)| {
-            let member = *stays.get(draft.change.machine()?)?;
+            let machine = draft.change.machine()?;
+            let serves_api = || {
+                let control_plane = ResourceKey::new(Kind::ControlPlane, machine);
+                self.desired.resources.contains_key(&control_plane)
+            };
+            let any = || stays.values().next().filter(|_| serves_api());
+            let member = *stays.get(machine).or_else(any)?;
             let is_given = matches!(draft.change.key.kind(), Kind::NodeBundle | Kind::ControlPlane);
             (is_given && !is_removal(&draft.change)).then(|| (index, member.clone()))
         });

@@ -250,6 +250,31 @@ fn a_first_apply_that_was_killed_before_its_spec_was_kept_can_be_destroyed() {
 }
 
 #[test]
+fn the_kept_spec_of_an_older_keelson_need_not_be_valid_any_more() {
+    let lab = applied();
+    lab.edit(KEPT_SPEC, "\nspec:\n", "\nspec:\n  ofOld: true\n");
+    lab.edit(KEPT_SPEC, "deletionProtection: false", "deletionProtection: true");
+    lab.expect(3, "destroy --yes --progress none")
+        .says(&["is protected from deletion"]);
+    lab.edit(
+        KEPT_SPEC,
+        "deletionProtection: true",
+        "deletionProtection: perhaps",
+    );
+    lab.expect(1, "destroy --yes --progress none").says(&[
+        "spec.yaml",
+        "does not say whether the cluster is protected",
+        "help: ",
+    ]);
+    lab.edit(
+        KEPT_SPEC,
+        "deletionProtection: perhaps",
+        "deletionProtection: false",
+    );
+    lab.expect(0, "destroy --yes --progress none");
+}
+
+#[test]
 fn a_cluster_that_was_destroyed_begins_a_new_life_with_or_without_its_lease() {
     let lab = applied();
     for generation in [3, 1] {

@@ -58,3 +58,19 @@ fn a_simulated_node_has_no_pods_to_move() {
     lab.expect(2, "node drain workers-1 --timeout never")
         .says(&["--timeout"]);
 }
+
+#[test]
+fn a_new_machine_waits_for_control_planes_that_are_older() {
+    let lab = Lab::with_spec(SPEC);
+    lab.edit("cluster.yaml", "1.36.2", "1.35.6");
+    lab.expect(0, "apply --yes --progress none");
+    lab.edit("cluster.yaml", "1.35.6", "1.36.2");
+    lab.edit("cluster.yaml", "replicas: 2", "replicas: 3");
+    lab.expect(3, "node add workers-3 --yes --progress none").says(&[
+        "error: 2 changes wait for other machines, which are not seen to here",
+        "create node-bundle/workers-3: waits for node-bundle/control-plane-1",
+        "help: `keelson apply` sees to all machines",
+    ]);
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "node add workers-3 --yes --progress none");
+}

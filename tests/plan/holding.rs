@@ -132,6 +132,23 @@ fn what_a_machine_is_given_waits_while_a_member_on_it_has_to_stay() {
 }
 
 #[test]
+fn api_servers_keep_an_etcd_cluster_that_has_to_stay_on_other_machines() {
+    let of = |events: &str| {
+        desired(&format!(
+            "{THREE_AND_FOUR}\n  etcd: {{ events: {events}, placement: {{ dedicated: {{}} }} }}"
+        ))
+    };
+    let (plan, report) = World::as_desired(&of("separate")).plan(&of("shared"));
+    assert!(report.is_blocked());
+    let on_control_planes = |step: &String| step.contains("/control-plane-");
+    assert!(
+        !outline(&plan).iter().any(on_control_planes),
+        "{:?}",
+        outline(&plan)
+    );
+}
+
+#[test]
 fn no_worker_moves_on_before_a_control_plane_whose_turn_waits() {
     let at = |kubernetes: &str, more: &str| {
         desired(

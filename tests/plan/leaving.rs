@@ -1,6 +1,8 @@
 //! What leaves for good, and what has to come before it or after it.
 
 use keelson::plan::PlanReport;
+use keelson_provider_api::Resource;
+use keelson_provider_api::kinds::MemberPhase;
 
 use super::world::{World, comes_before, desired, key, outline};
 
@@ -38,6 +40,29 @@ fn an_only_member_goes_when_its_fellows_have_come() {
             .any(|held| held.key == key("etcd-member/main:control-plane-1")),
         "{report:?}"
     );
+}
+
+#[test]
+fn an_only_member_goes_when_an_interrupted_join_was_gone_on_with() {
+    let stacked = desired("  controlPlane: { replicas: 1 }");
+    let dedicated =
+        desired("  controlPlane: { replicas: 1 }\n  etcd: { placement: { dedicated: { replicas: 1 } } }");
+    let world = World::as_desired(&dedicated)
+        .with("etcd-member/main:control-plane-1", &World::as_desired(&stacked))
+        .with("node-bundle/control-plane-1", &World::as_desired(&stacked))
+        .change("etcd-member/main:etcd-1", |existing| {
+            match &mut existing.resource {
+                Resource::EtcdMember(member) => member.phase = MemberPhase::Learner,
+                other => panic!("{other:?}"),
+            }
+        });
+    let (plan, report) = world.plan(&dedicated);
+    assert!(!report.is_blocked(), "{report:?}");
+    let (join, removal) = (
+        "update etcd-member/main:etcd-1",
+        "delete etcd-member/main:control-plane-1",
+    );
+    assert!(comes_before(&plan, join, removal), "{:?}", outline(&plan));
 }
 
 /// Three control planes; `etcd` and the type of their machines.
