@@ -1,6 +1,6 @@
 //! The last lines of a plan: how much, how disruptive, how long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use keelson_provider_api::{Change, Disruption, Kind, Resource, ResourceKey};
@@ -68,6 +68,7 @@ enum Fate {
     MemberReplaced,
     MemberRemoved,
     Drain,
+    ControlPlaneRemoved,
     Replaced,
     Removed,
 }
@@ -81,7 +82,12 @@ impl Fate {
             Disruption::Removal if change.replacement && is_member => Self::MemberReplaced,
             Disruption::Removal if is_member => Self::MemberRemoved,
             Disruption::Removal if change.replacement => Self::Replaced,
-            Disruption::Removal => Self::Removed,
+            // Of a machine that goes as well, its own removal is worse.
+            Disruption::Removal => match change.key.kind() {
+                Kind::ControlPlane | Kind::LoadBalancerTarget => Self::ControlPlaneRemoved,
+                Kind::Node => Self::Drain,
+                _ => Self::Removed,
+            },
         }
     }
 
@@ -91,6 +97,7 @@ impl Fate {
             Self::MemberReplaced => "etcd is made anew on",
             Self::MemberRemoved => "etcd leaves",
             Self::Drain => "pods move off",
+            Self::ControlPlaneRemoved => "the control plane leaves",
             Self::Replaced if has_pods => "pods move off and machines are replaced:",
             Self::Replaced => "machines are replaced:",
             Self::Removed => "removed for good:",
@@ -125,39 +132,48 @@ fn disruption(planned: &Planned) -> String {
         .map(|((fate, has_pods), names)| format!("{} {}", fate.words(has_pods), fold_names(&names)))
         .collect();
     parts.extend(at_once(planned, &worst));
-    if etcd_machines(planned)
-        .iter()
-        .any(|machine| worst.contains_key(machine))
-    {
-        parts.extend(quorums(planned));
-    }
+    parts.extend(quorums(planned, &worst));
     parts.join("; ")
 }
 
-/// What becomes of etcd's quorum, or that there is none.
-fn quorums(planned: &Planned) -> Vec<String> {
-    let clusters = plan::etcd_clusters(&planned.observation);
-    let without: Vec<String> = clusters
-        .iter()
-        .filter(|(_, health)| health.formed && !health.has_quorum())
-        .map(|(name, health)| format!("etcd cluster `{name}` {health}"))
-        .collect();
-    if without.is_empty() {
-        vec!["etcd keeps its quorum".to_owned()]
-    } else {
-        without
-    }
-}
-
-fn etcd_machines(planned: &Planned) -> BTreeSet<&str> {
-    planned
+/// What becomes of etcd's quorums where machines with members are touched.
+fn quorums(planned: &Planned, worst: &BTreeMap<&str, Fate>) -> Vec<String> {
+    let touched: Vec<(&str, Fate)> = planned
         .observation
         .owned_of(Kind::EtcdMember)
         .filter_map(|(_, existing)| match &existing.resource {
-            Resource::EtcdMember(member) => Some(member.machine.as_str()),
+            Resource::EtcdMember(member) => {
+                Some((member.cluster.as_str(), *worst.get(member.machine.as_str())?))
+            }
             _ => None,
         })
-        .collect()
+        .collect();
+    if touched.is_empty() {
+        return Vec::new();
+    }
+    let clusters = plan::etcd_clusters(&planned.observation);
+    let formed = clusters.iter().filter(|(_, health)| health.formed);
+    let pauses = formed.filter_map(|(name, health)| {
+        let restarts = touched
+            .iter()
+            .any(|(cluster, fate)| cluster == name && matches!(fate, Fate::Restart | Fate::Drain));
+        match health.voters {
+            _ if !health.has_quorum() => Some(format!("etcd cluster `{name}` {health}")),
+            1 if restarts => Some(format!(
+                "etcd cluster `{name}` pauses while its only member restarts"
+            )),
+            2 if restarts => Some(format!(
+                "etcd cluster `{name}` pauses while either of its two members restarts"
+            )),
+            _ => None,
+        }
+    });
+    let pauses: Vec<String> = pauses.collect();
+    if pauses.is_empty() {
+        vec!["etcd keeps its quorum".to_owned()]
+    } else {
+        pauses
+    }
 }
 
 /// How many machines of a group are away at the same time, where that is fewer than all that are touched.

@@ -228,3 +228,32 @@ fn nodes_wait_for_a_control_plane_that_is_blocked() {
         .collect();
     assert!(steps.is_empty(), "{steps:?}");
 }
+
+#[test]
+fn control_planes_that_become_workers_are_not_said_to_be_removed() {
+    let hosts: String = ["a", "b", "c", "d", "e"]
+        .iter()
+        .zip(11..)
+        .map(|(name, number)| {
+            format!("        - {{ name: {name}, address: 10.0.0.{number}, roles: [control-plane] }}\n")
+        })
+        .collect();
+    let lab = Lab::with_spec(&format!(
+        "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: metal }}\nspec:\n  \
+         kubernetesVersion: 1.35.6\n  provider:\n    simulated:\n      like: ssh\n      \
+         apiAddress: 10.0.0.100\n      hosts:\n{hosts}"
+    ));
+    lab.expect(0, "apply --yes --progress none");
+    for (name, number) in [("d", 14), ("e", 15)] {
+        let host = |role: &str| format!("{{ name: {name}, address: 10.0.0.{number}, roles: [{role}] }}");
+        lab.edit("cluster.yaml", &host("control-plane"), &host("worker"));
+    }
+    lab.edit("cluster.yaml", "1.35.6", "1.36.2");
+    let plan = lab.expect(2, "plan").stdout;
+    assert!(
+        plan.contains("Disruption: pods move off a, b, c; the control plane leaves d, e; "),
+        "{plan}"
+    );
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "plan");
+}
