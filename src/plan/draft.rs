@@ -9,6 +9,7 @@ use keelson_provider_api::{
 
 use super::desired::DesiredState;
 use super::etcd;
+use super::firewalls::ForNow;
 use super::report::{Blocked, PlanReport};
 use super::verdict::{Verdict, Verdicts, is_blocked};
 
@@ -35,12 +36,17 @@ impl Drafts {
     ) -> Self {
         let mut drafts = Self::default();
         let etcd_clusters = etcd::clusters(observation);
+        let for_now = if desired.retires_cluster {
+            ForNow::default()
+        } else {
+            ForNow::on_the_way(desired, observation)
+        };
         for (key, verdict) in verdicts {
             let wanted = || {
                 let resource = &desired.resources.get(key)?.resource;
                 Some(match resource {
                     Resource::EtcdMember(member) => etcd::started_as(member, &etcd_clusters).into(),
-                    other => other.clone(),
+                    other => for_now.of(key).unwrap_or(other).clone(),
                 })
             };
             match verdict {
@@ -60,8 +66,14 @@ impl Drafts {
                     let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
                         continue;
                     };
+                    let differences = if for_now.of(key).is_some() {
+                        existing.resource.differences(&resource)
+                    } else {
+                        differences.clone()
+                    };
                     drafts.push_build(update(key, resource, existing, reason, differences));
                 }
+                Verdict::Delete { .. } if for_now.needs(key) => {}
                 Verdict::Delete { reason } => {
                     let Some(existing) = observation.present(key) else {
                         continue;
@@ -221,7 +233,7 @@ fn update(
     resource: Resource,
     existing: &Existing,
     reason: &str,
-    differences: &[Difference],
+    differences: Vec<Difference>,
 ) -> Change {
     let disruption = match differences.iter().map(|difference| difference.effect).max() {
         Some(Effect::Drain) => Disruption::Drain,
@@ -233,7 +245,7 @@ fn update(
         action: Action::Update {
             id: existing.id.clone(),
             resource: Box::new(resource),
-            differences: differences.to_vec(),
+            differences,
         },
         reason: reason.to_owned(),
         disruption,

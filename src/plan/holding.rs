@@ -9,6 +9,7 @@ use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 use super::api_servers::{ApiServers, Course, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
+use super::firewalls;
 use super::ground::Grounds;
 use super::report::Held;
 use super::verdict::{Verdicts, is_blocked};
@@ -37,6 +38,7 @@ pub(super) fn hold_back(
     if !desired.retires_cluster {
         if is_anything_blocked {
             holding.hold_what_is_given_to_machines(observation);
+            holding.hold_closings(observation);
         }
         holding.hold_until_all_fits(observation);
     }
@@ -108,6 +110,15 @@ impl Holding<'_> {
             (is_given && !is_removal(&draft.change)).then(|| (index, member.clone()))
         });
         self.hold(given.collect());
+    }
+
+    /// No firewall is closed while something that nothing may be done to may need it.
+    fn hold_closings(&mut self, observation: &Observation) {
+        let Some(blocker) = firewalls::needed_by(self.verdicts) else {
+            return;
+        };
+        let closings = firewalls::closings(self.drafts, observation).into_iter();
+        self.hold(closings.map(|index| (index, blocker.clone())).collect());
     }
 
     /// Nothing leaves a machine on which something has to stay, and neither a member of etcd nor a control plane is given up

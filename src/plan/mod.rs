@@ -4,7 +4,7 @@
 //! desired, observation, now
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
 //!   -> drafts     the steps that this takes                (draft)
-//!   -> edges      what must come before what               (ordering, rolling)
+//!   -> edges      what must come before what               (ordering, firewalls, rolling)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
@@ -18,6 +18,7 @@ mod desired;
 mod draft;
 mod etcd;
 mod even_voters;
+mod firewalls;
 mod graph;
 mod ground;
 mod holding;

@@ -7,10 +7,12 @@ use keelson_provider_api::{Action, Kind, Observation, Resource, ResourceKey};
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
+use super::firewalls;
 
 /// Connects the drafts by their needs.
 pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: &Observation) {
     let mut edges = Vec::new();
+    let closings = firewalls::closings(drafts, observation);
     for (index, draft) in drafts.iter() {
         match &draft.change.action {
             Action::Delete { existing } => {
@@ -28,7 +30,23 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
             }
         }
     }
+    // All of those come last, so nothing waits for them.
+    edges.retain(|(earlier, _)| !closings.contains(earlier));
+    for &closing in &closings {
+        for (index, draft) in drafts.iter().filter(|(index, _)| !closings.contains(index)) {
+            let change = &draft.change;
+            let is_removed_firewall =
+                change.key.kind() == Kind::Firewall && matches!(change.action, Action::Delete { .. });
+            edges.push(if is_removed_firewall {
+                (closing, index)
+            } else {
+                (index, closing)
+            });
+        }
+    }
+    edges.extend(openings(drafts, &closings));
     edges.extend(departures(drafts));
+    edges.extend(names_of_the_api(drafts));
     edges.extend(gone_along(drafts, desired, observation));
     for (earlier, later) in edges {
         drafts.order(earlier, later);
@@ -108,6 +126,41 @@ fn update_edges(
             .map(|ground| (index, ground))
             .collect()
     })
+}
+
+/// What a firewall is opened for finds it open.
+fn openings(drafts: &Drafts, closings: &[usize]) -> Vec<(usize, usize)> {
+    let of_kind = |kind: Kind| {
+        let builds = drafts.iter().filter(move |(_, draft)| {
+            draft.change.key.kind() == kind && !matches!(draft.change.action, Action::Delete { .. })
+        });
+        builds.map(|(index, _)| index)
+    };
+    let openings = of_kind(Kind::Firewall).filter(|index| !closings.contains(index));
+    openings
+        .flat_map(|opening| of_kind(Kind::NodeBundle).map(move |bundle| (opening, bundle)))
+        .collect()
+}
+
+/// Machines and add-ons are told of a name of the API when it leads there, and an old one is taken away when all were told.
+fn names_of_the_api(drafts: &Drafts) -> Vec<(usize, usize)> {
+    let (mut told, mut made, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, draft) in drafts.iter() {
+        match (draft.change.key.kind(), &draft.change.action) {
+            (Kind::NodeBundle | Kind::ControlPlane | Kind::Addon, Action::Update { .. }) => told.push(index),
+            (Kind::DnsRecord, Action::Delete { .. }) => removed.push(index),
+            (Kind::DnsRecord, _) => made.push(index),
+            _ => {}
+        }
+    }
+    let told = &told;
+    let before = made
+        .iter()
+        .flat_map(|&name| told.iter().map(move |&bundle| (name, bundle)));
+    let after = removed
+        .iter()
+        .flat_map(|&name| told.iter().map(move |&bundle| (bundle, name)));
+    before.chain(after).collect()
 }
 
 /// What goes with its machine holds on to what it references until the machine is gone.

@@ -3,6 +3,7 @@
 mod decisions;
 mod etcd;
 mod file;
+mod firewalls;
 mod holding;
 mod leaving;
 mod order;

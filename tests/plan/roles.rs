@@ -113,3 +113,65 @@ fn api_servers_stay_within_a_minor_release_of_one_that_is_silent() {
     let (plan, report) = silent(upgraded).plan(&of("1.36.3"));
     assert!(moved(&plan), "{report:?}");
 }
+
+#[test]
+fn control_planes_that_join_are_not_newer_than_those_that_are_there() {
+    let of = |kubernetes: &str, replicas: u32| {
+        desired(&format!(
+            "  kubernetesVersion: {kubernetes}\n  controlPlane: {{ replicas: {replicas} }}"
+        ))
+    };
+    let world = World::as_desired(&of("1.35.6", 3));
+    let (plan, _) = world.plan(&of("1.36.2", 5));
+    let turns = [
+        "update node-bundle/control-plane-1",
+        "update node-bundle/control-plane-3",
+    ];
+    assert_order(&plan, &turns, &["create etcd-member/main:control-plane-4"]);
+    // Where no version moves they come before others restart.
+    let mut wanted = of("1.35.6", 5);
+    let settings =
+        desired("  kubernetesVersion: 1.35.6\n  controlPlane: { replicas: 5 }\n  kubelet: { maxPods: 120 }");
+    wanted.resources.extend(settings.resources);
+    let (plan, _) = world.plan(&wanted);
+    let joins = ["create etcd-member/main:control-plane-4"];
+    assert_order(&plan, &joins, &["update node-bundle/control-plane-1"]);
+}
+
+#[test]
+fn workers_leave_when_as_many_have_come() {
+    let of = |groups: &str| {
+        desired(&format!(
+            "  controlPlane: {{ replicas: 1 }}\n  nodeGroups: [{groups}]"
+        ))
+    };
+    let world = World::as_desired(&of("{ name: old, replicas: 3 }"));
+    let (plan, _) = world.plan(&of("{ name: new, replicas: 2 }"));
+    assert_order(&plan, &["create node/new-1"], &["delete node/old-1"]);
+    let all = ["create node/new-2"];
+    assert_order(&plan, &all, &["delete node/old-2", "delete node/old-3"]);
+    assert!(!comes_before(&plan, "create node/new-2", "delete node/old-1"));
+}
+
+#[test]
+fn machines_are_told_of_a_name_of_the_api_when_it_leads_there() {
+    let of = |domain: &str| {
+        let text = format!("  controlPlane: {{ replicas: 3 }}\n  nodeGroups: [{{ name: w, replicas: 2 }}]");
+        super::world::desired_in_domain(domain, &text)
+    };
+    let bundles = [
+        "update control-plane/control-plane-1",
+        "update node-bundle/w-1",
+        "update addon/kube-proxy",
+    ];
+    let (plan, _) = World::as_desired(&of("a.example.com")).plan(&of("b.example.com"));
+    let step = |verb: &str, of: &str| {
+        let steps = outline(&plan);
+        let found = steps
+            .iter()
+            .find(|step| step.starts_with(&format!("{verb} dns-record")) && step.contains(of));
+        found.unwrap_or_else(|| panic!("{steps:?}")).clone()
+    };
+    assert_order(&plan, &[&step("create", "b.example.com")], &bundles);
+    assert_order(&plan, &bundles, &[&step("delete", "a.example.com")]);
+}

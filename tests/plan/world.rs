@@ -33,6 +33,11 @@ pub(super) fn desired_on_hosts(hosts: &[(&str, &str)], fields: &str) -> DesiredS
     )
 }
 
+/// The same in a cloud, with a domain.
+pub(super) fn desired_in_domain(domain: &str, fields: &str) -> DesiredState {
+    desired_like(&format!("like: digitalocean, domain: {domain}"), fields)
+}
+
 fn desired_like(simulated: &str, fields: &str) -> DesiredState {
     let text = format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \

@@ -9,8 +9,8 @@ use crate::plan::draft::Drafts;
 use crate::plan::etcd;
 use crate::plan::skew::{kubernetes_version, seen_version};
 
-/// Why a machine has a link in the chain; links stand in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Why a machine has a link in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Repair,
     Join,
@@ -18,12 +18,23 @@ pub(super) enum Purpose {
     Departure,
 }
 
+/// The parts of the chain, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Repair,
+    Join,
+    Turn,
+    /// A kubelet joins that is newer than the API servers were.
+    NewerJoin,
+    /// A member or an API server leaves a machine that stays, when its fellows have joined.
+    GivingUp,
+    Departure,
+}
+
 /// Where a link stands in the chain, the first field first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    purpose: Purpose,
-    /// A member leaves for good when its fellows have joined.
-    gives_up_member: bool,
+    stage: Stage,
     /// Control planes may wait for members of a dedicated etcd, never the other way round.
     has_no_member: bool,
     is_up: bool,
@@ -103,8 +114,14 @@ pub(super) fn link(
     Some(Link {
         purpose,
         rank: Rank {
-            purpose,
-            gives_up_member,
+            stage: match purpose {
+                Purpose::Repair => Stage::Repair,
+                Purpose::Join if comes_new && is_newer(drafts, &builds, observation) => Stage::NewerJoin,
+                Purpose::Join => Stage::Join,
+                Purpose::Turn if gives_up_member || loses_api => Stage::GivingUp,
+                Purpose::Turn => Stage::Turn,
+                Purpose::Departure => Stage::Departure,
+            },
             has_no_member: !has_member,
             is_up: !is_down,
         },
@@ -198,6 +215,18 @@ fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
         .filter(|(_, draft)| !is_delete(&draft.change))
         .filter_map(|(_, draft)| kubernetes_version(draft.change.resource()));
     own.is_some_and(|own| brought.any(|brought| brought > own))
+}
+
+/// True where Kubernetes in `builds` is newer than an API server that is there.
+fn is_newer(drafts: &Drafts, builds: &[usize], observation: &Observation) -> bool {
+    let built = builds.iter().filter_map(|&index| drafts.get(index));
+    let newest = built
+        .filter_map(|draft| kubernetes_version(draft.change.resource()))
+        .max();
+    let mut api_servers = observation
+        .owned_of(Kind::ControlPlane)
+        .filter_map(|(key, _)| seen_version(observation, &ResourceKey::new(Kind::NodeBundle, key.name())));
+    newest.is_some_and(|newest| api_servers.any(|seen| seen < newest))
 }
 
 fn is_unhealthy(change: &Change) -> bool {

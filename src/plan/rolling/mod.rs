@@ -11,7 +11,7 @@ mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::{Action, Change, Observation};
+use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 
 use self::link::{Link, Purpose, link};
 use self::snapshot::add_snapshot;
@@ -31,8 +31,10 @@ pub(super) fn connect(
     }
     let mut chain = Vec::new();
     let mut lanes: BTreeMap<String, Vec<Link>> = BTreeMap::new();
+    let mut arrivals = Vec::new();
     for (machine, steps) in steps_by_machine(drafts) {
         let Some(link) = link(drafts, &machine, &steps, observation) else {
+            arrivals.extend(arrival(drafts, &machine));
             continue;
         };
         if link.serves_quorum {
@@ -58,6 +60,12 @@ pub(super) fn connect(
     }
     // What comes behind it finds no API server any more that is older than itself.
     let last_older_api = chain.iter().rfind(|link| link.ends_older_api);
+    let of_workers = lanes.values().flatten();
+    order_departures(
+        drafts,
+        &arrivals,
+        of_workers.filter(|link| link.purpose == Purpose::Departure),
+    );
     for (group, links) in &lanes {
         connect_lanes(
             drafts,
@@ -79,6 +87,26 @@ fn steps_by_machine(drafts: &Drafts) -> BTreeMap<String, Vec<usize>> {
         }
     }
     machines
+}
+
+/// The step by which a machine that is new joins Kubernetes.
+fn arrival(drafts: &Drafts, machine: &str) -> Option<usize> {
+    let index = drafts.build_of(&ResourceKey::new(Kind::Node, machine))?;
+    let is_new = matches!(drafts.get(index)?.change.action, Action::Create { .. });
+    is_new.then_some(index)
+}
+
+/// Workers leave for good when as many have come, as long as any come: pods that move off find room.
+fn order_departures<'a>(drafts: &mut Drafts, arrivals: &[usize], departures: impl Iterator<Item = &'a Link>) {
+    let Some(&last) = arrivals.last() else {
+        return;
+    };
+    for (position, departure) in departures.enumerate() {
+        let arrival = arrivals.get(position).copied().unwrap_or(last);
+        for &gate in &departure.gates {
+            drafts.order(arrival, gate);
+        }
+    }
 }
 
 /// What is down may be what an earlier one waits for: it does not wait for a quorum itself.
