@@ -38,6 +38,8 @@ impl Destroy {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let spec = self.spec.load(terminal)?;
         let connect = ConnectOptions {
+            // What is on the machines knows how to leave them.
+            installs_nothing: true,
             gone_hosts: self.gone.iter().cloned().collect(),
             ..self.spec.options()?
         };

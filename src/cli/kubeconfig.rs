@@ -58,7 +58,7 @@ pub(super) struct Kubeconfig {
 impl Kubeconfig {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
         let request = self.request()?;
-        let session = self.spec.connect(terminal).await?;
+        let session = self.spec.connect_to_look(terminal).await?;
         let kubeconfig = session
             .kubeconfig(&request)
             .await
