@@ -227,7 +227,8 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
 fn pki_help(error: &PkiError) -> Option<String> {
     Some(match error {
         PkiError::NoKey { authority, .. } => format!(
-            "where keelson is to issue certificates, name the file with the key in the spec, under `pki.authorities`,              beside the certificate of the {authority} authority"
+            "where keelson is to issue certificates, name the file with the key in the spec, under \
+             `pki.authorities`, beside the certificate of the {authority} authority"
         ),
         PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
             "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()
