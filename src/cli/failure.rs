@@ -16,7 +16,9 @@ use crate::view::{printable, summary};
 
 /// It failed.
 pub const EXIT_FAILED: u8 = 1;
-/// `plan` found changes; also what wrong usage ends with.
+/// The command was used in a way that it is not meant for. clap, which finds most of these, ends with it.
+pub const EXIT_USAGE: u8 = 2;
+/// `plan` found changes: the same number, which terraform and others give it as well.
 pub const EXIT_CHANGES: u8 = 2;
 /// Something may not be touched.
 pub const EXIT_BLOCKED: u8 = 3;
@@ -45,7 +47,7 @@ impl Failure {
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::new(EXIT_CHANGES, message)
+        Self::new(EXIT_USAGE, message)
     }
 
     pub(super) fn new(code: u8, message: impl Into<String>) -> Self {

@@ -104,12 +104,12 @@ impl Kubeconfig {
 /// The file that kubectl reads: the first that `KUBECONFIG` names, or the one in the home directory
 /// (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>).
 fn users_kubeconfig() -> Result<PathBuf, Failure> {
-    if let Some(list) = files::variable("KUBECONFIG")
+    if let Some(list) = files::variable("KUBECONFIG")?
         && let Some(first) = list.split(':').find(|file| !file.is_empty())
     {
         return Ok(PathBuf::from(first));
     }
-    match files::variable("HOME") {
+    match files::variable("HOME")? {
         Some(home) => Ok(Path::new(&home).join(".kube/config")),
         None => Err(
             Failure::usage("there is no home directory with a kubeconfig in it")
