@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use keelson_provider_api::values::{Secret, Span};
 
-use super::arguments::ClusterArgument;
+use super::arguments::{ClusterArgument, lifetime};
 use super::failure::Failure;
 use super::files::{self, Permissions};
 use super::terminal::Terminal;
@@ -31,6 +31,7 @@ pub(super) struct Kubeconfig {
         long,
         value_name = "DURATION",
         default_value = "8h",
+        value_parser = lifetime,
         conflicts_with = "break_glass"
     )]
     validity: Span,

@@ -113,3 +113,10 @@ fn credentials_need_no_word_from_upstream() {
     lab.expect(1, "kubeconfig --break-glass")
         .says(&["there is no cluster", "help:"]);
 }
+
+#[test]
+fn days_are_a_validity() {
+    let lab = applied();
+    lab.expect(0, "kubeconfig --validity 30d");
+    lab.expect(2, "kubeconfig --validity 366d").says(&["365"]);
+}
