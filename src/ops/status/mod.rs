@@ -31,7 +31,8 @@ pub struct ClusterStatus {
     pub exists: bool,
     /// How it is as a whole.
     pub condition: Condition,
-    /// What is wrong: first what could not be looked at, then by kind what is unwell, then what is missing.
+    /// What is wrong or missing: first what could not be looked at, then what concerns the cluster as a whole, then each
+    /// resource that is unwell, by kind, then what is missing.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
