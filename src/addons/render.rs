@@ -122,7 +122,8 @@ fn kube_proxy(settings: &AddonSettings) -> Value {
     })
 }
 
-/// A KubeProxyConfiguration: what kubeadm sets (`reference/kubeadm.md` §7), then what the user sets.
+/// A KubeProxyConfiguration: what kubeadm 1.36.1 sets
+/// (`cmd/kubeadm/app/componentconfigs/kubeproxy.go`), then what the user sets.
 fn proxy_configuration(settings: &AddonSettings) -> Value {
     let bind_address = if settings.pod_cidr.is_ipv4() {
         "0.0.0.0"

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::arguments::{ClusterArgument, ProgressArgument};
 use super::ask::{Answer, AskUser};
@@ -11,7 +13,7 @@ use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::ApplyOptions;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanFileError};
 use crate::view::summary;
 
 /// No plan of keelson comes near this: one of 5,000 nodes has about 30 MiB.
@@ -82,7 +84,25 @@ fn read_plan(file: &Path) -> Result<Plan, Failure> {
     let advice = "`keelson plan --out FILE` makes one";
     let bytes = files::read_bounded(file, PLAN_LIMIT_BYTES, advice)?;
     Plan::from_bytes(&bytes).map_err(|error| {
-        Failure::failed(format!("cannot use {}: {}", file.display(), chain(&error)))
+        let problem = match error {
+            PlanFileError::Form(_) if is_other_json(&bytes) => {
+                "it is not a plan: it is JSON, but has no `format`, as every plan of keelson has".to_owned()
+            }
+            error => chain(&error),
+        };
+        Failure::failed(format!("cannot use {}: {problem}", file.display()))
             .with_help("`keelson plan --out FILE` makes a new one")
     })
+}
+
+/// True for JSON that says of itself by no `format` what it is.
+fn is_other_json(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Tagged {
+        #[serde(rename = "format")]
+        _format: String,
+    }
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+        && (bytes.trim_ascii_start().first() != Some(&b'{')
+            || serde_json::from_slice::<Tagged>(bytes).is_err())
 }

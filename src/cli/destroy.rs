@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::arguments::{ClusterArgument, ProgressArgument};
 use super::ask::{Answer, AskUser};
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::Interrupt;
@@ -38,6 +38,8 @@ impl Destroy {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let spec = self.spec.load(terminal)?;
         let connect = ConnectOptions {
+            // What is on the machines knows how to leave them.
+            installs_nothing: true,
             gone_hosts: self.gone.iter().cloned().collect(),
             ..self.spec.options()?
         };
@@ -58,9 +60,19 @@ impl Destroy {
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
         drop(reporter);
-        let pinned = registry::pinned_hosts(session.spec(), &connect).await?;
         if !self.progress.is_quiet() {
-            terminal.text(&summary::destroyed(&destroyed, &pinned));
+            let pinned = registry::pinned_hosts(session.spec(), &connect).await;
+            terminal.text(&summary::destroyed(
+                &destroyed,
+                pinned.as_deref().unwrap_or_default(),
+            ));
+            // What was asked for is done, whether what is remembered can be read or not.
+            if let Err(error) = pinned {
+                terminal.note(&format!(
+                    "note: whose SSH keys stay remembered cannot be read: {}",
+                    chain(&error)
+                ));
+            }
         }
         Ok(EXIT_DONE)
     }

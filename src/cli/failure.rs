@@ -16,7 +16,9 @@ use crate::view::{printable, summary};
 
 /// It failed.
 pub const EXIT_FAILED: u8 = 1;
-/// `plan` found changes; also what wrong usage ends with.
+/// The command was used in a way that it is not meant for. clap, which finds most of these, ends with it.
+pub const EXIT_USAGE: u8 = 2;
+/// `plan` found changes: the same number, which terraform and others give it as well.
 pub const EXIT_CHANGES: u8 = 2;
 /// Something may not be touched.
 pub const EXIT_BLOCKED: u8 = 3;
@@ -45,7 +47,7 @@ impl Failure {
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::new(EXIT_CHANGES, message)
+        Self::new(EXIT_USAGE, message)
     }
 
     pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
@@ -236,7 +238,8 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
 fn pki_help(error: &PkiError) -> Option<String> {
     Some(match error {
         PkiError::NoKey { authority, .. } => format!(
-            "where keelson is to issue certificates, name the file with the key in the spec, under `pki.authorities`,              beside the certificate of the {authority} authority"
+            "where keelson is to issue certificates, name the file with the key in the spec, under \
+             `pki.authorities`, beside the certificate of the {authority} authority"
         ),
         PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
             "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()

@@ -1,5 +1,6 @@
 //! Files that the user names, and who the user is.
 
+use std::env::VarError;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
@@ -178,13 +179,22 @@ pub(super) fn make_private_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// A variable of the environment that is text and not empty.
+/// A variable of the environment; nothing where it is not set or empty.
+///
+/// # Errors
+/// When it is no text.
 #[expect(
     clippy::disallowed_methods,
     reason = "the command line is where the environment is read"
 )]
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+pub(super) fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{name} is no text")).with_help("write it in UTF-8, or leave it out"))
+        }
+    }
 }
 
 /// In whose name leases are taken: user, machine, process.

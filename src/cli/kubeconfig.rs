@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use keelson_provider_api::values::{Secret, Span};
 
-use super::arguments::ClusterArgument;
+use super::arguments::{ClusterArgument, lifetime};
 use super::failure::Failure;
 use super::files::{self, Permissions};
 use super::terminal::Terminal;
@@ -31,6 +31,7 @@ pub(super) struct Kubeconfig {
         long,
         value_name = "DURATION",
         default_value = "8h",
+        value_parser = lifetime,
         conflicts_with = "break_glass"
     )]
     validity: Span,
@@ -58,7 +59,7 @@ pub(super) struct Kubeconfig {
 impl Kubeconfig {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
         let request = self.request()?;
-        let session = self.spec.connect(terminal).await?;
+        let session = self.spec.connect_to_look(terminal).await?;
         let kubeconfig = session
             .kubeconfig(&request)
             .await
@@ -104,12 +105,12 @@ impl Kubeconfig {
 /// The file that kubectl reads: the first that `KUBECONFIG` names, or the one in the home directory
 /// (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>).
 fn users_kubeconfig() -> Result<PathBuf, Failure> {
-    if let Some(list) = files::variable("KUBECONFIG")
+    if let Some(list) = files::variable("KUBECONFIG")?
         && let Some(first) = list.split(':').find(|file| !file.is_empty())
     {
         return Ok(PathBuf::from(first));
     }
-    match files::variable("HOME") {
+    match files::variable("HOME")? {
         Some(home) => Ok(Path::new(&home).join(".kube/config")),
         None => Err(
             Failure::usage("there is no home directory with a kubeconfig in it")

@@ -29,7 +29,7 @@ mod version;
 use clap::{Parser, Subcommand};
 
 pub use failure::{
-    EXIT_BLOCKED, EXIT_CHANGES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_INVALID_SPEC, EXIT_LOCKED,
+    EXIT_BLOCKED, EXIT_CHANGES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_INVALID_SPEC, EXIT_LOCKED, EXIT_USAGE,
 };
 pub use terminal::Terminal;
 

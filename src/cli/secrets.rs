@@ -1,10 +1,11 @@
 //! Secrets that the environment gives: never an argument, which everyone on the machine can read.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use keelson_provider_api::values::Secret;
 
 use super::failure::Failure;
+use super::files::{self, variable};
 use crate::registry::ConnectOptions;
 
 /// What sudo asks for on hosts.
@@ -14,16 +15,13 @@ const PKI_PASSPHRASE: &str = "KEELSON_PKI_PASSPHRASE";
 /// The path of a file with age identities that open keys in the state store.
 const PKI_IDENTITIES: &str = "KEELSON_PKI_IDENTITIES";
 
+/// Room for hundreds of identities, of hardware tokens too.
+const IDENTITIES_LIMIT_BYTES: usize = 1 << 20;
+
 /// Options with the secrets that the environment gives, and nothing else in them.
 pub(super) fn from_environment() -> Result<ConnectOptions, Failure> {
-    let identities = variable(PKI_IDENTITIES)?.map(PathBuf::from);
-    let identities = identities
-        .map(|path| {
-            std::fs::read_to_string(&path).map_err(|error| {
-                Failure::usage(format!("cannot read {}: {error}", path.display()))
-                    .with_help(format!("{PKI_IDENTITIES} names a file of age identities"))
-            })
-        })
+    let identities = variable(PKI_IDENTITIES)?
+        .map(|path| read_identities(Path::new(&path)))
         .transpose()?;
     Ok(ConnectOptions {
         sudo_password: variable(SUDO_PASSWORD)?.map(Secret::new),
@@ -33,15 +31,10 @@ pub(super) fn from_environment() -> Result<ConnectOptions, Failure> {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the commands read the environment, the library does not"
-)]
-fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is no text"))),
-    }
+fn read_identities(file: &Path) -> Result<String, Failure> {
+    let advice = format!("{PKI_IDENTITIES} names a file of age identities");
+    let bytes = files::read_bounded(file, IDENTITIES_LIMIT_BYTES, &advice)?;
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::failed(format!("cannot use {}: it is not text", files::shown(file))).with_help(advice)
+    })
 }

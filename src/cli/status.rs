@@ -3,7 +3,7 @@
 use clap::Args;
 use keelson_provider_api::values::Span;
 
-use super::arguments::{ClusterArgument, Format};
+use super::arguments::{ClusterArgument, Format, lifetime};
 use super::failure::{EXIT_FAILED, Failure};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE};
@@ -24,7 +24,7 @@ pub(super) struct Status {
     #[arg(long)]
     wait: bool,
     /// How long to wait
-    #[arg(long, value_name = "DURATION", default_value = "15m", requires = "wait")]
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = lifetime, requires = "wait")]
     timeout: Span,
 }
 

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use keelson_provider_api::{
-    ClusterIdentity, Kind, KindObservation, Observation, Provider, ProviderError, ResourceKey,
+    Clock, ClusterIdentity, Kind, KindObservation, Observation, Provider, ProviderError, ResourceKey,
 };
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, OBSERVATION_ATTEMPTS};
 use super::providers::ProviderSet;
-use crate::execute::backoff::OBSERVATION_ATTEMPTS;
-use keelson_provider_api::Clock;
 
 /// Looks at `kinds`: at all that the cluster owns, and at whatever holds one of the names in `wanted`.
 ///

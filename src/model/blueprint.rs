@@ -13,7 +13,8 @@ use crate::spec::{
     ValidSpec,
 };
 
-/// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
+/// The port of the Kubernetes API, on every control plane and at the endpoint
+/// (<https://kubernetes.io/docs/reference/networking/ports-and-protocols/>).
 pub const API_PORT: u16 = kinds::ControlPlane::API_PORT;
 
 /// The name of what stands before the API: its load balancer or virtual address.

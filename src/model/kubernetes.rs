@@ -31,7 +31,8 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let reachable = endpoint::reachable(blueprint);
     for machine in blueprint.machines.iter().filter(|machine| machine.runs_kubelet()) {
         let (after, after_any) = if machine.is(MachineRole::ControlPlane) {
-            // Control planes use their own API server (`reference/kubeadm.md` §3).
+            // Control planes use their own API server, as kubeadm's do (`ControlPlaneKubeletLocalMode`,
+            // https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/).
             (
                 vec![ResourceKey::new(Kind::ControlPlane, &*machine.name)],
                 Vec::new(),

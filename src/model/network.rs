@@ -76,7 +76,8 @@ fn rule(
     }
 }
 
-/// Allow-lists: what is not named here is refused. `reference/kops.md` §3 shows what else others let in.
+/// Allow-lists: what is not named here is refused. kops lets nodes reach every port of control planes but etcd's
+/// (<https://github.com/kubernetes/kops/tree/master/tests/integration/update_cluster/privatecalico>).
 fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let (control_plane, nodes) = (CONTROL_PLANE_FIREWALL.to_owned(), NODES_FIREWALL.to_owned());
     let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);

@@ -1,9 +1,9 @@
 //! etcd on a machine: a systemd unit under its own user, not a pod, so that it can be operated while kubelet or
 //! containerd are broken.
 //!
-//! Ports, paths and flags are kubeadm's where it has them (`reference/kubeadm.md` §4). What comes and goes with a
-//! member's life, how it joins and who its fellows are, is no part of the bundle: it stands in the file
-//! `<cluster>.member.env`, which is written when the member is made.
+//! Ports, paths and flags are kubeadm's where it has them (`cmd/kubeadm/app/phases/etcd/local.go` of Kubernetes 1.36.1).
+//! What comes and goes with a member's life, how it joins and who its fellows are, is no part of the bundle: it stands in
+//! the file `<cluster>.member.env`, which is written when the member is made.
 
 use keelson_provider_api::EtcdInstance;
 use keelson_provider_api::etcd::MAIN;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::kinds::{EtcdMember, Machine, MachineRole};
+use keelson_provider_api::kinds::{Machine, MachineRole};
 use keelson_provider_api::values::{ClusterName, Version};
 use keelson_provider_api::{
     ClusterIdentity, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey,
@@ -216,10 +216,8 @@ fn bundle(
 
 /// The first thing that is wrong with what the cluster has on the machine `name`, or should have.
 fn trouble(name: &str, desired: &DesiredState, observation: &Observation) -> Option<String> {
-    let on_machine = |key: &ResourceKey| match key.kind() {
-        Kind::EtcdMember => key.name().rsplit(':').next() == Some(name),
-        kind => KINDS.contains(&kind) && key.name() == name,
-    };
+    let on_machine =
+        |key: &ResourceKey| KINDS.contains(&key.kind()) && key.host().unwrap_or(key.name()) == name;
     let wanted = desired.resources.keys().filter(|key| on_machine(key));
     let owned = observation
         .owned()
@@ -227,9 +225,9 @@ fn trouble(name: &str, desired: &DesiredState, observation: &Observation) -> Opt
         .filter(|key| on_machine(key));
     let keys: BTreeSet<&ResourceKey> = wanted.chain(owned).collect();
     keys.into_iter().find_map(|key| {
-        let what = || match key.kind() {
-            Kind::EtcdMember => format!("etcd {}", etcd_cluster(key, name)),
-            kind => kind.to_string(),
+        let what = || match key.etcd_cluster() {
+            Some(cluster) => format!("etcd {cluster}"),
+            None => key.kind().to_string(),
         };
         match observation.get(key) {
             Observed::Present(existing) => {
@@ -240,9 +238,4 @@ fn trouble(name: &str, desired: &DesiredState, observation: &Observation) -> Opt
             Observed::Unknown(reason) => Some(format!("{}: {reason}", what())),
         }
     })
-}
-
-fn etcd_cluster<'a>(key: &'a ResourceKey, machine: &str) -> &'a str {
-    let suffix = EtcdMember::name("", machine);
-    key.name().strip_suffix(&suffix).unwrap_or(key.name())
 }

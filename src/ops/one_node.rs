@@ -32,15 +32,24 @@ impl Session {
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
     ) -> Result<Applied, OperationError> {
+        self.check_can_add(name).await?;
+        self.see_to(name, approve, reporter, interrupt).await
+    }
+
+    /// Makes sure that there is a cluster, and a machine `name` in its spec, before anyone is asked about it.
+    ///
+    /// # Errors
+    /// [`OperationError::UnknownMachine`] and [`OperationError::NoCluster`].
+    pub async fn check_can_add(&self, name: &str) -> Result<(), OperationError> {
         self.drive(self.existing_identity()).await?;
         let known = self.names_in_spec()?;
-        if !known.iter().any(|known| known == name) {
-            return Err(OperationError::UnknownMachine {
-                name: name.to_owned(),
-                known,
-            });
+        if known.iter().any(|known| known == name) {
+            return Ok(());
         }
-        self.see_to(name, approve, reporter, interrupt).await
+        Err(OperationError::UnknownMachine {
+            name: name.to_owned(),
+            known,
+        })
     }
 
     /// Takes the machine `name`, which has left the spec, out of the cluster: its pods move elsewhere, its node and its etcd

@@ -1,8 +1,8 @@
 //! The Kubernetes and etcd releases that keelson builds, as data.
 //!
-//! keelson builds the newest minor release and the three before it. Sources: kubeadm's `constants.go` of Kubernetes
-//! 1.36.1 for the etcd release of each minor and the oldest external etcd, for CoreDNS and pause (`reference/kubeadm.md`
-//! §1; those of 1.37 are taken from 1.36), the Kubernetes and etcd release pages for the rest.
+//! keelson builds the newest minor release and the three before it. Sources: kubeadm's constants of
+//! Kubernetes 1.36.1 (`cmd/kubeadm/app/constants/constants.go`) for the etcd release of each minor and the oldest external
+//! etcd, for CoreDNS and pause (those of 1.37 are taken from 1.36), the Kubernetes and etcd release pages for the rest.
 
 use keelson_provider_api::values::Version;
 
@@ -25,7 +25,8 @@ pub struct KubernetesRelease {
 
 /// What runs containers on a node, whichever minor of Kubernetes it is: releases of containerd, runc, the CNI plugins and
 /// crictl. The CNI plugins are those that Kubernetes 1.36 is tested with (`build/dependencies.yaml`); a containerd
-/// of 2.0 or newer is what kubelet 1.37 asks for (`reference/kubeadm.md` §8, `ContainerRuntimeVersion`).
+/// of 2.0 or newer is what kubelet 1.37 asks for (kubeadm's check `ContainerRuntimeVersion`,
+/// `cmd/kubeadm/app/preflight/checks.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuntimeReleases {
     /// <https://github.com/containerd/containerd/releases>

@@ -7,6 +7,7 @@ use keelson_provider_api::{Disruption, Kind};
 use serde_json::Value;
 
 use super::groups::{self, Group, Verb};
+use super::humane::printable;
 use super::styles::{BAD, CHANGE, FAINT, GOOD, STRONG, paint};
 use super::{plan_totals, trouble, waiting};
 use crate::ops::Planned;
@@ -149,7 +150,7 @@ fn value_text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let plain: String = text.chars().flat_map(printable).collect();
+    let plain = printable(&text);
     if plain.starts_with("sha256:") && plain.len() > DIGEST_CHARS {
         return plain.chars().take(DIGEST_CHARS).collect();
     }
@@ -157,15 +158,6 @@ fn value_text(value: &Value) -> String {
         plain.chars().take(VALUE_LIMIT_CHARS - 1).chain(['…']).collect()
     } else {
         plain
-    }
-}
-
-/// Terminals obey control characters; a plan must not speak to them in a value's words.
-fn printable(character: char) -> Vec<char> {
-    if character.is_control() {
-        character.escape_default().collect()
-    } else {
-        vec![character]
     }
 }
 

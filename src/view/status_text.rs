@@ -168,6 +168,12 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
         (changes, _) => format!("{}; `keelson plan` shows them", plural(changes, "change")),
     };
     let _ = writeln!(text, "Drift          {drift}");
+    if let Some(end) = status.ends_at {
+        let _ = writeln!(
+            text,
+            "Lifetime       until {end:.0}; nothing but `keelson destroy` ends the cluster"
+        );
+    }
     write_lease(text, status);
 }
 

@@ -203,10 +203,7 @@ fn general(reason: &str, key: &ResourceKey) -> String {
 
 /// The machine that a resource is named for: members of etcd carry their cluster's name before it.
 fn machine(key: &ResourceKey) -> &str {
-    match key.kind() {
-        Kind::EtcdMember => key.name().rsplit(':').next().unwrap_or_default(),
-        _ => key.name(),
-    }
+    key.host().unwrap_or(key.name())
 }
 
 /// `node/workers-[1-3]`; where several kinds share their machines, `workers-[1-3] (machine, node)`.

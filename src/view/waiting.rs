@@ -10,6 +10,9 @@ use super::humane::plural;
 use super::trouble::{LIMIT, names};
 use crate::plan::Held;
 
+/// What waits, and for what.
+type Nearest<'a> = BTreeMap<&'a ResourceKey, BTreeSet<&'a ResourceKey>>;
+
 /// What is held of one kind, and what is blocked and keeps it waiting.
 #[derive(Default)]
 struct Group<'a> {
@@ -33,7 +36,7 @@ pub(super) fn lines(held: &[Held]) -> String {
         };
         let group = groups.entry((verb, key.kind())).or_default();
         group.names.push(key.name().to_owned());
-        group.blockers.insert(last(key, &nearest));
+        group.blockers.extend(last(key, &nearest));
     }
     let mut text = String::new();
     for ((verb, kind), group) in groups.iter().take(LIMIT) {
@@ -47,22 +50,33 @@ pub(super) fn lines(held: &[Held]) -> String {
     text
 }
 
-/// What each waits for first. The two halves of a replacement wait for each other as well, which tells nothing.
-fn nearest(held: &[Held]) -> BTreeMap<&ResourceKey, &ResourceKey> {
-    let other = held.iter().filter(|held| held.key != held.waits_for);
-    other.map(|held| (&held.key, &held.waits_for)).collect()
+/// What each waits for first. The two halves of a replacement may wait for two; that they wait for each other tells nothing.
+fn nearest(held: &[Held]) -> Nearest<'_> {
+    let mut nearest = Nearest::new();
+    for held in held.iter().filter(|held| held.key != held.waits_for) {
+        nearest.entry(&held.key).or_default().insert(&held.waits_for);
+    }
+    nearest
 }
 
-/// What is waited for at the end: it waits for nothing itself.
-fn last<'a>(key: &'a ResourceKey, nearest: &BTreeMap<&'a ResourceKey, &'a ResourceKey>) -> &'a ResourceKey {
-    let mut last = key;
-    for _ in 0..nearest.len() {
-        match nearest.get(last) {
-            Some(next) => last = next,
-            None => break,
+/// What is waited for at the end: it waits for nothing itself. In a circle that is what is nearest.
+fn last<'a>(key: &'a ResourceKey, nearest: &Nearest<'a>) -> BTreeSet<&'a ResourceKey> {
+    let mut seen = BTreeSet::from([key]);
+    let mut next = vec![key];
+    let mut last = BTreeSet::new();
+    while let Some(key) = next.pop() {
+        match nearest.get(key) {
+            Some(blockers) => next.extend(blockers.iter().filter(|blocker| seen.insert(blocker))),
+            None => {
+                last.insert(key);
+            }
         }
     }
-    last
+    if last.is_empty() {
+        nearest.get(key).cloned().unwrap_or_default()
+    } else {
+        last
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +88,7 @@ mod tests {
 
     #[test]
     fn each_names_what_is_blocked_at_the_end() {
-        let table: [(&[Waiting], &str); 3] = [
+        let table: [(&[Waiting], &str); 4] = [
             (
                 &[
                     ("create", "node-bundle/w-1", "machine/w-1"),
@@ -89,6 +103,14 @@ mod tests {
                     ("delete", "node-bundle/a", "node-bundle/a"),
                 ],
                 "  . replace node-bundle/a: waits for network/main\n",
+            ),
+            (
+                &[
+                    ("create", "node-bundle/a", "network/main"),
+                    ("create", "node/a", "node-bundle/a"),
+                    ("delete", "node-bundle/a", "machine/b"),
+                ],
+                "  . create node/a: waits for network/main, machine/b\n  . replace node-bundle/a: waits for network/main, machine/b\n",
             ),
             // Whatever a report says, it comes to an end.
             (

@@ -37,7 +37,10 @@ fn files_that_are_no_specs() {
 fn a_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt;
     if rustix::process::geteuid().is_root() {
-        // Root may read everything.
+        keelson_test_hosts::skip(
+            "cli::input::a_file_that_may_not_be_read",
+            "root may read everything",
+        );
         return;
     }
     let lab = Lab::with_spec(SPEC);
@@ -211,4 +214,66 @@ fn advice_can_be_copied_whatever_the_file_is_called() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn variables_that_cannot_be_used() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(0, "apply --yes --progress none");
+    lab.write("folder/x", "");
+    lab.write("no-text", b"\xff\xfe");
+    File::create(lab.path("huge"))
+        .unwrap()
+        .set_len(100 << 20)
+        .unwrap();
+    let no_text = || OsString::from_vec(vec![b'/', 0xff]);
+    let identities = "KEELSON_PKI_IDENTITIES";
+    let table: [(&str, OsString, i32, &str, &str); 6] = [
+        (
+            "status",
+            "nowhere".into(),
+            1,
+            "cannot read nowhere: no such file",
+            "age identities",
+        ),
+        (
+            "status",
+            "folder".into(),
+            1,
+            "cannot read folder: is a directory",
+            "a file in it",
+        ),
+        (
+            "status",
+            "huge".into(),
+            1,
+            "huge is larger than",
+            "the file you mean",
+        ),
+        (
+            "status",
+            "no-text".into(),
+            1,
+            "no-text: it is not text",
+            "age identities",
+        ),
+        (
+            "status",
+            no_text(),
+            2,
+            "KEELSON_PKI_IDENTITIES is no text",
+            "UTF-8",
+        ),
+        ("kubeconfig --merge", no_text(), 2, "HOME is no text", "UTF-8"),
+    ];
+    for (arguments, value, code, problem, help) in table {
+        let mut command = lab.command(arguments.split_whitespace());
+        let name = if arguments == "status" { identities } else { "HOME" };
+        command.env(name, value);
+        let ran = Running::start(command).end().expect(code, arguments);
+        assert!(!ran.stderr.contains("os error"), "{}", ran.stderr);
+        ran.says(&[problem, "help: ", help]);
+    }
 }

@@ -92,3 +92,31 @@ fn what_cannot_be_merged_into_stays_as_it_is() {
     lab.expect(0, "kubeconfig --merge=link");
     assert!(lab.path("link").is_symlink() && lab.read("target").contains("admin@"));
 }
+
+/// Where nothing upstream can be reached.
+const CUT_OFF: &str = "\
+apiVersion: keelson.dev/v1alpha1
+kind: Cluster
+metadata: { name: here }
+spec:
+  stateStore: ./state
+  assets: { proxy: http://127.0.0.1:1 }
+  provider:
+    ssh:
+      hosts:
+        - { name: here, address: local, roles: [control-plane, worker] }
+";
+
+#[test]
+fn credentials_need_no_word_from_upstream() {
+    let lab = Lab::with_spec(CUT_OFF);
+    lab.expect(1, "kubeconfig --break-glass")
+        .says(&["there is no cluster", "help:"]);
+}
+
+#[test]
+fn days_are_a_validity() {
+    let lab = applied();
+    lab.expect(0, "kubeconfig --validity 30d");
+    lab.expect(2, "kubeconfig --validity 366d").says(&["365"]);
+}

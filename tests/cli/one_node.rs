@@ -34,6 +34,17 @@ fn one_machine_comes_and_goes_while_others_wait() {
 }
 
 #[test]
+fn a_name_that_is_unknown_is_told_of_before_anything_is_asked() {
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(1, "node add workers-1")
+        .says(&["there is no cluster", "help:"]);
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(1, "node add workers-9")
+        .says(&["workers-9", "its machines are: control-plane-1, workers-1"]);
+    lab.expect(2, "node add workers-1").says(&["--yes"]);
+}
+
+#[test]
 fn what_is_told_of_one_machine_is_events_too() {
     let lab = Lab::with_spec(SPEC);
     lab.expect(0, "apply --yes --progress none");

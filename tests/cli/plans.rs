@@ -141,11 +141,15 @@ fn a_saved_upgrade_is_carried_out() {
 fn files_that_are_not_plans() {
     let lab = planned();
     let plan = lab.read("p.json");
-    let table: [(&[u8], &str); 6] = [
+    let no_plan = "it is not a plan: it is JSON, but has no `format`";
+    let table: [(&[u8], &str); 9] = [
         (&plan.as_bytes()[..plan.len() / 2], "it is not a plan"),
         (b"", "it is not a plan"),
         (b"\x7fELF\x00\xff\xfe", "it is not a plan"),
-        (b"[]", "it is not a plan"),
+        (b"[]", no_plan),
+        (b"{}", no_plan),
+        (b"3", no_plan),
+        (br#"["keelson.dev/plan/v1"]"#, no_plan),
         (
             br#"{"format":"keelson.dev/plan/v9"}"#,
             "reads `keelson.dev/plan/v1`",
@@ -154,7 +158,9 @@ fn files_that_are_not_plans() {
     ];
     for (content, expected) in table {
         lab.write("bad.json", content);
-        let ran = lab.expect(1, "apply --plan bad.json").says(&[expected, "help:"]);
+        let ran = lab
+            .expect(1, "apply --plan bad.json")
+            .says(&[expected, "help: `keelson plan --out FILE`"]);
         assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     }
     lab.expect(1, "apply --plan nowhere.json")

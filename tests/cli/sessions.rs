@@ -1,6 +1,7 @@
 //! Whole sessions, as an operator has them.
 
 use super::lab::{Lab, Session};
+use super::plans::SPEC;
 
 /// What `init` is asked for, and the edits that follow.
 struct Script {
@@ -120,4 +121,18 @@ fn protection_from_deletion() {
     session.run(3, "destroy --yes");
     session.run(0, "destroy --yes --override-deletion-protection --progress none");
     insta::assert_snapshot!("protection", session.transcript());
+}
+
+#[test]
+fn a_status_tells_when_the_lifetime_is_over() {
+    let lab = Lab::with_spec(&format!("{SPEC}  lifetime: 2h\n"));
+    lab.expect(0, "apply --yes --progress none");
+    let record = lab.read(".keelson/prod.example.com/cluster.json");
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let time = |value: &serde_json::Value| -> jiff::Timestamp { value.as_str().unwrap().parse().unwrap() };
+    let status = lab.expect(0, "status -o json").json();
+    let lived = time(&status["endsAt"]).duration_since(time(&record["createdAt"]));
+    assert_eq!(lived.as_secs(), 2 * 60 * 60);
+    let text = lab.expect(0, "status").stdout;
+    assert!(text.contains("Lifetime       until 20"), "{text}");
 }

@@ -171,6 +171,49 @@ fn destroy_wants_the_name() {
     assert!(screen.contains("nothing of it is left"), "{screen}");
 }
 
+/// A cluster of which nothing was built yet, and nothing upstream can be reached.
+const BEGUN: &str = "\
+apiVersion: keelson.dev/v1alpha1
+kind: Cluster
+metadata: { name: here }
+spec:
+  stateStore: ./state
+  assets: { proxy: http://127.0.0.1:1 }
+  provider:
+    ssh:
+      hosts:
+        - { name: here, address: local, roles: [control-plane, worker] }
+";
+
+#[test]
+fn a_cluster_that_is_gone_is_gone_whatever_is_remembered_of_its_hosts() {
+    if !rustix::process::geteuid().is_root() {
+        keelson_test_hosts::skip(
+            "cli::terminal::a_cluster_that_is_gone_is_gone_whatever_is_remembered_of_its_hosts",
+            "only root may look for what clusters have on this machine",
+        );
+        return;
+    }
+    let lab = Lab::with_spec(BEGUN);
+    lab.write(
+        "state/here/cluster.json",
+        r#"{ "name": "here", "uid": "0123456789", "createdAt": "2026-01-01T00:00:00Z" }"#,
+    );
+    let documented = include_str!("../../docs/state-store.md");
+    let (_, form) = documented.split_once("```json\n").unwrap();
+    lab.write("state/here/lease", form.split_once("```").unwrap().0);
+    let mut terminal = OnTerminal::start(&lab, "destroy", 100, &[]);
+    terminal.wait_to_see("Type `here` to go on: ");
+    lab.write("state/here/hosts/here.json", "torn");
+    terminal.type_in("here\r");
+    let screen = terminal.end(0);
+    assert!(
+        screen.contains("nothing of it is left") && screen.contains("cannot be read"),
+        "{screen}"
+    );
+    assert!(!lab.path("state/here/cluster.json").exists());
+}
+
 #[test]
 fn ctrl_c_on_bars_stops_in_good_order() {
     let lab = Lab::with_spec(SLOW);

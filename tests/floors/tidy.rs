@@ -65,6 +65,25 @@ fn lints_are_expected_with_a_reason_and_never_allowed() {
     expect_none(&problems);
 }
 
+/// A text that goes on in the next line without a `\` before the break has the indentation in it.
+#[test]
+fn no_text_has_a_hole() {
+    let hole = regex::Regex::new("[a-z,.;:)`] {8,}[a-z(`]").unwrap();
+    let mut problems = Vec::new();
+    for (path, text) in ["src", "providers"].iter().flat_map(|folder| rust_files(folder)) {
+        for (index, line) in text.lines().enumerate() {
+            if !line.trim_start().starts_with("//") && hole.is_match(line) {
+                problems.push(format!(
+                    "{}:{}: blanks in the middle of a text",
+                    path.display(),
+                    index + 1
+                ));
+            }
+        }
+    }
+    expect_none(&problems);
+}
+
 #[test]
 fn no_file_is_forgotten() {
     let mut problems = Vec::new();

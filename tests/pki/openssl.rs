@@ -18,10 +18,7 @@ impl Openssl {
         if Command::new("openssl").arg("version").output().is_ok() {
             return Some(Self(tempfile::tempdir().unwrap()));
         }
-        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-        {
-            eprintln!("skipped: {test}, there is no openssl");
-        }
+        keelson_test_hosts::skip(test, "there is no openssl");
         None
     }
 

@@ -75,6 +75,21 @@ fn without_machines(text: &str) -> String {
 }
 
 #[test]
+fn a_lifetime_warns_that_nothing_ends_the_cluster() {
+    for provider in [
+        "simulated: {}",
+        "ssh: { hosts: [{ name: a, address: 10.0.0.11, roles: [control-plane, worker] }] }",
+    ] {
+        let spec = spec(&format!("  provider: {{ {provider} }}\n  lifetime: 2h\n"));
+        let warnings = spec.warnings().to_string();
+        assert!(
+            warnings.contains("spec.lifetime: this version ends no cluster by itself"),
+            "{provider}: {warnings}"
+        );
+    }
+}
+
+#[test]
 fn the_sample_warns_of_a_lifetime_under_protection() {
     let warnings = accept(DESIGN, "design.yaml").warnings().to_string();
     insta::assert_snapshot!(warnings, @r"

@@ -30,8 +30,9 @@ use crate::values::{Digest, Secret};
 /// The folder on a machine that is keelson's own.
 pub const ROOT: &str = "/var/lib/keelson";
 
-/// The name of the script in a bundle. It is run as root with the bundle's folder as its working directory and one
-/// argument, `apply`; it prints one line an action, [`PROGRESS_MARK`] in front, and can be run any number of times.
+/// The name of the script in a bundle. It is run as root with the bundle's folder as its working directory: with the argument
+/// `apply`, which the folder and the names of new secrets may follow, to put the bundle in force, and with `remove` to take
+/// away what it installed. It prints one line an action, [`PROGRESS_MARK`] in front, and can be run any number of times.
 pub const APPLY_SCRIPT: &str = "apply";
 
 /// What a line of an apply script's output begins with when it tells of an action.

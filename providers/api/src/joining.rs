@@ -18,7 +18,8 @@ use crate::observed::{Health, Observed};
 use crate::provider::{Outcome, ProviderError, StepContext};
 use crate::values::Secret;
 
-/// The name that every API server's certificate bears, whatever address it is reached at (`reference/kubeadm.md` §3).
+/// The name that every API server's certificate bears, whatever address it is reached at
+/// (<https://kubernetes.io/docs/setup/best-practices/certificates/>).
 pub const API_SERVER_NAME: &str = "kubernetes";
 
 /// A way to an API server, open for as long as the value lives.

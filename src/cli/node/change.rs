@@ -80,6 +80,11 @@ impl Change {
             Verb::Add => ("add", format!("Bring {} into cluster {cluster}?", self.name)),
             Verb::Remove => ("remove", format!("Take {} out of cluster {cluster}?", self.name)),
         };
+        let again = format!("{} {}", self.spec.command(&format!("node {command}")), self.name);
+        let failed = |error| Failure::of_operation(&error, &again);
+        if verb == Verb::Add {
+            session.check_can_add(&self.name).await.map_err(failed)?;
+        }
         let answer = Answer::yes_if(self.yes);
         let ask = AskUser::new(terminal, interrupt, answer, &self.progress, question)?;
         let reporter = self.progress.reporter(terminal);
@@ -94,10 +99,9 @@ impl Change {
                 }
             }
         };
-        let again = format!("{} {}", self.spec.command(&format!("node {command}")), self.name);
         let changed = stopping::announced(reporter_ref, interrupt, work)
             .await
-            .map_err(|error| Failure::of_operation(&error, &again))?;
+            .map_err(failed)?;
         drop(reporter);
         if !self.progress.is_quiet() {
             let is_there = verb == Verb::Add;

@@ -49,7 +49,7 @@ impl Ssh {
         let request = LoginRequest {
             words: self.command.clone(),
             with_terminal: self.with_terminal,
-            local_shell: files::variable("SHELL").unwrap_or_else(|| SHELL.to_owned()),
+            local_shell: files::variable("SHELL")?.unwrap_or_else(|| SHELL.to_owned()),
         };
         let failed = |error| Failure::of_operation(&error, &self.spec.command("node ssh"));
         let login = ops::login(access.as_ref(), &spec, &self.name, &request).await;

@@ -17,7 +17,8 @@ use crate::cluster::step::{Step, permanent, transient};
 use crate::cluster::trouble::{Trouble, TroubleKind};
 
 /// How long a kubelet may take to register, and a node to be Ready after that: kubeadm's patience with the bootstrap
-/// over TLS and with the kubelet (`reference/kubeadm.md` §2, Timeouts).
+/// over TLS and with the kubelet (`Timeouts` in
+/// <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/>).
 const REGISTER_LIMIT: Duration = Duration::from_secs(300);
 const READY_LIMIT: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_secs(1);

@@ -20,8 +20,8 @@ const MACHINE: &str = "keelson.dev/machine-id";
 const LABELS: &str = "keelson.dev/labels";
 const TAINTS: &str = "keelson.dev/taints";
 
-/// The labels of a control plane's node, as kubeadm sets them (`reference/kubeadm.md` §6). kubelets may not set the
-/// first one themselves (NodeRestriction).
+/// The labels of a control plane's node, as kubeadm sets them (`cmd/kubeadm/app/phases/markcontrolplane`). kubelets
+/// may not set the first one themselves (NodeRestriction).
 const CONTROL_PLANE_LABELS: &[&str] = &[
     "node-role.kubernetes.io/control-plane",
     "node.kubernetes.io/exclude-from-external-load-balancers",

@@ -1,5 +1,6 @@
 //! Bootstrap tokens: what a worker without a certificate brings itself in with
-//! (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/>, `reference/kubeadm.md` §6).
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/>, kubeadm's
+//! `cmd/kubeadm/app/phases/bootstraptoken`).
 
 use std::collections::BTreeMap;
 

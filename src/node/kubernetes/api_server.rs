@@ -244,7 +244,8 @@ fn issuer(oidc: &Oidc) -> Value {
     json!({ "issuer": issuer, "claimMappings": mappings })
 }
 
-/// The flags (`reference/kubeadm.md` §4, and `reference/cis.md` 1.2 for those that kubeadm does not set).
+/// The flags: those of kubeadm 1.36.1 (`cmd/kubeadm/app/phases/controlplane/manifests.go`), and those that it does not set
+/// and the CIS benchmark asks for (1.2; `docs/cis.md`).
 pub(super) fn flags(settings: &KubernetesSettings, control_plane: &ControlPlaneSettings) -> Vec<String> {
     let api = &control_plane.api;
     let mut defaults = flags_of_every_cluster();

@@ -4,8 +4,8 @@
 pub(super) type Argument = (String, String);
 
 /// The flags of a component, each `--NAME=VALUE`: the defaults by name; a user's flags take the place of *all* defaults of
-/// the same name and come last, in the user's order, each as often as it stands there (kubeadm since 1.36;
-/// `reference/kubeadm.md` §4).
+/// the same name and come last, in the user's order, each as often as it stands there (kubeadm since 1.36:
+/// `cmd/kubeadm/app/util/arguments.go`).
 pub(super) fn arguments(mut defaults: Vec<(&str, String)>, extra: &[Argument]) -> Vec<String> {
     defaults.retain(|(name, _)| !extra.iter().any(|(taken, _)| taken == name));
     // Several of one name keep their order.

@@ -120,8 +120,8 @@ fn add_kubeconfig(settings: &KubernetesSettings, contents: &mut Contents) -> Res
     .add(path, &[UNIT], contents)
 }
 
-/// Its KubeletConfiguration: kubeadm's (`reference/kubeadm.md` §5), hardened (`reference/cis.md` 4.2), and over both what
-/// a user says.
+/// Its KubeletConfiguration: that of kubeadm 1.36.1 (`cmd/kubeadm/app/componentconfigs/kubelet.go`), hardened (4.2 of the CIS
+/// benchmark; `docs/cis.md`), and over both what a user says.
 fn configuration(settings: &KubernetesSettings) -> Value {
     let kubelet = &settings.kubelet;
     let mut base = json!({

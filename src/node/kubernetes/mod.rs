@@ -1,7 +1,7 @@
 //! Kubernetes on a machine: container runtime, kubelet, and on control planes the static pods.
 //!
-//! Names, labels, paths and flags are kubeadm's where it has them (`reference/kubeadm.md`), hardened past it until the
-//! automated checks of the CIS benchmark hold (`reference/cis.md`). What is different, and why:
+//! Names, labels, paths and flags are kubeadm's where it has them (`cmd/kubeadm/app/phases` of Kubernetes 1.36.1), hardened
+//! past it until the automated checks of the CIS benchmark hold (`docs/cis.md`). What is different, and why:
 //!
 //! - Kubeconfigs refer to files instead of holding certificates, so that those are renewed without a restart.
 //! - Nothing on a control plane waits for another machine: its components use the API server beside them, by loopback.
@@ -126,7 +126,7 @@ fn feature_gates(gates: &BTreeMap<String, bool>) -> Option<String> {
     (!gates.is_empty()).then(|| gates.join(","))
 }
 
-/// TLS 1.2 suites that are strong by both lists of the CIS benchmark (1.2.29 and 4.2.12; `reference/cis.md`); those of
+/// TLS 1.2 suites that are strong by both lists of the CIS benchmark (1.2.29 and 4.2.12; `docs/cis.md`); those of
 /// TLS 1.3 cannot be chosen (<https://pkg.go.dev/crypto/tls#Config>, `CipherSuites`).
 const CIPHER_SUITES: &[&str] = &[
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
+use crate::ops::identity::ClusterRecord;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
 use crate::plan::{self, Problem};
@@ -18,7 +20,7 @@ impl Session {
     pub(super) fn summarise(
         &self,
         planned: &Planned,
-        exists: bool,
+        record: Option<&ClusterRecord>,
         lease: Option<LeaseRecord>,
     ) -> ClusterStatus {
         let observation = &planned.observation;
@@ -27,7 +29,7 @@ impl Session {
         let mut status = ClusterStatus {
             name: self.spec().name().clone(),
             observed_at: observation.taken_at(),
-            exists,
+            exists: record.is_some(),
             condition: Condition::Absent,
             problems: Vec::new(),
             endpoint: endpoint(self.spec(), observation),
@@ -35,6 +37,7 @@ impl Session {
             etcd,
             control_planes,
             nodes: nodes(observation),
+            ends_at: record.and_then(|record| self.end_of(record)),
             last_snapshot: last_snapshot(observation),
             pending_changes: planned.plan.steps().len(),
             blocked: planned.report.blocked.len(),
@@ -44,6 +47,12 @@ impl Session {
         status.problems = problems(&status, planned, has_api);
         status.condition = condition(&status, has_api);
         status
+    }
+
+    /// When the lifetime that the spec gives the cluster is over.
+    fn end_of(&self, record: &ClusterRecord) -> Option<Timestamp> {
+        let lifetime = self.spec().spec().lifetime?;
+        record.created_at.checked_add(lifetime.as_duration()).ok()
     }
 }
 

@@ -31,7 +31,8 @@ pub struct ClusterStatus {
     pub exists: bool,
     /// How it is as a whole.
     pub condition: Condition,
-    /// What is wrong, the worst first.
+    /// What is wrong or missing: first what could not be looked at, then what concerns the cluster as a whole, then each
+    /// resource that is unwell, by kind, then what is missing.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
@@ -43,6 +44,8 @@ pub struct ClusterStatus {
     pub control_planes: Vec<ControlPlaneStatus>,
     /// The nodes.
     pub nodes: Vec<NodeStatus>,
+    /// When the cluster has outlived its purpose, if its spec says so. Nothing ends it by itself.
+    pub ends_at: Option<Timestamp>,
     /// The last snapshot of etcd, if there is one.
     pub last_snapshot: Option<SnapshotStatus>,
     /// How many changes an apply would make now.
@@ -170,7 +173,7 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
-        let mut status = self.summarise(&planned, record.is_some(), lease);
+        let mut status = self.summarise(&planned, record.as_ref(), lease);
         if let Some(damage) = damage {
             let words = format!("{damage}; nothing can be changed until it is mended");
             status.problems.insert(0, Problem::of_all(words));

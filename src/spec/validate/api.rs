@@ -1,5 +1,7 @@
 //! The API server's settings.
 
+use keelson_provider_api::etcd::{EtcdInstance, INSTANCES, MAIN};
+
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
@@ -19,24 +21,38 @@ pub(super) fn sign_in(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
-/// Ports that a node listens on itself: <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>.
+/// Ports that a node listens on itself, besides those of etcd:
+/// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>, and those on loopback.
 const OWN_PORTS: &[(u16, &str)] = &[
     (22, "SSH"),
-    (2379, "etcd's clients"),
-    (2380, "etcd's members"),
-    (2381, "etcd's metrics"),
-    (2382, "etcd for events"),
-    (2383, "etcd for events"),
     (6443, "the API server"),
+    (10248, "the kubelet"),
+    (10249, "kube-proxy"),
     (10250, "the kubelet"),
     (10256, "kube-proxy"),
     (10257, "the controller manager"),
     (10259, "the scheduler"),
 ];
 
+fn ports_of_etcd(instance: &EtcdInstance) -> [(u16, &'static str); 3] {
+    let owners = if instance.cluster == MAIN.cluster {
+        ["etcd's clients", "etcd's members", "etcd's metrics"]
+    } else {
+        ["etcd for events"; 3]
+    };
+    [
+        (instance.client_port, owners[0]),
+        (instance.peer_port, owners[1]),
+        (instance.metrics_port, owners[2]),
+    ]
+}
+
 pub(super) fn ports(spec: &ClusterSpec, found: &mut Found) {
     let range = spec.api.service_node_port_range;
-    if let Some((port, owner)) = OWN_PORTS.iter().find(|(port, _)| range.contains(*port)) {
+    let etcd = INSTANCES.into_iter().flat_map(ports_of_etcd);
+    let mut own: Vec<(u16, &str)> = OWN_PORTS.iter().copied().chain(etcd).collect();
+    own.sort_unstable();
+    if let Some((port, owner)) = own.into_iter().find(|(port, _)| range.contains(*port)) {
         found.error(
             Finding::new(
                 path_of!("spec", "api", "serviceNodePortRange"),

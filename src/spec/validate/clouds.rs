@@ -267,7 +267,7 @@ pub(super) fn life_and_death(spec: &ClusterSpec, found: &mut Found) {
     } else if spec.deletion_protection {
         let problem = "the lifetime has no effect while `deletionProtection` is true";
         found.warn(Finding::new(path, problem).help("remove one of the two"));
-    } else if matches!(spec.provider, Provider::Ssh(_)) {
+    } else if matches!(spec.provider, Provider::Ssh(_) | Provider::Simulated(_)) {
         let problem = "this version ends no cluster by itself";
         found.warn(Finding::new(path, problem).help("run `keelson destroy` when its time is over"));
     }

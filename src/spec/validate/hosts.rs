@@ -28,10 +28,7 @@ pub(super) fn identities(spec: &ClusterSpec, found: &mut Found) {
                 .help("give each host a name of its own"),
         );
     });
-    let addresses: Vec<String> = hosts
-        .iter()
-        .map(|host| host.address.to_ascii_lowercase())
-        .collect();
+    let addresses: Vec<String> = hosts.iter().map(|host| comparable(&host.address)).collect();
     for_each_repetition(&addresses, |later, first| {
         let problem = format!("hosts[{first}] has this address too");
         found.error(
@@ -41,39 +38,54 @@ pub(super) fn identities(spec: &ClusterSpec, found: &mut Found) {
     });
 }
 
+/// An address by its value, however it is spelt: the same for `fd00::1` and `FD00:0:0::1`.
+fn comparable(address: &str) -> String {
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) => address.to_ascii_lowercase(),
+    }
+}
+
 pub(super) fn addresses(spec: &ClusterSpec, found: &mut Found) {
     let hosts = spec.provider.hosts();
-    let ranges = [
-        ("podCIDR", spec.network.pod_cidr),
-        ("serviceCIDR", spec.network.service_cidr),
-    ];
     for (index, host) in hosts.iter().enumerate() {
-        let path = base(spec).then(index).then("address");
+        let path = base(spec).then(index);
         if host.is_local() && hosts.len() > 1 {
             found.error(
                 Finding::new(
-                    path.clone(),
+                    path.then("address"),
                     "`local` stands for this machine, which other hosts cannot reach by it",
                 )
                 .help("write the address under which the other hosts reach this machine"),
             );
         }
-        let Ok(address) = host.address.parse::<IpAddr>() else {
-            continue;
-        };
-        if address.is_loopback() {
-            found.error(
-                Finding::new(path.clone(), format!("`{address}` is a loopback address"))
-                    .help("write `local` for the machine that runs keelson"),
-            );
+        if let Ok(address) = host.address.parse::<IpAddr>() {
+            let help = "write `local` for the machine that runs keelson";
+            check_reachable(spec, address, &path.then("address"), help, found);
         }
-        for (field, range) in ranges {
-            if range.contains(address) {
-                found.error(
-                    Finding::new(path.clone(), format!("`{address}` lies in the {field} {range}"))
-                        .help(format!("choose another `spec.network.{field}`")),
-                );
-            }
+        if let Some(address) = host.private_address {
+            let help = "write the address under which the other machines reach it";
+            check_reachable(spec, address, &path.then("privateAddress"), help, found);
+        }
+    }
+}
+
+/// An address of a host is neither the host's own alone nor one of pods or services.
+fn check_reachable(spec: &ClusterSpec, address: IpAddr, path: &Path, if_loopback: &str, found: &mut Found) {
+    if address.to_canonical().is_loopback() {
+        found.error(
+            Finding::new(path.clone(), format!("`{address}` is a loopback address")).help(if_loopback),
+        );
+    }
+    for (field, range) in [
+        ("podCIDR", spec.network.pod_cidr),
+        ("serviceCIDR", spec.network.service_cidr),
+    ] {
+        if range.contains(address.to_canonical()) {
+            found.error(
+                Finding::new(path.clone(), format!("`{address}` lies in the {field} {range}"))
+                    .help(format!("choose another `spec.network.{field}`")),
+            );
         }
     }
 }
@@ -86,7 +98,8 @@ pub(super) fn internal_addresses(spec: &ClusterSpec, found: &mut Found) {
         .iter()
         .enumerate()
         .map(|(index, host)| {
-            let internal = host.internal_address().map(|address| address.to_string());
+            let internal = host.internal_address();
+            let internal = internal.map(|address| address.to_canonical().to_string());
             internal.unwrap_or_else(|| format!("unknown {index}"))
         })
         .collect();
@@ -195,7 +208,12 @@ pub(super) fn api_address(spec: &ClusterSpec, found: &mut Found) {
         );
         return;
     }
-    let is_own = |host: &Host| host.address.eq_ignore_ascii_case(address);
+    let wanted = comparable(address);
+    let is_own = |host: &Host| {
+        let private = host.private_address.map(|address| address.to_string());
+        let mut own = std::iter::once(host.address.as_str()).chain(private.as_deref());
+        own.any(|own| comparable(own) == wanted)
+    };
     let single_control_plane = control_planes.len() == 1 && control_planes.iter().any(|host| is_own(host));
     if let (false, Some(host)) = (
         single_control_plane,

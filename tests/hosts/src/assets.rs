@@ -61,13 +61,10 @@ pub fn newer_etcd_or_skip(test: &str) -> Result<Option<Assets>, LabError> {
             }));
         }
     }
-    #[expect(
-        clippy::print_stderr,
-        reason = "whoever reads the output of tests learns what was not tested"
-    )]
-    {
-        eprintln!("skipped: {test}: {NAMED_FOLDER} names no folder with etcd 3.6 or newer");
-    }
+    crate::skip(
+        test,
+        format!("{NAMED_FOLDER} names no folder with etcd 3.6 or newer"),
+    );
     Ok(None)
 }
 

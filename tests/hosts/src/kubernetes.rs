@@ -69,13 +69,10 @@ pub fn skip_without_kubernetes(test: &str) -> Result<Option<KubernetesAssets>, L
     }
     let assets = kubernetes_assets()?;
     if assets.is_none() {
-        #[expect(
-            clippy::print_stderr,
-            reason = "whoever reads the output of tests learns what was not tested"
-        )]
-        {
-            eprintln!("skipped: {test}: {VARIABLE} names no folder of real programs and images");
-        }
+        crate::skip(
+            test,
+            format!("{VARIABLE} names no folder of real programs and images"),
+        );
     }
     Ok(assets)
 }

@@ -84,6 +84,7 @@ mod record;
 mod registry;
 mod rootfs;
 mod seed;
+mod skipped;
 mod wait;
 
 pub use assets::{Assets, assets, newer_etcd_or_skip};
@@ -99,3 +100,4 @@ pub use options::{HostOptions, LabOptions};
 pub use proxy::{Proxy, serve_proxy};
 pub use registry::{Registry, serve_registry};
 pub use rootfs::root_filesystem;
+pub use skipped::skip;

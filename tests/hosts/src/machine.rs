@@ -75,13 +75,7 @@ pub fn check_machine() -> Result<(), LabError> {
 pub fn skip_without_root(test: &str) -> bool {
     let skip = check_machine().is_err_and(|error| error.is_reason_to_skip());
     if skip {
-        #[expect(
-            clippy::print_stderr,
-            reason = "whoever reads the output of tests learns what was not tested"
-        )]
-        {
-            eprintln!("skipped: {test}: {}", LabError::NeedsRoot);
-        }
+        crate::skip(test, LabError::NeedsRoot);
     }
     skip
 }

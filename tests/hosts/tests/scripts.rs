@@ -16,14 +16,6 @@ fn scripts_pass_shellcheck() {
             "{}",
             String::from_utf8_lossy(&output.stdout)
         ),
-        Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "whoever reads the output of tests learns what was not tested"
-            )]
-            {
-                eprintln!("skipped: scripts_pass_shellcheck: shellcheck: {error}");
-            }
-        }
+        Err(error) => keelson_test_hosts::skip("scripts_pass_shellcheck", format!("shellcheck: {error}")),
     }
 }

@@ -12,7 +12,7 @@ fn metrics_of_nodes_and_pods_come_by_way_of_the_api() {
         return;
     };
     if !site.has_image("metrics-server") {
-        println!("skipped: {test}: there is no image of metrics-server");
+        keelson_test_hosts::skip(test, "there is no image of metrics-server");
         return;
     }
     site.spec(

@@ -13,7 +13,7 @@ use keelson_test_hosts::{
 use crate::on_hosts::desk::Desk;
 
 /// What test hosts need that other machines do not: they share one kernel with control groups of version 1 and one disk,
-/// however full it is, and may not lower scores of the out-of-memory killer (`reference/hosts.md`).
+/// however full it is, and may not lower scores of the out-of-memory killer (`oom_score_adj`).
 const OF_TEST_HOSTS: &str = r#"  preflight: { ignore: [cgroup-v2] }
   kubelet:
     config:

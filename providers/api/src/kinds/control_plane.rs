@@ -17,7 +17,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// The port of the Kubernetes API, on every control plane and at the endpoint (`reference/kubeadm.md` §2).
+    /// The port of the Kubernetes API, on every control plane and at the endpoint
+    /// (<https://kubernetes.io/docs/reference/networking/ports-and-protocols/>).
     pub const API_PORT: u16 = 6443;
 }
 

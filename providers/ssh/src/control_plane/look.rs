@@ -24,7 +24,8 @@ const OK: &str = "ok";
 
 /// Where the address is reported among the servers.
 pub(super) const ADDRESS: &str = "address";
-/// The three programs of a control plane, and the port at which each tells its health (`reference/kubeadm.md` §4).
+/// The three programs of a control plane, and the port at which each tells its health
+/// (<https://kubernetes.io/docs/reference/networking/ports-and-protocols/>).
 pub(super) const COMPONENTS: [(&str, u16); 3] = [
     ("kube-apiserver", 6443),
     ("kube-controller-manager", 10257),

@@ -14,7 +14,8 @@ use crate::hosts::Hosts;
 use crate::shell::{HostErrorKind, Shell};
 
 pub(super) const KIND: &str = "control-plane";
-/// As long as kubeadm waits for a control plane (`controlPlaneComponentHealthCheck`, `reference/kubeadm.md` §2).
+/// As long as kubeadm waits for a control plane (`controlPlaneComponentHealthCheck` in
+/// <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/>).
 const PATIENCE: Duration = Duration::from_secs(240);
 /// So long the machine waits by itself before it says again how far it is.
 const SLICE: Duration = Duration::from_secs(2);

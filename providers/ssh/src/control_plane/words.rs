@@ -24,7 +24,8 @@ const DECISIVE_PULLS: &[&str] = &[
     "HTTP response to HTTPS client",
 ];
 /// A program that was begun so often and always ended is not going to stay: kubelet begins it again after 10, 20 and 40
-/// seconds (`reference/kubeadm.md` §2 gives it 4 minutes).
+/// seconds (kubeadm gives it 4 minutes: `controlPlaneComponentHealthCheck` in
+/// <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/>).
 const RUNS: u32 = 4;
 
 /// What a machine says of its kubelet and its static pods.

@@ -27,7 +27,8 @@ impl Default for HostNeeds {
     }
 }
 
-/// The ports that programs of Kubernetes listen at (reference of kubeadm's preflight).
+/// The ports that programs of Kubernetes listen at: those that kubeadm looks at before it begins
+/// (`cmd/kubeadm/app/preflight/checks.go`), and kube-proxy's.
 const PORTS: &[(MachineRole, u16, &str)] = &[
     (MachineRole::ControlPlane, 6443, "kube-apiserver"),
     (MachineRole::ControlPlane, 10250, "kubelet"),
