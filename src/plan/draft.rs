@@ -134,6 +134,13 @@ impl Drafts {
         }
     }
 
+    /// Says that `later` need not wait for `earlier`.
+    pub(super) fn let_go(&mut self, earlier: usize, later: usize) {
+        if let Some(draft) = self.list.get_mut(later) {
+            draft.after.remove(&earlier);
+        }
+    }
+
     /// The draft of that index.
     pub(super) fn get(&self, index: usize) -> Option<&Draft> {
         self.list.get(index)

@@ -4,7 +4,7 @@
 //! desired, observation, now
 //!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
 //!   -> drafts     the steps that this takes                (draft)
-//!   -> edges      what must come before what               (ordering, firewalls, rolling)
+//!   -> edges      what must come before what               (ordering, firewalls, rolling, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
@@ -23,6 +23,7 @@ mod graph;
 mod ground;
 mod holding;
 mod ordering;
+mod preferences;
 mod problems;
 mod report;
 mod rolling;

@@ -3,6 +3,7 @@
 use keelson::plan::{DesiredState, Plan};
 
 use super::world::{World, comes_before, desired, desired_on_hosts, outline};
+use crate::simulation::specs::mix;
 
 /// Three control planes, a worker, and two hosts of which the role is given.
 fn cluster(kubernetes: &str, role: &str) -> DesiredState {
@@ -174,4 +175,59 @@ fn machines_are_told_of_a_name_of_the_api_when_it_leads_there() {
     };
     assert_order(&plan, &[&step("create", "b.example.com")], &bundles);
     assert_order(&plan, &bundles, &[&step("delete", "a.example.com")]);
+}
+
+/// Roles of as many hosts as there are, drawn from `seed`: at least one control plane, one worker and an odd number for etcd.
+fn drawn(seed: u64) -> Vec<(String, &'static str)> {
+    let draw = |salt: u64, below: u64| mix(seed, salt) % below;
+    let control_planes = [1, 2, 3][usize::try_from(draw(1, 3)).unwrap()];
+    let members = [0, 1, 3][usize::try_from(draw(2, 3)).unwrap()];
+    // Stacked etcd has a member on each control plane.
+    let control_planes = if members == 0 {
+        control_planes | 1
+    } else {
+        control_planes
+    };
+    let workers = 1 + usize::try_from(draw(3, 3)).unwrap();
+    let mut roles = [
+        vec!["control-plane"; control_planes],
+        vec!["etcd"; members],
+        vec!["worker"; workers],
+    ]
+    .concat();
+    for place in (1..roles.len()).rev() {
+        let other = usize::try_from(draw(4 + place as u64, place as u64 + 1)).unwrap();
+        roles.swap(place, other);
+    }
+    let named = roles.into_iter().enumerate();
+    named.map(|(number, role)| (format!("h{number}"), role)).collect()
+}
+
+#[test]
+fn hosts_may_swap_their_roles_in_one_edit() {
+    for seed in 0..300 {
+        let cluster = |seed: u64, kubernetes: &str| {
+            let drawn = drawn(seed);
+            let hosts: Vec<(&str, &str)> = drawn.iter().map(|(name, role)| (name.as_str(), *role)).collect();
+            let dedicated = hosts.iter().any(|(_, role)| *role == "etcd");
+            let placement = if dedicated {
+                "placement: { dedicated: {} }"
+            } else {
+                "placement: stacked"
+            };
+            let events = if mix(seed / 2, 99).is_multiple_of(2) {
+                "separate"
+            } else {
+                "shared"
+            };
+            desired_on_hosts(
+                &hosts,
+                &format!("  kubernetesVersion: {kubernetes}\n  etcd: {{ events: {events}, {placement} }}"),
+            )
+        };
+        let later = ["1.35.6", "1.36.2"][usize::try_from(mix(seed, 98) % 2).unwrap()];
+        let world = World::as_desired(&cluster(2 * seed, "1.35.6"));
+        // A circle, or an order that breaks a rule, is found there.
+        world.plan(&cluster(2 * seed + 1, later));
+    }
 }

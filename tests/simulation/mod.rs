@@ -11,7 +11,7 @@ mod lease;
 mod life;
 mod shared_failures;
 mod silence;
-mod specs;
+pub(crate) mod specs;
 mod timing;
 mod twice;
 

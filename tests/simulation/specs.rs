@@ -24,7 +24,7 @@ pub(super) struct Shape {
 }
 
 /// `SplitMix64`, so that neighbouring seeds have nothing in common.
-pub(super) fn mix(seed: u64, salt: u64) -> u64 {
+pub(crate) fn mix(seed: u64, salt: u64) -> u64 {
     let mut mixed = seed
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(salt.wrapping_mul(0xd1b5_4a32_d192_ed03));

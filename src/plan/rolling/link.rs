@@ -26,7 +26,7 @@ enum Stage {
     Turn,
     /// A kubelet joins that is newer than the API servers were.
     NewerJoin,
-    /// A member or an API server leaves a machine that stays, when its fellows have joined.
+    /// A member or an API server leaves a machine that stays and gets no member, when its fellows have joined.
     GivingUp,
     Departure,
 }
@@ -99,6 +99,7 @@ pub(super) fn link(
         steps.to_vec()
     };
     let gives_up_member = !those(&|change| is_given_up(change)).is_empty();
+    let brings_member = !joins.is_empty();
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
@@ -118,7 +119,7 @@ pub(super) fn link(
                 Purpose::Repair => Stage::Repair,
                 Purpose::Join if comes_new && is_newer(drafts, &builds, observation) => Stage::NewerJoin,
                 Purpose::Join => Stage::Join,
-                Purpose::Turn if gives_up_member || loses_api => Stage::GivingUp,
+                Purpose::Turn if (gives_up_member || loses_api) && !brings_member => Stage::GivingUp,
                 Purpose::Turn => Stage::Turn,
                 Purpose::Departure => Stage::Departure,
             },

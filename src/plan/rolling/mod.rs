@@ -18,6 +18,7 @@ use self::snapshot::add_snapshot;
 use super::api_servers::{changes_built_in_addon, lone_kubelet, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
+use super::preferences;
 
 /// Adds the chain and the lanes to the drafts, and a snapshot where the chain needs one.
 pub(super) fn connect(
@@ -45,11 +46,6 @@ pub(super) fn connect(
     }
     chain.sort_by_key(|link| link.rank);
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
-    for (position, link) in chain.iter().enumerate() {
-        chain[..position]
-            .iter()
-            .for_each(|earlier| order_links(drafts, earlier, link));
-    }
     if let (Some(snapshot), Some(first_turn)) =
         (snapshot, chain.iter().find(|link| link.upgrades_to.is_some()))
     {
@@ -58,26 +54,35 @@ pub(super) fn connect(
             .iter()
             .for_each(|&gate| drafts.order(snapshot, gate));
     }
+    let mut orders = Vec::new();
+    for (position, link) in chain.iter().enumerate() {
+        let earlier = chain[..position].iter();
+        earlier.for_each(|earlier| order_links(&mut orders, earlier, link));
+    }
     // What comes behind it finds no API server any more that is older than itself.
     let last_older_api = chain.iter().rfind(|link| link.ends_older_api);
     let of_workers = lanes.values().flatten();
     order_departures(
-        drafts,
+        &mut orders,
         &arrivals,
         of_workers.filter(|link| link.purpose == Purpose::Departure),
     );
     for (group, links) in &lanes {
         connect_lanes(
-            drafts,
+            &mut orders,
             links,
             desired.rolling(group).max_unavailable,
             last_older_api,
         );
     }
     if let Some(last_older_api) = last_older_api {
-        order_followers(drafts, desired, last_older_api);
+        order_followers(drafts, desired, last_older_api, &mut orders);
     }
+    preferences::add(drafts, &orders);
 }
+
+/// Pairs of steps, the earlier one first.
+type Orders = Vec<(usize, usize)>;
 
 fn steps_by_machine(drafts: &Drafts) -> BTreeMap<String, Vec<usize>> {
     let mut machines: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -97,20 +102,20 @@ fn arrival(drafts: &Drafts, machine: &str) -> Option<usize> {
 }
 
 /// Workers leave for good when as many have come, as long as any come: pods that move off find room.
-fn order_departures<'a>(drafts: &mut Drafts, arrivals: &[usize], departures: impl Iterator<Item = &'a Link>) {
+fn order_departures<'a>(orders: &mut Orders, arrivals: &[usize], departures: impl Iterator<Item = &'a Link>) {
     let Some(&last) = arrivals.last() else {
         return;
     };
     for (position, departure) in departures.enumerate() {
         let arrival = arrivals.get(position).copied().unwrap_or(last);
         for &gate in &departure.gates {
-            drafts.order(arrival, gate);
+            orders.push((arrival, gate));
         }
     }
 }
 
 /// What is down may be what an earlier one waits for: it does not wait for a quorum itself.
-fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
+fn order_links(orders: &mut Orders, earlier: &Link, later: &Link) {
     let exits = if later.is_down {
         &earlier.exits_without_quorum
     } else {
@@ -118,12 +123,12 @@ fn order_links(drafts: &mut Drafts, earlier: &Link, later: &Link) {
     };
     for &exit in exits {
         for &gate in &later.gates {
-            drafts.order(exit, gate);
+            orders.push((exit, gate));
         }
     }
 }
 
-fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_older_api: Option<&Link>) {
+fn connect_lanes(orders: &mut Orders, links: &[Link], lanes: u32, last_older_api: Option<&Link>) {
     let lanes = usize::try_from(lanes).unwrap_or(usize::MAX).max(1);
     let turns: Vec<&Link> = links
         .iter()
@@ -133,12 +138,12 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_older_api
         turns
             .iter()
             .take(lanes)
-            .for_each(|turn| order_links(drafts, repair, turn));
+            .for_each(|turn| order_links(orders, repair, turn));
     }
     for (position, link) in turns.iter().enumerate() {
         match (position.checked_sub(lanes), last_older_api) {
-            (Some(before), _) => order_links(drafts, turns[before], link),
-            (None, Some(control_plane)) => order_links(drafts, control_plane, link),
+            (Some(before), _) => order_links(orders, turns[before], link),
+            (None, Some(control_plane)) => order_links(orders, control_plane, link),
             (None, None) => {}
         }
     }
@@ -146,7 +151,7 @@ fn connect_lanes(drafts: &mut Drafts, links: &[Link], lanes: u32, last_older_api
 
 /// What must not be newer than any API server waits for the last control plane that is upgraded or leaves: the kubelets of new
 /// workers, and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
-fn order_followers(drafts: &mut Drafts, desired: &DesiredState, last_older_api: &Link) {
+fn order_followers(drafts: &Drafts, desired: &DesiredState, last_older_api: &Link, orders: &mut Orders) {
     let own: BTreeSet<usize> = last_older_api.exits.iter().copied().collect();
     let followers: Vec<usize> = drafts
         .iter()
@@ -155,7 +160,7 @@ fn order_followers(drafts: &mut Drafts, desired: &DesiredState, last_older_api: 
         .collect();
     for follower in followers {
         for &exit in &last_older_api.exits {
-            drafts.order(exit, follower);
+            orders.push((exit, follower));
         }
     }
 }
