@@ -88,11 +88,15 @@
 //! - The planner does no IO and reads neither clock nor environment: equal input, equal plan, byte for byte. clippy's
 //!   `disallowed-methods` (`.clippy.toml`) enforce it, with reasons.
 //! - The executor never sees a spec and makes no decision that a plan does not hold.
+//! - What a step needs is done before it; that one machine is finished before the next is touched is a preference, which is
+//!   let go of where needs go another way. So no edit of a spec makes a plan that waits for itself.
+//! - A firewall opens before what needs it and closes after what needed it, in a plan of its own where it does both.
 //! - No journal and no file of ours is ever read to decide what exists.
 //! - There is one catalogue of kinds ([`KINDS`](keelson_provider_api::kinds::KINDS)) for create, update, observe and
 //!   delete; there is no second deleter.
 //! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without, and
-//!   confirms it before every attempt.
+//!   confirms it before every attempt. Two small things need none, and are the same whoever does them first: `node uncordon`
+//!   takes a mark off a node, `node forget` takes a machine that is gone out of what keelson remembers.
 //! - Nothing is taken down without a [`QuorumPermit`](plan::safety::QuorumPermit), which only [`plan::safety`] makes,
 //!   and which is used up by one attempt. One step at a time asks, with a look at everything that decides, by name
 //!   ([`Plan::decisive`](plan::Plan::decisive)): what does not answer, and what a permit is held for, counts as out of

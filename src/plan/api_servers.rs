@@ -1,7 +1,8 @@
 //! No kubelet is newer than an API server, and API servers are at most one minor release apart.
 //!
-//! Source: Kubernetes version skew policy, as restated in `reference/kubeadm.md` §9. The kubelet of a control plane counts
-//! with the API server beside it. What keelson brings with Kubernetes, such as kube-proxy, is no newer either.
+//! Source: the version skew policy of Kubernetes (<https://kubernetes.io/releases/version-skew-policy/>). The kubelet of a
+//! control plane counts with the API server beside it. What keelson brings with Kubernetes, such as kube-proxy, is no newer
+//! either.
 //!
 //! [`holding`](super::holding) asks here what has to wait for an API server that does not move on, and
 //! [`rolling`](super::rolling) what comes after those that do.

@@ -31,7 +31,8 @@ impl Problem {
     }
 }
 
-/// What does not work of what is there, the worst first. `has_api` for a cluster that is to have a Kubernetes API.
+/// What does not work of what is there: of the cluster as a whole first, then by resource. `has_api` for a cluster that is to
+/// have a Kubernetes API.
 pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, health) in etcd::clusters(observation) {

@@ -1,8 +1,8 @@
 //! Kubernetes and etcd versions move forward, and Kubernetes one minor release at a time.
 //!
-//! Source: Kubernetes version skew policy, as restated in `reference/kubeadm.md` §9 ("No skipped minors even with
-//! one apiserver"); etcd goes up one minor release at a time as well, and down only by a procedure of its own
-//! (<https://etcd.io/docs/latest/upgrades/>).
+//! Source: the version skew policy of Kubernetes (<https://kubernetes.io/releases/version-skew-policy/>: no minor release is
+//! skipped, also with one API server); etcd goes up one minor release at a time as well, and down only by a procedure of its
+//! own (<https://etcd.io/docs/latest/upgrades/>).
 
 use keelson_provider_api::kinds::{Difference, MemberPhase, NodeBundle};
 use keelson_provider_api::values::Version;

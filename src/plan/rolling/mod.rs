@@ -150,7 +150,7 @@ fn connect_lanes(orders: &mut Orders, links: &[Link], lanes: u32, last_older_api
 }
 
 /// What must not be newer than any API server waits for the last control plane that is upgraded or leaves: the kubelets of new
-/// workers, and what runs in the cluster by its version, such as kube-proxy (`reference/kubeadm.md` §9).
+/// workers, and what runs in the cluster by its version, such as kube-proxy (<https://kubernetes.io/releases/version-skew-policy/>).
 fn order_followers(drafts: &Drafts, desired: &DesiredState, last_older_api: &Link, orders: &mut Orders) {
     let own: BTreeSet<usize> = last_older_api.exits.iter().copied().collect();
     let followers: Vec<usize> = drafts
