@@ -13,7 +13,7 @@ use keelson::ops::{
 use keelson::plan::Plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
-use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
+use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey, Store};
 use keelson_provider_simulated::{
     CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers,
 };
@@ -109,13 +109,17 @@ impl Life {
     }
 
     pub(super) fn session(&self, spec: ValidSpec) -> Session {
+        self.session_on(self.store.clone(), spec)
+    }
+
+    fn session_on(&self, store: Arc<dyn Store>, spec: ValidSpec) -> Session {
         for host in spec.spec().provider.hosts() {
             self.world.add_host(host.name.as_str(), &host.address).unwrap();
         }
         Session::new(SessionParts::simulated(
             spec,
             ProviderSet::new(providers(&self.world)).unwrap(),
-            self.store.clone(),
+            store,
             self.world.clock(),
             format!("run {}", self.runs),
         ))
@@ -129,10 +133,20 @@ impl Life {
 
     /// One run of keelson, to its end or to the crash that was asked for.
     pub(super) async fn run(&mut self, operation: &Operation, reporter: &dyn Reporter) -> Run {
+        self.run_on(self.store.clone(), operation, reporter).await
+    }
+
+    /// The same with another way to the state store.
+    pub(super) async fn run_on(
+        &mut self,
+        store: Arc<dyn Store>,
+        operation: &Operation,
+        reporter: &dyn Reporter,
+    ) -> Run {
         self.runs += 1;
         let interrupt = Interrupt::new();
         let (Operation::Apply(shape) | Operation::Destroy(shape)) = operation;
-        let session = self.session(shape.spec(NAME, self.seed));
+        let session = self.session_on(store, shape.spec(NAME, self.seed));
         let linted = Linted;
         let work = async {
             match operation {

@@ -12,6 +12,7 @@ mod life;
 mod shared_failures;
 mod silence;
 pub(crate) mod specs;
+mod store_crashes;
 mod timing;
 mod twice;
 
