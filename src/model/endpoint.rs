@@ -6,7 +6,7 @@ use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget, M
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{API_NAME, API_PORT, Blueprint};
-use super::network::NETWORK;
+use super::network::{self, NETWORK};
 use crate::plan::DesiredState;
 
 const TTL_SECONDS: u32 = 60;
@@ -23,6 +23,7 @@ fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let key = ResourceKey::new(Kind::LoadBalancer, API_NAME);
     let load_balancer = LoadBalancer {
         network: NETWORK.to_owned(),
+        subnets: network::public_subnets(blueprint),
         port: API_PORT,
         public: true,
         allowed_cidrs: blueprint.spec.api.allowed_cidrs.clone(),

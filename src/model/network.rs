@@ -55,6 +55,12 @@ fn subnet_name(zone: &str, public: bool) -> String {
     format!("{zone}-{}", if public { "public" } else { "private" })
 }
 
+/// The subnets that can be reached from outside, one a zone.
+pub(super) fn public_subnets(blueprint: &Blueprint<'_>) -> Vec<String> {
+    let zones = blueprint.spec.provider.zones().iter();
+    zones.map(|zone| subnet_name(zone, true)).collect()
+}
+
 /// The subnet of the machines in `zone`.
 pub(super) fn machine_subnet(blueprint: &Blueprint<'_>, zone: &str) -> String {
     let public =

@@ -70,7 +70,8 @@ impl Grounds {
 fn may_stand_on(kind: Kind) -> &'static [Kind] {
     match kind {
         Kind::Machine => &[Kind::Network, Kind::Subnet, Kind::Firewall],
-        Kind::Subnet | Kind::Firewall | Kind::LoadBalancer => &[Kind::Network],
+        Kind::Subnet | Kind::Firewall => &[Kind::Network],
+        Kind::LoadBalancer => &[Kind::Network, Kind::Subnet],
         Kind::DnsRecord => &[Kind::LoadBalancer],
         _ => &[],
     }

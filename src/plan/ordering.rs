@@ -128,18 +128,21 @@ fn update_edges(
     })
 }
 
-/// What a firewall is opened for finds it open.
+/// What a firewall is opened for finds it open. One that is new stands before the machines that it is for.
 fn openings(drafts: &Drafts, closings: &[usize]) -> Vec<(usize, usize)> {
-    let of_kind = |kind: Kind| {
-        let builds = drafts.iter().filter(move |(_, draft)| {
-            draft.change.key.kind() == kind && !matches!(draft.change.action, Action::Delete { .. })
-        });
-        builds.map(|(index, _)| index)
-    };
-    let openings = of_kind(Kind::Firewall).filter(|index| !closings.contains(index));
-    openings
-        .flat_map(|opening| of_kind(Kind::NodeBundle).map(move |bundle| (opening, bundle)))
-        .collect()
+    let (mut openings, mut bundles) = (Vec::new(), Vec::new());
+    for (index, draft) in drafts.iter() {
+        match (draft.change.key.kind(), &draft.change.action) {
+            (Kind::Firewall, Action::Update { .. }) if !closings.contains(&index) => openings.push(index),
+            (Kind::NodeBundle, Action::Create { .. } | Action::Update { .. }) => bundles.push(index),
+            _ => {}
+        }
+    }
+    let bundles = &bundles;
+    let pairs = openings
+        .iter()
+        .flat_map(|&opening| bundles.iter().map(move |&bundle| (opening, bundle)));
+    pairs.collect()
 }
 
 /// Machines and add-ons are told of a name of the API when it leads there, and an old one is taken away when all were told.

@@ -160,6 +160,7 @@ impl Fixture {
 
     pub(crate) fn load_balancer() -> Keyed {
         let balancer = LoadBalancer {
+            subnets: Vec::new(),
             network: "main".to_owned(),
             port: 6443,
             public: true,

@@ -13,6 +13,10 @@ pub struct LoadBalancer {
     /// The network's name.
     pub network: String,
 
+    /// The names of the subnets that it has an address in; none where the provider's networks have no subnets.
+    #[serde(default)]
+    pub subnets: Vec<String>,
+
     /// The port that it listens on and forwards to.
     pub port: u16,
 
@@ -28,13 +32,20 @@ impl Catalogued for LoadBalancer {
     const LIFETIME: Lifetime = Lifetime::Own;
     const FIELDS: &'static [Field] = &[
         Field::new("network", Effect::Immutable),
+        Field::new("subnets", Effect::InPlace),
         Field::new("port", Effect::InPlace),
         Field::new("public", Effect::Replace),
         Field::new("allowedCidrs", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
-        vec![ResourceKey::new(Kind::Network, &*self.network)]
+        let subnets = self
+            .subnets
+            .iter()
+            .map(|subnet| ResourceKey::new(Kind::Subnet, &**subnet));
+        std::iter::once(ResourceKey::new(Kind::Network, &*self.network))
+            .chain(subnets)
+            .collect()
     }
 }
 
@@ -43,6 +54,7 @@ impl LoadBalancer {
     pub(super) fn sample() -> Self {
         Self {
             network: "main".to_owned(),
+            subnets: vec!["a-public".to_owned()],
             port: 6443,
             public: true,
             allowed_cidrs: Vec::new(),
