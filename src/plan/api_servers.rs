@@ -164,6 +164,11 @@ pub(super) struct Floors<'a> {
 }
 
 impl Floors<'_> {
+    /// True where there is nothing that could be too new.
+    pub(super) fn bound_nothing(&self) -> bool {
+        self.kubelets.is_none() && self.api_servers.is_none()
+    }
+
     /// The machine whose API server is too old for `change`.
     pub(super) fn too_old_for(&self, change: &Change) -> Option<&str> {
         let all = self.all;

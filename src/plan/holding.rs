@@ -40,7 +40,7 @@ pub(super) fn hold_back(
             holding.hold_what_is_given_to_machines(observation);
             holding.hold_closings(observation);
         }
-        holding.hold_until_all_fits(observation);
+        holding.hold_until_all_fits(observation, is_anything_blocked);
     }
     let waits_for = holding.waits_for;
     if waits_for.is_empty() {
@@ -153,11 +153,15 @@ impl Holding<'_> {
 
     /// Holds departures, and what is too new for an API server, until neither holds anything more: an API server whose departure
     /// waits stays, and a new one that waits is missing.
-    fn hold_until_all_fits(&mut self, observation: &Observation) {
+    fn hold_until_all_fits(&mut self, observation: &Observation, is_anything_blocked: bool) {
         let api_servers = ApiServers::of(self.desired, observation);
-        let mut before = None;
-        while before != Some(self.waits_for.len()) {
-            before = Some(self.waits_for.len());
+        if is_anything_blocked {
+            self.hold_departures(observation);
+        }
+        self.hold_what_is_too_new(&api_servers);
+        let mut before = 0;
+        while before != self.waits_for.len() {
+            before = self.waits_for.len();
             self.hold_departures(observation);
             self.hold_what_is_too_new(&api_servers);
         }
@@ -166,6 +170,9 @@ impl Holding<'_> {
     fn hold_what_is_too_new(&mut self, api_servers: &ApiServers<'_>) {
         let floors = api_servers
             .floors(|machine| Course::of(machine, self.drafts, |index| self.is_carried_out(index)));
+        if floors.bound_nothing() {
+            return;
+        }
         let too_new = self.drafts.iter().filter_map(|(index, draft)| {
             let machine = floors.too_old_for(&draft.change)?;
             Some((index, self.what_keeps_back(machine)))
