@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use keelson_provider_api::{Action, Change, ResourceKey};
+use keelson_provider_api::{Change, ResourceKey};
 
 use crate::plan::Plan;
 use crate::plan::safety::{DECISIVE_KINDS, QuorumPermit};
@@ -111,7 +111,7 @@ impl Permits {
             return;
         }
         let mut decisive = lock(&self.decisive);
-        if matches!(change.action, Action::Delete { .. }) {
+        if change.is_removal() {
             decisive.remove(&change.key);
         } else {
             decisive.insert(change.key.clone());

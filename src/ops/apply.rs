@@ -37,7 +37,7 @@ pub struct Applied {
     /// How many changes were left out, because one machine alone was seen to.
     pub left_out: usize,
     /// The machines that something was done to.
-    pub machines: BTreeSet<String>,
+    pub touched: BTreeSet<String>,
 }
 
 impl Applied {

@@ -48,7 +48,7 @@ impl Rounds<'_> {
             rounds: Vec::new(),
             first_plan: Some(planned.plan.clone()),
             left_out: 0,
-            machines: BTreeSet::new(),
+            touched: BTreeSet::new(),
         };
         let mut planned = planned;
         for round in 0.. {
@@ -64,7 +64,7 @@ impl Rounds<'_> {
             }
             let executed = self.execute(&planned.plan).await;
             let ended = outcome(&executed);
-            applied.machines.extend(machines(&planned.plan, &executed));
+            applied.touched.extend(machines(&planned.plan, &executed));
             applied.rounds.push(executed);
             ended?;
             planned = self
@@ -176,7 +176,7 @@ fn is_unwell(applied: &Applied, last: &Planned) -> bool {
         key.host()
             .or_else(|| (key.kind() == Kind::Machine).then(|| key.name()))
     });
-    machines.any(|machine| applied.machines.contains(machine))
+    machines.any(|machine| applied.touched.contains(machine))
 }
 
 fn outcome(executed: &Executed) -> Result<(), OperationError> {

@@ -81,7 +81,7 @@ impl Holding<'_> {
     /// Nothing is taken from under what is blocked.
     fn hold_grounds(&mut self, observation: &Observation) {
         let grounds = Grounds::of_blocked(self.verdicts, observation);
-        let removals = self.drafts.iter().filter(|(_, draft)| is_removal(&draft.change));
+        let removals = self.drafts.iter().filter(|(_, draft)| draft.change.is_removal());
         let kept = removals.filter_map(|(index, draft)| Some((index, grounds.kept_by(&draft.change)?)));
         self.hold(kept.collect());
     }
@@ -107,7 +107,7 @@ impl Holding<'_> {
             let any = || stays.values().next().filter(|_| serves_api());
             let member = *stays.get(machine).or_else(any)?;
             let is_given = matches!(draft.change.key.kind(), Kind::NodeBundle | Kind::ControlPlane);
-            (is_given && !is_removal(&draft.change)).then(|| (index, member.clone()))
+            (is_given && !draft.change.is_removal()).then(|| (index, member.clone()))
         });
         self.hold(given.collect());
     }
@@ -137,7 +137,7 @@ impl Holding<'_> {
             let change = &draft.change;
             if let Some(machine) = change.machine()
                 && serves_quorum(&change.key)
-                && is_removal(change)
+                && change.is_removal()
                 && !change.replacement
                 && let Some(blocker) = self.missing_fellow(&change.key)
             {
@@ -146,7 +146,7 @@ impl Holding<'_> {
         }
         let leaving = self.drafts.iter().filter_map(|(index, draft)| {
             let blocker = stays.get(draft.change.machine()?)?;
-            is_removal(&draft.change).then(|| (index, blocker.clone()))
+            draft.change.is_removal().then(|| (index, blocker.clone()))
         });
         self.hold(leaving.collect());
     }
@@ -257,10 +257,6 @@ fn followers(drafts: &Drafts) -> BTreeMap<usize, BTreeSet<usize>> {
     followers
 }
 
-fn is_removal(change: &Change) -> bool {
-    matches!(change.action, Action::Delete { .. })
-}
-
 fn serves_quorum(key: &ResourceKey) -> bool {
     matches!(key.kind(), Kind::EtcdMember | Kind::ControlPlane)
 }
@@ -270,7 +266,7 @@ fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
 }
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
-    if is_removal(change) {
+    if change.is_removal() {
         return None;
     }
     let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);

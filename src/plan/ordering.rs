@@ -35,8 +35,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
     for &closing in &closings {
         for (index, draft) in drafts.iter().filter(|(index, _)| !closings.contains(index)) {
             let change = &draft.change;
-            let is_removed_firewall =
-                change.key.kind() == Kind::Firewall && matches!(change.action, Action::Delete { .. });
+            let is_removed_firewall = change.key.kind() == Kind::Firewall && change.is_removal();
             edges.push(if is_removed_firewall {
                 (closing, index)
             } else {

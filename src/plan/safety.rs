@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
 use keelson_provider_api::{
-    Action, Change, Disruption, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+    Change, Disruption, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
 };
 
 use super::etcd::EtcdHealth;
@@ -175,7 +175,7 @@ impl<'a> Scene<'a> {
     }
 
     fn removes(&self) -> bool {
-        matches!(self.change.action, Action::Delete { .. })
+        self.change.is_removal()
     }
 
     fn voters(&self) -> Vec<Voter<'a>> {

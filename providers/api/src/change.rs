@@ -66,6 +66,11 @@ impl Action {
 }
 
 impl Change {
+    /// True when it takes the resource away.
+    pub fn is_removal(&self) -> bool {
+        matches!(self.action, Action::Delete { .. })
+    }
+
     /// The resource as it is to be, or as it is when it is to be deleted.
     pub fn resource(&self) -> &Resource {
         match &self.action {

@@ -16,7 +16,7 @@ use keelson_provider_api::causes::with_causes;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ErrorClass, Outcome, Progress, Provider, ProviderError, Resource, StepContext,
+    Change, ErrorClass, Outcome, Progress, Provider, ProviderError, Resource, StepContext,
 };
 
 use self::permission::Permission;
@@ -118,7 +118,7 @@ async fn try_unless_stopped(
     permission: Permission<'_>,
 ) -> Option<Result<(), ProviderError>> {
     let attempt = try_once(execution, provider, index, change, attempt, permission);
-    let waits_for_fellows = !matches!(change.action, Action::Delete { .. })
+    let waits_for_fellows = !change.is_removal()
         && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial);
     if !waits_for_fellows {
         return Some(attempt.await);

@@ -29,14 +29,14 @@ pub(super) async fn look_again(
         return Settled::Open;
     };
     match seen.found.get(&change.key).unwrap_or(&Observed::Absent) {
-        Observed::Absent if matches!(change.action, Action::Delete { .. }) => Settled::Done,
+        Observed::Absent if change.is_removal() => Settled::Done,
         Observed::Absent | Observed::Unknown(_) => Settled::Open,
         Observed::Present(existing) => settle_present(change, existing, class),
     }
 }
 
 fn settle_present(change: &Change, existing: &Existing, class: ErrorClass) -> Settled {
-    let deletes = matches!(change.action, Action::Delete { .. });
+    let deletes = change.is_removal();
     if let Owner::Other(owner) = &existing.owner {
         // What was to be deleted is gone, and someone else has taken its name.
         if deletes {

@@ -75,9 +75,9 @@ pub(super) fn link(
     };
     let joins = those(&joins);
     let starts = those(&is_start);
-    let member_removals = those(&|change| change.key.kind() == Kind::EtcdMember && is_delete(change));
+    let member_removals = those(&|change| change.key.kind() == Kind::EtcdMember && change.is_removal());
     let disruptive = those(&|change| change.disruption != Disruption::None);
-    let builds = those(&|change| !is_delete(change));
+    let builds = those(&|change| !change.is_removal());
     let has_member = has_member(machine, observation) || !joins.is_empty() || !member_removals.is_empty();
     let serves_api = observation
         .present(&ResourceKey::new(Kind::ControlPlane, machine))
@@ -87,14 +87,14 @@ pub(super) fn link(
     // while a voter is missing. Of a member it is its own health that counts: a dead machine's Node looks Ready for a while.
     let decisive = |change: &Change| member_removals.is_empty() || change.key.kind() == Kind::EtcdMember;
     let mends = !those(&|change| decisive(change) && is_unhealthy(change)).is_empty()
-        && those(&|change| decisive(change) && is_delete(change) && !is_unhealthy(change)).is_empty();
+        && those(&|change| decisive(change) && change.is_removal() && !is_unhealthy(change)).is_empty();
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
     let upgrades_to = upgrades_to(drafts, steps, observation);
     let loses_api = removal_for_good(machine, drafts).is_some();
     let waited_for = if loses_api && has_kubelet(drafts, &builds) {
         // Its kubelet comes after the last API server that is older, and that one may come after this link.
-        those(&is_delete)
+        those(&Change::is_removal)
     } else {
         steps.to_vec()
     };
@@ -143,7 +143,7 @@ pub(super) fn link(
 fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
     let change = |index: &usize| drafts.get(*index).map(|draft| &draft.change);
     let founds = steps.iter().filter_map(change).any(|change| {
-        !is_delete(change)
+        !change.is_removal()
             && matches!(change.resource(), Resource::EtcdMember(member) if member.start == MemberStart::Initial)
     });
     if founds {
@@ -156,7 +156,7 @@ fn exits(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
 /// The steps that wait for no member that is not there yet.
 fn settled(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
     let is_settled =
-        |change: &Change| is_delete(change) || change.key.kind() < Kind::EtcdMember || joins(change);
+        |change: &Change| change.is_removal() || change.key.kind() < Kind::EtcdMember || joins(change);
     let steps = steps.iter().copied();
     steps
         .filter(|&index| drafts.get(index).is_some_and(|draft| is_settled(&draft.change)))
@@ -194,13 +194,12 @@ fn is_create(change: &Change) -> bool {
     matches!(change.action, Action::Create { .. })
 }
 
-fn is_delete(change: &Change) -> bool {
-    matches!(change.action, Action::Delete { .. })
-}
-
 /// True for the removal of a member that serves, and that no other of its name follows.
 fn is_given_up(change: &Change) -> bool {
-    change.key.kind() == Kind::EtcdMember && is_delete(change) && !change.replacement && !is_unhealthy(change)
+    change.key.kind() == Kind::EtcdMember
+        && change.is_removal()
+        && !change.replacement
+        && !is_unhealthy(change)
 }
 
 fn has_kubelet(drafts: &Drafts, builds: &[usize]) -> bool {
@@ -213,7 +212,7 @@ fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
     let own = seen_version(observation, &ResourceKey::new(Kind::NodeBundle, machine));
     let mut brought = drafts
         .iter()
-        .filter(|(_, draft)| !is_delete(&draft.change))
+        .filter(|(_, draft)| !draft.change.is_removal())
         .filter_map(|(_, draft)| kubernetes_version(draft.change.resource()));
     own.is_some_and(|own| brought.any(|brought| brought > own))
 }
@@ -242,7 +241,7 @@ fn upgrades_to(drafts: &Drafts, steps: &[usize], observation: &Observation) -> O
         _ => None,
     };
     let mut changes = steps.iter().filter_map(|&index| Some(&drafts.get(index)?.change));
-    let built = changes.find(|change| !is_delete(change) && bundle(change.resource()).is_some())?;
+    let built = changes.find(|change| !change.is_removal() && bundle(change.resource()).is_some())?;
     let (kubernetes, etcd) = bundle(built.resource())?;
     let (old_kubernetes, old_etcd) = bundle(&observation.present(&built.key)?.resource)?;
     let moved =
