@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use keelson_provider_api::{Action, Change, Disruption, ResourceKey};
 
+use crate::plan::Held;
+
 /// What was said yes to.
 #[derive(Default)]
 pub(super) struct Approved(BTreeMap<(ResourceKey, &'static str), Disruption>);
@@ -14,6 +16,18 @@ impl Approved {
         for change in changes {
             let most = self.0.entry(name(change)).or_insert(change.disruption);
             *most = change.disruption.max(*most);
+        }
+    }
+
+    /// These were shown as what comes later, and said yes to as far as they take nothing down.
+    pub(super) fn extend_by_held(&mut self, held: &[Held]) {
+        for held in held {
+            let verb = match held.verb.as_str() {
+                "create" => "create",
+                "update" => "update",
+                _ => "delete",
+            };
+            self.0.entry((held.key.clone(), verb)).or_insert(Disruption::None);
         }
     }
 

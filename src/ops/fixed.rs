@@ -1,11 +1,12 @@
-//! What of a spec cannot change while its cluster lives: where its machines are, and the ranges that every certificate,
-//! node and Service was made for.
+//! What of a spec cannot change while its cluster lives: where its machines are, the ranges that every certificate, node and
+//! Service was made for, and whether API servers keep events in an etcd of their own: they do not start before that is there,
+//! which does not begin before all of them have been restarted.
 
 use std::collections::BTreeMap;
 
 use super::error::OperationError;
 use super::identity::ClusterRecord;
-use crate::spec::{Provider, ValidSpec};
+use crate::spec::{EventsPlacement, Provider, ValidSpec};
 
 /// The field that says where machines are.
 const PROVIDER: &str = "spec.provider";
@@ -22,6 +23,7 @@ fn fields(spec: &ValidSpec) -> BTreeMap<String, String> {
                 network.service_cidr.to_string(),
             ),
             ("spec.network.dnsDomain".to_owned(), network.dns_domain.clone()),
+            ("spec.etcd.events".to_owned(), events(spec).to_owned()),
         ]);
     }
     fields
@@ -38,6 +40,13 @@ fn place(provider: &Provider) -> String {
     match provider {
         Provider::Simulated(simulated) => format!("simulated, like {}", simulated.like.name()),
         other => other.field().to_owned(),
+    }
+}
+
+fn events(spec: &ValidSpec) -> &'static str {
+    match spec.spec().etcd.events {
+        EventsPlacement::Shared => "shared",
+        EventsPlacement::Separate => "separate",
     }
 }
 

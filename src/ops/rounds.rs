@@ -43,6 +43,7 @@ impl Rounds<'_> {
     ) -> Result<(Applied, Planned), OperationError> {
         let mut approved = Approved::default();
         approved.extend(changes(&planned.plan));
+        approved.extend_by_held(&planned.report.held);
         let mut applied = Applied {
             identity: identity.clone(),
             rounds: Vec::new(),
@@ -93,6 +94,7 @@ impl Rounds<'_> {
             });
         }
         approved.extend(changes(&planned.plan));
+        approved.extend_by_held(&planned.report.held);
         Ok(())
     }
 

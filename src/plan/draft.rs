@@ -41,6 +41,7 @@ impl Drafts {
         } else {
             ForNow::on_the_way(desired, observation)
         };
+        report.held = for_now.later(verdicts);
         for (key, verdict) in verdicts {
             let wanted = || {
                 let resource = &desired.resources.get(key)?.resource;
@@ -66,11 +67,13 @@ impl Drafts {
                     let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
                         continue;
                     };
-                    let differences = if for_now.of(key).is_some() {
-                        existing.resource.differences(&resource)
-                    } else {
-                        differences.clone()
+                    let differences = match for_now.of(key) {
+                        Some(for_now) => existing.resource.differences(for_now),
+                        None => differences.clone(),
                     };
+                    if differences.is_empty() {
+                        continue;
+                    }
                     drafts.push_build(update(key, resource, existing, reason, differences));
                 }
                 Verdict::Delete { .. } if for_now.needs(key) => {}

@@ -3,6 +3,8 @@
 //! A change that does both is made in two plans: the first opens a firewall for what comes and leaves it open for what goes,
 //! the next one closes it. Where something moves from behind one firewall to behind another, such as etcd to machines of its
 //! own, both let in whoever either does for as long as it moves: the members hear each other all the time.
+//!
+//! Who comes from outside the cluster is shut out at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +13,8 @@ use keelson_provider_api::{Action, Change, Kind, Observation, Resource, Resource
 
 use super::desired::DesiredState;
 use super::draft::Drafts;
-use super::verdict::{Verdicts, is_blocked};
+use super::report::Held;
+use super::verdict::{Verdict, Verdicts, is_blocked};
 
 /// What a rule lets in, whoever may come.
 type Service<'a> = (&'a str, Protocol, (u16, u16));
@@ -63,6 +66,25 @@ impl ForNow {
     /// What `key` is for now, where that is not what is wanted of it in the end.
     pub(super) fn of(&self, key: &ResourceKey) -> Option<&Resource> {
         self.firewalls.get(key)
+    }
+
+    /// What comes in a later plan, as it is reported.
+    pub(super) fn later(&self, verdicts: &Verdicts) -> Vec<Held> {
+        let moves = |verdict: &Verdict| !matches!(verdict, Verdict::Keep | Verdict::Update { .. });
+        let moving = verdicts
+            .iter()
+            .find(|(key, verdict)| key.kind() == Kind::EtcdMember && moves(verdict));
+        let held = |key: &ResourceKey, verb: &str| Held {
+            key: key.clone(),
+            verb: verb.to_owned(),
+            waits_for: moving.map_or(key, |(key, _)| key).clone(),
+        };
+        let updates = self.firewalls.keys().map(|key| held(key, "update"));
+        let removals = verdicts
+            .iter()
+            .filter(|(key, verdict)| matches!(verdict, Verdict::Delete { .. }) && self.needs(key))
+            .map(|(key, _)| held(key, "delete"));
+        updates.chain(removals).collect()
     }
 
     /// True for a firewall that is not to be removed yet.
@@ -128,25 +150,69 @@ fn rules_for_now(
     wanted: &[FirewallRule],
     moving: &BTreeMap<Service<'_>, BTreeSet<&String>>,
 ) -> Vec<FirewallRule> {
-    let moves = |rule: &FirewallRule| moving.contains_key(&service(rule));
-    let opens = !lets_in(wanted).is_subset(&lets_in(now)) || now.iter().any(moves);
+    let moves = now.iter().any(|rule| moving.contains_key(&service(rule)));
+    let difference = Difference::between(now, wanted);
     let mut rules = wanted.to_vec();
-    if opens {
-        rules.extend(now.iter().filter(|rule| !wanted.contains(rule)).cloned());
-    }
-    let mut merged: Vec<FirewallRule> = Vec::with_capacity(rules.len());
-    for mut rule in rules {
-        if let Some(sources) = moving.get(&service(&rule)) {
-            rule.sources = sources.iter().map(|&source| source.clone()).collect();
+    if moves || (difference.drops_inside && (difference.opens || difference.drops_outside)) {
+        for rule in now.iter().filter(|rule| !wanted.contains(rule)) {
+            let sources: Vec<String> = rule
+                .sources
+                .iter()
+                .filter(|source| is_inside(source))
+                .cloned()
+                .collect();
+            if !sources.is_empty() {
+                rules.push(FirewallRule {
+                    sources,
+                    ..rule.clone()
+                });
+            }
         }
-        if !merged.contains(&rule) {
-            merged.push(rule);
-        }
     }
-    merged
+    let mut moved = BTreeSet::new();
+    rules.retain_mut(|rule| {
+        let found = moving.iter().find(|(service_of, _)| **service_of == service(rule));
+        let Some((&moving_service, sources)) = found else {
+            return true;
+        };
+        let missing = sources.iter().filter(|source| !rule.sources.contains(source));
+        let missing: Vec<String> = missing.map(|&source| source.clone()).collect();
+        rule.sources.extend(missing);
+        moved.insert(moving_service)
+    });
+    rules
 }
 
-/// True where `change` does nothing but close a firewall.
+/// Machines behind firewalls come by the firewalls' names, everybody else by ranges of addresses.
+fn is_inside(source: &str) -> bool {
+    !source.contains('/')
+}
+
+/// What a change of rules does.
+struct Difference {
+    opens: bool,
+    /// Other machines of the cluster may come no longer.
+    drops_inside: bool,
+    /// Somebody else may come no longer. That happens at once.
+    drops_outside: bool,
+}
+
+impl Difference {
+    fn between(now: &[FirewallRule], wanted: &[FirewallRule]) -> Self {
+        let (now, wanted) = (lets_in(now), lets_in(wanted));
+        let drops = |inside: bool| {
+            now.difference(&wanted)
+                .any(|(_, source)| is_inside(source) == inside)
+        };
+        Self {
+            opens: !wanted.is_subset(&now),
+            drops_inside: drops(true),
+            drops_outside: drops(false),
+        }
+    }
+}
+
+/// True where `change` does nothing but close a firewall for other machines of the cluster.
 fn closes(change: &Change, observation: &Observation) -> bool {
     let Action::Update { resource, .. } = &change.action else {
         return false;
@@ -154,10 +220,11 @@ fn closes(change: &Change, observation: &Observation) -> bool {
     let now = observation
         .present(&change.key)
         .and_then(|existing| rules(&existing.resource));
-    match (now, rules(resource)) {
-        (Some(now), Some(wanted)) => lets_in(wanted).is_subset(&lets_in(now)),
-        _ => false,
-    }
+    let (Some(now), Some(wanted)) = (now, rules(resource)) else {
+        return false;
+    };
+    let difference = Difference::between(now, wanted);
+    difference.drops_inside && !difference.opens && !difference.drops_outside
 }
 
 /// The drafts that close a firewall. They come last, and nothing needs them but the removals of other firewalls, whose names

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 
+use super::api_names;
 use super::api_servers::{ApiServers, Course, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
@@ -39,6 +40,7 @@ pub(super) fn hold_back(
         if is_anything_blocked {
             holding.hold_what_is_given_to_machines(observation);
             holding.hold_closings(observation);
+            holding.hold(api_names::waiting(holding.drafts, desired, verdicts));
         }
         holding.hold_until_all_fits(observation, is_anything_blocked);
     }

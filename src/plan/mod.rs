@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled)
-//!   -> drafts     the steps that this takes                (draft)
-//!   -> edges      what must come before what               (ordering, firewalls, rolling, preferences)
+//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled, unseen)
+//!   -> drafts     the steps that this takes                (draft, firewalls)
+//!   -> edges      what must come before what               (ordering, api_names, rolling, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
-//!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems)
+//!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems, even_voters)
 //! ```
 //!
 //! There is no IO here, no clock, no environment and no randomness; the same input gives the same plan, byte for
 //! byte. [`safety`] is asked again by the executor, with a fresh observation, before every disruptive step.
 
+mod api_names;
 mod api_servers;
 mod desired;
 mod draft;
@@ -46,7 +47,8 @@ pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 
 /// Plans the way from what was observed to what is desired.
 ///
-/// `now` names snapshots and is written into the plan; nothing else depends on it.
+/// `now` names snapshots, tells which of those that are there are young, and is written into the plan; nothing else depends on
+/// it.
 ///
 /// # Errors
 /// [`PlanDefect`] when the desired state contradicts itself (a cycle of dependencies): a defect of keelson, never
@@ -93,8 +95,11 @@ pub fn plan(
     ordering::connect(&mut drafts, desired, observation);
     if let Some(machine) = &desired.only {
         report.left_out = drafts.narrow(machine);
+        report.held.clear();
     }
-    report.held = holding::hold_back(&mut drafts, &verdicts, desired, observation);
+    report
+        .held
+        .extend(holding::hold_back(&mut drafts, &verdicts, desired, observation));
     if let Some(machine) = &desired.only {
         report.narrow(|key| verdict::lives_on(key, machine, desired, observation));
     }

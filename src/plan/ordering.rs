@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::{Action, Kind, Observation, Resource, ResourceKey};
 
+use super::api_names;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::firewalls;
@@ -45,7 +46,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
     }
     edges.extend(openings(drafts, &closings));
     edges.extend(departures(drafts));
-    edges.extend(names_of_the_api(drafts));
+    edges.extend(api_names::orders(drafts, desired));
     edges.extend(gone_along(drafts, desired, observation));
     for (earlier, later) in edges {
         drafts.order(earlier, later);
@@ -142,27 +143,6 @@ fn openings(drafts: &Drafts, closings: &[usize]) -> Vec<(usize, usize)> {
         .iter()
         .flat_map(|&opening| bundles.iter().map(move |&bundle| (opening, bundle)));
     pairs.collect()
-}
-
-/// Machines and add-ons are told of a name of the API when it leads there, and an old one is taken away when all were told.
-fn names_of_the_api(drafts: &Drafts) -> Vec<(usize, usize)> {
-    let (mut told, mut made, mut removed) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, draft) in drafts.iter() {
-        match (draft.change.key.kind(), &draft.change.action) {
-            (Kind::NodeBundle | Kind::ControlPlane | Kind::Addon, Action::Update { .. }) => told.push(index),
-            (Kind::DnsRecord, Action::Delete { .. }) => removed.push(index),
-            (Kind::DnsRecord, _) => made.push(index),
-            _ => {}
-        }
-    }
-    let told = &told;
-    let before = made
-        .iter()
-        .flat_map(|&name| told.iter().map(move |&bundle| (name, bundle)));
-    let after = removed
-        .iter()
-        .flat_map(|&name| told.iter().map(move |&bundle| (bundle, name)));
-    before.chain(after).collect()
 }
 
 /// What goes with its machine holds on to what it references until the machine is gone.

@@ -17,13 +17,13 @@ pub(super) fn add(drafts: &mut Drafts, preferred: &[(usize, usize)]) {
     for &(earlier, later) in &new {
         drafts.order(earlier, later);
     }
-    if !has_circle(drafts) {
-        return;
-    }
-    for &(earlier, later) in &new {
+    let in_circles = in_circles(drafts);
+    let doubtful = |&(earlier, later): &(usize, usize)| in_circles[earlier] && in_circles[later];
+    let doubtful: Vec<(usize, usize)> = new.into_iter().filter(doubtful).collect();
+    for &(earlier, later) in &doubtful {
         drafts.let_go(earlier, later);
     }
-    for (earlier, later) in new {
+    for (earlier, later) in doubtful {
         if !comes_before(drafts, later, earlier) {
             drafts.order(earlier, later);
         }
@@ -36,28 +36,42 @@ fn waits_already(drafts: &Drafts, earlier: usize, later: usize) -> bool {
         .is_some_and(|draft| draft.after.contains(&earlier))
 }
 
-fn has_circle(drafts: &Drafts) -> bool {
-    let mut waits_for: Vec<usize> = drafts.iter().map(|(_, draft)| draft.after.len()).collect();
-    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); waits_for.len()];
+/// The drafts that are in a circle, or between two.
+fn in_circles(drafts: &Drafts) -> Vec<bool> {
+    let count = drafts.iter().count();
+    let mut earlier: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut later: Vec<Vec<usize>> = vec![Vec::new(); count];
     for (index, draft) in drafts.iter() {
-        for &earlier in &draft.after {
-            followers[earlier].push(index);
+        for &before in &draft.after {
+            earlier[index].push(before);
+            later[before].push(index);
         }
     }
-    let mut ready: Vec<usize> = (0..waits_for.len())
-        .filter(|&index| waits_for[index] == 0)
+    let mut left = vec![true; count];
+    take_ends(&mut left, &earlier, &later);
+    take_ends(&mut left, &later, &earlier);
+    left
+}
+
+/// Takes out whatever has nothing left on its one side, again and again.
+fn take_ends(left: &mut [bool], one_side: &[Vec<usize>], other_side: &[Vec<usize>]) {
+    let is_left = |left: &[bool], index: &usize| left[*index];
+    let mut on_side: Vec<usize> = one_side
+        .iter()
+        .map(|side| side.iter().filter(|index| is_left(left, index)).count())
         .collect();
-    let mut done = 0;
-    while let Some(index) = ready.pop() {
-        done += 1;
-        for &follower in &followers[index] {
-            waits_for[follower] -= 1;
-            if waits_for[follower] == 0 {
-                ready.push(follower);
+    let mut ends: Vec<usize> = (0..left.len())
+        .filter(|&index| left[index] && on_side[index] == 0)
+        .collect();
+    while let Some(end) = ends.pop() {
+        left[end] = false;
+        for &next in other_side[end].iter().filter(|index| left[**index]) {
+            on_side[next] -= 1;
+            if on_side[next] == 0 {
+                ends.push(next);
             }
         }
     }
-    done < waits_for.len()
 }
 
 /// True where `later` waits for `earlier`, be it through others.

@@ -9,7 +9,7 @@ use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
 use super::report::Blocked;
-use super::verdict::lives_on;
+use super::verdict::machine_of;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,12 +89,15 @@ pub(super) fn left_alone(
     let blocked_keys = blocked.iter().map(|blocked| &blocked.key);
     let blocked_machines = blocked_keys.filter(|key| key.kind() == Kind::Machine);
     let machines: BTreeSet<&str> = changed.chain(blocked_machines.map(ResourceKey::name)).collect();
+    let drafted = drafts.iter().map(|(_, draft)| &draft.change.key);
+    let keys: BTreeSet<&ResourceKey> = blocked
+        .iter()
+        .map(|blocked| &blocked.key)
+        .chain(drafted)
+        .collect();
     let is_seen_to = |key: &ResourceKey| {
-        blocked.iter().any(|blocked| blocked.key == *key)
-            || drafts.iter().any(|(_, draft)| draft.change.key == *key)
-            || machines
-                .iter()
-                .any(|machine| lives_on(key, machine, desired, observation))
+        keys.contains(key)
+            || machine_of(key, desired, observation).is_some_and(|machine| machines.contains(machine))
     };
     let mut left = problems(observation, is_there(Kind::ControlPlane));
     left.retain(|problem| match &problem.resource {

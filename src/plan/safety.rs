@@ -248,7 +248,9 @@ impl<'a> Scene<'a> {
         let others_answer = control_planes().any(|seen| !is_own(&seen) && seen.service == Service::In);
         // Draining the node of a control plane leaves its API server running.
         let concerns_api = self.change.key.kind() != Kind::Node;
-        if concerns_api && takes_down && !is_alone && !others_answer {
+        // Those that were there when the plan was made may be gone by now.
+        let goes_for_good = self.removes() && !self.change.replacement;
+        if concerns_api && takes_down && !others_answer && (goes_for_good || !is_alone) {
             return Err(Refusal("no other API server answers".to_owned()));
         }
         Ok(())

@@ -45,7 +45,39 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             *verdict = problem;
         }
     }
+    keep_distant_api_servers_away(verdicts, desired, observation);
     keep_older_members_away(verdicts, desired, observation);
+}
+
+/// Blocks new API servers that are older than one that runs, or more than a minor release newer: a cluster moves on by the
+/// machines that it has, also where others take their place.
+fn keep_distant_api_servers_away(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    let bundle_of = |machine: &str| ResourceKey::new(Kind::NodeBundle, machine);
+    let running: Vec<Version> = observation
+        .owned_of(Kind::ControlPlane)
+        .filter_map(|(key, _)| seen_version(observation, &bundle_of(key.name())))
+        .collect();
+    let (Some(&oldest), Some(&newest)) = (running.iter().min(), running.iter().max()) else {
+        return;
+    };
+    for key in desired
+        .resources
+        .keys()
+        .filter(|key| key.kind() == Kind::ControlPlane)
+    {
+        let bundle = bundle_of(key.name());
+        let wanted = desired.resources.get(&bundle).map(|wanted| &wanted.resource);
+        let (Some(verdict @ Verdict::Create { .. }), Some(wanted)) =
+            (verdicts.get_mut(&bundle), wanted.and_then(kubernetes_version))
+        else {
+            continue;
+        };
+        if wanted < newest {
+            *verdict = backwards("Kubernetes", newest, wanted);
+        } else if (wanted.major, wanted.minor) > (oldest.major, oldest.minor + 1) {
+            *verdict = skips("Kubernetes", "kubernetesVersion", oldest, wanted);
+        }
+    }
 }
 
 /// The version of Kubernetes in the node bundle `bundle` as it was seen.

@@ -56,6 +56,23 @@ fn block_restart(verdicts: &mut Verdicts, member: &EtcdMember, reason: &str, hel
     if let Some(verdict) = verdicts.get_mut(&bundle).filter(|verdict| restarts(verdict)) {
         *verdict = Verdict::blocked(reason, help);
     }
+    // A machine that is made anew is away for longer still.
+    let own = ResourceKey::new(
+        Kind::EtcdMember,
+        EtcdMember::name(&member.cluster, &member.machine),
+    );
+    if !matches!(verdicts.get(&own), Some(Verdict::Replace { .. })) {
+        return;
+    }
+    let on_machine = |key: &ResourceKey| match key.kind() {
+        Kind::Machine => key.name() == member.machine,
+        _ => key.host() == Some(&member.machine),
+    };
+    for (_, verdict) in verdicts.iter_mut().filter(|(key, _)| on_machine(key)) {
+        if matches!(verdict, Verdict::Replace { .. }) {
+            *verdict = Verdict::blocked(reason, help);
+        }
+    }
 }
 
 /// The members of each etcd cluster on machines that do not answer, by machine. Their fellows may know of them.

@@ -85,12 +85,21 @@ pub(super) fn lives_on(
     desired: &DesiredState,
     observation: &Observation,
 ) -> bool {
-    if *key == ResourceKey::new(Kind::Machine, machine) {
-        return true;
+    machine_of(key, desired, observation) == Some(machine)
+}
+
+/// The name of the machine that the resource is or lives on, as far as that is known.
+pub(super) fn machine_of<'a>(
+    key: &'a ResourceKey,
+    desired: &'a DesiredState,
+    observation: &'a Observation,
+) -> Option<&'a str> {
+    if key.kind() == Kind::Machine {
+        return Some(key.name());
     }
     let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
     let seen = observation.present(key).map(|existing| &existing.resource);
-    wanted.or(seen).and_then(|resource| resource.machine(key)) == Some(machine)
+    wanted.or(seen)?.machine(key)
 }
 
 fn decide_wanted(
@@ -148,6 +157,14 @@ fn bears_another_name(key: &ResourceKey, observation: &Observation) -> Option<Ve
     ))
 }
 
+/// True where something of `kind` references one of `ground` that it can be given and rid of while it is there.
+fn is_attached(kind: Kind, ground: Kind) -> bool {
+    matches!(
+        (kind, ground),
+        (Kind::Machine, Kind::Firewall) | (Kind::LoadBalancer, Kind::Subnet)
+    )
+}
+
 /// What the resource stands on and that will be, or already is, another one.
 fn ground_made_anew(
     key: &ResourceKey,
@@ -158,7 +175,11 @@ fn ground_made_anew(
 ) -> Option<ResourceKey> {
     let references = wanted.resource.references();
     let anew = |reference: &ResourceKey| verdicts.get(reference).is_some_and(Verdict::makes_anew);
-    if let Some(reference) = references.into_iter().find(anew) {
+    let stands_on = |reference: &ResourceKey| !is_attached(key.kind(), reference.kind());
+    if let Some(reference) = references
+        .into_iter()
+        .find(|reference| stands_on(reference) && anew(reference))
+    {
         return Some(reference);
     }
     let machine = ResourceKey::new(Kind::Machine, wanted.resource.machine(key)?);

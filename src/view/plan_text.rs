@@ -185,7 +185,7 @@ fn write_report(text: &mut String, report: &PlanReport) {
         text.push('\n');
     }
     if !report.held.is_empty() {
-        let _ = writeln!(text, "{}", paint(STRONG, "Waiting for what is blocked"));
+        let _ = writeln!(text, "{}", paint(STRONG, "Waiting"));
         text.push_str(&waiting::lines(&report.held));
         text.push('\n');
     }

@@ -24,7 +24,7 @@ enum Stage {
     Repair,
     Join,
     Turn,
-    /// A kubelet joins that is newer than the API servers were.
+    /// A kubelet joins that is newer than the API servers were, which move on in place.
     NewerJoin,
     /// A member or an API server leaves a machine that stays and gets no member, when its fellows have joined.
     GivingUp,
@@ -52,6 +52,8 @@ pub(super) struct Link {
     pub is_down: bool,
     /// The version that it is brought to, where a turn changes it.
     pub upgrades_to: Option<Version>,
+    /// The bundle by which it gets another version than it has, or a newer Kubernetes than is there.
+    pub newer_bundle: Option<usize>,
     /// True where an API server moves on, or one leaves that is older than what comes: nothing newer than it comes before.
     pub ends_older_api: bool,
     /// These begin only when the link before is finished.
@@ -91,21 +93,32 @@ pub(super) fn link(
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
     let upgrades_to = upgrades_to(drafts, steps, observation);
+    let gives_up_member = !those(&|change| is_given_up(change)).is_empty();
     let loses_api = removal_for_good(machine, drafts).is_some();
-    let waited_for = if loses_api && has_kubelet(drafts, &builds) {
+    let is_left = (loses_api || gives_up_member) && !keeps_part(drafts, machine, observation);
+    let waited_for = if is_left && has_kubelet(drafts, &builds) {
         // Its kubelet comes after the last API server that is older, and that one may come after this link.
         those(&Change::is_removal)
     } else {
         steps.to_vec()
     };
-    let gives_up_member = !those(&|change| is_given_up(change)).is_empty();
     let brings_member = !joins.is_empty();
+    let is_newer = is_newer(drafts, &builds, observation);
+    let built_bundle = || {
+        let is_bundle = |&index: &usize| {
+            drafts
+                .get(index)
+                .is_some_and(|draft| draft.change.key.kind() == Kind::NodeBundle)
+        };
+        builds.iter().copied().find(is_bundle)
+    };
+    let newer_bundle = built_bundle().filter(|_| upgrades_to.is_some() || (serves_api && is_newer));
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
         (true, _) if !joins.is_empty() => (Purpose::Join, joins),
         (true, _) if !starts.is_empty() => (Purpose::Repair, Vec::new()),
-        (true, _) if comes_new && serves_api => (Purpose::Join, Vec::new()),
+        (true, _) if comes_new && serves_api => (Purpose::Join, newer_bundle.into_iter().collect()),
         (true, _) => return None,
         // What is down takes nothing down, and others may need it.
         (false, false) if is_down && upgrades_to.is_none() => (Purpose::Repair, disruptive),
@@ -117,7 +130,7 @@ pub(super) fn link(
         rank: Rank {
             stage: match purpose {
                 Purpose::Repair => Stage::Repair,
-                Purpose::Join if comes_new && is_newer(drafts, &builds, observation) => Stage::NewerJoin,
+                Purpose::Join if comes_new && is_newer && !replaces_api_servers(drafts) => Stage::NewerJoin,
                 Purpose::Join => Stage::Join,
                 Purpose::Turn if (gives_up_member || loses_api) && !brings_member => Stage::GivingUp,
                 Purpose::Turn => Stage::Turn,
@@ -130,6 +143,7 @@ pub(super) fn link(
         serves_quorum: has_member || serves_api,
         is_down,
         upgrades_to: upgrades_to.filter(|_| purpose == Purpose::Turn),
+        newer_bundle,
         ends_older_api: (purpose == Purpose::Turn && upgrades_to.is_some())
             || (loses_api && is_older(drafts, machine, observation)),
         gates,
@@ -215,6 +229,30 @@ fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
         .filter(|(_, draft)| !draft.change.is_removal())
         .filter_map(|(_, draft)| kubernetes_version(draft.change.resource()));
     own.is_some_and(|own| brought.any(|brought| brought > own))
+}
+
+/// True where API servers are taken down and made anew: those that join take their place meanwhile.
+fn replaces_api_servers(drafts: &Drafts) -> bool {
+    let mut changes = drafts.iter().map(|(_, draft)| &draft.change);
+    changes.any(|change| change.key.kind() == Kind::ControlPlane && change.is_removal() && change.replacement)
+}
+
+/// True where a member of etcd or an API server is on `machine` and stays, or comes.
+fn keeps_part(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
+    let comes = |key: &ResourceKey| drafts.build_of(key).is_some();
+    let stays = |key: &ResourceKey| observation.present(key).is_some() && drafts.removal_of(key).is_none();
+    let control_plane = ResourceKey::new(Kind::ControlPlane, machine);
+    let members = observation.owned_of(Kind::EtcdMember);
+    let mut on_it = members.filter(|(key, _)| key.host() == Some(machine));
+    let comes_member = drafts.iter().any(|(_, draft)| {
+        draft.change.key.kind() == Kind::EtcdMember
+            && !draft.change.is_removal()
+            && draft.change.machine() == Some(machine)
+    });
+    comes_member
+        || stays(&control_plane)
+        || comes(&control_plane)
+        || on_it.any(|(key, _)| stays(key) || comes(key))
 }
 
 /// True where Kubernetes in `builds` is newer than an API server that is there.

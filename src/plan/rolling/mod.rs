@@ -15,7 +15,7 @@ use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
 
 use self::link::{Link, Purpose, link};
 use self::snapshot::add_snapshot;
-use super::api_servers::{changes_built_in_addon, lone_kubelet, removal_for_good};
+use super::api_servers::{changes_built_in_addon, lone_kubelet};
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::preferences;
@@ -32,7 +32,7 @@ pub(super) fn connect(
     }
     let mut chain = Vec::new();
     let mut lanes: BTreeMap<String, Vec<Link>> = BTreeMap::new();
-    let mut arrivals = Vec::new();
+    let (mut arrivals, mut in_lanes) = (Vec::new(), BTreeSet::new());
     for (machine, steps) in steps_by_machine(drafts) {
         let Some(link) = link(drafts, &machine, &steps, observation) else {
             arrivals.extend(arrival(drafts, &machine));
@@ -41,26 +41,32 @@ pub(super) fn connect(
         if link.serves_quorum {
             chain.push(link);
         } else {
+            if link.purpose == Purpose::Turn {
+                in_lanes.insert(machine);
+            }
             lanes.entry(link.group.clone()).or_default().push(link);
         }
     }
     chain.sort_by_key(|link| link.rank);
     let snapshot = add_snapshot(drafts, &chain, desired, observation, now);
-    if let (Some(snapshot), Some(first_turn)) =
-        (snapshot, chain.iter().find(|link| link.upgrades_to.is_some()))
-    {
-        first_turn
-            .gates
-            .iter()
-            .for_each(|&gate| drafts.order(snapshot, gate));
+    if let Some(snapshot) = snapshot {
+        let first_turn = chain.iter().find(|link| link.upgrades_to.is_some());
+        let gates = first_turn.into_iter().flat_map(|turn| turn.gates.iter().copied());
+        let bundles = chain.iter().filter_map(|link| link.newer_bundle);
+        gates
+            .chain(bundles)
+            .for_each(|later| drafts.order(snapshot, later));
     }
+    // What comes behind it finds no API server any more that is older than itself.
+    let last_older_api = chain.iter().rfind(|link| link.ends_older_api);
     let mut orders = Vec::new();
+    if let Some(last_older_api) = last_older_api {
+        order_followers(drafts, desired, last_older_api, &in_lanes, &mut orders);
+    }
     for (position, link) in chain.iter().enumerate() {
         let earlier = chain[..position].iter();
         earlier.for_each(|earlier| order_links(&mut orders, earlier, link));
     }
-    // What comes behind it finds no API server any more that is older than itself.
-    let last_older_api = chain.iter().rfind(|link| link.ends_older_api);
     let of_workers = lanes.values().flatten();
     order_departures(
         &mut orders,
@@ -74,9 +80,6 @@ pub(super) fn connect(
             desired.rolling(group).max_unavailable,
             last_older_api,
         );
-    }
-    if let Some(last_older_api) = last_older_api {
-        order_followers(drafts, desired, last_older_api, &mut orders);
     }
     preferences::add(drafts, &orders);
 }
@@ -151,25 +154,22 @@ fn connect_lanes(orders: &mut Orders, links: &[Link], lanes: u32, last_older_api
 
 /// What must not be newer than any API server waits for the last control plane that is upgraded or leaves: the kubelets of new
 /// workers, and what runs in the cluster by its version, such as kube-proxy (<https://kubernetes.io/releases/version-skew-policy/>).
-fn order_followers(drafts: &Drafts, desired: &DesiredState, last_older_api: &Link, orders: &mut Orders) {
+fn order_followers(
+    drafts: &Drafts,
+    desired: &DesiredState,
+    last_older_api: &Link,
+    in_lanes: &BTreeSet<String>,
+    orders: &mut Orders,
+) {
     let own: BTreeSet<usize> = last_older_api.exits.iter().copied().collect();
-    let followers: Vec<usize> = drafts
-        .iter()
-        .filter(|(index, draft)| !own.contains(index) && follows(drafts, desired, &draft.change))
-        .map(|(index, _)| index)
-        .collect();
-    for follower in followers {
-        for &exit in &last_older_api.exits {
-            orders.push((exit, follower));
-        }
-    }
-}
-
-/// True for what waits for the API servers and stands in no lane that does.
-fn follows(drafts: &Drafts, desired: &DesiredState, change: &Change) -> bool {
-    let is_in_lane = || {
-        let is_new = matches!(change.action, Action::Create { .. });
-        !is_new && removal_for_good(change.key.name(), drafts).is_none()
+    let follows = |change: &Change| {
+        changes_built_in_addon(change)
+            || (lone_kubelet(change, desired).is_some() && !in_lanes.contains(change.key.name()))
     };
-    changes_built_in_addon(change) || (lone_kubelet(change, desired).is_some() && !is_in_lane())
+    let followers = drafts
+        .iter()
+        .filter(|(index, draft)| !own.contains(index) && follows(&draft.change));
+    for (follower, _) in followers {
+        orders.extend(last_older_api.exits.iter().map(|&exit| (exit, follower)));
+    }
 }

@@ -21,13 +21,15 @@ pub(super) fn add_snapshot(
     observation: &Observation,
     now: Timestamp,
 ) -> Option<usize> {
-    let target = chain.iter().find_map(|link| link.upgrades_to)?;
+    if !chain.iter().any(|link| link.newer_bundle.is_some()) {
+        return None;
+    }
+    let purpose = purpose(desired)?;
     let mut last = None;
     let formed = etcd::clusters(observation)
         .into_iter()
         .filter(|(_, health)| health.formed);
     for (cluster, _) in formed {
-        let purpose = format!("upgrade to {target}");
         if has_young_snapshot(observation, &cluster, &purpose, now) {
             continue;
         }
@@ -57,6 +59,27 @@ pub(super) fn add_snapshot(
         }
     }
     last
+}
+
+/// What all of it leads to, so that an upgrade which goes on after an interruption has the same purpose.
+fn purpose(desired: &DesiredState) -> Option<String> {
+    let bundles = || {
+        desired
+            .resources
+            .values()
+            .filter_map(|wanted| match &wanted.resource {
+                Resource::NodeBundle(bundle) => Some(bundle),
+                _ => None,
+            })
+    };
+    let kubernetes = bundles().filter_map(|bundle| bundle.kubernetes_version).max();
+    let etcd = bundles().filter_map(|bundle| bundle.etcd_version).max();
+    match (kubernetes, etcd) {
+        (Some(kubernetes), Some(etcd)) => Some(format!("upgrade to Kubernetes {kubernetes}, etcd {etcd}")),
+        (Some(kubernetes), None) => Some(format!("upgrade to Kubernetes {kubernetes}")),
+        (None, Some(etcd)) => Some(format!("upgrade to etcd {etcd}")),
+        (None, None) => None,
+    }
 }
 
 fn has_young_snapshot(observation: &Observation, cluster: &str, purpose: &str, now: Timestamp) -> bool {
