@@ -70,7 +70,11 @@ impl DirectoryStore {
                 let error = std::io::Error::from(ErrorKind::IsADirectory);
                 return Err(self.unavailable("read", path, error));
             }
-            Ok(_) => return Err(self.unavailable("read", path, "it is not a file")),
+            Ok(_) => {
+                let special = whole_file::check_kind(file).err();
+                let error = special.unwrap_or_else(|| std::io::Error::other("it is not a file"));
+                return Err(self.unavailable("read", path, error));
+            }
             // A link that leads nowhere is there: what it led to was lost.
             Err(error) if error.kind() == ErrorKind::NotFound && file.is_symlink() => {
                 return Err(StoreError::Damaged {
@@ -120,11 +124,16 @@ impl DirectoryStore {
         let failed = |error: std::io::Error| self.unavailable(verb, path, error);
         let open = || -> std::io::Result<File> {
             Self::make_directory(&self.root)?;
+            let lock = self.root.join(LOCK_FILE);
+            whole_file::check_kind(&lock).map_err(|error| {
+                let problem = format!("the store's lock is {}: {error}", lock.display());
+                std::io::Error::new(error.kind(), problem)
+            })?;
             OpenOptions::new()
                 .create(true)
                 .append(true)
                 .mode(0o600)
-                .open(self.root.join(LOCK_FILE))
+                .open(lock)
         };
         let file = open().map_err(failed)?;
         match file.try_lock() {
