@@ -187,7 +187,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             "nothing was changed; make and review a new plan with `keelson plan --out FILE`".to_owned()
         }
         OperationError::DeclinedRest => {
-            format!("`keelson plan` shows what is left; `{again}` without --plan asks and goes on")
+            format!("what was carried out stays; `{again}` shows what is left, asks and goes on")
         }
         OperationError::NoCluster { .. } => {
             "it was never applied, or is destroyed already; if it should be there, check its name, `stateStore` \
