@@ -263,3 +263,22 @@ fn control_planes_that_become_workers_are_not_said_to_be_removed() {
     lab.expect(0, "apply --yes --progress none");
     lab.expect(0, "plan");
 }
+
+#[test]
+fn a_list_that_changes_is_shown_by_what_goes_and_what_comes() {
+    let allowed = "  api: { allowedCIDRs: [192.0.2.0/24] }\n";
+    let lab = Lab::with_spec(&format!("{SPEC}{allowed}"));
+    lab.expect(0, "apply --yes --progress none");
+    lab.edit("cluster.yaml", "192.0.2.0/24", "198.51.100.0/24");
+    let plan = lab.expect(2, "plan").stdout;
+    // What is let in until now is shut out when everything else is done.
+    assert!(
+        plan.contains("rules  + {\"purpose\":\"Kubernetes API for clients\"")
+            && plan.contains("198.51.100.0/24\"]}\n"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("allowedCidrs  - 192.0.2.0/24\n                      + 198.51.100.0/24\n"),
+        "{plan}"
+    );
+}
