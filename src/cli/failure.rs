@@ -308,6 +308,9 @@ impl From<ConnectError> for Failure {
             ConnectError::NothingRemembered => failure.with_help(
                 "`keelson apply` looks after those that have left the spec; `provider: { ssh: … }` names real machines",
             ),
+            ConnectError::NothingGone => failure.with_help(
+                "leave out --gone: `keelson destroy` takes simulated machines away, whatever state they are in",
+            ),
             ConnectError::InMemory => failure
                 .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),
             ConnectError::OwnAddress(_) => failure.with_help(

@@ -70,6 +70,9 @@ pub enum ConnectError {
     /// The machines are simulated, and what a build remembers of real ones is not there.
     #[error("the spec's machines are simulated: nothing is remembered of them that could be forgotten")]
     NothingRemembered,
+    /// The machines are simulated, and none of them stands anywhere.
+    #[error("the spec's machines are simulated: none of them can be gone for good")]
+    NothingGone,
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
