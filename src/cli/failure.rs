@@ -301,7 +301,7 @@ impl From<ConnectError> for Failure {
                 "`provider: {{ simulated: {{ like: {provider} }} }}` in its place plays the cluster in memory"
             )),
             ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
-            ConnectError::Host(problem) | ConnectError::WorldWrite(problem) => match problem.help {
+            ConnectError::Host(problem) | ConnectError::Manifest(problem) | ConnectError::WorldWrite(problem) => match problem.help {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },

@@ -104,6 +104,9 @@ pub enum ConnectError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The manifest of an add-on cannot be used.
+    #[error("{0}")]
+    Manifest(ProviderError),
     /// The state store does not give what it keeps of hosts.
     #[error("cannot read what is known of the hosts")]
     Hosts(#[source] ProviderError),
@@ -141,6 +144,9 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
     }
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
     let spec = resolve_references(spec, &options.base_directory)?;
+    if !options.installs_nothing {
+        references::check_manifests(&spec, &options.base_directory)?;
+    }
     let reached = match &spec.spec().provider {
         Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
         #[cfg(feature = "ssh")]
