@@ -317,3 +317,28 @@ fn a_manifest_at_a_url_is_not_fetched_in_a_rehearsal() {
     let lab = Lab::with_spec(&format!("{SPEC}  addons: [{addon}]\n"));
     lab.expect(0, "apply --yes --progress none");
 }
+
+#[test]
+fn what_is_blocked_is_named_by_a_status() {
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(0, "apply --yes --progress none");
+    lab.edit(
+        "cluster.yaml",
+        "controlPlane: { replicas: 1, machine: { type: m6i.large } }",
+        "controlPlane: { replicas: 1, machine: { type: m6i.xlarge } }",
+    );
+    lab.expect(3, "plan");
+    let status = lab.expect(1, "status").stdout;
+    assert!(
+        status.contains("  ! ") && status.contains("blocked: "),
+        "{status}"
+    );
+    let status = lab.expect(1, "status -o json").json();
+    assert_eq!(status["condition"], "degraded");
+    let problems = status["problems"].as_array().unwrap();
+    assert_eq!(
+        problems.len() as u64,
+        status["blocked"].as_u64().unwrap(),
+        "{status}"
+    );
+}
