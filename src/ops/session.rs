@@ -220,6 +220,20 @@ impl Session {
         Ok(stored)
     }
 
+    /// The lease of whoever is changing the cluster now, if anyone is.
+    ///
+    /// # Errors
+    /// When the state store cannot be read, or what stands in the lease's place is none.
+    pub async fn lease_in_use(&self) -> Result<Option<LeaseRecord>, StoreError> {
+        let stored = lease::holder(self.store(), self.spec().name()).await?;
+        let now = self.parts.lease_clock.now();
+        let has_ended = |record: &LeaseRecord| match (&self.parts.processes, &record.process) {
+            (Some(processes), Some(process)) => processes.has_ended(process),
+            _ => false,
+        };
+        Ok(stored.filter(|record| !record.released && record.expires_at > now && !has_ended(record)))
+    }
+
     /// The way to single machines.
     pub(super) fn machine_access(&self) -> Option<&dyn MachineAccess> {
         self.parts.machine_access.as_deref()
