@@ -46,6 +46,23 @@ pub fn put_by_draft(file: &Path, suffix: &str, content: &[u8], mode: u32) -> io:
         let _ = fs::remove_file(&draft);
     })?;
     // The name itself has to outlive a power cut, too.
+    sync_folder(file)
+}
+
+/// Removes a file, if it is there, so that a power cut does not bring it back.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Ok(()) => sync_folder(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings the names in the folder of `file` to the disk.
+fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
@@ -110,6 +127,17 @@ mod tests {
         fs::create_dir(&in_the_way).unwrap();
         put(&in_the_way, b"3", 0o600).unwrap_err();
         assert_eq!(names(), 2, "no draft stays");
+    }
+
+    #[test]
+    fn a_file_is_removed_once_and_a_folder_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        put(&file, b"1", 0o600).unwrap();
+        remove(&file).unwrap();
+        assert!(!file.exists());
+        remove(&file).unwrap();
+        remove(folder.path()).unwrap_err();
     }
 
     #[test]
