@@ -164,6 +164,18 @@ impl AskUser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::OperationError;
+
+    #[test]
+    fn who_declines_the_rest_is_told_what_goes_on_from_there() {
+        let failure = Failure::of_operation(&OperationError::DeclinedRest, "keelson apply -f a.yaml");
+        let shown = format!("{failure:?}");
+        assert!(
+            shown.contains("`keelson apply -f a.yaml` shows what is left"),
+            "{shown}"
+        );
+        assert!(!shown.contains("--plan"), "it need not have been given: {shown}");
+    }
 
     #[test]
     fn what_was_answered_for_a_saved_plan_answers_for_nothing_else() {
