@@ -342,3 +342,23 @@ fn what_is_blocked_is_named_by_a_status() {
         "{status}"
     );
 }
+
+#[test]
+fn an_api_that_moves_is_a_disruption() {
+    let lab = Lab::new();
+    lab.expect(
+        0,
+        "init metal --like ssh --host a=10.0.0.11:control-plane --host b=10.0.0.12:control-plane --host \
+         c=10.0.0.13:control-plane --host d=10.0.0.21:worker --api-address 10.0.0.100",
+    );
+    let first = lab.expect(2, "plan").stdout;
+    assert!(first.contains("Disruption: none\n"), "{first}");
+    lab.expect(0, "apply --yes --progress none");
+    lab.edit("cluster.yaml", "10.0.0.100", "10.0.0.101");
+    let plan = lab.expect(2, "plan").stdout;
+    let line = plan.lines().find(|line| line.starts_with("Disruption:")).unwrap();
+    assert!(
+        line.contains("the API moves to 10.0.0.101: nodes reach it again after their turn"),
+        "{plan}"
+    );
+}
