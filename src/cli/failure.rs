@@ -220,7 +220,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::DrainStopped(name) => format!(
             "`{again}` goes on; or `keelson node uncordon {name}` lets new pods come to it again"
         ),
-        OperationError::NotConverged(_) => {
+        OperationError::NotConverged(_) | OperationError::MovedAway => {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }
         OperationError::Unproven(_) => format!("`{again}` looks again"),

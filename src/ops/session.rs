@@ -59,6 +59,10 @@ pub struct SessionParts {
 impl SessionParts {
     /// The parts of a session in a world that is imagined: one `clock` for everything, and nothing that needs release files,
     /// certificates, logins or an API server.
+    ///
+    /// The lease and the journal go by that clock as well. Where it is virtual, its time passes as soon as nobody works: while
+    /// an [`Approve`](super::Approve) waits for a person, hours may go by in moments, snapshots grow old, and the lease is
+    /// renewed all the while. Who lets people answer there sets `lease_clock` to the system's clock.
     pub fn simulated(
         spec: ValidSpec,
         providers: ProviderSet,
