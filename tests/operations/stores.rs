@@ -24,7 +24,7 @@ async fn check(store: &dyn Store) {
     check_lists(store).await;
 }
 
-fn assert_conflict<T: std::fmt::Debug>(result: Result<T, StoreError>, what: &str) {
+fn assert_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>, what: &str) {
     assert!(
         matches!(result, Err(StoreError::Conflict { .. })),
         "{what}: {result:?}"
@@ -38,11 +38,11 @@ async fn content(store: &dyn Store, path: &str) -> Option<Vec<u8>> {
 async fn check_writes(store: &dyn Store) {
     assert_eq!(content(store, "a/1").await, None);
     let never = Precondition::Version(ObjectVersion("never".to_owned()));
-    assert_conflict(store.write("a/1", b"x", never).await, "there is none");
+    assert_conflict(&store.write("a/1", b"x", never).await, "there is none");
     let first = store.write("a/1", b"1", Precondition::Absent).await.unwrap();
     assert_eq!(store.read("a/1").await.unwrap().unwrap().version, first);
     assert_conflict(
-        store.write("a/1", b"x", Precondition::Absent).await,
+        &store.write("a/1", b"x", Precondition::Absent).await,
         "it is there",
     );
     let second = store
@@ -51,7 +51,7 @@ async fn check_writes(store: &dyn Store) {
         .unwrap();
     assert_ne!(first, second);
     assert_conflict(
-        store.write("a/1", b"x", Precondition::Version(first)).await,
+        &store.write("a/1", b"x", Precondition::Version(first)).await,
         "stale",
     );
     assert_eq!(content(store, "a/1").await.unwrap(), b"2");
@@ -62,15 +62,15 @@ async fn check_writes(store: &dyn Store) {
 async fn check_deletes(store: &dyn Store) {
     let stale = store.write("b/1", b"1", Precondition::Absent).await.unwrap();
     let version = store.write("b/1", b"2", Precondition::None).await.unwrap();
-    assert_conflict(store.delete("b/1", Precondition::Absent).await, "it is there");
+    assert_conflict(&store.delete("b/1", Precondition::Absent).await, "it is there");
     let of_stale = || Precondition::Version(stale.clone());
-    assert_conflict(store.delete("b/1", of_stale()).await, "stale");
+    assert_conflict(&store.delete("b/1", of_stale()).await, "stale");
     assert_eq!(content(store, "b/1").await.unwrap(), b"2");
     store.delete("b/1", Precondition::Version(version)).await.unwrap();
     assert_eq!(content(store, "b/1").await, None);
     store.delete("b/1", Precondition::None).await.unwrap();
     store.delete("b/1", Precondition::Absent).await.unwrap();
-    assert_conflict(store.delete("b/1", of_stale()).await, "there is none");
+    assert_conflict(&store.delete("b/1", of_stale()).await, "there is none");
     store.delete("b/none/1", Precondition::None).await.unwrap();
 }
 
