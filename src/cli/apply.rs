@@ -24,10 +24,11 @@ const PLAN_LIMIT_BYTES: usize = 256 << 20;
 pub(super) struct Apply {
     #[command(flatten)]
     spec: ClusterArgument,
-    /// Carry out this saved plan, if the world and the spec are still as they were
+    /// Carry out this saved plan, if the world and the spec are still as they were; what turns out to be needed beyond it is
+    /// asked
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Do not ask
+    /// Do not ask; with --plan, what turns out to be needed beyond that plan is not carried out, and the exit code is 1
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -42,11 +43,7 @@ impl Apply {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let saved_plan = self.plan.as_deref().map(read_plan).transpose()?;
         let session = self.spec.connect(terminal).await?;
-        let answer = match (self.yes, &saved_plan) {
-            (true, _) => Answer::Yes,
-            (false, Some(_)) => Answer::YesToSavedPlan,
-            (false, None) => Answer::None,
-        };
+        let answer = Answer::to_apply(self.yes, saved_plan.is_some());
         let name = session.spec().name();
         let question = format!("Carry this out on cluster {name}?");
         let ask = AskUser::new(terminal, interrupt, answer, &self.progress, question)?;

@@ -17,16 +17,46 @@ use crate::view::plan_text;
 pub(super) enum Answer {
     /// Nothing: ask.
     None,
-    /// Yes to the plan that was saved, and to nothing else.
+    /// Yes to the plan that was saved; whatever else turns out to be needed is asked.
     YesToSavedPlan,
+    /// Yes to the plan that was saved, and no to whatever else turns out to be needed: nobody is asked.
+    YesToSavedPlanAlone,
     /// Yes to everything.
     Yes,
+}
+
+/// What an answer that was given beforehand means for one plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    Yes,
+    No,
+    Ask,
 }
 
 impl Answer {
     /// The answer that `--yes` is.
     pub(super) fn yes_if(is_yes: bool) -> Self {
         if is_yes { Self::Yes } else { Self::None }
+    }
+
+    /// The answer that `--yes` and `--plan` are to an apply.
+    pub(super) fn to_apply(is_yes: bool, has_saved_plan: bool) -> Self {
+        match (is_yes, has_saved_plan) {
+            (true, true) => Self::YesToSavedPlanAlone,
+            (true, false) => Self::Yes,
+            (false, true) => Self::YesToSavedPlan,
+            (false, false) => Self::None,
+        }
+    }
+
+    /// What it means for a plan: the first one, or one that a later round needs on top of it.
+    fn reply(self, is_first: bool) -> Reply {
+        match self {
+            Self::Yes => Reply::Yes,
+            Self::YesToSavedPlan | Self::YesToSavedPlanAlone if is_first => Reply::Yes,
+            Self::YesToSavedPlanAlone => Reply::No,
+            Self::YesToSavedPlan | Self::None => Reply::Ask,
+        }
     }
 }
 
@@ -84,12 +114,8 @@ impl<'a> AskUser<'a> {
 impl Approve for AskUser<'_> {
     async fn approve(&self, planned: &Planned) -> Approval {
         let first = !self.shown.swap(true, Ordering::Relaxed);
-        let answered = match self.answer {
-            Answer::None => false,
-            Answer::YesToSavedPlan => first,
-            Answer::Yes => true,
-        };
-        if !(self.quiet && answered) {
+        let reply = self.answer.reply(first);
+        if !(self.quiet && reply == Reply::Yes) {
             if !first {
                 self.terminal
                     .note("The world has changed meanwhile; this is needed on top of the plan above:");
@@ -97,12 +123,10 @@ impl Approve for AskUser<'_> {
             self.terminal.text(&plan_text::render(planned, false));
             self.terminal.text("\n");
         }
-        if answered {
-            Approval::Yes
-        } else if self.terminal.can_ask() {
-            self.ask().await
-        } else {
-            Approval::No
+        match reply {
+            Reply::Yes => Approval::Yes,
+            Reply::Ask if self.terminal.can_ask() => self.ask().await,
+            Reply::Ask | Reply::No => Approval::No,
         }
     }
 }
@@ -134,5 +158,44 @@ impl AskUser<'_> {
             }
             _ => Approval::No,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::OperationError;
+
+    #[test]
+    fn who_declines_the_rest_is_told_what_goes_on_from_there() {
+        let failure = Failure::of_operation(&OperationError::DeclinedRest, "keelson apply -f a.yaml");
+        let shown = format!("{failure:?}");
+        assert!(
+            shown.contains("`keelson apply -f a.yaml` shows what is left"),
+            "{shown}"
+        );
+        assert!(!shown.contains("--plan"), "it need not have been given: {shown}");
+    }
+
+    #[test]
+    fn what_was_answered_for_a_saved_plan_answers_for_nothing_else() {
+        let table = [
+            (Answer::None, Reply::Ask, Reply::Ask),
+            (Answer::Yes, Reply::Yes, Reply::Yes),
+            (Answer::YesToSavedPlan, Reply::Yes, Reply::Ask),
+            (Answer::YesToSavedPlanAlone, Reply::Yes, Reply::No),
+        ];
+        for (answer, first, later) in table {
+            assert_eq!(
+                (answer.reply(true), answer.reply(false)),
+                (first, later),
+                "{answer:?}"
+            );
+        }
+        let given = |yes: bool, saved: bool| Answer::to_apply(yes, saved);
+        assert_eq!(given(true, true), Answer::YesToSavedPlanAlone);
+        assert_eq!(given(false, true), Answer::YesToSavedPlan);
+        assert_eq!(given(true, false), Answer::Yes);
+        assert_eq!(given(false, false), Answer::None);
     }
 }

@@ -161,17 +161,7 @@ fn damage(error: &LeaseError) -> Option<&StoreError> {
 
 fn help(error: &OperationError, again: &str) -> Option<String> {
     Some(match error {
-        OperationError::Lease(LeaseError::Held { record, .. }) => format!(
-            "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
-            record.expires_at
-        ),
-        OperationError::Lease(LeaseError::Lost {
-            source: Some(source), ..
-        }) if matches!(**source, StoreError::Damaged { .. }) => store_help(source),
-        OperationError::Lease(LeaseError::Lost { .. }) => {
-            format!("someone else is changing the cluster; when they are done, `{again}` goes on")
-        }
-        OperationError::Lease(LeaseError::RanOut { source, .. } | LeaseError::Store { source, .. }) => store_help(source),
+        OperationError::Lease(error) => lease_help(error, again),
         OperationError::Store(error) => store_help(error),
         OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
                                          --override-deletion-protection"
@@ -187,7 +177,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             "nothing was changed; make and review a new plan with `keelson plan --out FILE`".to_owned()
         }
         OperationError::DeclinedRest => {
-            format!("`keelson plan` shows what is left; `{again}` without --plan asks and goes on")
+            format!("what was carried out stays; `{again}` shows what is left, asks and goes on")
         }
         OperationError::NoCluster { .. } => {
             "it was never applied, or is destroyed already; if it should be there, check its name, `stateStore` \
@@ -220,7 +210,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         OperationError::DrainStopped(name) => format!(
             "`{again}` goes on; or `keelson node uncordon {name}` lets new pods come to it again"
         ),
-        OperationError::NotConverged(_) => {
+        OperationError::NotConverged(_) | OperationError::MovedAway => {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }
         OperationError::Unproven(_) => format!("`{again}` looks again"),
@@ -233,6 +223,22 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn lease_help(error: &LeaseError, again: &str) -> String {
+    match error {
+        LeaseError::Held { record, .. } => format!(
+            "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
+            record.expires_at
+        ),
+        LeaseError::Lost {
+            source: Some(source), ..
+        } if matches!(**source, StoreError::Damaged { .. }) => store_help(source),
+        LeaseError::Lost { .. } => {
+            format!("someone else is changing the cluster; when they are done, `{again}` goes on")
+        }
+        LeaseError::RanOut { source, .. } | LeaseError::Store { source, .. } => store_help(source),
+    }
 }
 
 fn pki_help(error: &PkiError) -> Option<String> {
@@ -301,12 +307,17 @@ impl From<ConnectError> for Failure {
                 "`provider: {{ simulated: {{ like: {provider} }} }}` in its place plays the cluster in memory"
             )),
             ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
-            ConnectError::Host(problem) | ConnectError::WorldWrite(problem) => match problem.help {
+            ConnectError::Host(problem)
+            | ConnectError::Manifest(problem)
+            | ConnectError::WorldWrite(problem) => match problem.help {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },
             ConnectError::NothingRemembered => failure.with_help(
                 "`keelson apply` looks after those that have left the spec; `provider: { ssh: … }` names real machines",
+            ),
+            ConnectError::NothingGone => failure.with_help(
+                "leave out --gone: `keelson destroy` takes simulated machines away, whatever state they are in",
             ),
             ConnectError::InMemory => failure
                 .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),

@@ -1,5 +1,6 @@
 //! `keelson init`
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -147,18 +148,22 @@ impl Init {
     /// What is wrong with the spec that the flags make, said of the flags: nobody has seen that spec.
     fn wrong_flags(&self, errors: &SpecErrors) -> Failure {
         let mut details = String::new();
+        // One flag may be several fields, and wrong in each of them in the same way.
+        let mut said = BTreeSet::new();
         for error in &errors.errors {
             let expected = error.expected.as_ref();
             let expected = expected.map(|expected| format!("; expected {expected}"));
-            let _ = writeln!(
-                details,
-                "  {}: {}{}",
+            let mut words = format!(
+                "  {}: {}{}\n",
                 self.flag(&error.path),
                 error.problem,
                 expected.unwrap_or_default()
             );
             if let Some(help) = &error.help {
-                let _ = writeln!(details, "      {help}");
+                let _ = writeln!(words, "      {help}");
+            }
+            if said.insert(words.clone()) {
+                details.push_str(&words);
             }
         }
         Failure::usage("these flags do not make a cluster")

@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
 use crate::execute::Silent;
 use crate::ops::Planned;
-use crate::view::{plan_json, plan_picture, plan_text};
+use crate::view::{plan_json, plan_picture, plan_text, printable};
 
 /// Show what an apply would change, why, how disruptive it is and how long it takes; nothing is touched
 #[derive(Debug, Args)]
@@ -87,6 +87,15 @@ impl Plan {
                 "saved; `{} --plan {}` carries out exactly this",
                 self.spec.command("apply"),
                 shell_word(file)
+            ));
+        }
+        // Whoever only looks needs no lease, and one that cannot be read has been found damaged before.
+        if let Ok(Some(lease)) = session.lease_in_use().await {
+            terminal.note(&format!(
+                "note: {} is changing the cluster since {:.0} ({}): the plan shows one moment of that",
+                printable(&lease.holder),
+                lease.since,
+                printable(&lease.purpose)
             ));
         }
         Ok(code(&planned))

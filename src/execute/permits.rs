@@ -100,7 +100,15 @@ impl Permits {
         lock(&self.silent).extend(machine.map(str::to_owned));
     }
 
-    /// The machines that were given up because they did not answer.
+    /// Says that these machines answer: what they were given up for is over.
+    pub(super) fn note_answers<'a>(&self, machines: impl IntoIterator<Item = &'a str>) {
+        let mut silent = lock(&self.silent);
+        for machine in machines {
+            silent.remove(machine);
+        }
+    }
+
+    /// The machines that were given up because they did not answer, and have not answered since.
     pub(super) fn silent_machines(&self) -> BTreeSet<String> {
         lock(&self.silent).clone()
     }

@@ -12,7 +12,7 @@ use super::bundles::permanent;
 use super::credentials::AuthorityCredentials;
 use crate::addons::{self, Object};
 use crate::cluster::{AddonObjects, ClusterParts, ClusterProvider};
-use crate::model::{self, AddonSource, Blueprint, addon_settings};
+use crate::model::{self, AddonBlueprint, AddonSource, Blueprint, addon_settings};
 use crate::spec::{Location, ValidSpec};
 
 /// Reads manifests.
@@ -88,11 +88,59 @@ impl AddonObjects for SpecAddons {
             }
             AddonSource::Manifest { location, sha256 } => {
                 let bytes = self.manifests.read(location).await?;
-                check(name, location, *sha256, &bytes)?;
-                read(name, location, &bytes)
+                objects_of(name, location, *sha256, &bytes)
             }
         }
     }
+}
+
+/// A manifest that lies in a file.
+#[derive(Debug, Clone)]
+pub struct ManifestFile {
+    /// The add-on that it is of.
+    name: String,
+    /// Where it is, as the spec says it.
+    pub path: String,
+    sha256: Option<Digest>,
+}
+
+/// The manifests of `spec` that lie in files.
+pub fn manifest_files(spec: &ValidSpec) -> Vec<ManifestFile> {
+    let addons = model::addons(spec).into_iter();
+    let file = |addon: AddonBlueprint| match addon.source {
+        AddonSource::Manifest {
+            location: Location::Path(path),
+            sha256,
+        } => Some(ManifestFile {
+            name: addon.name,
+            path,
+            sha256,
+        }),
+        _ => None,
+    };
+    addons.filter_map(file).collect()
+}
+
+impl ManifestFile {
+    /// Makes sure that `content`, which was read from it, can be applied.
+    ///
+    /// # Errors
+    /// As those of an apply that comes to it: when it is not the one that is meant, or is no manifest.
+    pub fn check(&self, content: &[u8]) -> Result<(), ProviderError> {
+        let location = Location::Path(self.path.clone());
+        objects_of(&self.name, &location, self.sha256, content)?;
+        Ok(())
+    }
+}
+
+fn objects_of(
+    name: &str,
+    location: &Location,
+    sha256: Option<Digest>,
+    content: &[u8],
+) -> Result<Vec<Object>, ProviderError> {
+    check(name, location, sha256, content)?;
+    read(name, location, content)
 }
 
 /// Refuses a manifest that is not the one that was meant.

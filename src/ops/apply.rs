@@ -66,6 +66,10 @@ pub enum Approval {
 pub trait Approve: Send + Sync {
     /// Looks at a plan and says yes or no. Asked once, and again only when a later round would do what the first
     /// plan did not show.
+    ///
+    /// The lease is renewed meanwhile, however long it takes. On a virtual clock, as that of
+    /// [`SessionParts::simulated`](super::SessionParts::simulated), time does not wait for an answer: it passes as soon as
+    /// nobody works.
     async fn approve(&self, planned: &Planned) -> Approval;
 }
 

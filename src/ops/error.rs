@@ -58,6 +58,9 @@ pub enum OperationError {
     /// The plan was not empty after so many rounds.
     #[error("the cluster still differs from the spec after {0} rounds")]
     NotConverged(u32),
+    /// Nothing was left to do, and a later look found that something is.
+    #[error("the cluster was as the spec says, and has moved away from it while it was waited for to work")]
+    MovedAway,
     /// The user said no.
     #[error("nothing was changed")]
     Declined,

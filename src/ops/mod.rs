@@ -36,7 +36,7 @@ mod session;
 mod status;
 
 pub use crate::cluster::Drained;
-pub use addons::{ManifestReader, SpecAddons, cluster_provider};
+pub use addons::{ManifestFile, ManifestReader, SpecAddons, cluster_provider, manifest_files};
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;

@@ -215,7 +215,7 @@ fn check_left_alone(last: &Planned) -> Result<(), OperationError> {
 pub(super) fn check_works(last: &Planned) -> Result<(), OperationError> {
     check_left_alone(last)?;
     if !last.plan.is_empty() {
-        return Err(OperationError::NotConverged(ROUND_LIMIT));
+        return Err(OperationError::MovedAway);
     }
     let problems = last.report.problems.iter();
     let of_all: Vec<Problem> = problems

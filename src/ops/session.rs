@@ -59,6 +59,10 @@ pub struct SessionParts {
 impl SessionParts {
     /// The parts of a session in a world that is imagined: one `clock` for everything, and nothing that needs release files,
     /// certificates, logins or an API server.
+    ///
+    /// The lease and the journal go by that clock as well. Where it is virtual, its time passes as soon as nobody works: while
+    /// an [`Approve`](super::Approve) waits for a person, hours may go by in moments, snapshots grow old, and the lease is
+    /// renewed all the while. Who lets people answer there sets `lease_clock` to the system's clock.
     pub fn simulated(
         spec: ValidSpec,
         providers: ProviderSet,
@@ -218,6 +222,20 @@ impl Session {
             identity::check_life(store, record, lease).await?;
         }
         Ok(stored)
+    }
+
+    /// The lease of whoever is changing the cluster now, if anyone is.
+    ///
+    /// # Errors
+    /// When the state store cannot be read, or what stands in the lease's place is none.
+    pub async fn lease_in_use(&self) -> Result<Option<LeaseRecord>, StoreError> {
+        let stored = lease::holder(self.store(), self.spec().name()).await?;
+        let now = self.parts.lease_clock.now();
+        let has_ended = |record: &LeaseRecord| match (&self.parts.processes, &record.process) {
+            (Some(processes), Some(process)) => processes.has_ended(process),
+            _ => false,
+        };
+        Ok(stored.filter(|record| !record.released && record.expires_at > now && !has_ended(record)))
     }
 
     /// The way to single machines.

@@ -72,6 +72,7 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
             let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
             ssh::check_gone_hosts(spec, options, &store).await
         }
+        Provider::Simulated(_) => Err(ConnectError::NothingGone),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use keelson_provider_api::{ErrorClass, ProviderError};
+use keelson_provider_api::{ErrorClass, ProviderError, whole_file};
 
 use crate::assets::Fetcher;
 use crate::ops::ManifestReader;
@@ -49,6 +49,7 @@ impl ManifestReader for Manifests {
 
 /// Reads a file that is no larger than a manifest may be.
 pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    whole_file::check_kind(path)?;
     let bytes = std::fs::metadata(path)?.len();
     if bytes > LIMIT_BYTES as u64 {
         let problem = format!("it is larger than {LIMIT_BYTES} bytes");

@@ -70,6 +70,9 @@ pub enum ConnectError {
     /// The machines are simulated, and what a build remembers of real ones is not there.
     #[error("the spec's machines are simulated: nothing is remembered of them that could be forgotten")]
     NothingRemembered,
+    /// The machines are simulated, and none of them stands anywhere.
+    #[error("the spec's machines are simulated: none of them can be gone for good")]
+    NothingGone,
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
@@ -101,6 +104,9 @@ pub enum ConnectError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The manifest of an add-on cannot be used.
+    #[error("{0}")]
+    Manifest(ProviderError),
     /// The state store does not give what it keeps of hosts.
     #[error("cannot read what is known of the hosts")]
     Hosts(#[source] ProviderError),
@@ -138,6 +144,9 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
     }
     let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
     let spec = resolve_references(spec, &options.base_directory)?;
+    if !options.installs_nothing {
+        references::check_manifests(&spec, &options.base_directory)?;
+    }
     let reached = match &spec.spec().provider {
         Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
         #[cfg(feature = "ssh")]

@@ -7,6 +7,7 @@ use keelson_provider_api::values::Digest;
 
 use super::manifests::read;
 use super::{ConnectError, read_text};
+use crate::ops::manifest_files;
 use crate::pki::Certificate;
 use crate::spec::{Network, Provider, ValidSpec};
 
@@ -17,11 +18,6 @@ use crate::spec::{Network, Provider, ValidSpec};
 /// [`ConnectError`] when a file cannot be read or is not what it should be, or this machine has no address that other
 /// machines could reach.
 pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<ValidSpec, ConnectError> {
-    // Nothing is applied to a simulated world, so no file has to be there.
-    if matches!(spec.spec().provider, Provider::Simulated(_)) {
-        return Ok(spec);
-    }
-    let network = spec.network.clone();
     let spec = spec.with_manifest_digests(|path| {
         let path = super::beside(base_directory, path);
         match read(&path) {
@@ -29,6 +25,11 @@ pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<Vali
             Err(source) => Err(ConnectError::File { path, source }),
         }
     })?;
+    // Nothing in a simulated world reads these files, and none of its hosts is this machine.
+    if matches!(spec.spec().provider, Provider::Simulated(_)) {
+        return Ok(spec);
+    }
+    let network = spec.network.clone();
     let spec = spec.with_oidc_authority(|path| {
         let text = read_text(base_directory, path)?;
         Certificate::from_pem(&text, "spec.api.oidc.ca")?;
@@ -39,6 +40,20 @@ pub fn resolve_references(spec: ValidSpec, base_directory: &Path) -> Result<Vali
         Ok::<_, ConnectError>(Digest::of_bytes(text.as_bytes()))
     })?;
     spec.with_local_address(|| own_address(&network))
+}
+
+/// Makes sure that the manifests of `spec` that lie in files can be used: an apply would come to them late, and a rehearsal
+/// never. One at a URL is not fetched for that.
+///
+/// # Errors
+/// [`ConnectError`] when one cannot be read, is no manifest, or is not the one that the spec means.
+pub(super) fn check_manifests(spec: &ValidSpec, base_directory: &Path) -> Result<(), ConnectError> {
+    for manifest in manifest_files(spec) {
+        let path = super::beside(base_directory, &manifest.path);
+        let content = read(&path).map_err(|source| ConnectError::File { path, source })?;
+        manifest.check(&content).map_err(ConnectError::Manifest)?;
+    }
+    Ok(())
 }
 
 /// The address under which this machine speaks to the world. Nothing is sent: a datagram socket is only asked where it would

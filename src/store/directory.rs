@@ -70,7 +70,11 @@ impl DirectoryStore {
                 let error = std::io::Error::from(ErrorKind::IsADirectory);
                 return Err(self.unavailable("read", path, error));
             }
-            Ok(_) => return Err(self.unavailable("read", path, "it is not a file")),
+            Ok(_) => {
+                let special = whole_file::check_kind(file).err();
+                let error = special.unwrap_or_else(|| std::io::Error::other("it is not a file"));
+                return Err(self.unavailable("read", path, error));
+            }
             // A link that leads nowhere is there: what it led to was lost.
             Err(error) if error.kind() == ErrorKind::NotFound && file.is_symlink() => {
                 return Err(StoreError::Damaged {
@@ -120,11 +124,16 @@ impl DirectoryStore {
         let failed = |error: std::io::Error| self.unavailable(verb, path, error);
         let open = || -> std::io::Result<File> {
             Self::make_directory(&self.root)?;
+            let lock = self.root.join(LOCK_FILE);
+            whole_file::check_kind(&lock).map_err(|error| {
+                let problem = format!("the store's lock is {}: {error}", lock.display());
+                std::io::Error::new(error.kind(), problem)
+            })?;
             OpenOptions::new()
                 .create(true)
                 .append(true)
                 .mode(0o600)
-                .open(self.root.join(LOCK_FILE))
+                .open(lock)
         };
         let file = open().map_err(failed)?;
         match file.try_lock() {
@@ -158,7 +167,19 @@ impl DirectoryStore {
         }
     }
 
-    fn list_into(&self, directory: &Path, depth: usize, paths: &mut Vec<String>) -> std::io::Result<()> {
+    /// Adds the objects in and below `directory`, `depth` folders below the root, that begin with `prefix`. Folders that
+    /// can hold none of them are not opened.
+    fn list_into(
+        &self,
+        directory: &Path,
+        depth: usize,
+        prefix: &str,
+        paths: &mut Vec<String>,
+    ) -> std::io::Result<()> {
+        if depth > DEPTH_LIMIT {
+            let problem = format!("{} is more than {DEPTH_LIMIT} folders deep", directory.display());
+            return Err(std::io::Error::other(problem));
+        }
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -167,13 +188,16 @@ impl DirectoryStore {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
+            let Some(text) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else {
+                continue;
+            };
+            if !text.starts_with(prefix) {
+                continue;
+            }
             if entry.file_type()?.is_dir() {
-                if depth < DEPTH_LIMIT {
-                    self.list_into(&path, depth + 1, paths)?;
-                }
-            } else if let Some(text) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
-                let ours = !text.ends_with(TEMPORARY_SUFFIX) && text != LOCK_FILE;
-                paths.extend(ours.then(|| text.to_owned()));
+                self.list_into(&path, depth + 1, prefix, paths)?;
+            } else if !text.ends_with(TEMPORARY_SUFFIX) && text != LOCK_FILE {
+                paths.push(text.to_owned());
             }
         }
         Ok(())
@@ -229,17 +253,17 @@ impl Store for DirectoryStore {
         let file = self.file("delete", path)?;
         let _lock = self.lock("delete", path).await?;
         self.check(&file, path, &precondition)?;
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unavailable("delete", path, error)),
-            _ => Ok(()),
-        }
+        whole_file::remove(&file).map_err(|error| self.unavailable("delete", path, error))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let (directory, depth) = match prefix.rsplit_once('/') {
+            Some((directory, _)) => (self.file("list", directory)?, directory.split('/').count()),
+            None => (self.root.clone(), 0),
+        };
         let mut paths = Vec::new();
-        self.list_into(&self.root, 0, &mut paths)
+        self.list_into(&directory, depth, prefix, &mut paths)
             .map_err(|error| self.unavailable("list", prefix, error))?;
-        paths.retain(|path| path.starts_with(prefix));
         paths.sort();
         Ok(paths)
     }

@@ -22,6 +22,7 @@ pub mod etcd_credentials_text;
 pub mod etcd_text;
 mod groups;
 mod humane;
+mod list_changes;
 pub mod nodes_text;
 pub mod plan_json;
 pub mod plan_picture;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::groups::{self, Group, Verb};
 use super::humane::printable;
+use super::list_changes::{ListChanges, list_changes};
 use super::styles::{BAD, CHANGE, FAINT, GOOD, STRONG, paint};
 use super::{plan_totals, trouble, waiting};
 use crate::ops::Planned;
@@ -90,6 +91,10 @@ fn write_differences(text: &mut String, group: &Group) {
         .max()
         .unwrap_or(0);
     for difference in &group.differences {
+        if let (Value::Array(from), Value::Array(to)) = (&difference.from, &difference.to) {
+            write_list_difference(text, &format!("{:width$}", difference.field), from, to);
+            continue;
+        }
         let (from, to) = (value_text(&difference.from), value_text(&difference.to));
         let _ = writeln!(
             text,
@@ -98,6 +103,25 @@ fn write_differences(text: &mut String, group: &Group) {
             paint(BAD, from),
             paint(GOOD, to)
         );
+    }
+}
+
+/// Of two lists, what goes and what comes: whole they would not fit on a line, and cut off they may look alike.
+fn write_list_difference(text: &mut String, field: &str, from: &[Value], to: &[Value]) {
+    let ListChanges { removed, added } = list_changes(from, to);
+    let mut label = field.to_owned();
+    if removed.is_empty() && added.is_empty() {
+        let _ = writeln!(text, "        {label}  the same in another order");
+    }
+    for (sign, style, entries) in [("-", BAD, removed), ("+", GOOD, added)] {
+        for entry in entries {
+            let _ = writeln!(
+                text,
+                "        {label}  {}",
+                paint(style, format!("{sign} {entry}"))
+            );
+            label = " ".repeat(field.len());
+        }
     }
 }
 

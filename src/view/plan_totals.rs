@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use keelson_provider_api::{Change, Disruption, Kind, Resource, ResourceKey};
+use keelson_provider_api::{Action, Change, Disruption, Kind, Resource, ResourceKey};
 
 use super::groups::{Group, Verb, fold_names};
 use super::humane::{duration, plural};
@@ -117,8 +117,9 @@ fn disruption(planned: &Planned) -> String {
         let entry = worst.entry(on).or_insert(fate);
         *entry = fate.max(*entry);
     }
+    let api_moves = api_moves(planned);
     if worst.is_empty() {
-        return "none".to_owned();
+        return api_moves.unwrap_or_else(|| "none".to_owned());
     }
     let mut machines: BTreeMap<(Fate, bool), Vec<String>> = BTreeMap::new();
     for (machine, fate) in &worst {
@@ -133,7 +134,32 @@ fn disruption(planned: &Planned) -> String {
         .collect();
     parts.extend(at_once(planned, &worst));
     parts.extend(quorums(planned, &worst));
+    parts.extend(api_moves);
     parts.join("; ")
+}
+
+/// Where the API's address is another one: it moves in one step, and nodes are told one after the other.
+fn api_moves(planned: &Planned) -> Option<String> {
+    planned.plan.steps().iter().find_map(|step| {
+        let Action::Update {
+            resource,
+            differences,
+            ..
+        } = &step.change().action
+        else {
+            return None;
+        };
+        let Resource::VirtualAddress(virtual_address) = resource.as_ref() else {
+            return None;
+        };
+        let moves = differences.iter().any(|difference| difference.field == "address");
+        moves.then(|| {
+            format!(
+                "the API moves to {}: nodes reach it again after their turn",
+                virtual_address.address
+            )
+        })
+    })
 }
 
 /// What becomes of etcd's quorums where machines with members are touched.

@@ -13,6 +13,8 @@ const COMMANDS: &[&str] = &[
 const RECORD: &str = ".keelson/prod.example.com/cluster.json";
 const LEASE: &str = ".keelson/prod.example.com/lease";
 const KEPT_SPEC: &str = ".keelson/prod.example.com/spec.yaml";
+const STORE_LOCK: &str = ".keelson/.lock";
+const WORLD_LOCK: &str = ".keelson/simulated_world/aws/world.lock";
 const WORLD: &str = ".keelson/simulated_world/aws/world.log";
 const WORLD_END: &str = ".keelson/simulated_world/aws/world.end";
 
@@ -178,6 +180,35 @@ fn a_folder_where_a_file_should_be() {
             std::fs::remove_file(lab.path(file)).unwrap();
             std::fs::create_dir(lab.path(file)).unwrap();
         });
+    }
+}
+
+#[test]
+fn a_named_pipe_where_a_file_should_be() {
+    use std::os::unix::fs::FileTypeExt;
+    let lab = applied();
+    let need_no_lock: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0)];
+    let need_no_lease: &[(&str, i32)] = &[("kubeconfig", 0)];
+    let need_no_spec: &[(&str, i32)] = &[("plan", 0), ("status", 0), ("kubeconfig", 0)];
+    for (file, unharmed) in [
+        (RECORD, NONE),
+        (LEASE, need_no_lease),
+        (KEPT_SPEC, need_no_spec),
+        (STORE_LOCK, need_no_lock),
+        (WORLD, NONE),
+        (WORLD_END, NONE),
+        (WORLD_LOCK, NONE),
+    ] {
+        check(&lab, &format!("a named pipe at {file}"), unharmed, |lab| {
+            lab.put_pipe(file);
+        });
+        let lab = copy(&lab);
+        lab.put_pipe(file);
+        let name = file.rsplit('/').next().unwrap();
+        lab.expect(1, "destroy --yes --progress none")
+            .says(&[name, "it is a named pipe and no file"]);
+        let metadata = std::fs::metadata(lab.path(file)).unwrap();
+        assert!(metadata.file_type().is_fifo(), "{file} was overwritten");
     }
 }
 

@@ -188,3 +188,10 @@ fn check_hostile(flag: &str, value: &str, path: &str) {
         if flag == "NAME" { value } else { "prod" }
     );
 }
+
+#[test]
+fn what_is_wrong_with_one_flag_is_said_once() {
+    let lab = Lab::new();
+    let ran = lab.expect(2, "init x --machine-type nope");
+    assert_eq!(ran.stderr.matches("--machine-type").count(), 1, "{}", ran.stderr);
+}

@@ -74,15 +74,13 @@ fn a_spec_on_stdin() {
 #[test]
 fn a_spec_from_a_pipe() {
     let lab = Lab::with_spec(SPEC);
-    let fifo = lab.path("fifo");
-    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
-    assert!(made.success());
+    lab.put_pipe("fifo");
     lab.expect(1, "validate -f fifo").says(&[
         "cannot read fifo: it is a pipe, and nobody has begun to write to it",
         "help: ",
     ]);
     let running = lab.start("validate -f fifo");
-    std::fs::write(&fifo, SPEC).unwrap();
+    std::fs::write(lab.path("fifo"), SPEC).unwrap();
     running.end().expect(0, "validate -f fifo");
     // What a shell makes of `-f <(cat cluster.yaml)`.
     for file in ["/dev/fd/0", "/proc/self/fd/0", "/dev/stdin"] {

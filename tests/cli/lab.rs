@@ -69,6 +69,15 @@ impl Lab {
         self.write(name, text.replace(from, to));
     }
 
+    /// Puts a named pipe that nobody uses in the place of whatever has the name.
+    pub(super) fn put_pipe(&self, name: &str) {
+        let path = self.path(name);
+        // There may be nothing yet.
+        let _ = std::fs::remove_file(&path);
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    }
+
     /// The program in this folder, with an environment that is the same everywhere.
     pub(super) fn command<S: AsRef<std::ffi::OsStr>>(
         &self,
@@ -274,7 +283,7 @@ impl Session {
     }
 }
 
-/// The paths of all files below `directory` and their bytes.
+/// The paths of all files below `directory` and their bytes; of a named pipe, which nobody writes to, none.
 pub(super) fn files_below(directory: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut files = std::collections::BTreeMap::new();
     let mut folders = vec![directory.to_owned()];
@@ -284,8 +293,9 @@ pub(super) fn files_below(directory: &Path) -> std::collections::BTreeMap<PathBu
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let content = std::fs::read(&path).unwrap();
-                files.insert(path, content);
+                let is_file = path.is_file();
+                let content = is_file.then(|| std::fs::read(&path).unwrap());
+                files.insert(path, content.unwrap_or_default());
             }
         }
     }

@@ -82,11 +82,17 @@ fn of_two_applies_one_is_refused() {
     ]);
     assert_eq!(second.stdout, "");
     lab.expect(5, "destroy --yes").says(&["holds the lease"]);
+    lab.expect(2, "plan").says(&[
+        "note: operator@",
+        "is changing the cluster since 20",
+        "(apply): the plan shows one moment of that",
+    ]);
     let status = lab.run("status");
     assert!(status.stdout.contains("Lease          operator@"), "{status:?}");
     first.end().expect(0, "apply");
     hurry(&lab);
     check_whole(&lab);
+    assert_eq!(lab.expect(0, "plan").stderr, "", "nobody holds the lease");
 }
 
 #[test]

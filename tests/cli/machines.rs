@@ -166,3 +166,15 @@ fn a_simulated_cluster_says_that_it_has_no_certificates() {
     assert!(json["caveat"].is_string() && json["good"] == true);
     lab.expect(2, "certs check --warn-within never");
 }
+
+#[test]
+fn no_simulated_machine_is_gone_for_good() {
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(0, "apply --yes --progress none");
+    let ran = lab.expect(1, "destroy --yes --gone a").says(&[
+        "error: the spec's machines are simulated: none of them can be gone for good",
+        "help: leave out --gone",
+    ]);
+    assert!(!ran.stderr.contains("this build"), "{}", ran.stderr);
+    lab.expect(0, "destroy --yes --progress none");
+}

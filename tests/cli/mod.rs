@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo nextest run --test main cli::` writes the snapshots anew; read the difference before
 //! committing it, because those texts are the product.
 
+mod changes;
 mod damage;
 mod help;
 mod init;
@@ -11,6 +12,7 @@ mod kubeconfigs;
 mod lab;
 mod locks;
 mod machines;
+mod manifests;
 mod one_node;
 mod plans;
 mod rendered;

@@ -237,13 +237,14 @@ fn nodes_wait_for_a_control_plane_that_is_blocked() {
 
 #[test]
 fn control_planes_that_become_workers_are_not_said_to_be_removed() {
-    let hosts: String = ["a", "b", "c", "d", "e"]
+    let hosts: Vec<String> = ["a", "b", "c", "d", "e"]
         .iter()
         .zip(11..)
         .map(|(name, number)| {
             format!("        - {{ name: {name}, address: 10.0.0.{number}, roles: [control-plane] }}\n")
         })
         .collect();
+    let hosts = hosts.concat();
     let lab = Lab::with_spec(&format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: metal }}\nspec:\n  \
          kubernetesVersion: 1.35.6\n  provider:\n    simulated:\n      like: ssh\n      \

@@ -8,6 +8,8 @@ mod credentials;
 mod endings;
 mod etcd_alone;
 mod fixed;
+mod moved_away;
+mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;

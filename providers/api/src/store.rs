@@ -25,13 +25,15 @@ pub trait Store: Send + Sync {
         precondition: Precondition,
     ) -> Result<ObjectVersion, StoreError>;
 
-    /// Deletes the object at `path` if `precondition` holds; deleting what is not there succeeds.
+    /// Deletes the object at `path` if `precondition` holds. What is not there has no version: deleting it succeeds without
+    /// a precondition and when it is to be absent, and is a conflict when it is to have a version. What was deleted stays
+    /// away, also after a power cut.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the precondition does not hold; nothing was deleted then.
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError>;
 
-    /// The paths of all objects that begin with `prefix`, in order.
+    /// The paths of all objects that begin with `prefix`, in order. What cannot be read elsewhere in the store is no matter.
     ///
     /// # Errors
     /// When the store cannot be read.

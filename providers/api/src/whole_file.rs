@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,13 +46,72 @@ pub fn put_by_draft(file: &Path, suffix: &str, content: &[u8], mode: u32) -> io:
         let _ = fs::remove_file(&draft);
     })?;
     // The name itself has to outlive a power cut, too.
+    sync_folder(file)
+}
+
+/// Removes a file, if it is there, so that a power cut does not bring it back.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Ok(()) => sync_folder(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings the names in the folder of `file` to the disk.
+fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Makes sure that what has the name `file`, if anything, can be opened like a file. Opening a named pipe would wait for
+/// whoever opens its other end, and nobody may ever do that; a folder is left to the error that opening it gives.
+///
+/// # Errors
+/// When it is a named pipe, a socket or a device, and when it cannot be looked at.
+pub fn check_kind(file: &Path) -> io::Result<()> {
+    let kind = match fs::metadata(file) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let what = if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(format!("it is {what} and no file")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_like_a_file_is_found_without_opening_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(place("pipe")).status();
+        assert!(made.unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(place("socket")).unwrap();
+        fs::write(place("file"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", place("link")).unwrap();
+        let found = |file: &Path| check_kind(file).map_err(|error| error.to_string());
+        let no_file = |what: &str| Err(format!("it is {what} and no file"));
+        assert_eq!(found(&place("pipe")), no_file("a named pipe"));
+        assert_eq!(found(&place("socket")), no_file("a socket"));
+        assert_eq!(found(Path::new("/dev/null")), no_file("a device"));
+        for name in ["file", "absent", "link", ""] {
+            assert_eq!(found(&place(name)), Ok(()), "{name}");
+        }
+    }
 
     #[test]
     fn a_file_is_replaced_and_a_refusal_leaves_nothing_behind() {
@@ -68,6 +127,17 @@ mod tests {
         fs::create_dir(&in_the_way).unwrap();
         put(&in_the_way, b"3", 0o600).unwrap_err();
         assert_eq!(names(), 2, "no draft stays");
+    }
+
+    #[test]
+    fn a_file_is_removed_once_and_a_folder_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        put(&file, b"1", 0o600).unwrap();
+        remove(&file).unwrap();
+        assert!(!file.exists());
+        remove(&file).unwrap();
+        remove(folder.path()).unwrap_err();
     }
 
     #[test]

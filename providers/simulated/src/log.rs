@@ -58,9 +58,9 @@ impl WorldLog {
     pub(crate) fn open(directory: &Path, like: Like) -> Result<Self, WorldLogError> {
         make_directory(directory)?;
         let lock_path = directory.join("world.lock");
-        let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
-            .open(&lock_path)
-            .map_err(unavailable("open", &lock_path))?;
+        let mut options = OpenOptions::new();
+        let options = private(options.create(true).truncate(false).write(true));
+        let lock = files::open(options, &lock_path)?;
         let mut log = Self {
             path: directory.join("world.log"),
             like,
@@ -140,7 +140,7 @@ impl WorldLog {
     /// Brings `world` up to date with what was written, also by others. `fresh` makes the empty world to begin
     /// with when the log was rewritten.
     fn catch_up(&mut self, world: &mut World, fresh: impl FnOnce() -> World) -> Result<(), WorldLogError> {
-        let file = File::open(&self.path).map_err(unavailable("open", &self.path))?;
+        let file = files::open(OpenOptions::new().read(true), &self.path)?;
         let mut reader = BufReader::new(file);
         let mut first = String::new();
         let length = reader
@@ -238,7 +238,7 @@ impl WorldLog {
         if noted.is_some_and(|noted| !now.is_after(&noted)) {
             return Ok(());
         }
-        let file = File::open(&path).map_err(unavailable("open", &path))?;
+        let file = files::open(OpenOptions::new().read(true), &path)?;
         file.sync_all().map_err(unavailable("write", &path))?;
         end::write(&path, &now)
     }

@@ -155,13 +155,9 @@ impl Store for MemoryStore {
     }
 
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
-        if self.lock().objects.contains_key(path) {
-            self.change("delete", path, &precondition, |state| {
-                state.objects.remove(path);
-            })
-        } else {
-            Ok(())
-        }
+        self.change("delete", path, &precondition, |state| {
+            state.objects.remove(path);
+        })
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -73,6 +73,7 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             None => return StepEnd::Stopped,
             Some(Ok(())) => {
                 execution.permits.note_done(change);
+                execution.permits.note_answers(change.machine());
                 let took = Duration::try_from(execution.clock.now().duration_since(started));
                 return StepEnd::Done {
                     attempts: attempt,
@@ -81,6 +82,9 @@ pub(super) async fn run(execution: &Execution<'_>, index: usize, step: &Step) ->
             }
             Some(Err(error)) => error,
         };
+        if error.class != ErrorClass::Unreachable {
+            execution.permits.note_answers(change.machine());
+        }
         let left = silence.left(error.class, execution.clock.now());
         if left == Some(Duration::ZERO) {
             execution.permits.note_silent(change.machine());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keelson_provider_api::{
-    Change, ErrorClass, Kind, Observation, Observed, ProviderError, Resource, ResourceKey,
+    Change, ErrorClass, Existing, Kind, Observation, Observed, ProviderError, Resource, ResourceKey,
 };
 
 use super::silence::SILENCE_LIMIT;
@@ -39,7 +39,7 @@ pub(super) async fn obtain<'a>(
     let change = step.change();
     let mut waited = Duration::ZERO;
     let mut counts_from = None;
-    let mut has_told = false;
+    let mut told = Told::default();
     loop {
         let asking = execution.permits.ask(index).await;
         if execution.interrupt.is_stopped() {
@@ -59,6 +59,9 @@ pub(super) async fn obtain<'a>(
         }
         // Steps that hold a permit come to an end: waiting for them is no sign that something is wrong.
         counts_from = (!others_are_at_it).then_some(now);
+        let entries = observation.entries();
+        let answering = entries.filter_map(|(key, observed)| answering_machine(key, observed));
+        execution.permits.note_answers(answering);
         let silent = execution.permits.silent_machines();
         let patience = patience(change, &observation, &silent);
         if waited >= patience {
@@ -67,16 +70,44 @@ pub(super) async fn obtain<'a>(
                 .with_help("`keelson status` shows what is unwell; mend that, then run the command again");
             return Err(StepEnd::Failed(error));
         }
-        if !has_told {
-            has_told = true;
+        let reason = refusal.to_string();
+        if told.is_news(&reason, patience, others_are_at_it) {
             execution.reporter.report(&Event::StepWaits {
                 step: index,
                 key: change.key.clone(),
-                reason: refusal.to_string(),
-                given_up_in_ms: milliseconds(patience),
+                reason,
+                given_up_in_ms: milliseconds(patience.saturating_sub(waited)),
             });
         }
         sleep_unless_stopped(execution, PERMIT_POLL).await?;
+    }
+}
+
+/// What was told last of what is waited for, and of how long.
+#[derive(Default)]
+struct Told(Option<(String, Duration)>);
+
+impl Told {
+    /// True where there is something new to tell, which counts as told then. While others change what may be taken down,
+    /// one of them after the other is the reason: that is not told each time.
+    fn is_news(&mut self, reason: &str, patience: Duration, others_are_at_it: bool) -> bool {
+        let is_news = self
+            .0
+            .as_ref()
+            .is_none_or(|(told, until)| *until != patience || (!others_are_at_it && told != reason));
+        if is_news {
+            self.0 = Some((reason.to_owned(), patience));
+        }
+        is_news
+    }
+}
+
+/// The machine of a resource that was seen, where seeing it means that its machine answers. What is known of a node that is
+/// not ready comes from the API alone.
+fn answering_machine<'a>(key: &'a ResourceKey, observed: &Observed<Existing>) -> Option<&'a str> {
+    match observed {
+        Observed::Present(existing) if existing.health.is_healthy() || key.kind() != Kind::Node => key.host(),
+        _ => None,
     }
 }
 
@@ -135,7 +166,7 @@ mod tests {
 
     use jiff::Timestamp;
     use keelson_provider_api::kinds::Node;
-    use keelson_provider_api::{Action, Disruption, Existing, Health, KindObservation, Owner};
+    use keelson_provider_api::{Action, Disruption, Health, KindObservation, Owner};
 
     use super::*;
 
@@ -155,6 +186,62 @@ mod tests {
             generation: 0,
             host_id: None,
             facts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_told_again_when_it_changes() {
+        let mut told = Told::default();
+        let table = [
+            ("a is not well", PERMIT_PATIENCE, false, true, "the first"),
+            ("a is not well", PERMIT_PATIENCE, false, false, "the same"),
+            ("b is not well", PERMIT_PATIENCE, false, true, "another reason"),
+            ("c restarts", PERMIT_PATIENCE, true, false, "others are at it"),
+            (
+                "c restarts",
+                SILENCE_LIMIT,
+                true,
+                true,
+                "it is waited for less long",
+            ),
+            (
+                "c restarts",
+                PERMIT_PATIENCE,
+                false,
+                true,
+                "it is waited for longer",
+            ),
+        ];
+        for (reason, patience, others_are_at_it, is_news, why) in table {
+            assert_eq!(told.is_news(reason, patience, others_are_at_it), is_news, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_machine_answers_when_what_only_it_can_tell_is_seen() {
+        let key = |text: &str| -> ResourceKey { text.parse().unwrap() };
+        let unready = || Existing {
+            health: Health::Unhealthy("it is not ready".to_owned()),
+            ..node("a", "workers")
+        };
+        let table = [
+            ("node/a", Observed::Present(node("a", "workers")), Some("a")),
+            ("node/a", Observed::Present(unready()), None),
+            ("etcd-member/main:a", Observed::Present(unready()), Some("a")),
+            (
+                "etcd-member/main:a",
+                Observed::Unknown("it is silent".to_owned()),
+                None,
+            ),
+            ("node/a", Observed::Absent, None),
+        ];
+        for (name, observed, expected) in table {
+            let key = key(name);
+            assert_eq!(
+                answering_machine(&key, &observed),
+                expected,
+                "{name}: {observed:?}"
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! From an observation to a status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
@@ -166,7 +166,26 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
             problem: "not there yet".to_owned(),
         });
     let wrong = plan::problems(observation, has_api);
-    unseen.chain(wrong).chain(missing).collect()
+    let mut problems: Vec<Problem> = unseen.chain(wrong).chain(missing).collect();
+    let blocked = blocked(planned, &problems);
+    problems.extend(blocked);
+    problems
+}
+
+/// What an apply could not touch, where nothing else that is said tells of it: it works, and is not what the spec asks for.
+fn blocked(planned: &Planned, told: &[Problem]) -> Vec<Problem> {
+    let told: BTreeSet<&ResourceKey> = told
+        .iter()
+        .filter_map(|problem| problem.resource.as_ref())
+        .collect();
+    let blocked = planned.report.blocked.iter();
+    blocked
+        .filter(|blocked| blocked.follows.is_none() && !told.contains(&blocked.key))
+        .map(|blocked| Problem {
+            resource: Some(blocked.key.clone()),
+            problem: format!("blocked: {}", blocked.reason),
+        })
+        .collect()
 }
 
 /// What serves, and is missed when the spec asks for it.

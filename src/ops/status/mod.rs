@@ -32,7 +32,7 @@ pub struct ClusterStatus {
     /// How it is as a whole.
     pub condition: Condition,
     /// What is wrong or missing: first what could not be looked at, then what concerns the cluster as a whole, then each
-    /// resource that is unwell, by kind, then what is missing.
+    /// resource that is unwell, by kind, then what is missing, then what is blocked and not yet named.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,

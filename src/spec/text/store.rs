@@ -9,7 +9,7 @@ use super::words::check_path;
 /// The place of a cluster's keys, bundles and backups: a directory, an S3 bucket or a DigitalOcean Spaces bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateStore {
-    /// A directory on the machine that runs keelson; a relative one is relative to the working directory.
+    /// A directory on the machine that runs keelson; a relative one is relative to the spec.
     Directory(String),
     /// An S3 bucket.
     S3(Bucket),
@@ -102,6 +102,11 @@ impl TextValue for StateStore {
                 "`{}://` is not a kind of state store",
                 clip(scheme)
             ))),
+            None if text.starts_with('~') => Err(InvalidText::new(format!(
+                "`{}` begins with `~`, which only a shell takes for your home directory; write it out, as in `/home/…`, or \
+                 a path relative to the spec",
+                clip(text)
+            ))),
             None => {
                 check_path(text)?;
                 Ok(Self::Directory(text.to_owned()))
@@ -124,6 +129,7 @@ mod tests {
             "s3://example-clusters",
             "s3://example/a/b",
             "spaces://abc",
+            "a/~b",
         ] {
             let store: StateStore = text.parse().unwrap();
             assert_eq!(store.to_string(), text);
@@ -137,6 +143,9 @@ mod tests {
             "a b",
             "s3://abc/$(x)",
             "s3://a..b",
+            "~",
+            "~/x",
+            "~operator/x",
         ] {
             assert!(wrong.parse::<StateStore>().is_err(), "{wrong}");
         }

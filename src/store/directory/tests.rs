@@ -79,6 +79,30 @@ async fn a_write_that_fails_leaves_no_draft() {
 }
 
 #[tokio::test]
+async fn a_list_opens_only_what_can_hold_what_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    store.write("a/x/1", b"1", Precondition::None).await.unwrap();
+    // Of another cluster, too deep to be listed: root may open every folder.
+    let deep = format!("b/{}2", "x/".repeat(DEPTH_LIMIT));
+    store.write(&deep, b"2", Precondition::None).await.unwrap();
+    assert_eq!(store.list("a/").await.unwrap(), ["a/x/1"]);
+    assert_eq!(store.list("a/x").await.unwrap(), ["a/x/1"]);
+    assert_eq!(store.list("a").await.unwrap(), ["a/x/1"]);
+    for prefix in ["b/", "b", ""] {
+        let listed = store.list(prefix).await;
+        assert!(
+            matches!(listed, Err(StoreError::Unavailable { verb: "list", .. })),
+            "{prefix}: {listed:?}"
+        );
+    }
+    let allowed = format!("c/{}3", "x/".repeat(DEPTH_LIMIT - 1));
+    store.write(&allowed, b"3", Precondition::None).await.unwrap();
+    assert_eq!(store.list("c/").await.unwrap(), [allowed]);
+    assert!(store.list("../").await.is_err(), "it leads out of the store");
+}
+
+#[tokio::test]
 async fn no_path_leads_out_of_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let store = DirectoryStore::new(directory.path().join("state"));

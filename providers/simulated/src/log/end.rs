@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use keelson_provider_api::whole_file;
 use serde::{Deserialize, Serialize};
 
 use super::error::{WorldLogError, unavailable};
@@ -53,7 +54,7 @@ pub(super) fn read(log: &Path) -> Result<Option<End>, WorldLogError> {
         path: path.clone(),
         problem,
     };
-    let text = match std::fs::read(&path) {
+    let text = match whole_file::check_kind(&path).and_then(|()| std::fs::read(&path)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return match path.symlink_metadata() {

@@ -1,6 +1,6 @@
 //! Files that nobody else sees, and of which nobody sees half.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -28,6 +28,13 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), WorldLogError> {
         _ => error,
     });
     made.map_err(unavailable("make", directory))
+}
+
+/// Opens a file of the world; whatever else has its name is left alone.
+pub(super) fn open(options: &OpenOptions, path: &Path) -> Result<File, WorldLogError> {
+    whole_file::check_kind(path)
+        .and_then(|()| options.open(path))
+        .map_err(unavailable("open", path))
 }
 
 /// Options that keep a new file from everyone else's eyes.

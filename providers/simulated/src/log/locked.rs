@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::WorldLog;
 use super::error::{WorldLogError, unavailable};
+use super::files;
 use super::line::{self, Line};
 use crate::world::{Effect, World};
 
@@ -40,10 +41,7 @@ impl Locked<'_> {
             effects: effects.to_vec(),
         };
         let check = line::push(&mut text, &log.check, &line);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(&log.path)
-            .map_err(unavailable("open", &log.path))?;
+        let mut file = files::open(OpenOptions::new().write(true), &log.path)?;
         // What stands after the last whole line was torn by a crash.
         file.set_len(log.offset)
             .and_then(|()| file.seek(SeekFrom::End(0)))
