@@ -109,6 +109,7 @@ fn json(planned: &Planned) -> Result<String, Failure> {
 fn code(planned: &Planned) -> u8 {
     match (planned.report.is_blocked(), planned.plan.is_empty()) {
         (true, _) => EXIT_BLOCKED,
+        (false, true) if !planned.report.held.is_empty() => EXIT_BLOCKED,
         (false, false) => EXIT_CHANGES,
         (false, true) => EXIT_DONE,
     }

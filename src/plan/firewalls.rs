@@ -171,7 +171,9 @@ fn rules_for_now(
     }
     let mut moved = BTreeSet::new();
     rules.retain_mut(|rule| {
-        let found = moving.iter().find(|(service_of, _)| **service_of == service(rule));
+        let found = moving
+            .iter()
+            .find(|(service_of, _)| **service_of == service(rule));
         let Some((&moving_service, sources)) = found else {
             return true;
         };

@@ -249,7 +249,11 @@ impl<'a> Scene<'a> {
         // Draining the node of a control plane leaves its API server running.
         let concerns_api = self.change.key.kind() != Kind::Node;
         // Those that were there when the plan was made may be gone by now.
-        let goes_for_good = self.removes() && !self.change.replacement;
+        let takes_api = matches!(
+            self.change.key.kind(),
+            Kind::Machine | Kind::NodeBundle | Kind::ControlPlane
+        );
+        let goes_for_good = takes_api && self.removes() && !self.change.replacement;
         if concerns_api && takes_down && !others_answer && (goes_for_good || !is_alone) {
             return Err(Refusal("no other API server answers".to_owned()));
         }

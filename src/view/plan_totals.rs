@@ -25,8 +25,13 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
                 "nothing can be done now, {} blocked",
                 plural(report.blocked.len(), "resource")
             )
-        } else {
+        } else if report.held.is_empty() {
             "no changes".to_owned()
+        } else {
+            format!(
+                "nothing can be done now, {} waiting",
+                plural(report.held.len(), "change")
+            )
         };
         let as_wanted = match report.unchanged {
             0 => String::new(),
@@ -134,6 +139,7 @@ fn disruption(planned: &Planned) -> String {
         .collect();
     parts.extend(at_once(planned, &worst));
     parts.extend(quorums(planned, &worst));
+    parts.extend(api_pauses(planned, &worst));
     parts.extend(api_moves);
     parts.join("; ")
 }
@@ -200,6 +206,16 @@ fn quorums(planned: &Planned, worst: &BTreeMap<&str, Fate>) -> Vec<String> {
     } else {
         pauses
     }
+}
+
+/// That nobody else answers while the only API server is taken down, or loses the member of etcd beside it.
+fn api_pauses(planned: &Planned, worst: &BTreeMap<&str, Fate>) -> Option<String> {
+    let mut control_planes = planned.observation.owned_of(Kind::ControlPlane);
+    let (only, None) = (control_planes.next()?.0, control_planes.next()) else {
+        return None;
+    };
+    let fate = worst.get(only.name())?;
+    (*fate != Fate::Removed).then(|| "the API pauses: it has one server".to_owned())
 }
 
 /// How many machines of a group are away at the same time, where that is fewer than all that are touched.

@@ -190,7 +190,9 @@ fn etcd_moves_to_machines_of_its_own_and_the_machines_it_leaves_stay() {
         let plan = lab.expect(2, "plan").stdout;
         assert!(plan.contains(words), "{plan}");
     };
-    told("Disruption: etcd leaves control-plane-1; etcd keeps its quorum\n");
+    told(
+        "Disruption: etcd leaves control-plane-1; etcd keeps its quorum; the API pauses: it has one server\n",
+    );
     lab.expect(0, "apply --yes --progress none");
     lab.expect(0, "plan");
     let larger = "dedicated: { replicas: 3, machine: { type: m6i.xlarge } }";

@@ -300,3 +300,12 @@ fn what_does_not_work_is_told_of_unless_the_plan_sees_to_it() {
     assert!(told(&two, &DesiredState::nothing()).is_empty(), "it goes");
     assert!(told(&World::empty(), &desired).is_empty(), "nothing is there yet");
 }
+
+#[test]
+fn what_is_attached_to_a_thing_that_is_new_stays() {
+    let desired_state = desired(THREE_AND_FOUR);
+    let (plan, _) = World::as_desired(&desired_state)
+        .without("firewall/nodes")
+        .plan(&desired_state);
+    assert_eq!(outline(&plan), ["create firewall/nodes"]);
+}

@@ -26,7 +26,11 @@ fn sources_of_etcd(resource: &Resource) -> Vec<Vec<String>> {
         .rules
         .iter()
         .filter(of_etcd)
-        .map(|rule| rule.sources.clone())
+        .map(|rule| {
+            let mut sources = rule.sources.clone();
+            sources.sort();
+            sources
+        })
         .collect()
 }
 
@@ -56,6 +60,13 @@ fn members_hear_each_other_while_etcd_moves_to_machines_of_its_own() {
     }
     // As it is when that is done: the old rule goes, with nobody left who needs it.
     let between = carried_out(&plan, World::as_desired(&dedicated()), "firewall/control-plane");
+    let between = carried_out(&plan, between, "firewall/etcd");
+    assert!(
+        report
+            .held
+            .iter()
+            .any(|held| held.key == key("firewall/control-plane"))
+    );
     let (plan, _) = between.plan(&dedicated());
     assert_eq!(outline(&plan), ["update firewall/control-plane"]);
     assert_eq!(of_etcd(&plan, "firewall/control-plane"), [[""; 0]; 0]);
@@ -106,4 +117,19 @@ fn a_firewall_closes_after_all_else_and_not_while_something_is_blocked() {
         "update firewall/control-plane",
     );
     assert!(comes_before(&plan, order.0, order.1), "{:?}", outline(&plan));
+}
+
+#[test]
+fn who_comes_from_outside_is_shut_out_at_once() {
+    let of = |more: &str| desired(&format!("{THREE_AND_FOUR}\n  api: {{ allowedCIDRs: [{more}] }}"));
+    let open = World::as_desired(&of("192.0.2.0/24, 198.51.100.0/24"));
+    let silent = open.unknown("machine/workers-1").unknown("node-bundle/workers-1");
+    let (plan, report) = silent.plan(&of("192.0.2.0/24"));
+    assert!(report.is_blocked());
+    let closing = "update firewall/control-plane".to_owned();
+    assert!(
+        outline(&plan).contains(&closing),
+        "{:?} {report:?}",
+        outline(&plan)
+    );
 }

@@ -6,6 +6,7 @@ mod file;
 mod firewalls;
 mod holding;
 mod leaving;
+mod names;
 mod order;
 mod quorum;
 mod roles;

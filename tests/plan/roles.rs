@@ -2,7 +2,7 @@
 
 use keelson::plan::{DesiredState, Plan};
 
-use super::world::{World, comes_before, desired, desired_on_hosts, outline};
+use super::world::{World, assert_order, comes_before, desired, desired_on_hosts, outline};
 use crate::simulation::specs::mix;
 
 /// Three control planes, a worker, and two hosts of which the role is given.
@@ -16,19 +16,6 @@ fn cluster(kubernetes: &str, role: &str) -> DesiredState {
         ("f", "worker"),
     ];
     desired_on_hosts(&hosts, &format!("  kubernetesVersion: {kubernetes}"))
-}
-
-/// Asserts that each of `earlier` comes before each of `later`.
-fn assert_order(plan: &Plan, earlier: &[&str], later: &[&str]) {
-    for earlier in earlier {
-        for later in later {
-            assert!(
-                comes_before(plan, earlier, later),
-                "{earlier} before {later}: {:?}",
-                outline(plan)
-            );
-        }
-    }
 }
 
 #[test]
@@ -154,27 +141,80 @@ fn workers_leave_when_as_many_have_come() {
     assert!(!comes_before(&plan, "create node/new-2", "delete node/old-1"));
 }
 
+/// Hosts a, b and c are control planes and w is a worker; or d, e and f in their place.
+fn exchanged(kubernetes: &str, names: [&str; 3]) -> DesiredState {
+    let mut hosts: Vec<(&str, &str)> = names.iter().map(|name| (*name, "control-plane")).collect();
+    hosts.push(("w", "worker"));
+    desired_on_hosts(&hosts, &format!("  kubernetesVersion: {kubernetes}"))
+}
+
 #[test]
-fn machines_are_told_of_a_name_of_the_api_when_it_leads_there() {
-    let of = |domain: &str| {
-        let text = format!("  controlPlane: {{ replicas: 3 }}\n  nodeGroups: [{{ name: w, replicas: 2 }}]");
-        super::world::desired_in_domain(domain, &text)
-    };
-    let bundles = [
-        "update control-plane/control-plane-1",
-        "update node-bundle/w-1",
-        "update addon/kube-proxy",
+fn other_hosts_bring_no_version_that_the_old_ones_could_not() {
+    let (old, new) = (["a", "b", "c"], ["d", "e", "f"]);
+    let table = [
+        ("1.36.2", "1.35.6", Some("goes back")),
+        ("1.34.3", "1.36.2", Some("skips a minor release")),
+        ("1.35.6", "1.36.2", None),
     ];
-    let (plan, _) = World::as_desired(&of("a.example.com")).plan(&of("b.example.com"));
-    let step = |verb: &str, of: &str| {
-        let steps = outline(&plan);
-        let found = steps
-            .iter()
-            .find(|step| step.starts_with(&format!("{verb} dns-record")) && step.contains(of));
-        found.unwrap_or_else(|| panic!("{steps:?}")).clone()
+    for (from, to, expected) in table {
+        let (plan, report) = World::as_desired(&exchanged(from, old)).plan(&exchanged(to, new));
+        let told = format!("{:?}", report.blocked);
+        match expected {
+            Some(words) => assert!(told.contains(words), "{from} -> {to}: {told}"),
+            None => {
+                assert!(!report.is_blocked(), "{told}");
+                let snapshot = outline(&plan)
+                    .into_iter()
+                    .find(|step| step.contains("etcd-snapshot"));
+                let snapshot = snapshot.unwrap_or_else(|| panic!("{:?}", outline(&plan)));
+                assert_order(&plan, &[&snapshot], &["create node-bundle/d"]);
+                assert_order(&plan, &["create control-plane/d"], &["delete control-plane/a"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_member_s_machine_that_becomes_a_worker_waits_for_api_servers_that_leave() {
+    let of = |kubernetes: &str, b: &str, members: [&str; 2], more: &[(&'static str, &'static str)]| {
+        let mut hosts = vec![
+            ("a", "control-plane"),
+            (if b.is_empty() { "c" } else { "b" }, "control-plane"),
+        ];
+        hosts.push((members[0], "etcd"));
+        hosts.extend(more.iter().copied());
+        desired_on_hosts(
+            &hosts,
+            &format!("  kubernetesVersion: {kubernetes}\n  etcd: {{ placement: {{ dedicated: {{}} }} }}"),
+        )
     };
-    assert_order(&plan, &[&step("create", "b.example.com")], &bundles);
-    assert_order(&plan, &bundles, &[&step("delete", "a.example.com")]);
+    let before = of("1.35.6", "b", ["x", ""], &[("w", "worker")]);
+    let after = of("1.36.2", "", ["y", ""], &[("w", "worker"), ("x", "worker")]);
+    let (plan, report) = World::as_desired(&before).plan(&after);
+    assert!(!report.is_blocked(), "{report:?}");
+    assert_order(
+        &plan,
+        &["delete control-plane/b", "update node-bundle/a"],
+        &["update node-bundle/x"],
+    );
+}
+
+#[test]
+fn an_only_api_server_that_is_made_anew_waits_for_those_that_join() {
+    let of = |kubernetes: &str, replicas: u32, machine: &str| {
+        desired(&format!(
+            "  kubernetesVersion: {kubernetes}\n  controlPlane: {{ replicas: {replicas}, machine: {{ type: {machine} }} }}\n  \
+             etcd: {{ placement: {{ dedicated: {{}} }} }}"
+        ))
+    };
+    let world = World::as_desired(&of("1.35.6", 1, "s-2vcpu-4gb"));
+    let (plan, report) = world.plan(&of("1.36.2", 3, "s-4vcpu-8gb"));
+    assert!(!report.is_blocked(), "{report:?}");
+    let joins = [
+        "create control-plane/control-plane-2",
+        "create control-plane/control-plane-3",
+    ];
+    assert_order(&plan, &joins, &["delete control-plane/control-plane-1"]);
 }
 
 /// Roles of as many hosts as there are, drawn from `seed`: at least one control plane, one worker and an odd number for etcd.

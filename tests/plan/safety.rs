@@ -246,3 +246,44 @@ fn a_cluster_that_ends_needs_no_quorum() {
     let delete = find(&plan, "delete machine/control-plane-2");
     assert!(safety::permit(&plan, delete, &world.observation(), &BTreeSet::new()).is_ok());
 }
+
+#[test]
+fn a_last_api_server_leaves_only_where_another_answers() {
+    let of = |replicas: u32| {
+        desired(&format!(
+            "  controlPlane: {{ replicas: {replicas} }}\n  etcd: {{ placement: {{ dedicated: {{}} }} }}"
+        ))
+    };
+    let world = World::as_desired(&of(3));
+    let (plan, _) = world.plan(&of(1));
+    let removal = find(&plan, "delete control-plane/control-plane-3");
+    let permit = |world: &World| safety::permit(&plan, removal, &world.observation(), &BTreeSet::new());
+    assert!(permit(&world).is_ok());
+    // The one that was to stay has gone meanwhile, and the other has left.
+    let alone = world
+        .without("control-plane/control-plane-1")
+        .without("control-plane/control-plane-2");
+    let refused = permit(&alone).err().map(|refused| refused.to_string());
+    assert_eq!(refused.as_deref(), Some("no other API server answers"));
+}
+
+#[test]
+fn a_machine_with_a_member_is_not_made_anew_while_a_fellow_is_silent() {
+    let of = |machine: &str| {
+        desired(&format!(
+            "  etcd: {{ placement: {{ dedicated: {{ replicas: 3, machine: {{ type: {machine} }} }} }} }}"
+        ))
+    };
+    let world = World::as_desired(&of("s-2vcpu-4gb"))
+        .unknown("machine/etcd-3")
+        .unknown("node-bundle/etcd-3")
+        .unknown("etcd-member/main:etcd-3");
+    let (plan, report) = world.plan(&of("s-4vcpu-8gb"));
+    assert!(report.is_blocked());
+    let steps: Vec<String> = plan
+        .steps()
+        .iter()
+        .map(|step| step.change().to_string())
+        .collect();
+    assert!(!steps.iter().any(|step| step.contains("etcd-1")), "{steps:?}");
+}

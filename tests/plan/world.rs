@@ -219,3 +219,16 @@ pub(super) fn comes_before(plan: &Plan, earlier: &str, later: &str) -> bool {
     }
     false
 }
+
+/// Asserts that each of `earlier` comes before each of `later`.
+pub(super) fn assert_order(plan: &Plan, earlier: &[&str], later: &[&str]) {
+    for earlier in earlier {
+        for later in later {
+            assert!(
+                comes_before(plan, earlier, later),
+                "{earlier} before {later}: {:?}",
+                outline(plan)
+            );
+        }
+    }
+}

@@ -66,7 +66,7 @@ async fn crashed_at_every_write(
         .get(name(CrashMoment::AfterEffect))
         .copied()
         .unwrap_or_default();
-    if came_after * 2 < after {
+    if (after - came_after) * 2 > after + 2 {
         return Err(format!("{came_after} of {after} crashes after a write came"));
     }
     Ok(())
