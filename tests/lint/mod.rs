@@ -2,11 +2,15 @@
 //!
 //! The planner decides; the linter only looks at what came out. Tests run it over every plan they make.
 
+mod skew;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson::plan::Plan;
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::{Action, Disruption, Observation, Owner, Resource};
+
+use self::skew::findings_of_skew;
 
 /// Something that no plan should do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub(crate) fn lint(plan: &Plan, observation: &Observation) -> Vec<Finding> {
         }
     }
     if !plan.retires_cluster() {
+        findings_of_skew(plan, observation, &mut complain);
         for (first, second) in unordered_pairs(plan, &reach) {
             complain(
                 second,

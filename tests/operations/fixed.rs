@@ -96,3 +96,15 @@ fn ranges_and_domain_stay_as_they_are() {
         );
     });
 }
+
+#[test]
+fn events_stay_in_the_etcd_in_which_they_began() {
+    block_on(async {
+        let store = Arc::new(MemoryStore::new());
+        let shared = session(&store, Like::Aws, "podCIDR: 10.244.0.0/16");
+        apply(&shared).await.unwrap();
+        let network = "podCIDR: 10.244.0.0/16 }\n  etcd: { events: separate";
+        let separate = session(&store, Like::Aws, network);
+        assert_eq!(field(apply(&separate).await), "spec.etcd.events");
+    });
+}

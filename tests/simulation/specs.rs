@@ -65,7 +65,7 @@ impl Shape {
                 2 => shape.max_pods = 200,
                 3 => shape.heartbeat_ms = 150,
                 4 => shape.large_machines = true,
-                5 => shape.separate_events = true,
+                5 => shape.domain = !shape.domain,
                 6 if shape.like != "ssh" => shape.dedicated_etcd = !shape.dedicated_etcd,
                 _ => {
                     shape.label = "two";

@@ -2,12 +2,15 @@
 
 use keelson_provider_api::kinds::MemberStart;
 use keelson_provider_api::values::Version;
-use keelson_provider_api::{Action, Change, Disruption, Health, Kind, Observation, Resource, ResourceKey};
+use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
 
+use super::facts::{
+    group_of, has_kubelet, has_member, has_only_members_down, is_newer, is_older, keeps_part,
+    replaces_api_servers, upgrades_to,
+};
 use crate::plan::api_servers::removal_for_good;
 use crate::plan::draft::Drafts;
 use crate::plan::etcd;
-use crate::plan::skew::{kubernetes_version, seen_version};
 
 /// Why a machine has a link in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,16 +186,6 @@ fn is_start(change: &Change) -> bool {
         && matches!(&change.action, Action::Update { differences, .. } if etcd::only_starts(differences))
 }
 
-/// True when there are members on `machine`, and none of them runs.
-fn has_only_members_down(machine: &str, observation: &Observation) -> bool {
-    let members = observation.owned_of(Kind::EtcdMember);
-    let mut healths = members
-        .filter(|(key, existing)| existing.resource.machine(key) == Some(machine))
-        .map(|(_, existing)| &existing.health)
-        .peekable();
-    healths.peek().is_some() && healths.all(|health| matches!(health, Health::Unhealthy(_)))
-}
-
 fn joins(change: &Change) -> bool {
     match (&change.action, change.resource()) {
         _ if is_start(change) => false,
@@ -216,97 +209,6 @@ fn is_given_up(change: &Change) -> bool {
         && !is_unhealthy(change)
 }
 
-fn has_kubelet(drafts: &Drafts, builds: &[usize]) -> bool {
-    let mut built = builds.iter().filter_map(|&index| drafts.get(index));
-    built.any(|draft| kubernetes_version(draft.change.resource()).is_some())
-}
-
-/// True where Kubernetes on `machine` is older than what the drafts bring to others.
-fn is_older(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
-    let own = seen_version(observation, &ResourceKey::new(Kind::NodeBundle, machine));
-    let mut brought = drafts
-        .iter()
-        .filter(|(_, draft)| !draft.change.is_removal())
-        .filter_map(|(_, draft)| kubernetes_version(draft.change.resource()));
-    own.is_some_and(|own| brought.any(|brought| brought > own))
-}
-
-/// True where API servers are taken down and made anew: those that join take their place meanwhile.
-fn replaces_api_servers(drafts: &Drafts) -> bool {
-    let mut changes = drafts.iter().map(|(_, draft)| &draft.change);
-    changes.any(|change| change.key.kind() == Kind::ControlPlane && change.is_removal() && change.replacement)
-}
-
-/// True where a member of etcd or an API server is on `machine` and stays, or comes.
-fn keeps_part(drafts: &Drafts, machine: &str, observation: &Observation) -> bool {
-    let comes = |key: &ResourceKey| drafts.build_of(key).is_some();
-    let stays = |key: &ResourceKey| observation.present(key).is_some() && drafts.removal_of(key).is_none();
-    let control_plane = ResourceKey::new(Kind::ControlPlane, machine);
-    let members = observation.owned_of(Kind::EtcdMember);
-    let mut on_it = members.filter(|(key, _)| key.host() == Some(machine));
-    let comes_member = drafts.iter().any(|(_, draft)| {
-        draft.change.key.kind() == Kind::EtcdMember
-            && !draft.change.is_removal()
-            && draft.change.machine() == Some(machine)
-    });
-    comes_member
-        || stays(&control_plane)
-        || comes(&control_plane)
-        || on_it.any(|(key, _)| stays(key) || comes(key))
-}
-
-/// True where Kubernetes in `builds` is newer than an API server that is there.
-fn is_newer(drafts: &Drafts, builds: &[usize], observation: &Observation) -> bool {
-    let built = builds.iter().filter_map(|&index| drafts.get(index));
-    let newest = built
-        .filter_map(|draft| kubernetes_version(draft.change.resource()))
-        .max();
-    let mut api_servers = observation
-        .owned_of(Kind::ControlPlane)
-        .filter_map(|(key, _)| seen_version(observation, &ResourceKey::new(Kind::NodeBundle, key.name())));
-    newest.is_some_and(|newest| api_servers.any(|seen| seen < newest))
-}
-
 fn is_unhealthy(change: &Change) -> bool {
     matches!(&change.action, Action::Delete { existing } if !existing.health.is_healthy())
-}
-
-/// The version that a machine which serves now is brought to, in place or by being made anew. What it gets for the first time,
-/// or has to have no longer, is no upgrade.
-fn upgrades_to(drafts: &Drafts, steps: &[usize], observation: &Observation) -> Option<Version> {
-    let bundle = |resource: &Resource| match resource {
-        Resource::NodeBundle(bundle) => Some((bundle.kubernetes_version, bundle.etcd_version)),
-        _ => None,
-    };
-    let mut changes = steps.iter().filter_map(|&index| Some(&drafts.get(index)?.change));
-    let built = changes.find(|change| !change.is_removal() && bundle(change.resource()).is_some())?;
-    let (kubernetes, etcd) = bundle(built.resource())?;
-    let (old_kubernetes, old_etcd) = bundle(&observation.present(&built.key)?.resource)?;
-    let moved =
-        |old: Option<Version>, new: Option<Version>| new.filter(|&new| old.is_some_and(|old| old != new));
-    moved(old_kubernetes, kubernetes).or(moved(old_etcd, etcd))
-}
-
-fn has_member(machine: &str, observation: &Observation) -> bool {
-    observation
-        .owned_of(Kind::EtcdMember)
-        .any(|(key, existing)| existing.resource.machine(key) == Some(machine))
-}
-
-fn group_of(drafts: &Drafts, machine: &str, steps: &[usize], observation: &Observation) -> String {
-    let group = |resource: &Resource| match resource {
-        Resource::Machine(machine) => Some(machine.group.clone()),
-        Resource::Node(node) => Some(node.group.clone()),
-        _ => None,
-    };
-    let from_steps = steps
-        .iter()
-        .filter_map(|&index| drafts.get(index))
-        .find_map(|draft| group(draft.change.resource()));
-    let seen = || {
-        observation
-            .present(&ResourceKey::new(Kind::Machine, machine))
-            .and_then(|seen| group(&seen.resource))
-    };
-    from_steps.or_else(seen).unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 //! next begins; only members that are down do not wait for each other's health, which they may need to be healthy. Each
 //! worker group has as many lanes as it may have nodes out of service.
 
+mod facts;
 mod link;
 mod snapshot;
 

@@ -20,7 +20,7 @@ pub struct Etcd {
     /// someone else.
     pub placement: EtcdPlacement,
     /// Where Kubernetes events are kept: in the same etcd, or in a second one on the same machines, so that a flood of
-    /// events cannot slow everything else.
+    /// events cannot slow everything else. It stays as it is for as long as a cluster with Kubernetes lives.
     pub events: EventsPlacement,
     /// How often the leader reports to the other members. About the round trip between them.
     pub heartbeat: Span,
