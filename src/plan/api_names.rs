@@ -14,7 +14,7 @@ use super::verdict::{Verdicts, is_blocked};
 #[derive(Default)]
 struct Names {
     /// These make a name in DNS.
-    dns_names: Vec<usize>,
+    records: Vec<usize>,
     /// These make an address that moves between control planes.
     addresses: Vec<usize>,
     /// These take a name or an address away.
@@ -36,7 +36,7 @@ impl Names {
                 Kind::DnsRecord | Kind::VirtualAddress if change.is_removal() && !change.replacement => {
                     names.removals.push(index);
                 }
-                Kind::DnsRecord if !change.is_removal() => names.dns_names.push(index),
+                Kind::DnsRecord if !change.is_removal() => names.records.push(index),
                 Kind::VirtualAddress if gives_address(change) => names.addresses.push(index),
                 Kind::NodeBundle if change.is_removal() => names.leaving.push(index),
                 Kind::NodeBundle if !is_told(change) => {}
@@ -50,7 +50,7 @@ impl Names {
     }
 
     fn makes_any(&self) -> bool {
-        !self.dns_names.is_empty() || !self.addresses.is_empty()
+        !self.records.is_empty() || !self.addresses.is_empty()
     }
 }
 
@@ -85,9 +85,9 @@ pub(super) fn orders(drafts: &Drafts, desired: &DesiredState) -> Vec<(usize, usi
         );
     };
     if names.makes_any() {
-        all_before(&names.dns_names, &names.control_planes);
+        all_before(&names.records, &names.control_planes);
         all_before(&names.control_planes, &names.addresses);
-        for told_before in [&names.dns_names, &names.addresses, &names.control_planes] {
+        for told_before in [&names.records, &names.addresses, &names.control_planes] {
             all_before(told_before, &names.others);
         }
     }

@@ -169,7 +169,7 @@ fn rules_for_now(
             }
         }
     }
-    let mut moved = BTreeSet::new();
+    let mut done = BTreeSet::new();
     rules.retain_mut(|rule| {
         let found = moving
             .iter()
@@ -180,7 +180,7 @@ fn rules_for_now(
         let missing = sources.iter().filter(|source| !rule.sources.contains(source));
         let missing: Vec<String> = missing.map(|&source| source.clone()).collect();
         rule.sources.extend(missing);
-        moved.insert(moving_service)
+        done.insert(moving_service)
     });
     rules
 }

@@ -56,18 +56,18 @@ fn in_circles(drafts: &Drafts) -> Vec<bool> {
 /// Takes out whatever has nothing left on its one side, again and again.
 fn take_ends(left: &mut [bool], one_side: &[Vec<usize>], other_side: &[Vec<usize>]) {
     let is_left = |left: &[bool], index: &usize| left[*index];
-    let mut on_side: Vec<usize> = one_side
+    let mut neighbours: Vec<usize> = one_side
         .iter()
         .map(|side| side.iter().filter(|index| is_left(left, index)).count())
         .collect();
     let mut ends: Vec<usize> = (0..left.len())
-        .filter(|&index| left[index] && on_side[index] == 0)
+        .filter(|&index| left[index] && neighbours[index] == 0)
         .collect();
     while let Some(end) = ends.pop() {
         left[end] = false;
         for &next in other_side[end].iter().filter(|index| left[**index]) {
-            on_side[next] -= 1;
-            if on_side[next] == 0 {
+            neighbours[next] -= 1;
+            if neighbours[next] == 0 {
                 ends.push(next);
             }
         }

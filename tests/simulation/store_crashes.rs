@@ -22,7 +22,7 @@ struct Deadly {
     store: Arc<MemoryStore>,
     writes: AtomicU64,
     /// At which write.
-    deadly: u64,
+    dies_at: u64,
     /// Whether that write still has its effect.
     has_effect: bool,
     died: Notify,
@@ -33,14 +33,14 @@ impl Deadly {
         Self {
             store,
             writes: AtomicU64::new(0),
-            deadly,
+            dies_at: deadly,
             has_effect,
             died: Notify::new(),
         }
     }
 
     async fn change<T>(&self, path: &str, change: impl Future<Output = T>) -> T {
-        if path.contains("/journal/") || self.writes.fetch_add(1, Relaxed) != self.deadly {
+        if path.contains("/journal/") || self.writes.fetch_add(1, Relaxed) != self.dies_at {
             return change.await;
         }
         if self.has_effect {

@@ -106,3 +106,13 @@ pub(super) fn group_of(drafts: &Drafts, machine: &str, steps: &[usize], observat
     };
     from_steps.or_else(seen).unwrap_or_default()
 }
+
+/// The bundle that is put in force by one of `builds`.
+pub(super) fn bundle_among(drafts: &Drafts, builds: &[usize]) -> Option<usize> {
+    let is_bundle = |index: usize| {
+        drafts
+            .get(index)
+            .is_some_and(|draft| draft.change.key.kind() == Kind::NodeBundle)
+    };
+    builds.iter().copied().find(|&index| is_bundle(index))
+}

@@ -5,7 +5,7 @@ use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
 
 use super::facts::{
-    group_of, has_kubelet, has_member, has_only_members_down, is_newer, is_older, keeps_part,
+    bundle_among, group_of, has_kubelet, has_member, has_only_members_down, is_newer, is_older, keeps_part,
     replaces_api_servers, upgrades_to,
 };
 use crate::plan::api_servers::removal_for_good;
@@ -107,15 +107,8 @@ pub(super) fn link(
     };
     let brings_member = !joins.is_empty();
     let is_newer = is_newer(drafts, &builds, observation);
-    let built_bundle = || {
-        let is_bundle = |&index: &usize| {
-            drafts
-                .get(index)
-                .is_some_and(|draft| draft.change.key.kind() == Kind::NodeBundle)
-        };
-        builds.iter().copied().find(is_bundle)
-    };
-    let newer_bundle = built_bundle().filter(|_| upgrades_to.is_some() || (serves_api && is_newer));
+    let newer_bundle =
+        bundle_among(drafts, &builds).filter(|_| upgrades_to.is_some() || (serves_api && is_newer));
     let (purpose, gates) = match (disruptive.is_empty(), builds.is_empty()) {
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
