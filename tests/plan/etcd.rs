@@ -252,3 +252,23 @@ fn founders_begin_when_the_bundles_of_all_are_there() {
         }
     }
 }
+
+#[test]
+fn a_join_that_was_interrupted_goes_on_before_another_begins() {
+    let wanted = desired("  controlPlane: { replicas: 5 }");
+    let world = World::as_desired(&wanted)
+        .without("etcd-member/main:control-plane-2")
+        .change(
+            "etcd-member/main:control-plane-5",
+            |existing| match &mut existing.resource {
+                Resource::EtcdMember(member) => member.phase = MemberPhase::Learner,
+                other => panic!("{other:?}"),
+            },
+        );
+    let (plan, _) = world.plan(&wanted);
+    let (resumed, new) = (
+        "update etcd-member/main:control-plane-5",
+        "create etcd-member/main:control-plane-2",
+    );
+    assert!(comes_before(&plan, resumed, new), "{:?}", outline(&plan));
+}

@@ -25,6 +25,8 @@ pub(super) enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Repair,
+    /// A join goes on that was interrupted: etcd takes no other learner before this one votes.
+    Resume,
     Join,
     Turn,
     /// A kubelet joins that is newer than the API servers were, which move on in place.
@@ -106,6 +108,7 @@ pub(super) fn link(
         steps.to_vec()
     };
     let brings_member = !joins.is_empty();
+    let resumes_join = !those(&|change| self::joins(change) && !is_create(change)).is_empty();
     let is_newer = is_newer(drafts, &builds, observation);
     let newer_bundle =
         bundle_among(drafts, &builds).filter(|_| upgrades_to.is_some() || (serves_api && is_newer));
@@ -126,6 +129,7 @@ pub(super) fn link(
         rank: Rank {
             stage: match purpose {
                 Purpose::Repair => Stage::Repair,
+                _ if resumes_join => Stage::Resume,
                 Purpose::Join if comes_new && is_newer && !replaces_api_servers(drafts) => Stage::NewerJoin,
                 Purpose::Join => Stage::Join,
                 Purpose::Turn if (gives_up_member || loses_api) && !brings_member => Stage::GivingUp,
