@@ -154,7 +154,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
 fn clusters_that_grow(verdicts: &Verdicts, observation: &Observation) -> BTreeSet<String> {
     let becomes_voter = |key: &ResourceKey, verdict: &Verdict| match verdict {
         Verdict::Create { .. } => true,
-        Verdict::Update { .. } => !member_votes(observation.present(key).map(|existing| &existing.resource)),
+        Verdict::Update { .. } => votes_not_yet(key, observation),
         _ => false,
     };
     verdicts
@@ -202,6 +202,11 @@ pub(super) fn help_to_end_without(name: &str) -> String {
         "nothing is removed that cannot be seen; run the command again when it can, or, if the machine is gone for good: \
          keelson destroy --gone {name}"
     )
+}
+
+/// True for a member that was not seen to vote.
+pub(super) fn votes_not_yet(member: &ResourceKey, observation: &Observation) -> bool {
+    !member_votes(observation.present(member).map(|existing| &existing.resource))
 }
 
 fn member_votes(seen: Option<&Resource>) -> bool {

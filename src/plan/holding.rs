@@ -10,6 +10,7 @@ use super::api_names;
 use super::api_servers::{ApiServers, Course, removal_for_good};
 use super::desired::DesiredState;
 use super::draft::Drafts;
+use super::etcd;
 use super::firewalls;
 use super::ground::Grounds;
 use super::report::Held;
@@ -141,7 +142,7 @@ impl Holding<'_> {
                 && serves_quorum(&change.key)
                 && change.is_removal()
                 && !change.replacement
-                && let Some(blocker) = self.missing_fellow(&change.key)
+                && let Some(blocker) = self.missing_fellow(&change.key, observation)
             {
                 stays.entry(machine.to_owned()).or_insert(blocker);
             }
@@ -200,7 +201,7 @@ impl Holding<'_> {
     }
 
     /// What keeps another one of the same etcd cluster, or another control plane, from being there.
-    fn missing_fellow(&self, key: &ResourceKey) -> Option<ResourceKey> {
+    fn missing_fellow(&self, key: &ResourceKey, observation: &Observation) -> Option<ResourceKey> {
         let mut fellows = self
             .desired
             .resources
@@ -211,7 +212,8 @@ impl Holding<'_> {
                 return Some(fellow.clone());
             }
             let build = self.drafts.build_of(fellow)?;
-            let is_new = matches!(self.drafts.get(build)?.change.action, Action::Create { .. });
+            let is_new = matches!(self.drafts.get(build)?.change.action, Action::Create { .. })
+                || (fellow.kind() == Kind::EtcdMember && etcd::votes_not_yet(fellow, observation));
             self.waits_for.get(&build).filter(|_| is_new).cloned()
         })
     }

@@ -63,6 +63,16 @@ fn an_only_member_goes_when_an_interrupted_join_was_gone_on_with() {
         "delete etcd-member/main:control-plane-1",
     );
     assert!(comes_before(&plan, join, removal), "{:?}", outline(&plan));
+    // Where the join cannot go on, the only voter stays.
+    let (plan, report) = world
+        .unknown("machine/etcd-1")
+        .unknown("node-bundle/etcd-1")
+        .plan(&dedicated);
+    assert!(
+        !outline(&plan).iter().any(|step| step == removal),
+        "{:?} {report:?}",
+        outline(&plan)
+    );
 }
 
 /// Three control planes; `etcd` and the type of their machines.

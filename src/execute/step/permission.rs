@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keelson_provider_api::{
-    Change, ErrorClass, Existing, Kind, Observation, Observed, ProviderError, Resource, ResourceKey,
+    Change, ErrorClass, Existing, Health, Kind, Observation, Observed, ProviderError, Resource, ResourceKey,
 };
 
 use super::silence::SILENCE_LIMIT;
@@ -103,11 +103,14 @@ impl Told {
 }
 
 /// The machine of a resource that was seen, where seeing it means that its machine answers. What is known of a node that is
-/// not ready comes from the API alone.
+/// not ready comes from the API alone, and of a member that does not answer from its fellows.
 fn answering_machine<'a>(key: &'a ResourceKey, observed: &Observed<Existing>) -> Option<&'a str> {
     match observed {
-        Observed::Present(existing) if existing.health.is_healthy() || key.kind() != Kind::Node => key.host(),
-        _ => None,
+        Observed::Present(existing) => match (key.kind(), &existing.health) {
+            (Kind::Node | Kind::EtcdMember, Health::Unhealthy(_)) => None,
+            _ => key.host(),
+        },
+        Observed::Unknown(_) | Observed::Absent => None,
     }
 }
 
@@ -166,7 +169,7 @@ mod tests {
 
     use jiff::Timestamp;
     use keelson_provider_api::kinds::Node;
-    use keelson_provider_api::{Action, Disruption, Health, KindObservation, Owner};
+    use keelson_provider_api::{Action, Disruption, KindObservation, Owner};
 
     use super::*;
 
@@ -227,7 +230,8 @@ mod tests {
         let table = [
             ("node/a", Observed::Present(node("a", "workers")), Some("a")),
             ("node/a", Observed::Present(unready()), None),
-            ("etcd-member/main:a", Observed::Present(unready()), Some("a")),
+            ("etcd-member/main:a", Observed::Present(unready()), None),
+            ("control-plane/a", Observed::Present(unready()), Some("a")),
             (
                 "etcd-member/main:a",
                 Observed::Unknown("it is silent".to_owned()),

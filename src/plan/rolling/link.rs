@@ -129,6 +129,8 @@ pub(super) fn link(
         rank: Rank {
             stage: match purpose {
                 Purpose::Repair => Stage::Repair,
+                // It may be what brings the quorum back that others need.
+                Purpose::Turn if is_down => Stage::Repair,
                 _ if resumes_join => Stage::Resume,
                 Purpose::Join if comes_new && is_newer && !replaces_api_servers(drafts) => Stage::NewerJoin,
                 Purpose::Join => Stage::Join,
