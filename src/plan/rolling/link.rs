@@ -24,6 +24,7 @@ pub(super) enum Purpose {
 /// The parts of the chain, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    /// What is down comes first: it may be what brings the quorum back that others need.
     Repair,
     /// A join goes on that was interrupted: etcd takes no other learner before this one votes.
     Resume,
@@ -129,7 +130,6 @@ pub(super) fn link(
         rank: Rank {
             stage: match purpose {
                 Purpose::Repair => Stage::Repair,
-                // It may be what brings the quorum back that others need.
                 Purpose::Turn if is_down => Stage::Repair,
                 _ if resumes_join => Stage::Resume,
                 Purpose::Join if comes_new && is_newer && !replaces_api_servers(drafts) => Stage::NewerJoin,
