@@ -82,7 +82,6 @@ pub(super) fn link(
         steps.iter().filter(fits).copied().collect()
     };
     let joins = those(&joins);
-    let starts = those(&is_start);
     let member_removals = those(&|change| change.key.kind() == Kind::EtcdMember && change.is_removal());
     let disruptive = those(&|change| change.disruption != Disruption::None);
     let builds = those(&|change| !change.is_removal());
@@ -117,7 +116,7 @@ pub(super) fn link(
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
         (true, _) if !joins.is_empty() => (Purpose::Join, joins),
-        (true, _) if !starts.is_empty() => (Purpose::Repair, Vec::new()),
+        (true, _) if !those(&is_start).is_empty() => (Purpose::Repair, Vec::new()),
         (true, _) if comes_new && serves_api => (Purpose::Join, newer_bundle.into_iter().collect()),
         (true, _) => return None,
         // What is down takes nothing down, and others may need it.
