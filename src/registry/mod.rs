@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{Clock, ProviderError, Store, StoreError};
+use keelson_provider_api::{Clock, ProviderError, Store, StoreError, whole_file};
 use keelson_provider_simulated::WorldLogError;
 
 use crate::assets::AssetError;
@@ -195,7 +195,8 @@ fn beside(base: &Path, path: impl AsRef<Path>) -> PathBuf {
 
 fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
     let path = beside(base, file);
-    std::fs::read_to_string(&path).map_err(|source| ConnectError::File { path, source })
+    let read = whole_file::check_kind(&path).and_then(|()| std::fs::read_to_string(&path));
+    read.map_err(|source| ConnectError::File { path, source })
 }
 
 fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {
@@ -220,5 +221,18 @@ mod tests {
         assert_eq!(plain("a", "../b"), "a/../b", "a may be a link");
         assert_eq!(plain("a", "/b"), "/b");
         assert_eq!(plain(".", "."), ".");
+    }
+
+    #[test]
+    fn a_named_pipe_in_the_place_of_an_authority_s_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("ca.crt");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let read = read_text(folder.path(), "ca.crt");
+        assert!(
+            matches!(&read, Err(ConnectError::File { path, .. }) if *path == pipe),
+            "{read:?}"
+        );
     }
 }
