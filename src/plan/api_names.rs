@@ -105,12 +105,9 @@ pub(super) fn waiting(
 ) -> Vec<(usize, ResourceKey)> {
     let names = Names::of(drafts, desired);
     let blocked = || verdicts.keys().filter(|key| is_blocked(verdicts, key));
-    let uses = blocked().find(|key| matches!(key.kind(), Kind::Machine | Kind::NodeBundle));
-    let serves = blocked().find(|key| {
-        let control_plane = ResourceKey::new(Kind::ControlPlane, key.name());
-        matches!(key.kind(), Kind::Machine | Kind::NodeBundle)
-            && desired.resources.contains_key(&control_plane)
-    });
+    let mut on_machines = blocked().filter(|key| matches!(key.kind(), Kind::Machine | Kind::NodeBundle));
+    let serves = on_machines.clone().find(|key| desired.serves_api(key.name()));
+    let uses = on_machines.next();
     let removals = names.removals.iter().zip(std::iter::repeat(uses));
     let told = names.addresses.iter().chain(&names.others);
     let told = told.filter(|_| names.makes_any()).zip(std::iter::repeat(serves));

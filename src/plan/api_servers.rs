@@ -54,11 +54,7 @@ pub(super) fn removal_for_good(machine: &str, drafts: &Drafts) -> Option<usize> 
 
 /// The version of a kubelet that `change` brings to a machine that is to have no API server of its own.
 pub(super) fn lone_kubelet(change: &Change, desired: &DesiredState) -> Option<Version> {
-    let serves = || {
-        let control_plane = ResourceKey::new(Kind::ControlPlane, change.key.name());
-        desired.resources.contains_key(&control_plane)
-    };
-    kubernetes_version(brought(change)?).filter(|_| !serves())
+    kubernetes_version(brought(change)?).filter(|_| !desired.serves_api(change.key.name()))
 }
 
 /// True for a change of what keelson brings into the cluster with a version of Kubernetes.

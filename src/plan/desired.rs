@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{Resource, ResourceKey};
+use keelson_provider_api::{Kind, Resource, ResourceKey};
 use serde::{Deserialize, Serialize};
 
 /// Everything that a spec asks for, in the catalogue's terms.
@@ -55,6 +55,12 @@ impl DesiredState {
             retires_cluster: true,
             ..Self::default()
         }
+    }
+
+    /// True where `machine` is to have an API server.
+    pub(super) fn serves_api(&self, machine: &str) -> bool {
+        let control_plane = ResourceKey::new(Kind::ControlPlane, machine);
+        self.resources.contains_key(&control_plane)
     }
 
     /// Adds a resource that waits only for what it references.

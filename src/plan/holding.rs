@@ -103,10 +103,7 @@ impl Holding<'_> {
             .collect();
         let given = self.drafts.iter().filter_map(|(index, draft)| {
             let machine = draft.change.machine()?;
-            let serves_api = || {
-                let control_plane = ResourceKey::new(Kind::ControlPlane, machine);
-                self.desired.resources.contains_key(&control_plane)
-            };
+            let serves_api = || self.desired.serves_api(machine);
             let any = || stays.values().next().filter(|_| serves_api());
             let member = *stays.get(machine).or_else(any)?;
             let is_given = matches!(draft.change.key.kind(), Kind::NodeBundle | Kind::ControlPlane);

@@ -38,10 +38,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         ) else {
             continue;
         };
-        let serves_api = desired
-            .resources
-            .contains_key(&ResourceKey::new(Kind::ControlPlane, key.name()));
-        if let Some(problem) = problem(actual, wanted, serves_api) {
+        if let Some(problem) = problem(actual, wanted, desired.serves_api(key.name())) {
             *verdict = problem;
         }
     }
