@@ -1,59 +1,45 @@
 //! A cluster that is as the spec says, and moves away from it while it is waited for to work.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson::execute::{Interrupt, ProviderSet, Silent};
+use keelson::execute::{Interrupt, Silent};
 use keelson::ops::{ApplyOptions, AutoApprove, OperationError, Session, SessionParts};
-use keelson_provider_api::{
-    Change, ClusterIdentity, Health, Kind, KindObservation, Observed, Outcome, Provider, ProviderError,
-    ResourceKey, StepContext,
-};
-use keelson_provider_simulated::{MemoryStore, providers};
+use keelson_provider_api::{Change, Health, Kind, KindObservation, Observed, Outcome, Provider, StepContext};
+use keelson_provider_simulated::MemoryStore;
 
 use super::{block_on, session};
+use crate::simulation::between::{Between, watched};
 
-/// Hands everything on, but for nodes: in the first look that finds them they are not ready yet, in those after it they
-/// are gone.
+/// In the first look that finds nodes they are not ready yet, in those after it they are gone.
+#[derive(Default)]
 struct NodesGo {
-    provider: Arc<dyn Provider>,
     looks: AtomicU32,
 }
 
 #[async_trait]
-impl Provider for NodesGo {
-    fn name(&self) -> &str {
-        self.provider.name()
-    }
-
-    fn kinds(&self) -> &[Kind] {
-        self.provider.kinds()
-    }
-
-    fn concurrency_limit(&self) -> usize {
-        self.provider.concurrency_limit()
-    }
-
-    fn typical_duration(&self, change: &Change) -> Duration {
-        self.provider.typical_duration(change)
-    }
-
-    async fn observe(
+impl Between for NodesGo {
+    async fn carry_out(
         &self,
-        cluster: &ClusterIdentity,
-        kind: Kind,
-        wanted: &BTreeSet<ResourceKey>,
-    ) -> Result<KindObservation, ProviderError> {
-        let mut seen = self.provider.observe(cluster, kind, wanted).await?;
-        let is_there = |observed: &Observed<_>| matches!(observed, Observed::Present(_));
-        if kind != Kind::Node || !seen.found.values().any(is_there) {
-            return Ok(seen);
+        provider: &dyn Provider,
+        context: &StepContext<'_>,
+        change: &Change,
+    ) -> Outcome {
+        provider.carry_out(context, change).await
+    }
+
+    fn change_seen(&self, seen: &mut KindObservation) {
+        let nodes = seen.found.iter_mut().filter(|(key, _)| key.kind() == Kind::Node);
+        let there: Vec<&mut Observed<_>> = nodes
+            .map(|(_, observed)| observed)
+            .filter(|observed| matches!(observed, Observed::Present(_)))
+            .collect();
+        if there.is_empty() {
+            return;
         }
         let look = self.looks.fetch_add(1, Ordering::Relaxed);
-        for observed in seen.found.values_mut() {
+        for observed in there {
             match observed {
                 Observed::Present(existing) if look == 0 => {
                     existing.health = Health::Unhealthy("it is not ready yet".to_owned());
@@ -61,27 +47,16 @@ impl Provider for NodesGo {
                 other => *other = Observed::Absent,
             }
         }
-        Ok(seen)
-    }
-
-    async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        self.provider.carry_out(context, change).await
     }
 }
 
 #[test]
 fn a_change_while_it_settles_is_told_as_what_it_is() {
     let (plain, world) = session();
-    let provided = providers(&world).into_iter();
-    let watched = provided.map(|provider| -> Arc<dyn Provider> {
-        Arc::new(NodesGo {
-            provider,
-            looks: AtomicU32::new(0),
-        })
-    });
+    let nodes_go: Arc<dyn Between> = Arc::new(NodesGo::default());
     let session = Session::new(SessionParts::simulated(
         plain.spec().clone(),
-        ProviderSet::new(watched.collect()).unwrap(),
+        watched(&world, &nodes_go),
         Arc::new(MemoryStore::new()),
         world.clock(),
         "test",

@@ -12,13 +12,13 @@ use keelson_provider_api::{
     Change, ClusterIdentity, Kind, KindObservation, Outcome, Provider, ProviderError, ResourceKey,
     StepContext,
 };
-use keelson_provider_simulated::providers;
+use keelson_provider_simulated::{SimulatedWorld, providers};
 
 use super::life::Life;
 
 /// What stands between the executor and a provider.
 #[async_trait]
-pub(super) trait Between: Send + Sync {
+pub(crate) trait Between: Send + Sync {
     /// Carries `change` out in place of `provider`, or by way of it.
     async fn carry_out(&self, provider: &dyn Provider, context: &StepContext<'_>, change: &Change)
     -> Outcome;
@@ -67,21 +67,24 @@ impl Provider for Watched {
     }
 }
 
+/// The providers of `world`, with `between` before each.
+pub(crate) fn watched(world: &SimulatedWorld, between: &Arc<dyn Between>) -> ProviderSet {
+    let watched = providers(world).into_iter().map(|provider| -> Arc<dyn Provider> {
+        Arc::new(Watched {
+            provider,
+            between: between.clone(),
+        })
+    });
+    ProviderSet::new(watched.collect()).unwrap()
+}
+
 /// A session for `spec` in the world of `life`, with `between` before each of its providers.
 pub(super) fn session(life: &Life, spec: ValidSpec, between: &Arc<dyn Between>) -> Session {
     // A session of its own first, so that the hosts of the spec stand there.
     let spec = life.session(spec).spec().clone();
-    let watched = providers(&life.world)
-        .into_iter()
-        .map(|provider| -> Arc<dyn Provider> {
-            Arc::new(Watched {
-                provider,
-                between: between.clone(),
-            })
-        });
     Session::new(SessionParts::simulated(
         spec,
-        ProviderSet::new(watched.collect()).unwrap(),
+        watched(&life.world, between),
         life.store.clone(),
         life.world.clock(),
         "between",

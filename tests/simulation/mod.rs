@@ -3,7 +3,7 @@
 //! Everything is drawn from a seed. A failure prints the command that replays it. `KEELSON_SEEDS=FROM..TO` runs
 //! other seeds than the usual ones; `make simulate SEEDS=10000` runs many.
 
-mod between;
+pub(crate) mod between;
 mod crashes;
 mod faults;
 mod interrupts;
