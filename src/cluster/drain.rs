@@ -19,6 +19,7 @@ use serde_json::json;
 use super::at_once::at_once;
 use super::connection::Connection;
 use super::patience::Patience;
+use super::ready::{Readiness, readiness};
 use super::step::permanent;
 use super::trouble::{Trouble, TroubleKind};
 
@@ -62,6 +63,15 @@ pub struct Drained {
     pub left: Vec<(String, &'static str)>,
 }
 
+/// How a drain ends.
+#[derive(Debug)]
+pub(super) enum Emptied {
+    /// What was to go has gone.
+    Yes(Drained),
+    /// The node's kubelet has fallen silent, for this reason: nothing on it is told to end any more.
+    Not(String),
+}
+
 /// Keeps new pods off a node, or lets them come again.
 pub(super) async fn cordon(
     connection: &Connection,
@@ -80,14 +90,15 @@ pub(super) async fn cordon(
     }
 }
 
-/// Cordons a node and moves its pods elsewhere.
+/// Cordons a node and moves its pods elsewhere. A machine that has died is known for that after a while only, and pods that
+/// were asked to go meanwhile stay for ever: so it is asked for as long as pods are waited for.
 pub(super) async fn drain(
     connection: &Arc<Connection>,
     clock: &dyn Clock,
     node: &str,
     options: &DrainOptions,
     progress: &Progress<'_>,
-) -> Result<Drained, ProviderError> {
+) -> Result<Emptied, ProviderError> {
     progress.tell(&format!("cordon {node}"));
     cordon(connection, node, true).await?;
     let mut draining = Draining {
@@ -102,23 +113,26 @@ pub(super) async fn drain(
     for round in 0.. {
         let (going, left) = draining.look(options).await?;
         if going.is_empty() {
-            return Ok(Drained {
+            return Ok(Emptied::Yes(Drained {
                 evicted: draining.evicted.into_values().collect(),
                 left,
-            });
+            }));
         }
         if going.len() != told {
             progress.tell(&format!("wait for {} to leave {node}", counted(going.len())));
             told = going.len();
         }
         if round % TRIES_EVERY == 0 {
+            if let Some(why) = draining.has_fallen_silent().await {
+                return Ok(Emptied::Not(why));
+            }
             draining.evict(&going).await?;
         }
         if !patience.wait(POLL).await {
             return Err(draining.given_up(&going, options.limit));
         }
     }
-    Ok(Drained::default())
+    Ok(Emptied::Yes(Drained::default()))
 }
 
 fn counted(pods: usize) -> String {
@@ -165,6 +179,16 @@ impl Draining<'_> {
             return Err(permanent(message).with_help("delete them, or have them evicted as well"));
         }
         Ok((going, left))
+    }
+
+    /// Why nothing is heard of the node's kubelet, if so. Whether it is so is asked again soon, so no answer is none.
+    async fn has_fallen_silent(&self) -> Option<String> {
+        let nodes = self.connection.global::<Node>();
+        let found = self.connection.settle(nodes.get_opt(self.node).await);
+        match readiness(&found.ok()??) {
+            Readiness::Silent(why) => Some(why),
+            Readiness::Ready | Readiness::NotReady(_) => None,
+        }
     }
 
     /// Asks the pods of `going` that were not asked yet, or could not go, to go.

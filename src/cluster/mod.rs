@@ -16,6 +16,7 @@
 //! | `addon` | inventories, applying, pruning, health |
 //! | `node` | from a machine that has joined to a node that is Ready, and back |
 //! | `drain` | moving a node's pods elsewhere |
+//! | `ready` | how a node is, in the words of its conditions |
 //! | `patience` | waiting that ends |
 //! | `step` | one change while it is carried out: what it speaks to, and whether it may have had an effect |
 
@@ -29,6 +30,7 @@ mod drain;
 mod node;
 mod patience;
 mod provider;
+mod ready;
 mod step;
 mod trouble;
 

@@ -13,7 +13,7 @@ use keelson_provider_api::{
 use super::addon::{self, AddonObjects};
 use super::connection::{Connection, Connections};
 use super::credentials::CredentialSource;
-use super::drain::{self, DrainOptions, Drained};
+use super::drain::{self, DrainOptions, Drained, Emptied};
 use super::node;
 use super::step::{Step, permanent};
 use super::trouble::Trouble;
@@ -75,8 +75,8 @@ impl ClusterProvider {
     /// Cordons `node` and moves its pods elsewhere, as [`DrainOptions`] say. What is done is told to `progress`.
     ///
     /// # Errors
-    /// When the API server does not answer, there is no such node, or pods are still on it after the time that the
-    /// options give: then with their names, and the budgets that forbid it.
+    /// When the API server does not answer, there is no such node, nothing is heard of its kubelet any more, or pods are
+    /// still on it after the time that the options give: then with their names, and the budgets that forbid it.
     pub async fn drain(
         &self,
         cluster: &ClusterIdentity,
@@ -85,7 +85,16 @@ impl ClusterProvider {
         progress: &Progress<'_>,
     ) -> Result<Drained, ProviderError> {
         let connection = self.connections.get(cluster).await?;
-        drain::drain(&connection, self.clock.as_ref(), node, options, progress).await
+        match drain::drain(&connection, self.clock.as_ref(), node, options, progress).await? {
+            Emptied::Yes(drained) => Ok(drained),
+            Emptied::Not(why) => Err(permanent(format!(
+                "nothing is heard of the kubelet of {node}, so its pods cannot be told to end: {why}"
+            ))
+            .with_help(format!(
+                "bring {node} back and run the command again; if it is gone for good, take it out of the spec: `keelson \
+                 apply` removes the node, and its pods come elsewhere"
+            ))),
+        }
     }
 
     /// Looks through a connection, and once more through a new one where the connection was what failed.

@@ -33,7 +33,10 @@ async fn scene() -> Scene {
             "v1",
             "Node",
             "",
-            &json!({ "metadata": { "name": "n" }, "spec": {} }),
+            &json!({
+                "metadata": { "name": "n" }, "spec": {},
+                "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+            }),
         );
         world.put("v1", "Namespace", "", &json!({ "metadata": { "name": "shop" } }));
     });
@@ -194,6 +197,42 @@ fn a_pod_that_does_not_end_is_named_with_the_time_that_it_has() {
             .filter(|request| request.ends_with("/eviction"))
             .count();
         assert_eq!(evictions, 1, "it was asked once");
+    });
+}
+
+#[test]
+fn the_pods_of_a_kubelet_that_falls_silent_are_not_waited_for() {
+    block_on(async {
+        let scene = scene().await;
+        scene.api.with(|world| world.looks_until_gone = 100_000);
+        pod(&scene, "web-1", &json!({}));
+        let options = DrainOptions::default();
+        let draining = drain(&scene, &options);
+        let dying = async {
+            let is_asked = || {
+                let requests = scene.api.requests();
+                requests.iter().any(|request| request.ends_with("/eviction"))
+            };
+            while !is_asked() {
+                SystemClock.sleep(Duration::from_millis(1)).await;
+            }
+            scene.api.with(|world| {
+                let mut node = world.get("v1", "Node", "", "n").unwrap().clone();
+                node["status"]["conditions"] = json!([{
+                    "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown",
+                    "message": "Kubelet stopped posting node status.",
+                }]);
+                world.put("v1", "Node", "", &node);
+            });
+        };
+        let (drained, ()) = futures_util::future::join(draining, dying).await;
+        let error = drained.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert_eq!(
+            error.message,
+            "nothing is heard of the kubelet of n, so its pods cannot be told to end: Kubelet stopped posting node \
+             status."
+        );
     });
 }
 

@@ -11,8 +11,8 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::marks::{self, Mark};
-use super::ready::{Readiness, readiness};
 use super::{CONTROL_PLANE_GROUP, token};
+use crate::cluster::ready::{Readiness, readiness};
 use crate::cluster::step::{Step, permanent, transient};
 use crate::cluster::trouble::{Trouble, TroubleKind};
 

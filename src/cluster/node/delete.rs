@@ -5,14 +5,14 @@ use keelson_provider_api::{Existing, Kubelets, Outcome, ProviderError};
 use kube::ResourceExt as _;
 
 use super::marks::Mark;
-use super::ready::{Readiness, readiness};
 use super::token;
-use crate::cluster::drain::{DrainOptions, cordon, drain};
+use crate::cluster::drain::{DrainOptions, Emptied, cordon, drain};
+use crate::cluster::ready::{Readiness, readiness};
 use crate::cluster::step::{Step, permanent};
 
 /// Empties the node, deletes it, and has its machine forget that it was one.
 ///
-/// A node of which nothing is heard is not drained: its pods could not answer. Kubernetes makes them anew elsewhere once
+/// A node of which nothing is heard, or no more, is not drained: its pods could not answer. Kubernetes makes them anew elsewhere once
 /// the Node object is gone. What is left on a machine that does not answer either is told.
 pub(in crate::cluster) async fn delete(
     step: &Step<'_>,
@@ -32,7 +32,14 @@ pub(in crate::cluster) async fn delete(
         step.touch();
         if is_alive {
             let options = DrainOptions::default();
-            drain(&connection, step.clock, name, &options, &step.context.progress).await?;
+            if let Emptied::Not(why) =
+                drain(&connection, step.clock, name, &options, &step.context.progress).await?
+            {
+                step.tell(&format!(
+                    "nothing is heard of its kubelet any more, so its pods cannot end: {why}"
+                ));
+                is_alive = false;
+            }
         } else {
             step.tell("cordon it; nothing is heard of its kubelet, so its pods cannot be asked to go");
             cordon(&connection, name, true).await?;

@@ -16,7 +16,6 @@ mod create;
 mod delete;
 mod marks;
 mod observe;
-mod ready;
 mod token;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use keelson_provider_api::{
 use kube::ResourceExt as _;
 
 use super::marks::{self, Mark};
-use super::ready;
+use crate::cluster::ready;
 
 /// What is known of the API's Node objects: all of them, by name, or why they could not be seen.
 type InApi = Result<BTreeMap<String, NodeObject>, ProviderError>;
