@@ -214,7 +214,7 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             format!("`{again}` tries again; `keelson plan` shows what is left")
         }
         OperationError::Unproven(_) => format!("`{again}` looks again"),
-        OperationError::Down(_) => {
+        OperationError::Down(_) | OperationError::Degraded(_) => {
             "`keelson status` shows what each machine says of it; `keelson etcd status` has more of etcd".to_owned()
         }
         OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),

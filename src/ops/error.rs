@@ -126,6 +126,9 @@ pub enum OperationError {
     /// The cluster is as the spec says, and does not work.
     #[error("the cluster is as the spec says, but does not work: {}", all(.0))]
     Down(Vec<Problem>),
+    /// The cluster is as the spec says and works, and a member of etcd or a control plane of it is not well.
+    #[error("the cluster is as the spec says, but not well: {}", each(.0))]
+    Degraded(Vec<Problem>),
     /// After a destroy something was left.
     #[error("{} left", count(.0.len(), "resource is", "resources are"))]
     LeftOver(Vec<ResourceKey>),
@@ -153,6 +156,14 @@ fn count(number: usize, one: &str, many: &str) -> String {
 fn all(problems: &[Problem]) -> String {
     let words: Vec<&str> = problems.iter().map(|problem| problem.problem.as_str()).collect();
     words.join("; ")
+}
+
+fn each(problems: &[Problem]) -> String {
+    let words = problems.iter().map(|problem| match &problem.resource {
+        Some(key) => format!("{key}: {}", problem.problem),
+        None => problem.problem.clone(),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn refused(report: &PlanReport) -> String {

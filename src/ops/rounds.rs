@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keelson_provider_api::{Change, ClusterIdentity, Kind};
+use keelson_provider_api::{Change, ClusterIdentity, Kind, ResourceKey};
 
 use super::apply::{Applied, Approval, Approve};
 use super::approved::Approved;
@@ -65,9 +65,16 @@ impl Rounds<'_> {
             }
             let executed = self.execute(&planned.plan).await;
             let ended = outcome(&executed);
+            let noted = match &ended {
+                // It is looked again, and noted then.
+                Ok(()) => Ok(()),
+                Err(_) if executed.fenced => Ok(()),
+                Err(_) => self.note_clusters(etcd_begun(&planned.plan, &executed)).await,
+            };
             applied.touched.extend(machines(&planned.plan, &executed));
             applied.rounds.push(executed);
             ended?;
+            noted?;
             planned = self
                 .session
                 .look_and_plan(identity, desired.clone(), self.reporter)
@@ -100,8 +107,15 @@ impl Rounds<'_> {
 
     /// Writes down which etcd clusters have data by now, whatever becomes of this run: they are never begun once more.
     async fn note_data(&self, planned: &Planned) -> Result<(), OperationError> {
-        let with_data = plan::clusters_with_data(&planned.observation);
-        if planned.desired.retires_cluster || with_data.is_empty() {
+        if planned.desired.retires_cluster {
+            return Ok(());
+        }
+        self.note_clusters(plan::clusters_with_data(&planned.observation))
+            .await
+    }
+
+    async fn note_clusters(&self, with_data: BTreeSet<String>) -> Result<(), OperationError> {
+        if with_data.is_empty() {
             return Ok(());
         }
         let session = self.session;
@@ -170,6 +184,16 @@ fn machines(plan: &Plan, executed: &Executed) -> Vec<String> {
         .collect()
 }
 
+/// The etcd clusters that have got a member by what was done: each waits for its quorum.
+fn etcd_begun(plan: &Plan, executed: &Executed) -> BTreeSet<String> {
+    let done = executed.step_durations.keys();
+    let changes = done.filter_map(|&index| Some(plan.steps().get(index)?.change()));
+    let built = changes.filter(|change| change.key.kind() == Kind::EtcdMember && !change.is_removal());
+    built
+        .filter_map(|change| Some(change.key.etcd_cluster()?.to_owned()))
+        .collect()
+}
+
 /// True while a machine that something was done to does not work.
 fn is_unwell(applied: &Applied, last: &Planned) -> bool {
     let resources = last.report.problems.iter();
@@ -211,22 +235,30 @@ fn check_left_alone(last: &Planned) -> Result<(), OperationError> {
     Ok(())
 }
 
-/// A cluster that is as the spec says and does not work is no success, and none that has moved away from it since.
+/// A cluster that is as the spec says and does not work is no success, nor is one without the redundancy that it asks for, and
+/// none that has moved away from it since.
 pub(super) fn check_works(last: &Planned) -> Result<(), OperationError> {
     check_left_alone(last)?;
     if !last.plan.is_empty() {
         return Err(OperationError::MovedAway);
     }
-    let problems = last.report.problems.iter();
-    let of_all: Vec<Problem> = problems
-        .filter(|problem| problem.resource.is_none())
-        .cloned()
-        .collect();
-    if of_all.is_empty() {
-        Ok(())
-    } else {
-        Err(OperationError::Down(of_all))
+    let grave = |concerns: fn(Option<Kind>) -> bool| -> Vec<Problem> {
+        let problems = last.report.problems.iter();
+        let kind = |problem: &Problem| problem.resource.as_ref().map(ResourceKey::kind);
+        problems
+            .filter(|problem| concerns(kind(problem)))
+            .cloned()
+            .collect()
+    };
+    let of_all = grave(|kind| kind.is_none());
+    if !of_all.is_empty() {
+        return Err(OperationError::Down(of_all));
     }
+    let of_some = grave(|kind| matches!(kind, Some(Kind::EtcdMember | Kind::ControlPlane)));
+    if !of_some.is_empty() {
+        return Err(OperationError::Degraded(of_some));
+    }
+    Ok(())
 }
 
 /// Who is interrupted while being asked has not said no.

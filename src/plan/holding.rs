@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::{Action, Change, Kind, Observation, ResourceKey};
+use keelson_provider_api::{Action, Change, Existing, Kind, Observation, Observed, ResourceKey};
 
 use super::api_names;
 use super::api_servers::{ApiServers, Course, removal_for_good};
@@ -41,6 +41,7 @@ pub(super) fn hold_back(
         if is_anything_blocked {
             holding.hold_what_is_given_to_machines(observation);
             holding.hold_closings(observation);
+            holding.hold_beginnings(observation);
             holding.hold(api_names::waiting(holding.drafts, desired, verdicts));
         }
         holding.hold_until_all_fits(observation, is_anything_blocked);
@@ -119,6 +120,29 @@ impl Holding<'_> {
         };
         let closings = firewalls::closings(self.drafts, observation).into_iter();
         self.hold(closings.map(|index| (index, blocker.clone())).collect());
+    }
+
+    /// No etcd cluster is begun while a machine cannot be seen: it may have a member of an earlier beginning, which nobody has
+    /// written down, and there would be two clusters.
+    fn hold_beginnings(&mut self, observation: &Observation) {
+        let is_silent = |(key, observed): &(&ResourceKey, &Observed<Existing>)| {
+            key.kind() == Kind::Machine && matches!(observed, Observed::Unknown(_))
+        };
+        let Some((silent, _)) = observation.entries().find(is_silent) else {
+            return;
+        };
+        let clusters = etcd::clusters(observation);
+        let has_formed = |key: &ResourceKey| {
+            let cluster = key.etcd_cluster().and_then(|name| clusters.get(name));
+            cluster.is_some_and(|health| health.formed)
+        };
+        let beginnings = self.drafts.iter().filter_map(|(index, draft)| {
+            let change = &draft.change;
+            let begins =
+                change.key.kind() == Kind::EtcdMember && !change.is_removal() && !has_formed(&change.key);
+            begins.then(|| (index, silent.clone()))
+        });
+        self.hold(beginnings.collect());
     }
 
     /// Nothing leaves a machine on which something has to stay, and neither a member of etcd nor a control plane is given up

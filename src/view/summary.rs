@@ -19,17 +19,21 @@ const FAILURE_LIMIT: usize = 10;
 pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str, offers_etcd: bool) -> String {
     let mut text = String::new();
     let name = &applied.identity.name;
+    let is_well = status.condition == Condition::Healthy;
+    let done = if is_well {
+        paint(GOOD, "Done:")
+    } else {
+        paint(BAD, "Done, and not all is well:")
+    };
     if applied.steps_done() == 0 {
         let _ = writeln!(
             text,
-            "{} cluster {name} is as the spec says; nothing was changed",
-            paint(GOOD, "Done:")
+            "{done} cluster {name} is as the spec says; nothing was changed"
         );
     } else {
         let _ = writeln!(
             text,
-            "{} cluster {name} is as the spec says: {} in {}",
-            paint(GOOD, "Done:"),
+            "{done} cluster {name} is as the spec says: {} in {}",
             plural(applied.steps_done(), "step"),
             duration(applied.took())
         );
@@ -53,10 +57,10 @@ pub fn applied(applied: &Applied, status: &ClusterStatus, spec_file: &str, offer
             plural(status.nodes.len(), "node"),
         );
     }
-    if status.condition != Condition::Healthy {
+    if !is_well {
         text.push_str(&status_text::problems(status));
     }
-    if applied.steps_done() == 0 {
+    if applied.steps_done() == 0 && is_well {
         return text;
     }
     let mut commands = vec![(

@@ -71,6 +71,18 @@ fn three_members_come_stay_survive_and_go() {
     desk.host("b").wait_for_ssh().unwrap();
     desk.expect(0, "status --wait --timeout 60s");
 
+    // What is as the spec says and lacks a member is no success.
+    desk.host("c")
+        .run("systemctl stop etcd && rm -rf /var/lib/etcd/member")
+        .unwrap();
+    let unwell = desk.expect(1, "apply --yes");
+    for words in [
+        "but not well: etcd-member/main:c: it has no data in /var/lib/etcd",
+        "take c out of the spec, apply, and put it back",
+    ] {
+        assert!(unwell.stderr.contains(words), "{unwell:#?}");
+    }
+
     desk.expect(0, "destroy --yes");
     for name in names {
         let left = desk.host(name).run(

@@ -185,3 +185,25 @@ fn no_worker_moves_on_before_a_control_plane_whose_turn_waits() {
         "{moves:?}"
     );
 }
+
+#[test]
+fn no_etcd_is_begun_while_a_machine_that_may_have_a_member_is_silent() {
+    let wanted = desired(THREE_AND_FOUR);
+    let begins = |step: &String| step.starts_with("create etcd-member/");
+    // One that the spec no longer has, and one that is no control plane any more.
+    for silent in ["machine/former", "machine/workers-1"] {
+        let (plan, report) = World::empty().unknown(silent).plan(&wanted);
+        assert!(!outline(&plan).iter().any(begins), "{:?}", outline(&plan));
+        let waits = report
+            .held
+            .iter()
+            .filter(|held| held.key.kind() == Kind::EtcdMember);
+        let waits_for: Vec<String> = waits.map(|held| held.waits_for.to_string()).collect();
+        assert_eq!(waits_for, [silent; 3]);
+    }
+    // The living cluster knows its members.
+    let grown = desired("  controlPlane: { replicas: 5 }");
+    let world = World::as_desired(&desired("  controlPlane: { replicas: 3 }"));
+    let (plan, _) = world.unknown("machine/former").plan(&grown);
+    assert_eq!(outline(&plan).iter().filter(|step| begins(step)).count(), 2);
+}
