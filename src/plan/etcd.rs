@@ -29,9 +29,9 @@ pub struct EtcdHealth {
 
 impl EtcdHealth {
     /// Counts one more voter.
-    pub fn count(&mut self, is_healthy: bool) {
+    pub fn count(&mut self, serves: bool) {
         self.voters += 1;
-        self.healthy_voters += usize::from(is_healthy);
+        self.healthy_voters += usize::from(serves);
     }
 
     /// True when more than half of the voters answer; without any voter there is no quorum.
@@ -74,7 +74,7 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
         let health = clusters.entry(member.cluster.clone()).or_default();
         health.formed |= member.phase != MemberPhase::Waiting;
         if member.phase == MemberPhase::Voter {
-            health.count(existing.health.is_healthy());
+            health.count(existing.health.serves());
             health.stalled_voters += usize::from(matches!(existing.health, Health::Stalled(_)));
         }
     }

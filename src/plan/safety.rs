@@ -156,7 +156,7 @@ impl<'a> Scene<'a> {
                     let goes_down = machine != own && going_down.contains(machine);
                     let service = match existing.health {
                         _ if goes_down => Service::Out,
-                        Health::Healthy => Service::In,
+                        Health::Healthy | Health::Impaired(_) => Service::In,
                         Health::Unhealthy(_) => Service::Out,
                         Health::Stalled(_) => Service::Stalled,
                     };

@@ -27,7 +27,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         }
         let voters: Vec<(&EtcdMember, &Existing)> = voters(observation, &cluster);
         let is_hopeful = |(member, existing): &&(&EtcdMember, &Existing)| match existing.health {
-            Health::Healthy | Health::Stalled(_) => true,
+            Health::Healthy | Health::Impaired(_) | Health::Stalled(_) => true,
             Health::Unhealthy(_) => is_mended(verdicts, member),
         };
         let hopeful = voters.iter().filter(is_hopeful).count();
@@ -81,7 +81,7 @@ fn silent(desired: &DesiredState, observation: &Observation) -> BTreeMap<String,
     for key in desired.resources.keys() {
         let serves = observation
             .present(key)
-            .is_some_and(|member| member.health.is_healthy());
+            .is_some_and(|member| member.health.serves());
         let (Some(cluster), Some(machine), false) = (key.etcd_cluster(), key.host(), serves) else {
             continue;
         };

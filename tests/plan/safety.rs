@@ -100,6 +100,36 @@ fn check<const N: usize>(plan: &Plan, table: [(&str, &str, World, Option<&str>);
 }
 
 #[test]
+fn a_member_that_has_trouble_and_votes_counts_as_one_that_answers() {
+    let before = desired(THREE_AND_FOUR);
+    let healthy = World::as_desired(&before);
+    let (plan, _) = healthy.plan(&desired(&format!(
+        "{THREE_AND_FOUR}\n  kubelet: {{ maxPods: 120 }}"
+    )));
+    let control_plane = "update node-bundle/control-plane-1";
+    let table = [
+        (
+            "it has trouble and serves, and another is gone",
+            control_plane,
+            healthy
+                .clone()
+                .impaired("etcd-member/main:control-plane-1")
+                .sick("etcd-member/main:control-plane-2"),
+            Some("quorum"),
+        ),
+        (
+            "all have trouble and serve",
+            control_plane,
+            [1, 2, 3].iter().fold(healthy.clone(), |world, number| {
+                world.impaired(&format!("etcd-member/main:control-plane-{number}"))
+            }),
+            None,
+        ),
+    ];
+    check(&plan, table);
+}
+
+#[test]
 fn what_cannot_be_seen_counts_as_there_and_out_of_service() {
     let before = desired(THREE_AND_FOUR);
     let healthy = World::as_desired(&before);

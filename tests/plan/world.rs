@@ -116,6 +116,13 @@ impl World {
         })
     }
 
+    /// What does its work, and wants mending.
+    pub(super) fn impaired(self, name: &str) -> Self {
+        self.change(name, |existing| {
+            existing.health = Health::Impaired("its disk is almost full".to_owned());
+        })
+    }
+
     /// A member of etcd that runs and waits for the others.
     pub(super) fn stalled(self, name: &str) -> Self {
         self.change(name, |existing| {

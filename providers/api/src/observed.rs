@@ -35,6 +35,9 @@ pub enum Health {
     /// It runs, and does not do its work because others do not do theirs, for this reason: a member of etcd without a
     /// quorum. To take it down mends nothing.
     Stalled(String),
+    /// It does its work, and something about it wants mending, for this reason: a member of etcd whose disk is almost full.
+    /// What it takes part in counts on it.
+    Impaired(String),
 }
 
 impl Health {
@@ -43,11 +46,16 @@ impl Health {
         matches!(self, Self::Healthy)
     }
 
-    /// Why it does not do its work, if so.
+    /// True for what does its work, well or not so well.
+    pub fn serves(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Impaired(_))
+    }
+
+    /// What is wrong with it, if so.
     pub fn trouble(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
-            Self::Unhealthy(reason) | Self::Stalled(reason) => Some(reason),
+            Self::Unhealthy(reason) | Self::Stalled(reason) | Self::Impaired(reason) => Some(reason),
         }
     }
 }

@@ -62,6 +62,9 @@ pub struct EtcdMemberReport {
     pub phase: Option<MemberPhase>,
     /// What is wrong with it, or why nothing is known of it.
     pub problem: Option<String>,
+    /// True for one that does its part, whatever is wrong with it; for programs the number of all that do is enough.
+    #[serde(skip)]
+    pub serves: bool,
     /// True for the leader.
     pub is_leader: bool,
     /// Its release.
@@ -162,6 +165,7 @@ fn member(machine: &str, seen: Observed<&Existing>) -> EtcdMemberReport {
             _ => None,
         },
         problem: existing.health.trouble().map(str::to_owned),
+        serves: existing.health.serves(),
         ..EtcdMemberReport::default()
     };
     let Some(answer) = answer else { return answered };
@@ -197,7 +201,7 @@ fn conclude(cluster: &mut EtcdClusterReport) {
     let mut health = EtcdHealth::default();
     for member in &cluster.members {
         if member.phase == Some(MemberPhase::Voter) {
-            health.count(member.problem.is_none());
+            health.count(member.serves);
         }
     }
     (cluster.voters, cluster.healthy_voters) = (health.voters, health.healthy_voters);

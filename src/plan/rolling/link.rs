@@ -93,8 +93,8 @@ pub(super) fn link(
     // What is removed because it is dead takes nothing down; it makes room for what others wait for: etcd lets nobody join
     // while a voter is missing. Of a member it is its own health that counts: a dead machine's Node looks Ready for a while.
     let decisive = |change: &Change| member_removals.is_empty() || change.key.kind() == Kind::EtcdMember;
-    let mends = !those(&|change| decisive(change) && is_unhealthy(change)).is_empty()
-        && those(&|change| decisive(change) && change.is_removal() && !is_unhealthy(change)).is_empty();
+    let mends = !those(&|change| decisive(change) && is_down(change)).is_empty()
+        && those(&|change| decisive(change) && change.is_removal() && !is_down(change)).is_empty();
     let comes_new = builds.len() == steps.len() && !those(&|change| is_create(change)).is_empty();
     let is_down = member_removals.is_empty() && has_only_members_down(machine, observation);
     let upgrades_to = upgrades_to(drafts, steps, observation);
@@ -201,12 +201,9 @@ fn is_create(change: &Change) -> bool {
 
 /// True for the removal of a member that serves, and that no other of its name follows.
 fn is_given_up(change: &Change) -> bool {
-    change.key.kind() == Kind::EtcdMember
-        && change.is_removal()
-        && !change.replacement
-        && !is_unhealthy(change)
+    change.key.kind() == Kind::EtcdMember && change.is_removal() && !change.replacement && !is_down(change)
 }
 
-fn is_unhealthy(change: &Change) -> bool {
-    matches!(&change.action, Action::Delete { existing } if !existing.health.is_healthy())
+fn is_down(change: &Change) -> bool {
+    matches!(&change.action, Action::Delete { existing } if !existing.health.serves())
 }

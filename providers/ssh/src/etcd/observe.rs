@@ -109,6 +109,7 @@ fn marked(survey: &Survey, machine: &str, seen: &Seen, mark: &Mark) -> Existing 
     let health = match troubles(survey, machine, seen, entry) {
         None => Health::Healthy,
         Some(reason) if survey.runs_without_quorum(machine) => Health::Stalled(reason),
+        Some(reason) if survey.votes_and_answers(machine) => Health::Impaired(reason),
         Some(reason) => Health::Unhealthy(reason),
     };
     let member = EtcdMember {
@@ -197,7 +198,8 @@ fn troubles(survey: &Survey, machine: &str, seen: &Seen, entry: Option<&Member>)
     if !seen.has_log && survey.mark(machine).is_some_and(|mark| mark.voted) {
         let folder = survey.instance.data_folder;
         return Some(format!(
-            "it has no data in {folder}: its disk came back empty, or is not mounted"
+            "it has no data in {folder}: its disk came back empty, or is not mounted; where the data is gone for good, take \
+             {machine} out of the spec, apply, and put it back"
         ));
     }
     if survey.phase(machine) == MemberPhase::Waiting {
@@ -238,7 +240,9 @@ fn alarms(status: &Status) -> Option<String> {
         .into_iter()
         .map(|alarm| match alarm {
             "NOSPACE" => {
-                "alarm NOSPACE: its database has reached its quota, and etcd takes no more writes".to_owned()
+                "alarm NOSPACE: its database has reached its quota, and etcd takes no more writes; raise etcd.quota, or \
+                 compact and defragment it, then: etcdctl alarm disarm"
+                    .to_owned()
             }
             "CORRUPT" => "alarm CORRUPT: its data differs from that of the other members".to_owned(),
             other => format!("alarm {other}"),

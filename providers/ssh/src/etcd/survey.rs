@@ -138,13 +138,23 @@ impl Survey {
     }
 
     /// What the list of members says of `machine`: by the URL for peers, which tells members apart, and by name.
+    ///
+    /// Where a host that bears our mark has a new name besides, which is not seen, the member is that of the old name.
     pub(super) fn entry(&self, machine: &str) -> Option<&Member> {
         let members = &self.list.as_ref()?.members;
-        let url = self.peer_url(machine);
+        let url = self.peer_url(machine).filter(|_| !self.is_new_name(machine));
         members
             .iter()
             .find(|member| url.as_ref().is_some_and(|url| member.peer_urls.contains(url)))
             .or_else(|| members.iter().find(|member| member.name == machine))
+    }
+
+    /// True for a machine of which nothing is known, at the address of another one that has a member of ours.
+    fn is_new_name(&self, machine: &str) -> bool {
+        let address = self.addresses.get(machine);
+        let bears_mark = |other: &String| other != machine && self.mark(other).is_some();
+        let mut at_address = self.addresses.iter().filter(|(_, other)| Some(*other) == address);
+        self.mark(machine).is_none() && at_address.any(|(other, _)| bears_mark(other))
     }
 
     /// The machine of a member in the list; a member that has neither a machine of ours nor a name goes by its id.
@@ -152,8 +162,8 @@ impl Survey {
         self.addresses
             .keys()
             .find(|machine| {
-                self.peer_url(machine)
-                    .is_some_and(|url| member.peer_urls.contains(&url))
+                let is_there = |url: String| member.peer_urls.contains(&url);
+                !self.is_new_name(machine) && self.peer_url(machine).is_some_and(is_there)
             })
             .cloned()
             .unwrap_or_else(|| match member.name.as_str() {
@@ -239,6 +249,16 @@ impl Survey {
             MemberStart::Initial if self.has_formed() => MemberPhase::Voter,
             MemberStart::Initial => MemberPhase::Waiting,
         }
+    }
+
+    /// The voting members that do not answer with a quorum, by machine, without `machine`'s.
+    pub(super) fn voters_down(&self, machine: &str) -> Vec<String> {
+        let members = self.list.iter().flat_map(|list| &list.members);
+        members
+            .filter(|member| !member.is_learner)
+            .map(|member| self.machine_of(member))
+            .filter(|voter| voter != machine && !self.votes_and_answers(voter))
+            .collect()
     }
 
     /// How many vote, and how many of them answer, once the member `without` is gone.

@@ -23,7 +23,7 @@ async fn present(provider: &ControlPlaneProvider, name: &str) -> Existing {
 
 async fn unwell(provider: &ControlPlaneProvider, name: &str) -> String {
     match present(provider, name).await.health {
-        Health::Unhealthy(why) | Health::Stalled(why) => why,
+        Health::Unhealthy(why) | Health::Stalled(why) | Health::Impaired(why) => why,
         Health::Healthy => panic!("{name} is well"),
     }
 }

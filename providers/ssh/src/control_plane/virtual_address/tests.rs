@@ -118,8 +118,8 @@ fn a_machine_without_a_mark_is_seen_to_lack_it() {
 #[test]
 fn what_is_wrong_is_told() {
     let told = |letters: &str| match present(letters).1 {
-        Health::Unhealthy(why) | Health::Stalled(why) => why,
-        Health::Healthy => panic!("{letters} is well"),
+        Health::Unhealthy(why) => why,
+        other => panic!("{letters}: {other:?}"),
     };
     assert!(told("hhm").starts_with("a and b hold 10.0.0.100 at the same time"));
     assert!(told("smm").contains("does not answer there: timed out"));

@@ -21,6 +21,7 @@ fn told(text: &str, wanted: &str) -> Vec<String> {
                 Health::Healthy => "healthy".to_owned(),
                 Health::Unhealthy(reason) => reason.clone(),
                 Health::Stalled(reason) => format!("stalled: {reason}"),
+                Health::Impaired(reason) => format!("impaired: {reason}"),
             };
             format!("{} {:?}{owner}: {health}", key.name(), member.phase)
         }
@@ -171,18 +172,19 @@ fn an_alarm_is_named_at_the_member_that_raised_it() {
         seen.status.as_mut().unwrap().errors = vec!["memberID:2 alarm:NOSPACE ".to_owned()];
     }
     let health = |machine: &str| {
-        troubles(
-            &survey,
-            machine,
-            survey.seen(machine).unwrap(),
-            survey.entry(machine),
-        )
+        let seen = observe_one(&survey, machine, true, Timestamp::UNIX_EPOCH);
+        match seen {
+            Some(Observed::Present(existing)) => existing.health,
+            other => panic!("{other:?}"),
+        }
     };
-    assert_eq!(health("a"), None);
+    assert_eq!(health("a"), Health::Healthy);
+    let Health::Impaired(why) = health("b") else {
+        panic!("it votes, and its fellows count on it: {:?}", health("b"));
+    };
     assert!(
-        health("b")
-            .unwrap()
-            .starts_with("alarm NOSPACE: its database has reached its quota")
+        why.starts_with("alarm NOSPACE: its database has reached its quota"),
+        "{why}"
     );
 }
 
@@ -219,4 +221,25 @@ fn what_a_member_says_of_itself_stands_among_its_facts() {
     assert_eq!(answer.latency_ms, Some(12));
     assert_eq!(facts("main:b").answer, None, "it did not answer");
     assert_eq!(facts("main:b").id.as_deref(), Some("2"), "it is listed");
+}
+
+#[test]
+fn a_new_name_for_a_host_with_a_member_is_no_member_before_it_is_seen() {
+    let mut survey = picture("a:v b:v c:v d:!");
+    let address = survey.addresses["a"];
+    survey.addresses.insert("d".to_owned(), address);
+    assert_eq!(
+        survey.machine_of(&survey.list.as_ref().unwrap().members[0].clone()),
+        "a"
+    );
+    let seen = observe_one(&survey, "d", true, Timestamp::UNIX_EPOCH);
+    assert!(matches!(&seen, Some(Observed::Unknown(_))), "{seen:?}");
+    // The same name in order of the alphabet before the old one.
+    let mut survey = picture("b:v c:v d:v a:!");
+    let address = survey.addresses["b"];
+    survey.addresses.insert("a".to_owned(), address);
+    assert_eq!(
+        survey.listed_machines(),
+        ["b", "c", "d"].map(str::to_owned).into()
+    );
 }

@@ -33,7 +33,8 @@ async fn a_full_disk_and_a_full_database_are_told_in_words() {
         sleep(10).await;
     }
     let picture = fixture.picture("main").await;
-    let alarm = "Voter alarm NOSPACE: its database has reached its quota, and etcd takes no more writes";
+    let alarm = "Voter alarm NOSPACE: its database has reached its quota, and etcd takes no more writes; raise etcd.quota, or \
+                 compact and defragment it, then: etcdctl alarm disarm";
     assert!(picture.iter().any(|line| line.ends_with(alarm)), "{picture:?}");
 }
 
