@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use keelson_provider_api::{Clock, causes};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, NoProxy, Response, StatusCode};
 
 /// Checksum files are small.
 const TEXT_LIMIT_BYTES: usize = 1 << 20;
@@ -68,11 +68,11 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that goes through `proxy`, and through no other.
+    /// A fetcher that goes through `proxy`, and through no other; but not to the hosts `no_proxy` and what is below them.
     ///
     /// # Errors
     /// [`AssetError::Client`] when `proxy` is no URL, or the system has no trusted authorities.
-    pub fn new(proxy: Option<&str>, clock: Arc<dyn Clock>) -> Result<Self, AssetError> {
+    pub fn new(proxy: Option<&str>, no_proxy: &[String], clock: Arc<dyn Clock>) -> Result<Self, AssetError> {
         let mut builder = Client::builder()
             // The environment is the command's to read, not the library's.
             .no_proxy()
@@ -81,7 +81,7 @@ impl Fetcher {
             .user_agent(concat!("keelson/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = proxy {
             let proxy = reqwest::Proxy::all(proxy).map_err(|problem| AssetError::Client(reason(&problem)))?;
-            builder = builder.proxy(proxy);
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&no_proxy.join(","))));
         }
         let client = builder
             .build()

@@ -67,6 +67,7 @@ impl<'a> Classes<'a> {
             settings,
             certificates: certificates.digest(),
             authorities: certificates.digest_of_authorities(),
+            altered_files: BTreeSet::new(),
         })
     }
 }
@@ -76,6 +77,7 @@ fn class(blueprint: &Blueprint<'_>, assets: &AssetIndex, machine: &MachineBluepr
     let version = spec.etcd.version.filter(|_| machine.is(MachineRole::Etcd));
     NodeClass {
         proxy: spec.assets.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
+        no_proxy: spec.assets.no_proxy.clone(),
         etcd: version.map(|version| etcd(blueprint, assets, version)),
         kubernetes: machine
             .runs_kubelet()

@@ -65,8 +65,13 @@ impl Architecture {
 /// One thing that the apply script does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Downloads go through this proxy.
-    Proxy(String),
+    /// Downloads go through a proxy.
+    Proxy {
+        /// Its URL.
+        url: String,
+        /// The hosts that are downloaded from without it.
+        except: Vec<String>,
+    },
     /// A system user.
     User {
         /// Its name.
@@ -183,7 +188,8 @@ impl Action {
     fn fields(&self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         match self {
-            Self::Proxy(url) => words(&["proxy", url]),
+            Self::Proxy { url, except } if except.is_empty() => words(&["proxy", url, "-"]),
+            Self::Proxy { url, except } => words(&["proxy", url, &except.join(",")]),
             Self::User { name, home } => words(&["user", name, home]),
             Self::Directory { path, access } => [words(&["directory", path]), access.fields()].concat(),
             Self::Asset {

@@ -41,6 +41,8 @@ impl PlacedSecret {
 pub struct NodeClass {
     /// The proxy that downloads go through.
     pub proxy: Option<String>,
+    /// The hosts that are downloaded from without it.
+    pub no_proxy: Vec<String>,
     /// etcd, where they run it.
     pub etcd: Option<EtcdSettings>,
     /// Kubernetes, where they are a part of its cluster.
@@ -82,7 +84,10 @@ impl NodeClass {
     pub fn render(&self) -> Result<NodeFiles, RenderError> {
         let mut contents = Contents::default();
         if let Some(proxy) = &self.proxy {
-            contents.act(Action::Proxy(proxy.clone()));
+            contents.act(Action::Proxy {
+                url: proxy.clone(),
+                except: self.no_proxy.clone(),
+            });
         }
         contents.directory(CONFIGURATION_FOLDER, Access::of_root(0o755));
         contents.own(HOST_FILE, Access::PUBLIC, OwnFile::HostEnvironment, &self.units());

@@ -171,6 +171,44 @@ fn no_hostile_value_adds_a_line_or_a_setting() {
     }
 }
 
+/// `value` with `hostile` for each `tame`.
+fn with_hostile(value: &Value, hostile: &str) -> Value {
+    match value {
+        Value::String(text) => text.replace("tame", hostile).into(),
+        Value::Array(items) => items.iter().map(|item| with_hostile(item, hostile)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.replace("tame", hostile), with_hostile(field, hostile)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn a_yaml_file_says_hostile_values_and_nothing_else() {
+    let files = TEMPLATES
+        .iter()
+        .filter(|template| template.path.contains(".yaml"));
+    let mut checked = 0;
+    for template in files {
+        let read = |value: &str| {
+            let text = render(*template, &filled(*template, value)).unwrap();
+            serde_saphyr::from_str::<Value>(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        };
+        let tame = read("tame");
+        for hostile in HOSTILE.iter().filter(|hostile| !hostile.is_empty()) {
+            assert_eq!(
+                read(hostile),
+                with_hostile(&tame, hostile),
+                "{}: {hostile:?}",
+                template.path
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked}");
+}
+
 #[test]
 fn what_a_shell_reads_of_a_quoted_value_is_the_value() {
     for hostile in HOSTILE.iter().filter(|hostile| !hostile.contains('\0')) {
@@ -187,6 +225,7 @@ fn class() -> NodeClass {
     let file = |name: &str| format!("/etc/etcd/pki/{name}");
     NodeClass {
         proxy: Some("http://proxy.example.com:3128".to_owned()),
+        no_proxy: vec!["mirror.example.com".to_owned(), "10.0.0.9".to_owned()],
         etcd: Some(EtcdSettings {
             version,
             release: AssetIndex::Imagined.release(&etcd_release(version)),
@@ -275,9 +314,8 @@ fn no_action_holds_what_would_end_its_line() {
     assert!(class.render().is_err());
 }
 
-/// Runs a tool over files, if the machine has it.
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn check_with(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
+/// Runs a tool over files for `test`, if the machine has it.
+fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool);
     command.args(arguments);
@@ -287,7 +325,7 @@ fn check_with(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
         command.arg(path);
     }
     match command.output() {
-        Err(_) => println!("skipped: {tool} is not installed"),
+        Err(_) => keelson_test_hosts::skip(test, format!("{tool} is not installed")),
         Ok(output) => assert!(
             output.status.success(),
             "{}{}",
@@ -312,7 +350,8 @@ fn shellcheck_finds_nothing_in_what_machines_run() {
         ),
     ];
     let scripts = scripts.map(|(name, text)| (name, text.as_bytes()));
-    check_with("shellcheck", &[], &scripts);
+    let test = "shellcheck_finds_nothing_in_what_machines_run";
+    check_with(test, "shellcheck", &[], &scripts);
 }
 
 #[test]
@@ -331,5 +370,6 @@ fn systemd_verifies_the_units() {
         .collect();
     assert_eq!(units.len(), 2);
     let units: Vec<(&str, &[u8])> = units.iter().map(|(name, text)| (*name, &**text)).collect();
-    check_with("systemd-analyze", &["verify", "--man=no"], &units);
+    let test = "systemd_verifies_the_units";
+    check_with(test, "systemd-analyze", &["verify", "--man=no"], &units);
 }

@@ -57,13 +57,9 @@ pub(super) async fn protects(store: &dyn Store, name: &ClusterName) -> Result<bo
 fn parse(store: &dyn Store, name: &ClusterName, content: &[u8]) -> Result<Value, StoreError> {
     let damaged = |problem: String| damaged(store, name, problem);
     let text = std::str::from_utf8(content).map_err(|problem| damaged(problem.to_string()))?;
-    let spec: Value = serde_saphyr::from_str(text).map_err(|problem| {
-        let problem = problem.to_string();
-        damaged(format!(
-            "it is no YAML: {}",
-            problem.lines().next().unwrap_or_default()
-        ))
-    })?;
+    let options = serde_saphyr::options! { with_snippet: false };
+    let spec: Value = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|problem| damaged(format!("it is no YAML: {problem}")))?;
     if spec["metadata"]["name"].as_str() == Some(name.as_str()) {
         Ok(spec)
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::kinds::{Difference, Effect, Lifetime};
+use keelson_provider_api::kinds::{Difference, Effect, Lifetime, NodeBundle};
 use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, ResourceKey};
 
 use super::desired::{Desired, DesiredState};
@@ -206,6 +206,10 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
     match effect {
         _ if etcd::only_starts(&differences) => Verdict::Update {
             reason: "it is not running: start it".to_owned(),
+            differences,
+        },
+        _ if NodeBundle::only_mends(&differences) => Verdict::Update {
+            reason: "its files were changed on the machine: put them back".to_owned(),
             differences,
         },
         Effect::Immutable => Verdict::blocked(

@@ -65,13 +65,14 @@ pub async fn known_assets(spec: &ValidSpec, base_directory: &Path) -> Result<Kno
     }
 }
 
-/// Reads files for `spec`: through its proxy, where it names one.
+/// Reads files for `spec`: through its proxy, where it names one, but from the hosts that it excepts.
 ///
 /// # Errors
 /// [`ConnectError::Assets`] when the system has no trusted authorities.
 pub(super) fn fetcher(spec: &ValidSpec) -> Result<Fetcher, ConnectError> {
-    let proxy = spec.spec().assets.proxy.as_ref().map(HttpUrl::as_str);
-    Ok(Fetcher::new(proxy, Arc::new(SystemClock))?)
+    let assets = &spec.spec().assets;
+    let proxy = assets.proxy.as_ref().map(HttpUrl::as_str);
+    Ok(Fetcher::new(proxy, &assets.no_proxy, Arc::new(SystemClock))?)
 }
 
 fn origin(spec: &ValidSpec, base_directory: &Path) -> Origin {

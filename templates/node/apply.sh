@@ -12,7 +12,7 @@
 # back. A file of someone else that stands in the way is kept, and comes back when keelson's goes.
 #
 # Actions, a line each, fields separated by tabs, `-` for none:
-#   proxy      URL                                      for downloads
+#   proxy      URL HOSTS                                for downloads, but from these hosts, separated by commas
 #   user       NAME HOME
 #   directory  PATH MODE OWNER GROUP
 #   asset      SHA256 URL NAME ARCHITECTURE             `-` where keelson carries it here
@@ -41,7 +41,7 @@ aarch64 | arm64) architecture=arm64 ;;
 *) architecture=$(uname -m) ;;
 esac
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-work=
+work='' placing=''
 
 # Whoever listens may hang up, and the work goes on.
 say() { printf 'keelson: %s\n' "$*" || :; }
@@ -105,30 +105,60 @@ place() {
         say "set owner and mode of $2"
         return 0
     fi
+    placing=$2.keelson-new
     cp -- "$1" "$2.keelson-new"
     chown -- "$4:$5" "$2.keelson-new"
     chmod -- "$3" "$2.keelson-new"
     sync -- "$2.keelson-new"
     note_restarts "$6"
     mv -f -- "$2.keelson-new" "$2"
+    placing=""
     say "write $2"
 }
 
 has_digest() { [ "$(sha256sum -- "$1" | cut -d ' ' -f 1)" = "$2" ]; }
 
-download() {
+# Downloads `$1` into `$2`, going on with what is there of it. No asset has more than 1 GiB, in blocks of 512 bytes.
+download() (
+    ulimit -f 2097152 || :
     if command -v curl >/dev/null; then
         curl --fail --silent --show-error --location --retry 4 --retry-delay 1 --connect-timeout 15 \
-            --speed-limit 1000 --speed-time 30 --max-time 1200 --output "$2" -- "$1"
+            --speed-limit 1000 --speed-time 30 --max-time 1200 --continue-at - --output "$2" -- "$1"
     elif command -v wget >/dev/null; then
-        wget --quiet --tries=5 --timeout=30 --output-document="$2" -- "$1"
+        wget --quiet --continue --tries=5 --timeout=30 --output-document="$2" -- "$1"
     else
         fail "neither curl nor wget is installed: install one, or name a directory in assets.files"
     fi
+)
+
+# Downloads `$3` from `$1` into `$2`, with the digest `$4`. Where an earlier download was cut short, this one goes on from
+# there.
+fetch_asset() {
+    if [ -s "$2" ]; then
+        if has_digest "$2" "$4"; then return 0; fi
+        say "go on with the download of $3"
+        status=0
+        download "$1" "$2" || status=$?
+        if has_digest "$2" "$4"; then return 0; fi
+        case $status in
+        # It was the beginning of something else, or the server has no parts (curl: 22, 33, 36; wget: 8): begin anew.
+        0 | 8 | 22 | 33 | 36) rm -f -- "$2" ;;
+        *) fail "cannot download $3 from $1" ;;
+        esac
+    fi
+    say "download $3"
+    download "$1" "$2" || fail "cannot download $3 from $1"
+    if has_digest "$2" "$4"; then return 0; fi
+    rm -f -- "$2"
+    fail "$1 is not the $3 that was planned: its SHA-256 is not $4"
 }
 
 do_proxy() {
     export http_proxy="$1" https_proxy="$1"
+    case $2 in
+    - | '') ;;
+    *) export no_proxy="$2" ;;
+    esac
 }
 
 do_user() {
@@ -182,19 +212,19 @@ do_asset() {
         rm -f -- "$file"
     fi
     [ "$2" != - ] || fail "$3 is not in $root/assets: keelson carries it there, so run keelson again"
-    say "download $3"
-    rm -f -- "$file.part"
-    download "$2" "$file.part" || fail "cannot download $3 from $2"
-    if ! has_digest "$file.part" "$1"; then
-        rm -f -- "$file.part"
-        fail "$2 is not the $3 that was planned: its SHA-256 is not $1"
-    fi
+    fetch_asset "$2" "$file.part" "$3" "$1"
     mv -f -- "$file.part" "$file"
+}
+
+# Notes the file `$1`, which stays as it is until another bundle comes: secrets come anew at any time.
+note_file() {
+    note_installed file "$1"
+    printf '%s\n' "$1" >>"$work/files"
 }
 
 do_file() {
     place "$here/$5" "$1" "$2" "$3" "$4" "$6"
-    note_installed file "$1"
+    note_file "$1"
 }
 
 # True when `$1` is what the member `$3` of the asset `$2` was when it was unpacked, with the mode `$4`.
@@ -223,12 +253,12 @@ do_unpack() {
     if ! is_unpacked "$1" "$3" "$4" "$2"; then
         unpack "$1" "$2" "$3" "$4" "$5"
     fi
-    note_installed file "$1"
+    note_file "$1"
 }
 
 do_install() {
     place "$root/assets/$3" "$1" "$2" root root "$4"
-    note_installed file "$1"
+    note_file "$1"
 }
 
 # A program that this machine cannot run must not be missed in silence: of each file, as it is called without its
@@ -266,6 +296,7 @@ do_secret() {
 do_unit() {
     place "$here/$3" "$units/$1" "$2" root root "$1" "$1" unit
     note_installed unit "$1"
+    printf '%s\n' "$units/$1" >>"$work/files"
 }
 
 # Where the kernel has it built in, modprobe says so and is content.
@@ -281,7 +312,7 @@ do_sysctl() {
 each_action() {
     while IFS="$tab" read -r verb a b c d e f; do
         case $verb in
-        proxy) do_proxy "$a" ;;
+        proxy) do_proxy "$a" "$b" ;;
         user) do_user "$a" "$b" ;;
         directory) do_directory "$a" "$b" "$c" "$d" ;;
         asset) if [ "$d" = "$architecture" ]; then do_asset "$a" "$b" "$c"; fi ;;
@@ -332,6 +363,8 @@ prune() {
             continue
             ;;
         esac
+        # What a run that was ended there had not put in its place yet.
+        rm -rf -- "$path.keelson-new"
         if is_there "$root/aside$path"; then
             say "put back $path"
             # It stays aside as long as what is here counts as keelson's.
@@ -427,6 +460,13 @@ forget_unpacked() {
     mv -f -- "$root/unpacked.new" "$root/unpacked"
 }
 
+# Writes down how the files of the bundle are, so that whoever looks sees when one is not what it was.
+note_states() {
+    tr '\n' '\0' <"$work/files" | xargs -0 -r stat -c "%s %Y %a %u %g$tab%n" -- >"$root/files.new"
+    sync -- "$root/files.new"
+    mv -f -- "$root/files.new" "$root/files"
+}
+
 # Writes down what is in force, and lets go of bundles and assets that neither it nor the one before uses.
 record() {
     digest=${here##*/}
@@ -437,6 +477,7 @@ record() {
     fi
     sync -- "$work/installed"
     mv -f -- "$work/installed" "$root/installed"
+    note_states
     cp -- "$here/record.json" "$root/bundle.json.new"
     sync -- "$root/bundle.json.new"
     mv -f -- "$root/bundle.json.new" "$root/bundle.json"
@@ -465,15 +506,11 @@ put_back() {
     trap - EXIT
     # What came for this run goes with it, whatever becomes of it.
     [ -z "$incoming" ] || rm -rf -- "$incoming"
-    [ "$status" -ne 0 ] || [ -z "$work" ] || rm -rf -- "$work"
+    # First of all: the disk may be full, and the bundle that was in force needs room. What was made on the way was written
+    # down before it was there.
+    [ -z "$work" ] || rm -rf -- "$work"
+    [ -z "$placing" ] || rm -f -- "$placing"
     if [ "$status" -ne 0 ] && [ -n "$work" ]; then
-        # What was made on the way is known to the next run, and to this one's undoing.
-        if [ -f "$work/installed" ]; then
-            cat "$root/installed" "$work/installed" 2>/dev/null | awk '!seen[$0]++' >"$root/installed.new"
-            sync -- "$root/installed.new"
-            mv -f -- "$root/installed.new" "$root/installed"
-        fi
-        rm -rf -- "$work"
         running=$(readlink -- "$root/current" || :)
         if [ -z "${KEELSON_PUTS_BACK:-}" ] && [ -n "$running" ] && [ "$running" != "bundles/${here##*/}" ]; then
             say "put back the bundle that was in force"
@@ -499,6 +536,7 @@ rm -rf -- "$root"/work.*
 work=$(mktemp -d "$root/work.XXXXXX")
 printf '%s\n' "$@" >"$work/announced"
 : >"$work/installed"
+: >"$work/files"
 reload=
 
 case $what in
@@ -515,7 +553,7 @@ apply)
 remove)
     prune
     [ -z "$reload" ] || systemctl daemon-reload
-    rm -f -- "$root/installed" "$root/unpacked" "$root/restarts" "$root/awaited" "$root/bundle.json" "$root/current" "$root/previous"
+    rm -f -- "$root/installed" "$root/files" "$root/unpacked" "$root/restarts" "$root/awaited" "$root/bundle.json" "$root/current" "$root/previous"
     rm -rf -- "$root/bundles" "$root/assets" "$root/aside"
     ;;
 *) fail "usage: apply [apply [FOLDER [NAME...]] | remove]" ;;

@@ -195,22 +195,6 @@ impl Desk {
         (apply, events)
     }
 
-    /// Lets the time of a lease run out whose holder was killed, so that nobody has to wait for it.
-    pub(super) fn end_lease(&self) {
-        let Ok(clusters) = std::fs::read_dir(self.folder.path().join("state")) else {
-            return;
-        };
-        for cluster in clusters {
-            let path = cluster.unwrap().path().join("lease");
-            let Ok(text) = std::fs::read_to_string(&path) else {
-                continue;
-            };
-            let mut lease: serde_json::Value = serde_json::from_str(&text).unwrap();
-            lease["expiresAt"] = "1970-01-01T00:00:00Z".into();
-            std::fs::write(&path, lease.to_string()).unwrap();
-        }
-    }
-
     /// The status, as programs read it.
     pub(super) fn status(&self) -> serde_json::Value {
         let said = self.run("status -o json");

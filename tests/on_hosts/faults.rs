@@ -25,7 +25,6 @@ fn an_apply_gets_over_what_happens_meanwhile() {
     let spec = desk.spec_of(&HOSTS);
     desk.write(&spec);
     a_second_signal_ends_it_at_once(&desk);
-    desk.end_lease();
     desk.expect(0, "apply --yes --accept-new-host-keys");
 
     with_keys(&desk, &spec, "rsa-2048");

@@ -309,3 +309,20 @@ fn what_is_attached_to_a_thing_that_is_new_stays() {
         .plan(&desired_state);
     assert_eq!(outline(&plan), ["create firewall/nodes"]);
 }
+
+#[test]
+fn files_that_were_changed_on_a_machine_are_put_back() {
+    let desired = desired(THREE_AND_FOUR);
+    let altered = |existing: &mut Existing| {
+        let keelson_provider_api::Resource::NodeBundle(bundle) = &mut existing.resource else {
+            panic!("{existing:?}")
+        };
+        bundle.altered_files.insert("/etc/etcd/main.env".to_owned());
+    };
+    let world = World::as_desired(&desired).change("node-bundle/control-plane-1", altered);
+    let (plan, report) = world.plan(&desired);
+    assert_eq!(outline(&plan), ["update node-bundle/control-plane-1"]);
+    let change = plan.steps()[0].change();
+    assert_eq!(change.reason, "its files were changed on the machine: put them back");
+    assert!(!report.is_blocked(), "{report:?}");
+}

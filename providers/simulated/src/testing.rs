@@ -110,6 +110,7 @@ impl Fixture {
     pub(crate) fn bundle(name: &str, minor: u32) -> Keyed {
         let bundle = NodeBundle {
             authorities: None,
+            altered_files: BTreeSet::new(),
             machine: name.to_owned(),
             kubernetes_version: Some(Version::new(1, minor, 2)),
             etcd_version: Some(Version::new(3, 6, 8)),

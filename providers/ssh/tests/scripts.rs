@@ -67,7 +67,7 @@ fn scripts_pass_shellcheck() {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut shellcheck) = shellcheck else {
-            println!("skipped: scripts_pass_shellcheck: there is no shellcheck");
+            keelson_test_hosts::skip("scripts_pass_shellcheck", "there is no shellcheck");
             return;
         };
         shellcheck

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::word_or_map::word_or_map;
-use crate::spec::text::formats::Registry;
+use crate::spec::text::formats::{HostName, Registry};
 use crate::spec::text::{HttpUrl, Location};
 
 /// The addons that keelson brings with it.
@@ -71,6 +71,11 @@ pub struct Assets {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"http://proxy.example.com:3128")]
     pub proxy: Option<HttpUrl>,
+    /// Hosts that are downloaded from without the proxy, such as that of a mirror: a DNS name stands for the names below it,
+    /// too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<HostName>", example = serde_json::json!(["mirror.example.com"]))]
+    pub no_proxy: Vec<String>,
     /// A registry that takes the place of registry.k8s.io for every image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Registry>")]

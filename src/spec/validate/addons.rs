@@ -66,6 +66,15 @@ pub(super) fn check_pinned(path: &Path, manifest: &Location, has_digest: bool, f
 }
 
 pub(super) fn mirrors(spec: &ClusterSpec, found: &mut Found) {
+    if spec.assets.proxy.is_none() && !spec.assets.no_proxy.is_empty() {
+        found.error(
+            Finding::new(
+                path_of!("spec", "assets", "noProxy"),
+                "there is no proxy to go around",
+            )
+            .help("name it in `spec.assets.proxy`, or remove this field"),
+        );
+    }
     if spec.assets.insecure_registry && spec.assets.registry.is_none() {
         found.error(
             Finding::new(

@@ -1,9 +1,11 @@
 //! Node bundles.
 
+use std::collections::BTreeSet;
+
 use crate::values::{Digest, Version};
 use serde::{Deserialize, Serialize};
 
-use super::{Catalogued, Effect, Field, Kind, Lifetime};
+use super::{Catalogued, Difference, Effect, Field, Kind, Lifetime};
 use crate::key::ResourceKey;
 
 /// The configuration that a machine runs: files, units and one apply script, named by their digest.
@@ -31,6 +33,17 @@ pub struct NodeBundle {
     /// as the certificate of one is missing, or is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorities: Option<Digest>,
+
+    /// The files of the bundle that are not on the machine as it left them: changed since, or removed. Nobody wants any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub altered_files: BTreeSet<String>,
+}
+
+impl NodeBundle {
+    /// True for differences in nothing but files that were changed or removed on the machine.
+    pub fn only_mends(differences: &[Difference]) -> bool {
+        matches!(differences, [only] if only.field == "alteredFiles")
+    }
 }
 
 impl Catalogued for NodeBundle {
@@ -46,6 +59,7 @@ impl Catalogued for NodeBundle {
         Field::new("certificates", Effect::InPlace),
         // Whom it trusts, etcd reads only when it starts (etcd's client/pkg/transport/listener.go).
         Field::new("authorities", Effect::Restart),
+        Field::new("alteredFiles", Effect::Restart),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -67,6 +81,7 @@ impl NodeBundle {
             settings: Digest::of_bytes(b""),
             certificates: Some(Digest::of_bytes(b"")),
             authorities: Some(Digest::of_bytes(b"")),
+            altered_files: BTreeSet::from(["/etc/etcd/main.env".to_owned()]),
         }
     }
 }

@@ -92,7 +92,7 @@ async fn seen(
         Some(Err(problem)) => Owner::Other(format!("a mark that cannot be read: {problem}")),
         None => Owner::Other("nobody: the host bears no mark".to_owned()),
     };
-    let bundle = match judge {
+    let mut bundle = match judge {
         Some(bundles) if owner == Owner::ThisCluster => match bundles.judge(record, &facts.found()).await {
             Ok(bundle) => bundle,
             Err(error) => {
@@ -101,6 +101,7 @@ async fn seen(
         },
         _ => record.bundle.clone(),
     };
+    bundle.altered_files = facts.altered_files;
     let digest = facts.bundle_digest.clone().unwrap_or_default();
     Observed::Present(Existing {
         resource: bundle.into(),

@@ -35,6 +35,7 @@ fn certificates_are_judged_only_where_the_bundle_is_wanted() {
         settings: Digest::of_bytes(b"settings"),
         certificates: Some(Digest::of_bytes(b"certificates")),
         authorities: None,
+        altered_files: BTreeSet::new(),
     };
     let mark = mark("life");
     let cluster = ClusterIdentity {

@@ -72,6 +72,7 @@ fn mark(step: &Step<'_>, member: &EtcdMember, start: MemberStart, generation: u3
 
 async fn begin(step: &Step<'_>, mark: &Mark, members: &str, state: &str) -> Result<(), ProviderError> {
     let instance = step.instance;
+    check_plain(members)?;
     step.tell(&format!("start {}", instance.unit));
     let arguments = [
         instance.unit,
@@ -88,6 +89,18 @@ async fn begin(step: &Step<'_>, mark: &Mark, members: &str, state: &str) -> Resu
     let arguments = arguments.map(str::to_owned).to_vec();
     step.script("begin the member", script, &mark.machine, arguments)
         .await
+}
+
+/// The names and URLs of members that are not ours are what someone has told etcd, and stand in a file of the environment.
+fn check_plain(members: &str) -> Result<(), ProviderError> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-:/[],=%".contains(letter);
+    match members.chars().find(|&letter| !is_plain(letter)) {
+        None => Ok(()),
+        Some(letter) => Err(permanent(format!(
+            "a member in etcd's list has a name or a URL with {letter:?} in it, which keelson writes into no file"
+        ))
+        .with_help("remove that member: etcdctl member list, etcdctl member remove ID")),
+    }
 }
 
 /// Keeps members of different lives of a cluster apart, also where they have the same addresses.
@@ -109,6 +122,19 @@ fn no_address(machine: &str) -> ProviderError {
 mod tests {
     use super::*;
     use crate::etcd::survey::tests::picture;
+    use keelson_provider_api::ErrorClass;
+
+    #[test]
+    fn a_member_whose_name_would_end_its_line_is_refused() {
+        let mut survey = picture("a:v b:v c:v d:u");
+        assert!(check_plain(&initial_cluster(&survey, "d", Id(4))).is_ok());
+        let stranger = &mut survey.list.as_mut().unwrap().members[1];
+        stranger.name = "x\nETCD_CLIENT_CERT_AUTH=false".to_owned();
+        stranger.peer_urls = vec!["https://10.9.9.9:2380".to_owned()];
+        let error = check_plain(&initial_cluster(&survey, "d", Id(4))).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert!(error.message.contains("'\\n'"), "{error}");
+    }
 
     #[test]
     fn a_member_that_joins_names_all_members_also_those_that_have_not_started() {

@@ -87,7 +87,10 @@ fn did_not_form(survey: &Survey, member: &EtcdMember, told: &str) -> ProviderErr
         "etcd {cluster} did not form in {minutes}m as seen from {}: {why}",
         member.machine
     ))
-    .with_help("see to what is said of the other founders, and run the command again")
+    .with_help(format!(
+        "see to what is said of the other founders, and whether they reach each other at port {}; then run the command again",
+        survey.instance.peer_port
+    ))
 }
 
 async fn survey_founders(step: &Step<'_>, member: &EtcdMember) -> Result<Survey, ProviderError> {

@@ -15,7 +15,7 @@ use keelson_provider_api::kinds::EtcdMember;
 use super::begin;
 use super::refusal::{Refusal, Why};
 use super::remove::check_quorum_without;
-use super::step::{Step, permanent, transient};
+use super::step::{Step, permanent, transient, unreachable_machine};
 use super::survey::Survey;
 use next::{Next, next, no_quorum};
 
@@ -43,19 +43,29 @@ pub(super) async fn join(step: &Step<'_>, member: &EtcdMember, generation: u32) 
             told = why;
         }
         if !patience.wait(pause).await {
-            let minutes = PATIENCE.as_secs() / 60;
-            let cluster = &member.cluster;
-            let message = format!("{machine} did not become a voter of etcd {cluster} in {minutes}m: {told}");
-            // What has voted was only to be started: there is nothing else that another attempt would do.
-            return Err(if survey.mark(machine).is_some_and(|mark| mark.voted) {
-                permanent(message).with_help(format!(
-                    "see what it says: ssh {machine} journalctl -u {}",
-                    survey.instance.unit
-                ))
-            } else {
-                transient(message)
-            });
+            return Err(did_not_join(&survey, member, &told));
         }
+    }
+}
+
+fn did_not_join(survey: &Survey, member: &EtcdMember, told: &str) -> ProviderError {
+    let EtcdMember { cluster, machine, .. } = member;
+    let minutes = PATIENCE.as_secs() / 60;
+    let message = format!("{machine} did not become a voter of etcd {cluster} in {minutes}m: {told}");
+    let down = survey.voters_down(machine);
+    if survey.mark(machine).is_some_and(|mark| mark.voted) {
+        // It was only to be started: there is nothing else that another attempt would do.
+        permanent(message).with_help(format!(
+            "see what it says: ssh {machine} journalctl -u {}",
+            survey.instance.unit
+        ))
+    } else if down.is_empty() {
+        transient(message)
+    } else {
+        let down = down.join(", ");
+        permanent(format!("{message}; voting members that do not answer: {down}")).with_help(format!(
+            "etcd takes no new member while one that votes is away: bring {down} back, or take it out of the spec"
+        ))
     }
 }
 
@@ -142,9 +152,28 @@ async fn ask(
     match step.etcdctl(through, name, words).await {
         Ok(_) => Ok(None),
         Err(refusal) if refusal.why == done => Ok(None),
-        Err(refusal) if refusal.may_pass() => Ok(Some(what_passes(&refusal))),
+        Err(refusal) if refusal.may_pass() => {
+            if refusal.why == Why::Unhealthy {
+                check_voters_machines(survey, machine)?;
+            }
+            Ok(Some(what_passes(&refusal)))
+        }
         Err(refusal) => Err(refusal.error),
     }
+}
+
+/// Refuses to wait for a voter whose machine does not answer: how long that goes on is for others to decide.
+fn check_voters_machines(survey: &Survey, machine: &str) -> Result<(), ProviderError> {
+    for voter in survey.voters_down(machine) {
+        if let Some(Err(why)) = survey.machines.get(&voter) {
+            let cluster = survey.instance.cluster;
+            return Err(unreachable_machine(format!(
+                "etcd {cluster} takes no new member while {voter}, which votes, does not answer: {why}"
+            ))
+            .with_help(format!("bring {voter} back, or take it out of the spec")));
+        }
+    }
+    Ok(())
 }
 
 /// What has to be waited for after a refusal that passes.
@@ -156,5 +185,43 @@ fn what_passes(refusal: &Refusal) -> String {
         Why::Unhealthy => "wait until all voters have been connected for 5 s, as etcd asks for".to_owned(),
         Why::NotInSync => "wait for the learner to catch up".to_owned(),
         _ => format!("wait: {}", refusal.error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::survey::tests::picture;
+    use keelson_provider_api::ErrorClass;
+    use keelson_provider_api::kinds::{MemberPhase, MemberStart};
+
+    fn joins(machine: &str) -> EtcdMember {
+        EtcdMember {
+            cluster: "main".to_owned(),
+            machine: machine.to_owned(),
+            phase: MemberPhase::Voter,
+            start: MemberStart::Join,
+            initial_members: Vec::new(),
+            running: true,
+        }
+    }
+
+    #[test]
+    fn a_join_that_a_fellow_keeps_from_ending_names_it_and_is_not_tried_for_an_hour() {
+        let member = joins("d");
+        // Its machine is silent; its machine answers and it does not.
+        for (others, class) in [("c:?", ErrorClass::Unreachable), ("c:d", ErrorClass::Permanent)] {
+            let survey = picture(&format!("a:v b:v {others} d:n"));
+            let at_once = check_voters_machines(&survey, "d").err();
+            let error = at_once.unwrap_or_else(|| did_not_join(&survey, &member, "wait"));
+            assert_eq!(error.class, class, "{error}");
+            assert!(error.message.contains(" c"), "{error}");
+        }
+        let survey = picture("a:v b:v c:v d:n");
+        assert!(check_voters_machines(&survey, "d").is_ok());
+        assert_eq!(
+            did_not_join(&survey, &member, "wait").class,
+            ErrorClass::Transient
+        );
     }
 }

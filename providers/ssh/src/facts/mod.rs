@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_BYTES: usize = 4 << 20;
 
 /// Programs that keelson's scripts run on a host; `|` between those of which one is enough.
-const PROGRAMS: &str = "systemctl tar gzip sha256sum flock curl|wget awk sed cmp stat df base64 readlink timeout useradd journalctl";
+const PROGRAMS: &str = "systemctl tar gzip sha256sum flock curl|wget awk sed cmp stat df base64 readlink timeout useradd journalctl xargs";
 
 /// kubelet's unit, which keelson brings to nodes.
 pub(crate) const KUBELET_UNIT: &str = "kubelet.service";
@@ -115,8 +115,6 @@ pub struct Facts {
     pub has_cgroup_v2: bool,
     /// Free space of `/var/lib`.
     pub disk_kib: u64,
-    /// Free space of `/`.
-    pub disk_root_kib: u64,
     /// TCP ports that someone listens at, and who.
     pub listeners: BTreeMap<u16, String>,
     /// How far its clock is ahead of the one here, and how far that may be off.
@@ -125,6 +123,8 @@ pub struct Facts {
     pub is_synchronised: Option<bool>,
     /// What sets its clock.
     pub time_services: BTreeSet<String>,
+    /// What closes its ports.
+    pub firewalls: BTreeSet<String>,
     /// Programs that it lacks.
     pub missing_programs: Vec<String>,
     /// Units and processes of someone else's Kubernetes, etcd or container runtime.
@@ -147,6 +147,8 @@ pub struct Facts {
     pub has_installed: bool,
     /// The certificates that the bundle's record names and that are there, by path, PEM.
     pub certificates: BTreeMap<String, String>,
+    /// The files of the bundle that are not as it left them, or not there.
+    pub altered_files: BTreeSet<String>,
     /// The private keys that the bundle's record names and that are not there.
     pub missing_keys: BTreeSet<String>,
 }

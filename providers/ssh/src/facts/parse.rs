@@ -38,7 +38,6 @@ fn take(facts: &mut Facts, key: &str, value: &str) {
         "memory-kib" => facts.memory_kib = number(value),
         "swap-kib" => facts.swap_kib = number(value),
         "disk-kib" => facts.disk_kib = number(value),
-        "disk-root-kib" => facts.disk_root_kib = number(value),
         "cgroup" => facts.has_cgroup_v2 = value == "2",
         "installed" => facts.has_installed = true,
         "synchronised" => facts.is_synchronised = yes_or_no(value),
@@ -73,6 +72,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         "missing-key" if facts.missing_keys.len() < ENTRIES => {
             facts.missing_keys.insert(value);
         }
+        "altered" if facts.altered_files.len() < ENTRIES => {
+            facts.altered_files.insert(value);
+        }
         "folder" if facts.folders.len() < ENTRIES => {
             facts.folders.insert(value);
         }
@@ -83,6 +85,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         }
         "etcd-data" if facts.etcd_folders.len() < ENTRIES => {
             facts.etcd_folders.insert(value);
+        }
+        "firewall" if facts.firewalls.len() < ENTRIES => {
+            facts.firewalls.insert(value);
         }
         "time-service" if facts.time_services.len() < ENTRIES => {
             facts.time_services.insert(value);

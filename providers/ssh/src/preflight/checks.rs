@@ -52,6 +52,14 @@ pub(super) fn os(subject: &Subject<'_>) -> Problem {
     unsupported.then(|| format!("it runs {}, on which keelson does not work", facts.os_name))
 }
 
+pub(super) fn untested_system(subject: &Subject<'_>) -> Problem {
+    let facts = subject.facts;
+    (verdict(facts) == Verdict::Untested).then(|| match facts.os_name.as_str() {
+        "" => "it does not say which system it runs".to_owned(),
+        name => format!("it runs {name}, on which nobody has tried keelson"),
+    })
+}
+
 pub(super) fn architecture(subject: &Subject<'_>) -> Problem {
     let architecture = &subject.facts.architecture;
     let known = matches!(architecture.as_str(), "x86_64" | "aarch64" | "arm64");
@@ -126,6 +134,21 @@ pub(super) fn time_sync(subject: &Subject<'_>) -> Problem {
     let facts = subject.facts;
     let unset = facts.is_synchronised != Some(true) && facts.time_services.is_empty();
     unset.then(|| "nothing sets its clock".to_owned())
+}
+
+/// As kubeadm's `FirewalldCheck`: what it lets through is its administrators' to say.
+pub(super) fn firewall(subject: &Subject<'_>) -> Problem {
+    let firewalls: Vec<&str> = subject.facts.firewalls.iter().map(String::as_str).collect();
+    if firewalls.is_empty() {
+        return None;
+    }
+    let ports = subject.needs.ports(subject.roles).into_keys();
+    let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
+    Some(format!(
+        "{} may close ports that the cluster needs: {}",
+        firewalls.join(" and "),
+        ports.join(", ")
+    ))
 }
 
 pub(super) fn hostname(subject: &Subject<'_>) -> Problem {

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Ends the etcd member on this host: stops it, and moves its data aside. The last two that were moved aside are kept.
+# Ends the etcd member on this host: stops it, and moves its data aside. The last two that were moved aside are kept, and
+# the last that had voted: what a learner leaves may be next to nothing.
 # Stands behind `fence.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, what to call the data.
@@ -25,11 +26,18 @@ if [ -e "$data/member" ]; then
     cp -- "$mark" "$aside/mark.json"
     mv -- "$data/member" "$aside/member"
 fi
-find "$place" -mindepth 1 -maxdepth 1 -name "$name*" | sort -r | tail -n +3 | while IFS= read -r old; do
-    if grep -Fqs -- "$ours" "$old/mark.json"; then
-        rm -rf -- "$old"
-    fi
-done
+voted=""
+find "$place" -mindepth 1 -maxdepth 1 -name "$name*" | sort -r | {
+    count=0
+    while IFS= read -r old; do
+        count=$((count + 1))
+        if [ -z "$voted" ] && grep -Eqs '"voted": *true' "$old/mark.json"; then
+            voted=$old
+        elif [ "$count" -gt 2 ] && grep -Fqs -- "$ours" "$old/mark.json"; then
+            rm -rf -- "$old"
+        fi
+    done
+}
 rm -f -- "/etc/etcd/$cluster.member.env"
 # The mark goes last: whoever comes back to finish this needs it.
 rm -f -- "$mark"

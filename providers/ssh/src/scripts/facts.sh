@@ -49,6 +49,13 @@ recorded() {
         sed -e 's/^[[:space:]]*"//' -e 's/"[[:space:]]*$//' | head -n 64
 }
 
+# The files of the bundle that are not as it left them: of another size, time, mode or owner than it wrote down, or gone.
+altered() {
+    [ -f "$root/files" ] || return 0
+    cut -f 2 -- "$root/files" | tr '\n' '\0' | xargs -0 stat -c "%s %Y %a %u %g$tab%n" -- 2>/dev/null |
+        grep -Fvx -f - -- "$root/files" | cut -f 2 | head -n 128 | while IFS= read -r path; do fact altered "$path"; done
+}
+
 marks() {
     blob mark "$root/host.json"
     blob bundle "$root/bundle.json"
@@ -56,6 +63,7 @@ marks() {
     running=$(readlink -- "$root/current" 2>/dev/null) && fact bundle-digest "${running##*/}"
     [ ! -e "$root/installed" ] || fact installed yes
     [ -f "$root/bundle.json" ] || return 0
+    altered
     recorded certificates | while IFS= read -r path || [ -n "$path" ]; do
         case $path in
         /*) [ ! -f "$path" ] || fact certificate "$path $(head -c 65536 -- "$path" |
@@ -79,7 +87,6 @@ resources() {
     fact swap-kib "$(kib_of SwapTotal)"
     [ ! -f /sys/fs/cgroup/cgroup.controllers ] || fact cgroup 2
     fact disk-kib "$(free_kib /var/lib)"
-    fact disk-root-kib "$(free_kib /)"
 }
 
 listeners() {
@@ -135,6 +142,12 @@ foreign_units() {
     done
 }
 
+# What decides which ports are open. The unit of ufw is active also where ufw is off.
+firewalls() {
+    if unit_is_active firewalld.service; then fact firewall firewalld; fi
+    if grep -Fqxs ENABLED=yes /etc/ufw/ufw.conf; then fact firewall ufw; fi
+}
+
 synchronised() {
     if command -v timedatectl >/dev/null 2>&1; then
         fact synchronised "$(timeout 5 timedatectl show --property NTPSynchronized --value 2>/dev/null)"
@@ -153,6 +166,7 @@ if [ "$scope" = all ]; then
     missing_programs
     software "$@"
     foreign_units
+    firewalls
     synchronised
 fi
 fact end end

@@ -60,6 +60,15 @@ async fn a_download_is_what_was_planned_or_refused() {
         Outcome::Done
     );
 
+    // Not through the proxy where the host is excepted: there is none at that port.
+    scene.host(0).run("rm /var/lib/keelson/assets/*").unwrap();
+    let around = format!("http://127.0.0.1:9 {}", scene.lab.gateway());
+    let wanted = scene.bundles.offer(recipe("around", &server.url(), Some(around)));
+    assert_eq!(
+        provider.carry_out(&context, &update("a", wanted)).await,
+        Outcome::Done
+    );
+
     let proxy = serve_proxy(scene.lab.gateway()).unwrap();
     proxy.route("mirror.invalid", server.address());
     scene.host(0).run("rm /var/lib/keelson/assets/*").unwrap();
@@ -71,6 +80,60 @@ async fn a_download_is_what_was_planned_or_refused() {
         Outcome::Done
     );
     assert_eq!(proxy.hits("mirror.invalid"), 1);
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_short_goes_on_from_there() {
+    let test = "a_download_that_was_cut_short_goes_on_from_there";
+    let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..3 << 20).map(|number: u32| number.to_le_bytes()[1]).collect();
+    std::fs::write(folder.path().join("file"), &bytes).unwrap();
+    let server = serve_directory(folder.path(), scene.lab.gateway()).unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let listen = |line: &str| told.lock().unwrap().push(line.to_owned());
+    let mut context = Scene::context("u1", 1);
+    context.progress = keelson_provider_api::Progress::to(&listen);
+    let provider = scene.provider(scene.targets("operator")).await;
+    let digits = Digest::of_bytes(&bytes).hexadecimal();
+    let bundle = scene.bundles.offer(Recipe {
+        content: "one".to_owned(),
+        actions: vec![format!("asset {digits} {}/file program amd64", server.url())],
+        assets: Vec::new(),
+    });
+    server.disturb(Disturbance {
+        path_end: "file".to_owned(),
+        times: None,
+        fault: Fault::CutAfter { bytes: 1 << 20 },
+    });
+    let change = create("a", bundle);
+    let error = rejected(provider.carry_out(&context, &change).await);
+    assert!(error.message.contains("cannot download program"), "{error}");
+    server.heal();
+    let host = scene.host(0);
+    // Cut short; the beginning of something else; whole, and not in its place yet.
+    for (before, expected) in [
+        ("true", vec!["go on with the download of program"]),
+        (
+            "cd /var/lib/keelson/assets && rm [0-9a-f]* && head -c 100 /dev/urandom >PART",
+            vec!["go on with the download of program", "download program"],
+        ),
+        ("cd /var/lib/keelson/assets && mv [0-9a-f]* PART", Vec::new()),
+    ] {
+        told.lock().unwrap().clear();
+        host.run(&before.replace("PART", &format!("{digits}.part")))
+            .unwrap();
+        assert_eq!(provider.carry_out(&context, &change).await, Outcome::Done);
+        let lines = std::mem::take(&mut *told.lock().unwrap());
+        let downloads: Vec<&String> = lines.iter().filter(|line| line.contains("download")).collect();
+        assert_eq!(downloads, expected, "{before}: {lines:?}");
+        host.run(&format!(
+            "sha256sum </var/lib/keelson/assets/{digits} | grep -q {digits}"
+        ))
+        .unwrap();
+    }
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use keelson_provider_api::kinds::{Kind, MachineRole, NodeBundle};
+use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
+    Asset, AssetSource, ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
 };
 use keelson_test_hosts::LabOptions;
 
@@ -120,6 +121,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
 
     what_is_gone_shows_and_comes_again(&scene, &second).await;
+    files_that_were_altered_show_and_are_put_back(&scene, &second).await;
 
     let begun = Instant::now();
     assert_eq!(
@@ -175,6 +177,40 @@ async fn what_is_gone_shows_and_comes_again(scene: &Scene, bundle: &NodeBundle) 
     }
 }
 
+async fn files_that_were_altered_show_and_are_put_back(scene: &Scene, bundle: &NodeBundle) {
+    let (context, host) = (Scene::context("u1", 1), scene.host(0));
+    let provider = scene.provider(scene.targets("operator")).await;
+    let altered = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
+        Observed::Present(existing) => match existing.resource {
+            Resource::NodeBundle(seen) => seen.altered_files.into_iter().collect::<Vec<String>>(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("the bundle is not seen: {other:?}"),
+    };
+    let config = "/etc/keelson-test/config";
+    let unit = "/etc/systemd/system/keelson-test.service";
+    for (damage, path) in [
+        (format!("echo more >>{config}"), config),
+        (format!("chmod 600 {config}"), config),
+        (format!("rm {config}"), config),
+        (format!("rm {unit}"), unit),
+    ] {
+        assert!(altered().await.is_empty(), "before {damage}");
+        host.run(&damage).unwrap();
+        assert_eq!(altered().await, [path], "{damage}");
+        let again = update("a", bundle.clone());
+        assert_eq!(
+            provider.carry_out(&context, &again).await,
+            Outcome::Done,
+            "{damage}"
+        );
+        assert_eq!(host.run(&format!("cat {config}")).unwrap(), "two");
+        host.run(&format!("test \"$(stat -c %a {config} {unit} | sort -u)\" = 644"))
+            .unwrap();
+    }
+    assert!(altered().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_release_takes_the_bundle_along() {
     let Some(scene) = claimed("a_release_takes_the_bundle_along", &LabOptions::with_hosts(1)).await else {
@@ -187,6 +223,11 @@ async fn a_release_takes_the_bundle_along() {
         provider.carry_out(&context, &create("a", bundle)).await,
         Outcome::Done
     );
+    // A run that was ended between a file and its place.
+    scene
+        .host(0)
+        .write_file("/etc/keelson-test/server.key.keelson-new", "a key")
+        .unwrap();
     let release = delete("a", machine(&[MachineRole::Etcd]));
     assert_eq!(provider.carry_out(&context, &release).await, Outcome::Done);
     let left = scene.host(0).run(
@@ -267,6 +308,56 @@ async fn an_update_that_fails_leaves_the_one_before() {
         rejected(provider.carry_out(&context, &update("a", unknown)).await).message,
         "nobody wants it"
     );
+}
+
+#[tokio::test]
+async fn an_update_that_fills_the_disk_leaves_the_one_before() {
+    let test = "an_update_that_fills_the_disk_leaves_the_one_before";
+    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
+    let Some(scene) = claimed(test, &options).await else {
+        return;
+    };
+    let context = Scene::context("u1", 1);
+    let provider = scene.provider(scene.targets("operator")).await;
+    let first = scene.bundles.plain("one");
+    assert_eq!(
+        provider.carry_out(&context, &create("a", first)).await,
+        Outcome::Done
+    );
+    // There is room for the program once: where it is carried to, and not where it goes.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program");
+    let bytes = vec![7_u8; 24 << 20];
+    std::fs::write(&path, &bytes).unwrap();
+    let sha256 = Digest::of_bytes(&bytes);
+    let digits = sha256.hexadecimal();
+    let second = scene.bundles.offer(Recipe {
+        content: "two".to_owned(),
+        actions: vec![
+            format!("asset {digits} - program amd64"),
+            "file /etc/keelson-test/config 644 root root config -".to_owned(),
+            format!("install /usr/local/bin/program 755 {digits} - amd64"),
+        ],
+        assets: vec![Asset {
+            name: "program".to_owned(),
+            sha256,
+            source: AssetSource::File(path.clone()),
+        }],
+    });
+    let host = scene.host(0);
+    host.run("free=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((free - (36 << 20))) /root/filler")
+        .unwrap();
+    let update = update("a", second);
+    let error = rejected(provider.carry_out(&context, &update).await);
+    assert!(error.message.contains("No space left on device"), "{error}");
+    assert_eq!(
+        host.run("cat /etc/keelson-test/config; ls /usr/local/bin | grep program || :")
+            .unwrap(),
+        "one"
+    );
+    host.run("rm /root/filler").unwrap();
+    assert_eq!(provider.carry_out(&context, &update).await, Outcome::Done);
+    assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
 }
 
 #[tokio::test]

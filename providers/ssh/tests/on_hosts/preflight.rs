@@ -37,7 +37,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
     );
     other.hosts().forget("c").await.unwrap();
     units_of_others(&scene);
-    let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member /var/lib/etcd-events/member && touch /etc/kubernetes/admin.conf; mv /usr/bin/gzip /root/; \
+    let busy = "mkdir -p /etc/kubernetes /var/lib/etcd/member /var/lib/etcd-events/member && touch /etc/kubernetes/admin.conf; mkdir -p /etc/ufw && echo ENABLED=yes >/etc/ufw/ufw.conf; mv /usr/bin/gzip /root/; \
                 systemd-run --unit kubelet socat TCP-LISTEN:2379,fork /dev/null";
     scene.host(1).console(busy).unwrap();
     scene
@@ -78,6 +78,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
         &[
             "conflicting-software",
             "etcd-data",
+            "firewall",
             "foreign-unit",
             "hostname",
             "missing-programs",

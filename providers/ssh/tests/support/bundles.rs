@@ -1,6 +1,6 @@
 //! A source of small real bundles: keelson's own apply script, a unit that sleeps, a file, a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ pub(crate) struct Bundles {
 pub(crate) fn wanted(content: &str) -> NodeBundle {
     NodeBundle {
         authorities: None,
+        altered_files: BTreeSet::new(),
         machine: "a".to_owned(),
         kubernetes_version: None,
         etcd_version: None,

@@ -8,11 +8,11 @@ use keelson_test_hosts::LabOptions;
 use super::{figure, sleep};
 use crate::fixture::{etcdctl, fixture};
 
-/// Writes 120 keys at once, about ten times a second for ten seconds, to the endpoints in `$1`; says which batches were
-/// acknowledged. etcd takes up to 128 operations in a transaction.
+/// Writes 15,000 keys, more than a thousand a second where the machine is not busy: 120 at once, to the endpoints in `$1`. Says
+/// which batches were acknowledged. etcd takes up to 128 operations in a transaction.
 const WRITER: &str = r#"
-end=$(($(date +%s) + 10)) batch=0
-while [ "$(date +%s)" -lt "$end" ]; do
+batch=0
+while [ "$batch" -lt 125 ]; do
     batch=$((batch + 1))
     (
         { echo; for n in $(seq 120); do echo "put k/$batch/$n x"; done; echo; echo; } |
@@ -45,15 +45,14 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_cut_off() {
     let writer = WRITER.replace("CTL", certificates);
     others[0].write_file("/tmp/writer", writer).unwrap();
     let command = format!("sh /tmp/writer {}", endpoints.join(","));
-    let acknowledged = std::thread::scope(|scope| {
+    let begun = Instant::now();
+    let (acknowledged, took) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| others[0].run(&command).unwrap());
         std::thread::sleep(Duration::from_secs(3));
         fixture.host(&leader).cut_network().unwrap();
         let acknowledged = writer.join().unwrap();
-        acknowledged
-            .lines()
-            .map(|line| line.parse::<u32>().unwrap())
-            .collect::<BTreeSet<u32>>()
+        let batches = acknowledged.lines().map(|line| line.parse::<u32>().unwrap());
+        (batches.collect::<BTreeSet<u32>>(), begun.elapsed())
     });
 
     let picture = fixture.picture("main").await;
@@ -75,8 +74,8 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_cut_off() {
     figure("back after a cut", since);
 
     let last = *acknowledged.last().unwrap();
-    assert!(acknowledged.len() > 30 && last > 40, "{acknowledged:?}");
-    eprintln_count(&acknowledged, last);
+    assert!(acknowledged.len() > 60 && last > 100, "{acknowledged:?}");
+    eprintln_count(&acknowledged, took);
     sleep(1000).await;
     for host in fixture.lab.hosts() {
         let keys = host
@@ -99,9 +98,9 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_leader_is_cut_off() {
     clippy::print_stderr,
     reason = "figures are for the reader of the test's output"
 )]
-fn eprintln_count(acknowledged: &BTreeSet<u32>, tried: u32) {
+fn eprintln_count(acknowledged: &BTreeSet<u32>, took: Duration) {
     eprintln!(
-        "figure: {} of {tried} transactions of 120 keys were acknowledged in 10 s",
+        "figure: {} of 125 transactions of 120 keys were acknowledged in {took:.1?}",
         acknowledged.len()
     );
 }

@@ -115,10 +115,26 @@ async fn removed_behind_our_back(fixture: &Fixture) {
     assert_eq!(fixture.update("main", "d").await, Outcome::Done);
     assert_eq!(fixture.picture("main").await, WELL);
     assert_ne!(fixture.existing("main", "d").await.id, id);
+    let host = fixture.host("d");
+    host.run("ls -d /var/lib/etcd/removed-*/member").unwrap();
+
+    // Learners that came to nothing do not push out what had voted.
+    host.run(
+        "cd /var/lib/etcd && for number in 1 2 3; do mkdir removed-9$number; \
+         sed 's/\"voted\": *true/\"voted\":false/' removed-2*/mark.json >removed-9$number/mark.json; done",
+    )
+    .unwrap();
+    let id = fixture.existing("main", "d").await.id;
     fixture
-        .host("d")
-        .run("ls -d /var/lib/etcd/removed-*/member")
+        .host("a")
+        .run(&etcdctl(&format!("member remove {id}")))
         .unwrap();
+    assert_eq!(fixture.update("main", "d").await, Outcome::Done);
+    assert_eq!(
+        host.run("cd /var/lib/etcd && ls -d removed-* | cut -c 1-10")
+            .unwrap(),
+        "removed-20\nremoved-92\nremoved-93\n"
+    );
 }
 
 async fn a_machine_that_was_made_anew(fixture: &Fixture) {
