@@ -1,8 +1,10 @@
 //! `keelson destroy`
 
+use std::path::Path;
+
 use clap::Args;
 
-use super::arguments::{ClusterArgument, ProgressArgument};
+use super::arguments::{ClusterArgument, ProgressArgument, shell_word};
 use super::ask::{Answer, AskUser};
 use super::failure::{Failure, chain};
 use super::terminal::Terminal;
@@ -58,13 +60,14 @@ impl Destroy {
         let work = session.destroy(options, &ask, reporter.as_ref(), interrupt);
         let destroyed = stopping::announced(reporter.as_ref(), interrupt, work)
             .await
-            .map_err(|error| Failure::of_operation(&error, &self.spec.command("destroy")))?;
+            .map_err(|error| Failure::of_operation(&error, &self.again()))?;
         drop(reporter);
         if !self.progress.is_quiet() {
             let pinned = registry::pinned_hosts(session.spec(), &connect).await;
             terminal.text(&summary::destroyed(
                 &destroyed,
                 pinned.as_deref().unwrap_or_default(),
+                &self.gone,
             ));
             // What was asked for is done, whether what is remembered can be read or not.
             if let Err(error) = pinned {
@@ -75,5 +78,14 @@ impl Destroy {
             }
         }
         Ok(EXIT_DONE)
+    }
+
+    /// The command that goes on from here.
+    fn again(&self) -> String {
+        let gone = self
+            .gone
+            .iter()
+            .map(|host| format!(" --gone {}", shell_word(Path::new(host))));
+        self.spec.command("destroy") + &gone.collect::<String>()
     }
 }

@@ -109,6 +109,15 @@ pub(super) fn access_key() -> ResourceKey {
     ResourceKey::new(Kind::Addon, CLUSTER_ACCESS)
 }
 
+/// The keys of the add-ons without which no node has a network: the rights of what makes it, and that of the spec's own.
+pub(super) fn network_keys(blueprint: &Blueprint<'_>) -> Vec<ResourceKey> {
+    let mut keys = vec![access_key()];
+    if let Plugin::Custom(plugin) = &blueprint.spec.network.plugin {
+        keys.push(ResourceKey::new(Kind::Addon, plugin.name.as_str()));
+    }
+    keys
+}
+
 pub(super) fn build(
     spec: &ValidSpec,
     blueprint: &Blueprint<'_>,

@@ -43,12 +43,10 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
             all.push(addons::access_key());
             (all, any)
         };
-        desired.add_after(
-            ResourceKey::new(Kind::Node, &*machine.name),
-            node(machine),
-            after,
-            after_any,
-        );
+        let key = ResourceKey::new(Kind::Node, &*machine.name);
+        desired.add_after(key.clone(), node(machine), after, after_any);
+        // It is Ready once it has a network.
+        desired.ends_with(&key, addons::network_keys(blueprint));
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Desired {
     pub after: Vec<ResourceKey>,
     /// Of these one must be there before it; any will do.
     pub after_any: Vec<ResourceKey>,
+    /// What it comes to its end only with, done before it or at the same time: it is not begun while one of these is blocked.
+    pub together_with: Vec<ResourceKey>,
 }
 
 /// How a group of machines is changed.
@@ -82,8 +84,16 @@ impl DesiredState {
                 resource: resource.into(),
                 after,
                 after_any,
+                together_with: Vec::new(),
             },
         );
+    }
+
+    /// Says what a resource that was added comes to its end only with.
+    pub fn ends_with(&mut self, key: &ResourceKey, others: Vec<ResourceKey>) {
+        if let Some(wanted) = self.resources.get_mut(key) {
+            wanted.together_with = others;
+        }
     }
 
     /// How the group of that name is changed.

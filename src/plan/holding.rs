@@ -300,7 +300,7 @@ fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) ->
         .resource()
         .references()
         .into_iter()
-        .chain(wanted.after.iter().cloned());
+        .chain(wanted.after.iter().chain(&wanted.together_with).cloned());
     if let Some(blocker) = all.into_iter().find(|key| is_blocked(key)) {
         return Some(blocker);
     }

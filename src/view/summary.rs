@@ -107,10 +107,15 @@ pub fn of_one_node(changed: &Applied, machine: &str, is_there: bool, spec_file: 
     text
 }
 
-/// The end of a destroy; the keys of the hosts `pinned` stay remembered.
-pub fn destroyed(destroyed: &Destroyed, pinned: &[String]) -> String {
+/// The end of a destroy; the keys of the hosts `pinned` stay remembered, and nobody asked the hosts `gone`.
+pub fn destroyed(destroyed: &Destroyed, pinned: &[String], gone: &[String]) -> String {
+    let but = if gone.is_empty() {
+        String::new()
+    } else {
+        format!(" but what is on {}, which nobody asked", fold_names(gone))
+    };
     let mut text = format!(
-        "{} cluster {} is gone: {} in {}; nothing of it is left\n",
+        "{} cluster {} is gone: {} in {}; nothing of it is left{but}\n",
         paint(GOOD, "Done:"),
         destroyed.name,
         plural(destroyed.steps_done, "step"),

@@ -323,6 +323,9 @@ fn files_that_were_changed_on_a_machine_are_put_back() {
     let (plan, report) = world.plan(&desired);
     assert_eq!(outline(&plan), ["update node-bundle/control-plane-1"]);
     let change = plan.steps()[0].change();
-    assert_eq!(change.reason, "its files were changed on the machine: put them back");
+    assert_eq!(
+        change.reason,
+        "its files were changed on the machine: put them back"
+    );
     assert!(!report.is_blocked(), "{report:?}");
 }

@@ -207,3 +207,20 @@ fn no_etcd_is_begun_while_a_machine_that_may_have_a_member_is_silent() {
     let (plan, _) = world.unknown("machine/former").plan(&grown);
     assert_eq!(outline(&plan).iter().filter(|step| begins(step)).count(), 2);
 }
+
+#[test]
+fn no_node_comes_while_what_makes_its_network_cannot_be_seen() {
+    let wanted = desired(THREE_AND_FOUR);
+    let access = key("addon/cluster-access");
+    let (plan, report) = World::empty().unknown("addon/cluster-access").plan(&wanted);
+    let steps = outline(&plan);
+    let is_there = |step: &str| steps.iter().any(|other| other == step);
+    assert!(is_there("create control-plane/control-plane-1"), "{steps:?}");
+    assert!(
+        !steps.iter().any(|step| step.starts_with("create node/")),
+        "{steps:?}"
+    );
+    let node = key("node/control-plane-1");
+    let waits = report.held.iter().find(|held| held.key == node);
+    assert_eq!(waits.map(|held| &held.waits_for), Some(&access));
+}

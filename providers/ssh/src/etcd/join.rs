@@ -56,7 +56,7 @@ fn did_not_join(survey: &Survey, member: &EtcdMember, told: &str) -> ProviderErr
     if survey.mark(machine).is_some_and(|mark| mark.voted) {
         // It was only to be started: there is nothing else that another attempt would do.
         permanent(message).with_help(format!(
-            "see what it says: ssh {machine} journalctl -u {}",
+            "see what it says: keelson node ssh {machine} -- journalctl -u {}",
             survey.instance.unit
         ))
     } else if down.is_empty() {

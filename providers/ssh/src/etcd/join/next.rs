@@ -111,7 +111,9 @@ fn go_on(survey: &Survey, own: &Seen, machine: &str) -> Result<Next, ProviderErr
         return Err(permanent(format!(
             "{unit} on {machine} ends each time that it is started: {words}"
         ))
-        .with_help(format!("see what it says: ssh {machine} journalctl -u {unit}")));
+        .with_help(format!(
+            "see what it says: keelson node ssh {machine} -- journalctl -u {unit}"
+        )));
     }
     Ok(Next::Wait(if own.disk_is_full() {
         format!("the disk of {data_folder} on {machine} is full")
