@@ -153,10 +153,15 @@ impl MachineCertificates {
 
     /// The paths of their private keys, and of what else nobody may see.
     pub fn key_paths(&self) -> Vec<String> {
+        let others = self.others.iter().map(|(_, path, _)| path.clone());
+        self.issued_key_paths().into_iter().chain(others).collect()
+    }
+
+    /// The paths of the private keys of certificates that are made for the machine.
+    pub fn issued_key_paths(&self) -> Vec<String> {
         let places = self.requirements.iter();
         let keys = places.filter_map(|(requirement, _)| Some(requirement.place.as_ref()?.key_file.clone()));
-        keys.chain(self.others.iter().map(|(_, path, _)| path.clone()))
-            .collect()
+        keys.collect()
     }
 
     /// The digest of what they are to be, whoever signs them; `None` where there are none. What the spec brings is in

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource, FoundOnMachine};
+use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource, CertificatePaths, FoundOnMachine};
 use keelson_provider_api::kinds::NodeBundle;
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{Asset, ClusterIdentity, ErrorClass, ProviderError, with_causes};
@@ -206,6 +206,18 @@ impl SpecBundles {
 
 #[async_trait]
 impl BundleSource for SpecBundles {
+    fn paths(&self, name: &str) -> CertificatePaths {
+        let blueprint = Blueprint::of(&self.spec);
+        let Ok(machine) = machine(&blueprint, name) else {
+            return CertificatePaths::default();
+        };
+        let wanted = MachineCertificates::of(&blueprint, machine);
+        CertificatePaths {
+            certificates: wanted.certificate_paths(),
+            keys: wanted.key_paths(),
+        }
+    }
+
     async fn bundle(
         &self,
         _cluster: &ClusterIdentity,

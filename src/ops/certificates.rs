@@ -6,7 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
 use keelson_provider_api::values::{ClusterName, Span};
-use keelson_provider_api::{ClusterIdentity, FoundOnMachine, Observed, ProviderError, with_causes};
+use keelson_provider_api::{
+    CertificatePaths, ClusterIdentity, FoundOnMachine, Observed, ProviderError, with_causes,
+};
 use serde::Serialize;
 
 use super::authorities::Authorities;
@@ -104,13 +106,13 @@ impl Session {
         let kept = Kept::read(authorities, &signers(&wanted)).await;
         report.checked_at = authorities.clock().now();
         report.keys = kept_keys(authorities).await;
-        let found = ask(access, &identity, wanted.keys()).await;
+        let found = ask(access, &identity, &wanted).await;
         let mut rows = kept.rows();
         for (machine, certificates) in &wanted {
             match found.get(machine) {
                 Some(Ok(Some(found))) => {
                     rows.extend(rows_of(machine, certificates, &found.certificates, &kept));
-                    report.keys.extend(missing_keys(machine, found));
+                    report.keys.extend(missing_keys(machine, certificates, found));
                 }
                 Some(Ok(None)) | None => report.not_yet.push(machine.clone()),
                 Some(Err(error)) => report.unseen.push(UnseenMachine {
@@ -278,9 +280,18 @@ async fn kept_keys(authorities: &Authorities) -> Vec<KeyRecord> {
     found.into_iter().filter_map(record).collect()
 }
 
-/// The keys of certificates on `machine` that are not there, or are empty.
-fn missing_keys(machine: &str, found: &FoundOnMachine) -> Vec<KeyRecord> {
-    let missing = found.missing_keys.iter();
+/// The keys of certificates on `machine` that are not there, or are empty. Where the certificate is not there either, that is
+/// what is told.
+fn missing_keys(machine: &str, certificates: &MachineCertificates, found: &FoundOnMachine) -> Vec<KeyRecord> {
+    let places = certificates.requirements.iter();
+    let has_certificate = |key: &&String| {
+        let mut places = places
+            .clone()
+            .filter_map(|(requirement, _)| requirement.place.as_ref());
+        let place = places.find(|place| place.key_file == **key);
+        place.is_none_or(|place| found.certificates.contains_key(&place.certificate_file))
+    };
+    let missing = found.missing_keys.iter().filter(has_certificate);
     missing
         .map(|path| KeyRecord {
             key: path.clone(),
@@ -295,10 +306,18 @@ type Found = Result<Option<FoundOnMachine>, ProviderError>;
 async fn ask(
     access: &dyn MachineAccess,
     identity: &ClusterIdentity,
-    machines: impl Iterator<Item = &String>,
+    wanted: &BTreeMap<String, MachineCertificates>,
 ) -> BTreeMap<String, Found> {
+    let machines = wanted.iter();
     let asked: Vec<_> = machines
-        .map(|machine| async move { (machine.clone(), access.certificates(identity, machine).await) })
+        .map(|(machine, certificates)| async move {
+            let paths = CertificatePaths {
+                certificates: certificates.certificate_paths(),
+                keys: certificates.issued_key_paths(),
+            };
+            let found = access.certificates(identity, machine, &paths).await;
+            (machine.clone(), found)
+        })
         .collect();
     stream::iter(asked)
         .buffer_unordered(MACHINES_AT_ONCE)

@@ -1,13 +1,13 @@
 //! What operations ask of single machines, beside what a plan observes of them.
 
 use async_trait::async_trait;
-use keelson_provider_api::{ClusterIdentity, FoundOnMachine, ProviderError};
+use keelson_provider_api::{CertificatePaths, ClusterIdentity, FoundOnMachine, ProviderError};
 
 /// The way to a cluster's machines, where they are real.
 #[async_trait]
 pub trait MachineAccess: Send + Sync {
-    /// The certificates of the bundle in force on `machine`, and the keys that it lacks; `None` for a machine that the
-    /// cluster has not taken yet.
+    /// The certificates that lie on `machine` at `paths` and where its bundle in force has them, and the keys that it lacks of
+    /// those; `None` for a machine that the cluster has not taken yet.
     ///
     /// # Errors
     /// When the machine does not answer, or belongs to someone else.
@@ -15,6 +15,7 @@ pub trait MachineAccess: Send + Sync {
         &self,
         cluster: &ClusterIdentity,
         machine: &str,
+        paths: &CertificatePaths,
     ) -> Result<Option<FoundOnMachine>, ProviderError>;
 
     /// Gets ready for someone to log in on `machine`. Nothing is connected yet.

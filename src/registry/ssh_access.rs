@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keelson_provider_api::{ClusterIdentity, FoundOnMachine, ProviderError};
+use keelson_provider_api::{CertificatePaths, ClusterIdentity, FoundOnMachine, ProviderError};
 use keelson_provider_ssh::{Hosts, LoginOptions};
 
 use crate::ops::{Login, LoginRequest, MachineAccess};
@@ -20,8 +20,9 @@ impl MachineAccess for HostAccess {
         &self,
         cluster: &ClusterIdentity,
         machine: &str,
+        paths: &CertificatePaths,
     ) -> Result<Option<FoundOnMachine>, ProviderError> {
-        self.0.certificates(cluster, machine).await
+        self.0.certificates(cluster, machine, paths).await
     }
 
     async fn login(&self, machine: &str, request: &LoginRequest) -> Result<Box<dyn Login>, ProviderError> {

@@ -289,6 +289,9 @@ do_secret() {
         place "$incoming/$5" "$1" "$2" "$3" "$4" "$6"
     elif [ ! -f "$1" ]; then
         fail "$1 is missing and did not come: run keelson again"
+    else
+        # Who put it there, before this machine ran anything, could not give it to a user that was not there yet.
+        place "$1" "$1" "$2" "$3" "$4" "$6"
     fi
     note_installed file "$1"
 }

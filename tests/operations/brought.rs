@@ -6,12 +6,12 @@ use std::sync::Arc;
 use keelson::model::{Blueprint, Classes, MachineCertificates};
 use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, SpecBundles};
-use keelson::pki::{Seal, Terms, issue};
+use keelson::pki::{Authority, AuthorityName, Seal, Terms, issue};
 use keelson::spec::{self, ValidSpec};
-use keelson_provider_api::Resource;
 use keelson_provider_api::bundle::{BundleRecord, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::Effect;
 use keelson_provider_api::values::{Digest, Secret};
+use keelson_provider_api::{ClusterIdentity, Resource};
 use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
 use super::block_on;
@@ -46,8 +46,8 @@ async fn made(authorities: &Authorities, wanted: &MachineCertificates) -> BTreeM
     certificates
 }
 
-/// The authorities of a cluster that has begun.
-fn authorities(spec: &ValidSpec) -> Authorities {
+/// The authorities of a cluster that has begun, `brought` among them.
+fn authorities(spec: &ValidSpec, brought: Vec<Authority>) -> Authorities {
     let options = SimulatedOptions {
         start: NOW,
         ..SimulatedOptions::new(Like::Ssh, 1)
@@ -56,13 +56,13 @@ fn authorities(spec: &ValidSpec) -> Authorities {
     let store = Arc::new(MemoryStore::new());
     let name = spec.name().clone();
     block_on(begin(&store, &name));
-    Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, Vec::new())
+    Authorities::new(store, name, Seal::none(), clock, Terms::AUTHORITY, brought)
 }
 
 #[test]
 fn a_machine_that_has_not_what_the_spec_brings_is_seen_to_differ() {
     let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
-    let authorities = authorities(&spec);
+    let authorities = authorities(&spec, Vec::new());
     let bundles = |certificate: &str| {
         let files = [
             ("ca.crt", "ca"),
@@ -151,4 +151,57 @@ fn api_servers_start_anew_when_whom_they_trust_in_etcd_changes() {
     let differences = bundle(b"one").differences(&bundle(b"another"));
     assert_eq!(differences.len(), 1, "{differences:?}");
     assert_eq!(differences[0].effect, Effect::Restart);
+}
+
+#[test]
+fn what_an_authority_s_owner_has_put_on_a_machine_is_taken_as_it_is() {
+    let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: db }\nspec:\n  provider:\n    ssh:\n      \
+                hosts: [{ name: a, address: 10.0.0.1, roles: [etcd] }]\n  etcd: { version: 3.6.8, placement: { dedicated: {} \
+                } }\n  pki: { authorities: { etcd: { certificate: ca.crt } } }\n";
+    let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+    let owner = Authority::create(AuthorityName::Etcd, Terms::AUTHORITY, NOW).unwrap();
+    let authorities = authorities(&spec, vec![owner.clone().without_key()]);
+    let assets = AssetIndex::Imagined;
+    let bundles = SpecBundles::new(spec.clone(), assets.clone(), authorities, BTreeMap::new());
+    let blueprint = Blueprint::of(&spec);
+    let machine = &blueprint.machines[0];
+    let certificates = MachineCertificates::of(&blueprint, machine);
+    let wanted = Classes::new(&blueprint, &assets).bundle(machine).unwrap();
+    let cluster = ClusterIdentity {
+        name: spec.name().clone(),
+        uid: None,
+    };
+    block_on(async {
+        let paths = bundles.paths("a");
+        let mut found = FoundOnMachine {
+            architecture: "x86_64".to_owned(),
+            missing_keys: paths.keys.iter().cloned().collect(),
+            ..FoundOnMachine::default()
+        };
+        let refused = bundles.bundle(&cluster, &wanted, &found).await.unwrap_err();
+        assert!(refused.message.contains("have its owner issue them"), "{refused}");
+        for (requirement, _) in &certificates.requirements {
+            let place = requirement.place.as_ref().unwrap();
+            let issued = issue(requirement, &owner, NOW).unwrap();
+            assert!(
+                found.missing_keys.remove(&place.key_file),
+                "its key is looked for"
+            );
+            assert!(
+                paths.certificates.contains(&place.certificate_file),
+                "it is looked for"
+            );
+            found
+                .certificates
+                .insert(place.certificate_file.clone(), issued.certificate_pem);
+        }
+        assert_eq!(found.missing_keys.len(), 0);
+        let bundle = bundles.bundle(&cluster, &wanted, &found).await.unwrap();
+        let brought: Vec<_> = bundle.secrets.keys().collect();
+        assert_eq!(
+            brought.len(),
+            1,
+            "the authority's own certificate alone: {brought:?}"
+        );
+    });
 }

@@ -12,7 +12,8 @@ use keelson::pki::{Authority, AuthorityName, Seal, Terms, issue};
 use keelson::spec;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
-    ClusterIdentity, ClusterUid, ErrorClass, FoundOnMachine, Precondition, ProviderError, Store,
+    CertificatePaths, ClusterIdentity, ClusterUid, ErrorClass, FoundOnMachine, Precondition, ProviderError,
+    Store,
 };
 use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
@@ -32,6 +33,7 @@ impl MachineAccess for Told {
         &self,
         _cluster: &ClusterIdentity,
         machine: &str,
+        _paths: &CertificatePaths,
     ) -> Result<Option<FoundOnMachine>, ProviderError> {
         if machine == "gone" {
             let error = ProviderError::new(ErrorClass::Transient, "gone (10.0.0.9): connection timed out");

@@ -86,12 +86,21 @@ pub struct BundleRecord {
     pub keys: Vec<String>,
 }
 
+/// Where certificates and keys are to lie on a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificatePaths {
+    /// The paths of the certificates.
+    pub certificates: Vec<String>,
+    /// The paths of private keys, and of what else nobody may see.
+    pub keys: Vec<String>,
+}
+
 /// What a machine has already of what a bundle brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundOnMachine {
-    /// The certificates that its record names and that are there, by path, PEM.
+    /// The certificates that its record names, or that were asked for, and that are there, by path, PEM.
     pub certificates: BTreeMap<String, String>,
-    /// The paths of the private keys that its record names and that are not there, or are empty.
+    /// The paths of the private keys that its record names, or that were asked for, and that are not there, or are empty.
     pub missing_keys: BTreeSet<String>,
     /// Its architecture, as `uname -m` says.
     pub architecture: String,
@@ -100,6 +109,10 @@ pub struct FoundOnMachine {
 /// Where a provider gets bundles from.
 #[async_trait]
 pub trait BundleSource: Send + Sync {
+    /// Where the certificates and keys of the bundle for `machine` are to lie. They may be there before the first bundle is,
+    /// and so before any record names them: the owner of an authority has put them there.
+    fn paths(&self, machine: &str) -> CertificatePaths;
+
     /// The bundle that `wanted` stands for, for the machine on which `found` is. Certificates that are good and have
     /// their keys are kept, the others are issued anew and come among the secrets.
     ///

@@ -35,7 +35,7 @@ pub mod store;
 pub mod values;
 pub mod whole_file;
 
-pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, FoundOnMachine};
+pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, CertificatePaths, FoundOnMachine};
 pub use causes::{advice, causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 /// What is put together before it runs: the parts of each script.
 const SCRIPTS: &[&[&str]] = &[
     &["enter-after-password.sh", "enter.sh", "probe.sh"],
+    &["enter.sh", "certificates.sh"],
     &["enter.sh", "facts.sh"],
     &["enter.sh", "fence.sh", "mark.sh"],
     &["enter.sh", "fence.sh", "write.sh", "kubernetes-begin.sh"],

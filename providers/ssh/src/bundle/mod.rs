@@ -14,6 +14,7 @@ use keelson_provider_api::{
     Health, KindObservation, Observed, Outcome, Owner, ProviderError, Resource, ResourceKey, StepContext,
 };
 
+use crate::certificates;
 use crate::control_plane::wipe;
 use crate::facts::{Facts, FactsError, Scope};
 use crate::fence::run_fenced;
@@ -135,7 +136,9 @@ pub(crate) async fn carry_out(
         Action::Create { resource, .. } | Action::Update { resource, .. } => wanted(resource)?,
     };
     let facts = hosts.facts(name, Scope::Marks).await.map_err(machine::not_done)?;
-    let bundle = bundles.bundle(&context.cluster, wanted, &facts.found()).await;
+    let found = certificates::found(&*shell, &facts, &bundles.paths(name)).await;
+    let found = found.map_err(Outcome::Rejected)?;
+    let bundle = bundles.bundle(&context.cluster, wanted, &found).await;
     let bundle = bundle.map_err(Outcome::Rejected)?;
     deliver(&*shell, context, &bundle).await?;
     let record = put_in_force(&*shell, context, &bundle).await?;

@@ -1,8 +1,8 @@
 //! What is told of the bundles of hosts.
 
 use async_trait::async_trait;
-use keelson_provider_api::FoundOnMachine;
 use keelson_provider_api::values::Digest;
+use keelson_provider_api::{CertificatePaths, FoundOnMachine};
 
 use super::*;
 use crate::mark::tests::mark;
@@ -12,6 +12,10 @@ struct KnowsNothing;
 
 #[async_trait]
 impl BundleSource for KnowsNothing {
+    fn paths(&self, _: &str) -> CertificatePaths {
+        CertificatePaths::default()
+    }
+
     async fn bundle(
         &self,
         _: &ClusterIdentity,

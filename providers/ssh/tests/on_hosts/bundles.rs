@@ -416,3 +416,36 @@ async fn a_full_disk_is_told_as_such() {
         Outcome::Done
     );
 }
+
+#[tokio::test]
+async fn what_lies_there_before_the_first_bundle_is_taken_as_it_is() {
+    let options = LabOptions::with_hosts(1);
+    let name = "what_lies_there_before_the_first_bundle_is_taken_as_it_is";
+    let Some(scene) = claimed(name, &options).await else {
+        return;
+    };
+    let host = scene.host(0);
+    host.write_file("/etc/keelson-test/server.crt", CERTIFICATE)
+        .unwrap();
+    host.write_file("/etc/keelson-test/server.key", "their own key")
+        .unwrap();
+    let look_at_key = "stat -c %a /etc/keelson-test/server.key; cat /etc/keelson-test/server.key";
+    host.run("chmod 640 /etc/keelson-test/server.key").unwrap();
+    let provider = scene.provider(scene.targets("operator")).await;
+    let bundle = scene.bundles.plain("one");
+    let context = Scene::context("u1", 1);
+    assert_eq!(
+        provider.carry_out(&context, &create("a", bundle.clone())).await,
+        Outcome::Done
+    );
+    assert_eq!(host.run(look_at_key).unwrap(), "600\ntheir own key");
+    assert_eq!(
+        provider.carry_out(&context, &delete("a", bundle)).await,
+        Outcome::Done
+    );
+    assert_eq!(
+        host.run(look_at_key).unwrap(),
+        "640\ntheir own key",
+        "it is theirs again"
+    );
+}

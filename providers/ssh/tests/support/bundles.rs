@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use keelson_provider_api::kinds::NodeBundle;
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{
-    Asset, Bundle, BundleRecord, BundleSource, ClusterIdentity, ErrorClass, FoundOnMachine, ProviderError,
+    Asset, Bundle, BundleRecord, BundleSource, CertificatePaths, ClusterIdentity, ErrorClass, FoundOnMachine,
+    ProviderError,
 };
 
 const APPLY: &str = include_str!("../../../../templates/node/apply.sh");
 pub(crate) const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const CERTIFICATE_FILE: &str = "/etc/keelson-test/server.crt";
+const KEY_FILE: &str = "/etc/keelson-test/server.key";
 
 /// What a bundle is made of, besides what each has.
 #[derive(Clone, Default)]
@@ -58,12 +61,19 @@ impl Bundles {
 
 /// True when the certificate is the wanted one and has its key.
 fn is_whole(found: &FoundOnMachine) -> bool {
-    let certificate = found.certificates.get("/etc/keelson-test/server.crt");
+    let certificate = found.certificates.get(CERTIFICATE_FILE);
     certificate.map(String::as_str) == Some(CERTIFICATE) && found.missing_keys.is_empty()
 }
 
 #[async_trait]
 impl BundleSource for Bundles {
+    fn paths(&self, _machine: &str) -> CertificatePaths {
+        CertificatePaths {
+            certificates: vec![CERTIFICATE_FILE.to_owned()],
+            keys: vec![KEY_FILE.to_owned()],
+        }
+    }
+
     async fn bundle(
         &self,
         _cluster: &ClusterIdentity,
@@ -91,8 +101,8 @@ impl BundleSource for Bundles {
             .collect();
         let record = BundleRecord {
             bundle: wanted.clone(),
-            certificates: vec!["/etc/keelson-test/server.crt".to_owned()],
-            keys: vec!["/etc/keelson-test/server.key".to_owned()],
+            certificates: vec![CERTIFICATE_FILE.to_owned()],
+            keys: vec![KEY_FILE.to_owned()],
         };
         let unit = "[Service]\nExecStart=/bin/sleep infinity\n";
         let files = BTreeMap::from([
