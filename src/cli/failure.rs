@@ -143,6 +143,9 @@ fn code(error: &OperationError) -> u8 {
         | OperationError::Waits(_)
         | OperationError::Protected(_)
         | OperationError::Fixed { .. }
+        | OperationError::Pki(
+            PkiError::OtherAuthority { .. } | PkiError::NotNamed { .. } | PkiError::StaysEncrypted { .. },
+        )
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) | OperationError::DrainStopped(_) => EXIT_INTERRUPTED,
         _ => EXIT_FAILED,
@@ -250,9 +253,29 @@ fn pki_help(error: &PkiError) -> Option<String> {
         PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
             "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()
         }
+        PkiError::OtherAuthority { authority, .. } | PkiError::NotNamed { authority, .. } => format!(
+            "nothing was touched; name the files of the {authority} authority that the cluster began with again, under \
+             `pki.authorities`: it cannot change while the cluster lives"
+        ),
+        PkiError::StaysEncrypted { path, location } => format!(
+            "nothing was touched; put `pki.encryption` back; or, where it is to go, decrypt each file in {}: `(umask 077; age -d \
+             -o NEW FILE && mv NEW FILE)`, with `-i IDENTITIES` after `-d` where it is for recipients",
+            folder(location, path)
+        ),
+        PkiError::NotEncrypted { path, location } => format!(
+            "nothing was touched; to encrypt each file in {}: `age -p -o NEW FILE && mv NEW FILE` with a passphrase, `age -r \
+             RECIPIENT -o NEW FILE && mv NEW FILE` to recipients",
+            folder(location, path)
+        ),
         PkiError::Store(error) => store_help(error),
         _ => return None,
     })
+}
+
+/// The folder of an object in a state store.
+fn folder(location: &str, path: &str) -> String {
+    let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
+    format!("{location}/{folder}")
 }
 
 /// What to do about a state store that fails. What is damaged must not simply be moved away: each object is there

@@ -135,16 +135,18 @@ impl Authorities {
         self.vouch(ENCRYPTION, found, digest_of_random_key).await
     }
 
-    /// Makes sure that the state store still has everything that the cluster began with.
+    /// Makes sure that the state store still has everything that the cluster began with, and that the spec still names what of
+    /// it the user brought.
     ///
     /// # Errors
     /// As [`find`](Self::find), for the first that is not as it should be.
     pub async fn check(&self) -> Result<(), PkiError> {
         let record = identity::read(self.store.as_ref(), &self.cluster).await?;
         let keys = record.map(|record| record.keys).unwrap_or_default();
+        self.pki().check_unencrypted().await?;
         for name in AuthorityName::ALL {
             if keys.contains_key(&name.to_string()) {
-                self.find(name).await?;
+                self.check_named(name).await?;
             }
         }
         if keys.contains_key(SERVICE_ACCOUNT) {
@@ -154,6 +156,19 @@ impl Authorities {
             self.existing_encryption_key().await?;
         }
         Ok(())
+    }
+
+    /// An authority that was brought stays the cluster's, whatever the spec says later.
+    async fn check_named(&self, name: AuthorityName) -> Result<(), PkiError> {
+        match self.existing(name).await? {
+            Some(kept) if kept.key_pem().is_none() && !self.brought.contains_key(&name) => {
+                Err(PkiError::NotNamed {
+                    authority: name,
+                    kept: kept.fingerprint().to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The clock that certificates run on.

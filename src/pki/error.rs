@@ -91,6 +91,27 @@ pub enum PkiError {
         /// The fingerprint of the given one.
         given: String,
     },
+    /// The cluster has an authority that its owner brought, and the spec does not name it.
+    #[error(
+        "the cluster began with a {authority} authority that its owner brought, and the spec does not name that any more: no \
+         other takes its place, because every machine still trusts it; its key is {kept}"
+    )]
+    NotNamed {
+        /// Which authority it is.
+        authority: AuthorityName,
+        /// The fingerprint of the cluster's.
+        kept: String,
+    },
+    /// What is kept is encrypted and should not be.
+    #[error(
+        "{path} in {location} is encrypted, although the spec asks for none: what a cluster began with stays as it is"
+    )]
+    StaysEncrypted {
+        /// The object.
+        path: String,
+        /// The store.
+        location: String,
+    },
     /// What is kept is encrypted and nothing was given that opens it.
     #[error("{path} in {location} is encrypted: give {needed}")]
     Locked {

@@ -183,6 +183,24 @@ impl<'a> ClusterPki<'a> {
         })
     }
 
+    /// Makes sure that nothing is kept encrypted where the spec asks for no encryption. Nothing is opened.
+    ///
+    /// # Errors
+    /// [`PkiError::StaysEncrypted`] when something is, and when the store cannot be read.
+    pub async fn check_unencrypted(&self) -> Result<(), PkiError> {
+        if self.seal.is_encrypting() {
+            return Ok(());
+        }
+        for path in kept_paths(self.cluster) {
+            let kept = self.store.read(&path).await?;
+            if kept.is_some_and(|kept| Seal::has_closed(&kept.content)) {
+                let location = self.store.location();
+                return Err(PkiError::StaysEncrypted { path, location });
+            }
+        }
+        Ok(())
+    }
+
     /// The key of service accounts, if there is one yet.
     ///
     /// # Errors

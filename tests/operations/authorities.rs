@@ -1,11 +1,11 @@
 //! The authorities and keys that a cluster began with, whatever becomes of them in the state store.
 
 use keelson::execute::{Interrupt, Silent};
-use keelson::ops::{ApplyOptions, AutoApprove, OperationError};
+use keelson::ops::{ApplyOptions, Authorities, AutoApprove, OperationError};
 use keelson::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, ServiceAccountKey, Terms};
-use keelson_provider_api::values::KeyAlgorithm;
+use keelson_provider_api::values::{KeyAlgorithm, Secret};
 use keelson_provider_api::{Precondition, Store, StoreError};
-use keelson_provider_simulated::MemoryStore;
+use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
 use super::block_on;
 use super::etcd_alone::{NOW, Scene};
@@ -171,5 +171,85 @@ fn no_secret_stands_in_the_record() {
             "{record}"
         );
         assert!(!record.contains(account.private_pem().expose().as_str()));
+    });
+}
+
+/// The authorities of the scene's cluster, as another run has them that was given `seal` and `brought`.
+fn run(scene: &Scene, seal: Seal, brought: Vec<Authority>) -> Authorities {
+    let options = SimulatedOptions {
+        start: NOW,
+        ..SimulatedOptions::new(Like::Ssh, 1)
+    };
+    let clock = SimulatedWorld::in_memory(options).clock();
+    let name = scene.session.spec().name().clone();
+    Authorities::new(scene.store.clone(), name, seal, clock, Terms::AUTHORITY, brought)
+}
+
+#[test]
+fn an_authority_that_was_brought_stays() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    block_on(async {
+        scene.begin().await;
+        let one = Authority::create(AuthorityName::Etcd, Terms::AUTHORITY, NOW).unwrap();
+        let other = Authority::create(AuthorityName::Etcd, Terms::AUTHORITY, NOW).unwrap();
+        let with = |brought: &[&Authority]| {
+            let brought = brought.iter().map(|&authority| authority.clone());
+            run(&scene, Seal::none(), brought.collect())
+        };
+        with(&[&one]).establish(AuthorityName::Etcd).await.unwrap();
+        with(&[&one]).check().await.unwrap();
+        let without_key = one.clone().without_key();
+        with(&[&without_key]).check().await.unwrap();
+        let refused = with(&[&other]).check().await.unwrap_err();
+        assert!(
+            matches!(&refused, PkiError::OtherAuthority { authority, .. } if *authority == AuthorityName::Etcd),
+            "{refused}"
+        );
+        let refused = with(&[]).check().await.unwrap_err();
+        assert!(
+            matches!(&refused, PkiError::NotNamed { authority, .. } if *authority == AuthorityName::Etcd),
+            "{refused}"
+        );
+        let planned = scene.session.plan(&Silent).await.map(drop);
+        assert!(
+            matches!(planned, Err(OperationError::Pki(PkiError::NotNamed { .. }))),
+            "{planned:?}"
+        );
+    });
+}
+
+#[test]
+fn an_authority_that_keelson_made_is_not_replaced_by_one_that_is_brought() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    block_on(async {
+        scene.begin().await;
+        scene.authorities.establish(AuthorityName::Etcd).await.unwrap();
+        let other = Authority::create(AuthorityName::Etcd, Terms::AUTHORITY, NOW).unwrap();
+        let refused = run(&scene, Seal::none(), vec![other]).check().await.unwrap_err();
+        assert!(matches!(refused, PkiError::OtherAuthority { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn what_is_kept_encrypted_stays_so() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    let passphrase = || Some(Secret::new("secret".to_owned()));
+    block_on(async {
+        scene.begin().await;
+        let sealed = run(
+            &scene,
+            Seal::with_passphrase().and_passphrase(passphrase()),
+            Vec::new(),
+        );
+        sealed.establish(AuthorityName::Etcd).await.unwrap();
+        sealed.check().await.unwrap();
+        // Given what opens it, or not.
+        for seal in [Seal::none(), Seal::none().and_passphrase(passphrase())] {
+            let refused = run(&scene, seal, Vec::new()).check().await.unwrap_err();
+            assert!(
+                matches!(&refused, PkiError::StaysEncrypted { path, .. } if path == "db.example.com/pki/etcd"),
+                "{refused}"
+            );
+        }
     });
 }
