@@ -257,6 +257,14 @@ fn pki_help(error: &PkiError) -> Option<String> {
             "nothing was touched; name the files of the {authority} authority that the cluster began with again, under \
              `pki.authorities`: it cannot change while the cluster lives"
         ),
+        PkiError::NothingOpens { with_passphrase, .. } => {
+            let variable = if *with_passphrase {
+                "KEELSON_PKI_PASSPHRASE"
+            } else {
+                "KEELSON_PKI_IDENTITIES to a file with an age identity of one of the recipients"
+            };
+            format!("nothing was touched; set {variable}, now and whenever keelson runs")
+        }
         PkiError::StaysEncrypted { path, location } => format!(
             "nothing was touched; put `pki.encryption` back; or, where it is to go, decrypt each file in {}: `(umask 077; age -d \
              -o NEW FILE && mv NEW FILE)`, with `-i IDENTITIES` after `-d` where it is for recipients",

@@ -136,13 +136,16 @@ impl Authorities {
     }
 
     /// Makes sure that the state store still has everything that the cluster began with, and that the spec still names what of
-    /// it the user brought.
+    /// it the user brought; of a cluster that has nothing yet, that what it is to keep can be opened again.
     ///
     /// # Errors
     /// As [`find`](Self::find), for the first that is not as it should be.
     pub async fn check(&self) -> Result<(), PkiError> {
         let record = identity::read(self.store.as_ref(), &self.cluster).await?;
         let keys = record.map(|record| record.keys).unwrap_or_default();
+        if keys.is_empty() {
+            self.seal.check_opens()?;
+        }
         self.pki().check_unencrypted().await?;
         for name in AuthorityName::ALL {
             if keys.contains_key(&name.to_string()) {

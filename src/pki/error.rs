@@ -102,6 +102,14 @@ pub enum PkiError {
         /// The fingerprint of the cluster's.
         kept: String,
     },
+    /// What is to be kept from now on could not be opened again.
+    #[error("the spec asks to encrypt the cluster's keys, and {problem}")]
+    NothingOpens {
+        /// True where a passphrase opens them, false where an age identity does.
+        with_passphrase: bool,
+        /// What keeps them from being opened.
+        problem: &'static str,
+    },
     /// What is kept is encrypted and should not be.
     #[error(
         "{path} in {location} is encrypted, although the spec asks for none: what a cluster began with stays as it is"

@@ -119,6 +119,37 @@ impl Seal {
         !matches!(self.close, Close::Not)
     }
 
+    /// Makes sure that what is closed from now on can be opened again.
+    ///
+    /// # Errors
+    /// [`PkiError::NothingOpens`] when what that takes was not given.
+    pub fn check_opens(&self) -> Result<(), PkiError> {
+        let refused = |with_passphrase, problem| {
+            Err(PkiError::NothingOpens {
+                with_passphrase,
+                problem,
+            })
+        };
+        match &self.close {
+            Close::WithPassphrase if self.passphrase.is_none() => refused(true, "no passphrase was given"),
+            Close::ToRecipients(_) if self.identities.is_empty() => {
+                refused(false, "no age identity of one of the recipients was given")
+            }
+            Close::ToRecipients(recipients) => {
+                let mut own = self
+                    .identities
+                    .iter()
+                    .map(|identity| identity.to_public().to_string());
+                if own.any(|own| recipients.iter().any(|recipient| recipient.to_string() == own)) {
+                    Ok(())
+                } else {
+                    refused(false, "none of the given age identities is one of a recipient")
+                }
+            }
+            Close::Not | Close::WithPassphrase => Ok(()),
+        }
+    }
+
     /// What is to be kept for `content`.
     pub(super) fn close(&self, content: &[u8]) -> Result<Vec<u8>, PkiError> {
         let failed = |problem: String| PkiError::Encrypt { problem };

@@ -253,3 +253,42 @@ fn what_is_kept_encrypted_stays_so() {
         }
     });
 }
+
+#[test]
+fn a_cluster_does_not_begin_with_keys_that_nothing_opens() {
+    let scene = Scene::new(&["a"], "", Seal::none());
+    let identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+    let identity = Secret::new(identity.to_owned());
+    let own = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj".to_owned();
+    let another = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".to_owned();
+    let to = |recipient: &String| Seal::to_recipients(std::slice::from_ref(recipient)).unwrap();
+    block_on(async {
+        for (seal, wanted) in [
+            (Seal::with_passphrase(), Some(true)),
+            (to(&own), Some(false)),
+            (to(&another).with_identities(&identity).unwrap(), Some(false)),
+            (to(&own).with_identities(&identity).unwrap(), None),
+            (Seal::none(), None),
+        ] {
+            let refused = match run(&scene, seal, Vec::new()).check().await {
+                Ok(()) => None,
+                Err(PkiError::NothingOpens { with_passphrase, .. }) => Some(with_passphrase),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(refused, wanted);
+        }
+        let sealed = Scene::new(&["a"], "", Seal::with_passphrase());
+        let options = ApplyOptions::default();
+        let session = &sealed.session;
+        let applied = session
+            .apply(&options, &AutoApprove, &Silent, &Interrupt::new())
+            .await
+            .map(drop);
+        assert!(
+            matches!(applied, Err(OperationError::Pki(PkiError::NothingOpens { .. }))),
+            "{applied:?}"
+        );
+        let record = sealed.store.read("db.example.com/cluster.json").await.unwrap();
+        assert!(record.is_none(), "nothing has begun");
+    });
+}
