@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use copy::{Copied, copy};
 pub use fetch::{AssetError, Fetcher};
-pub use resolve::{Known, resolve, resolve_offline};
+pub use resolve::{Known, resolve, resolve_known, resolve_offline};
 
 /// Where release files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use crate::node::{ReleaseFile, ResolvedFile, UNKNOWN_DIGEST};
 pub type Known = BTreeMap<String, Digest>;
 
 /// Finds the digest of each of `files` at `origin`; `known` ones are not looked for again. Of each release at least one
-/// architecture must be there; those that are not are left out.
+/// architecture must be there; those that are not are left out. Where one is known, nothing depends on an answer about the
+/// others: they may have come since.
 ///
 /// # Errors
 /// [`AssetError`], with the place that was looked at.
@@ -26,18 +27,27 @@ pub async fn resolve(
 ) -> Result<BTreeMap<String, ResolvedFile>, AssetError> {
     let mut lists: BTreeMap<&str, Option<String>> = BTreeMap::new();
     let mut resolved = BTreeMap::new();
+    let mut answers = true;
     for file in files {
         let digest = if let Some(digest) = known.get(&file.path) {
             Some(*digest)
+        } else if !answers && is_partly_known(files, known, file) {
+            None
         } else {
             if !lists.contains_key(file.checksums.as_str()) {
-                let text = read_list(origin, &file.checksums, fetcher).await?;
+                let text = match read_list(origin, &file.checksums, fetcher).await {
+                    Err(_) if is_partly_known(files, known, file) => {
+                        answers = false;
+                        None
+                    }
+                    read => read?,
+                };
                 lists.insert(&file.checksums, text);
             }
             let list = lists.get(file.checksums.as_str()).and_then(Option::as_deref);
             list.and_then(|list| listed(list, file.file_name()))
         };
-        let source = source(origin, file);
+        let source = source(origin, known, file);
         if let (Some(digest), Some(source)) = (digest, source) {
             resolved.insert(file.path.clone(), file.resolved(digest, source));
         }
@@ -46,7 +56,7 @@ pub async fn resolve(
 }
 
 /// The same without asking anyone over a network: a digest that is neither `known` nor in a folder is
-/// [`UNKNOWN_DIGEST`].
+/// [`UNKNOWN_DIGEST`]; but of a release of which one is known, the others are left out, as they were when that was found.
 ///
 /// # Errors
 /// [`AssetError`], when a folder has not what it should have.
@@ -59,17 +69,43 @@ pub fn resolve_offline(
     for file in files {
         let digest = match (known.get(&file.path), origin) {
             (Some(digest), _) => Some(*digest),
+            _ if is_partly_known(files, known, file) => None,
             (None, Origin::Folder(folder)) => {
                 let list = read_file(&folder.join(&file.checksums))?;
                 list.and_then(|list| listed(&list, file.file_name()))
             }
             (None, Origin::Upstream | Origin::Mirror(_)) => Some(UNKNOWN_DIGEST),
         };
-        if let (Some(digest), Some(source)) = (digest, source(origin, file)) {
+        if let (Some(digest), Some(source)) = (digest, source(origin, known, file)) {
             resolved.insert(file.path.clone(), file.resolved(digest, source));
         }
     }
     found_any(origin, files, resolved)
+}
+
+/// The files for whoever installs none of them: `origin` need not be there. A digest that is not `known` is
+/// [`UNKNOWN_DIGEST`], or left out as by [`resolve_offline`].
+pub fn resolve_known(
+    origin: &Origin,
+    files: &[ReleaseFile],
+    known: &Known,
+) -> BTreeMap<String, ResolvedFile> {
+    let mut resolved = BTreeMap::new();
+    for file in files {
+        let digest = match known.get(&file.path) {
+            Some(digest) => *digest,
+            None if is_partly_known(files, known, file) => continue,
+            None => UNKNOWN_DIGEST,
+        };
+        resolved.insert(file.path.clone(), file.resolved(digest, place_of(origin, file)));
+    }
+    resolved
+}
+
+/// True where the digest of the file's release is known, of one architecture at least.
+fn is_partly_known(files: &[ReleaseFile], known: &Known, file: &ReleaseFile) -> bool {
+    let mut of_release = files.iter().filter(|other| other.release == file.release);
+    of_release.any(|file| known.contains_key(&file.path))
 }
 
 /// Of each release at least one architecture must be there.
@@ -90,14 +126,21 @@ fn found_any(
     Ok(resolved)
 }
 
-/// Where the file is; `None` when a folder does not have it.
-fn source(origin: &Origin, file: &ReleaseFile) -> Option<AssetSource> {
+/// Where the file is; `None` when a folder does not have it. One that is known was there: machines may have it already, and
+/// whoever has to carry it sees whether it is there still.
+fn source(origin: &Origin, known: &Known, file: &ReleaseFile) -> Option<AssetSource> {
+    let source = place_of(origin, file);
+    match &source {
+        AssetSource::File(path) if !known.contains_key(&file.path) && !path.is_file() => None,
+        _ => Some(source),
+    }
+}
+
+/// Where the file is, if it is there.
+fn place_of(origin: &Origin, file: &ReleaseFile) -> AssetSource {
     match origin {
-        Origin::Folder(folder) => {
-            let path = folder.join(&file.path);
-            path.is_file().then_some(AssetSource::File(path))
-        }
-        other => other.url(&file.path).map(AssetSource::Url),
+        Origin::Folder(folder) => AssetSource::File(folder.join(&file.path)),
+        other => AssetSource::Url(other.url(&file.path).unwrap_or_default()),
     }
 }
 
@@ -146,6 +189,13 @@ fn listed(list: &str, name: &str) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use keelson_provider_api::Clock;
+    use keelson_provider_api::clock::BoxFuture;
+
     use super::*;
     use crate::node::{Architecture, Packaging};
 
@@ -189,6 +239,74 @@ mod tests {
         )
         .unwrap();
         assert_eq!(digest(&origin, &Known::new()), Digest::of_bytes(b"b"));
+    }
+
+    /// The same file for another architecture.
+    fn for_arm64() -> ReleaseFile {
+        ReleaseFile {
+            name: "a for arm64".to_owned(),
+            architecture: Architecture::Arm64,
+            path: "example.com/a-arm64.tar.gz".to_owned(),
+            ..release_file()
+        }
+    }
+
+    /// Nobody answers there; in a folder that is gone there is nothing.
+    fn gone() -> [Origin; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        [
+            Origin::Mirror("http://127.0.0.1:1".to_owned()),
+            Origin::Folder(folder.path().to_owned()),
+        ]
+    }
+
+    /// A clock on which no time is spent between attempts.
+    struct NoWaiting;
+
+    impl Clock for NoWaiting {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    #[test]
+    fn what_is_known_needs_no_answer() {
+        let fetcher = Fetcher::new(None, &[], Arc::new(NoWaiting)).unwrap();
+        let files = [release_file(), for_arm64()];
+        let known = Known::from([(files[0].path.clone(), Digest::of_bytes(b"a"))]);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        for origin in &gone() {
+            runtime.block_on(async {
+                let resolved = resolve(origin, &files, &known, &fetcher).await.unwrap();
+                let offline = resolve_offline(origin, &files, &known).unwrap();
+                let known_alone = resolve_known(origin, &files, &known);
+                for resolved in [resolved, offline, known_alone] {
+                    let paths: Vec<_> = resolved.keys().collect();
+                    assert_eq!(paths, [&files[0].path], "that for arm64 was not there before");
+                }
+                assert!(
+                    resolve(origin, &files, &Known::new(), &fetcher).await.is_err(),
+                    "what is not known is missed"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn who_installs_nothing_needs_no_place() {
+        let files = [release_file(), for_arm64()];
+        for origin in &gone() {
+            let resolved = resolve_known(origin, &files, &Known::new());
+            assert_eq!(resolved.len(), 2);
+            assert!(resolved.values().all(|file| file.asset.sha256 == UNKNOWN_DIGEST));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
-        let session = self.spec.connect(terminal).await?;
+        let session = self.spec.connect_to_look(terminal).await?;
         let status = if self.wait {
             session
                 .wait_until_healthy(self.timeout.as_duration(), &Silent, interrupt)

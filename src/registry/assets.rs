@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keelson_provider_api::clock::SystemClock;
 
 use super::{ConnectError, open_store};
-use crate::assets::{Fetcher, Known, Origin, resolve, resolve_offline};
+use crate::assets::{Fetcher, Known, Origin, resolve, resolve_known, resolve_offline};
 use crate::node::AssetIndex;
 use crate::ops::{pinned_assets, release_files};
 use crate::spec::{HttpUrl, Location, ValidSpec};
@@ -50,6 +50,15 @@ pub async fn find_assets_offline(
     let known = known_assets(spec, base_directory).await?;
     let files = resolve_offline(&origin(spec, base_directory), &release_files(spec), &known)?;
     Ok(AssetIndex::Resolved(files))
+}
+
+/// The same for whoever installs nothing: digests are those that are `known`, and nothing is looked for.
+pub(super) fn known_files(spec: &ValidSpec, base_directory: &Path, known: &Known) -> AssetIndex {
+    AssetIndex::Resolved(resolve_known(
+        &origin(spec, base_directory),
+        &release_files(spec),
+        known,
+    ))
 }
 
 /// The digests that the last apply went by; none before the first, and none where the state is kept in a place that this

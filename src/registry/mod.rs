@@ -45,7 +45,7 @@ pub struct ConnectOptions {
     pub holder: String,
     /// Believes the key that a host shows when nobody knows it yet, and remembers it.
     pub accept_new_host_keys: bool,
-    /// True for a session that installs nothing: digests of release files that are not known are not looked up.
+    /// True for a session that installs nothing: release files are not looked for, and digests that are not known stay so.
     pub installs_nothing: bool,
     /// Bare hosts that are gone for good, though the spec or the state store names them: nobody waits for them.
     pub gone_hosts: BTreeSet<String>,

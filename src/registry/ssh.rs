@@ -13,10 +13,10 @@ use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
-use super::assets::fetcher;
+use super::assets::{fetcher, known_files};
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
-use super::{ConnectError, ConnectOptions, Reached, find_assets, find_assets_offline, read_text};
+use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
 use crate::ops::{
     Authorities, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
 };
@@ -35,7 +35,7 @@ pub(super) async fn reach(
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
     let assets = if options.installs_nothing {
-        find_assets_offline(spec, &options.base_directory).await?
+        known_files(spec, &options.base_directory, &known)
     } else {
         find_assets(spec, &options.base_directory, &known).await?.index
     };
