@@ -110,6 +110,21 @@ fn status_for_programs() {
 }
 
 #[test]
+fn a_status_says_that_the_spec_alone_has_changed() {
+    let lab = Lab::with_spec(SPEC);
+    lab.expect(0, "apply --yes --progress none");
+    lab.write("cluster.yaml", format!("{SPEC}  etcd: {{ quota: 4Gi }}\n"));
+    let status = lab.expect(1, "status -o json").json();
+    assert_eq!(status["condition"], "degraded");
+    let problems = status["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(
+        problems[0]["problem"],
+        "the spec asks for a change; `keelson plan` shows it"
+    );
+}
+
+#[test]
 fn protection_from_deletion() {
     let mut session = Session::new(Lab::new());
     session.lab.expect(0, "init small --nodes 0");

@@ -9,6 +9,7 @@ mod endings;
 mod etcd_alone;
 mod fixed;
 mod moved_away;
+mod statuses;
 mod stores;
 
 use std::sync::Arc;

@@ -33,7 +33,7 @@ impl Session {
             condition: Condition::Absent,
             problems: Vec::new(),
             endpoint: endpoint(self.spec(), observation),
-            machines: machines(observation),
+            machines: machines(planned),
             etcd,
             control_planes,
             nodes: nodes(observation),
@@ -60,7 +60,9 @@ fn problem(existing: &Existing) -> Option<String> {
     existing.health.trouble().map(str::to_owned)
 }
 
-fn machines(observation: &Observation) -> Vec<MachineStatus> {
+/// The machines that are seen, and those that are not and may be there.
+fn machines(planned: &Planned) -> Vec<MachineStatus> {
+    let observation = &planned.observation;
     let of = |key: &ResourceKey, existing: &Existing| match &existing.resource {
         Resource::Machine(machine) => Some(MachineStatus {
             name: key.name().to_owned(),
@@ -72,10 +74,40 @@ fn machines(observation: &Observation) -> Vec<MachineStatus> {
         }),
         _ => None,
     };
-    observation
+    let seen = observation
         .owned_of(Kind::Machine)
-        .filter_map(|(key, existing)| of(key, existing))
-        .collect()
+        .filter_map(|(key, existing)| of(key, existing));
+    let mut machines: Vec<MachineStatus> = seen.chain(unseen_machines(planned)).collect();
+    machines.sort_by(|one, other| one.name.cmp(&other.name));
+    machines
+}
+
+/// The machines of which nobody can tell whether they are there: why stands among the problems.
+fn unseen_machines(planned: &Planned) -> impl Iterator<Item = MachineStatus> {
+    let observation = &planned.observation;
+    let wanted = &planned.desired.resources;
+    let keys: BTreeSet<&ResourceKey> = wanted
+        .keys()
+        .chain(observation.entries().map(|(key, _)| key))
+        .filter(|key| key.kind() == Kind::Machine)
+        .filter(|key| matches!(observation.get(key), Observed::Unknown(_)))
+        .collect();
+    keys.into_iter().map(|key| {
+        let machine = match wanted.get(key).map(|wanted| &wanted.resource) {
+            Some(Resource::Machine(machine)) => Some(machine),
+            _ => None,
+        };
+        MachineStatus {
+            name: key.name().to_owned(),
+            group: machine.map(|machine| machine.group.clone()).unwrap_or_default(),
+            roles: machine
+                .map(|machine| machine.roles.iter().copied().collect())
+                .unwrap_or_default(),
+            id: String::new(),
+            problem: Some("unknown".to_owned()),
+            facts: BTreeMap::new(),
+        }
+    })
 }
 
 fn etcd(observation: &Observation) -> BTreeMap<String, EtcdStatus> {
@@ -169,6 +201,12 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
     let mut problems: Vec<Problem> = unseen.chain(wrong).chain(missing).collect();
     let blocked = blocked(planned, &problems);
     problems.extend(blocked);
+    if problems.is_empty() && status.pending_changes > 0 {
+        problems.push(Problem::of_all(match status.pending_changes {
+            1 => "the spec asks for a change; `keelson plan` shows it".to_owned(),
+            changes => format!("the spec asks for {changes} changes; `keelson plan` shows them"),
+        }));
+    }
     problems
 }
 

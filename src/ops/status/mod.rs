@@ -32,11 +32,12 @@ pub struct ClusterStatus {
     /// How it is as a whole.
     pub condition: Condition,
     /// What is wrong or missing: first what could not be looked at, then what concerns the cluster as a whole, then each
-    /// resource that is unwell, by kind, then what is missing, then what is blocked and not yet named.
+    /// resource that is unwell, by kind, then what is missing, then what is blocked and not yet named. Where none of these is
+    /// wrong and an apply would change something: that.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
-    /// The machines.
+    /// The machines, by name; with those that could not be looked at.
     pub machines: Vec<MachineStatus>,
     /// The etcd clusters, by name.
     pub etcd: BTreeMap<String, EtcdStatus>,
@@ -80,9 +81,9 @@ pub struct MachineStatus {
     pub group: String,
     /// What it is for.
     pub roles: Vec<MachineRole>,
-    /// The provider's name for it.
+    /// The provider's name for it; empty where it could not be looked at.
     pub id: String,
-    /// What is wrong with it, if anything.
+    /// What is wrong with it, if anything; `unknown` where it could not be looked at.
     pub problem: Option<String>,
     /// Facts: addresses, zone.
     pub facts: BTreeMap<String, String>,
