@@ -67,6 +67,7 @@ impl Destroy {
             terminal.text(&summary::destroyed(
                 &destroyed,
                 pinned.as_deref().unwrap_or_default(),
+                &self.spec.command("node forget-key"),
                 &self.gone,
             ));
             // What was asked for is done, whether what is remembered can be read or not.

@@ -265,6 +265,10 @@ fn pki_help(error: &PkiError) -> Option<String> {
             };
             format!("nothing was touched; set {variable}, now and whenever keelson runs")
         }
+        PkiError::Identity { .. } => {
+            "KEELSON_PKI_IDENTITIES names the file; each line of it is an identity, `AGE-SECRET-KEY-1…`, a comment or empty"
+                .to_owned()
+        }
         PkiError::StaysEncrypted { path, location } => format!(
             "nothing was touched; put `pki.encryption` back; or, where it is to go, decrypt each file in {}: `(umask 077; age -d \
              -o NEW FILE && mv NEW FILE)`, with `-i IDENTITIES` after `-d` where it is for recipients",
@@ -338,6 +342,10 @@ impl From<ConnectError> for Failure {
                 "`provider: {{ simulated: {{ like: {provider} }} }}` in its place plays the cluster in memory"
             )),
             ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
+            ConnectError::Pki(problem) => match pki_help(&problem) {
+                Some(help) => failure.with_help(help),
+                None => failure,
+            },
             ConnectError::Host(problem)
             | ConnectError::Manifest(problem)
             | ConnectError::WorldWrite(problem) => match problem.help {

@@ -158,8 +158,10 @@ pub enum PkiError {
         problem: String,
     },
     /// What was given to open keys with cannot be read.
-    #[error("cannot read the given age identity: {problem}")]
+    #[error("line {line} of the given age identities is none: {problem}")]
     Identity {
+        /// Which line it is, from 1.
+        line: usize,
         /// What is wrong with it.
         problem: &'static str,
     },

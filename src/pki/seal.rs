@@ -106,9 +106,14 @@ impl Seal {
     /// # Errors
     /// When a line is neither.
     pub fn with_identities(mut self, file: &Secret<String>) -> Result<Self, PkiError> {
-        let lines = file.expose().lines().map(str::trim);
-        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let identity = line.parse().map_err(|problem| PkiError::Identity { problem })?;
+        for (number, line) in (1..).zip(file.expose().lines().map(str::trim)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let identity = line.parse().map_err(|problem| PkiError::Identity {
+                line: number,
+                problem,
+            })?;
             self.identities.push(identity);
         }
         Ok(self)

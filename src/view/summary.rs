@@ -107,8 +107,9 @@ pub fn of_one_node(changed: &Applied, machine: &str, is_there: bool, spec_file: 
     text
 }
 
-/// The end of a destroy; the keys of the hosts `pinned` stay remembered, and nobody asked the hosts `gone`.
-pub fn destroyed(destroyed: &Destroyed, pinned: &[String], gone: &[String]) -> String {
+/// The end of a destroy; the keys of the hosts `pinned` stay remembered, `forget` is the command that forgets one, and nobody
+/// asked the hosts `gone`.
+pub fn destroyed(destroyed: &Destroyed, pinned: &[String], forget: &str, gone: &[String]) -> String {
     let but = if gone.is_empty() {
         String::new()
     } else {
@@ -125,7 +126,7 @@ pub fn destroyed(destroyed: &Destroyed, pinned: &[String], gone: &[String]) -> S
         let _ = writeln!(
             text,
             "      the SSH keys of {} stay remembered in the state store, so that the next cluster there notices another\n      \
-             key in their place; `keelson node forget-key NAME` forgets one",
+             key in their place; `{forget} NAME` forgets one",
             fold_names(pinned)
         );
     }

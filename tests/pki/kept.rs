@@ -283,3 +283,11 @@ async fn a_brought_authority_is_kept_without_its_key() {
         .unwrap_err();
     assert!(matches!(problem, PkiError::Ends { .. }), "{problem}");
 }
+
+#[test]
+fn a_line_that_is_no_identity_is_named() {
+    let (good, _) = identity();
+    let file = Secret::new(format!("{}AGE-SECRET-KEY-1NONE\n", good.expose()));
+    let refused = Seal::none().with_identities(&file).unwrap_err();
+    assert!(refused.to_string().starts_with("line 4 of"), "{refused}");
+}

@@ -28,6 +28,12 @@ impl Subject<'_> {
     pub(super) fn is_node(&self) -> bool {
         self.is(MachineRole::ControlPlane) || self.is(MachineRole::Worker)
     }
+
+    /// The folders of the cluster's etcds in which there is data.
+    pub(super) fn etcd_folders(&self) -> impl Iterator<Item = &'static str> {
+        let folders = self.needs.etcds.iter().map(|etcd| etcd.data_folder);
+        folders.filter(|&folder| self.facts.etcd_folders.contains(folder))
+    }
 }
 
 /// What a check finds: nothing, or what is wrong.
@@ -207,10 +213,7 @@ pub(super) fn missing_programs(subject: &Subject<'_>) -> Problem {
 }
 
 pub(super) fn etcd_data(subject: &Subject<'_>) -> Problem {
-    let folders = subject.needs.etcds.iter().map(|etcd| etcd.data_folder);
-    let full: Vec<&str> = folders
-        .filter(|&folder| subject.facts.etcd_folders.contains(folder))
-        .collect();
+    let full: Vec<&str> = subject.etcd_folders().collect();
     let there = subject.is(MachineRole::Etcd) && !full.is_empty();
     there.then(|| {
         let folders = full.join(" and ");

@@ -80,7 +80,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("sudo", Concerns::All, false, None, "log in as root, or let the user use sudo on {host}"),
     row("duplicate-host", Concerns::All, false, None, "give each machine a host of its own; where hosts were copied, make new ids: rm /etc/machine-id && systemd-machine-id-setup"),
     row("other-cluster", Concerns::All, false, Some(checks::other_cluster), "destroy that cluster first, or take another host; see /var/lib/keelson/host.json on {host}"),
-    row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away, such as by mv /var/lib/etcd /var/lib/etcd.old"),
+    row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away, such as by mv {folder} {folder}.old"),
     row("os", Concerns::All, true, Some(checks::os), "install a system that keelson is made for, such as Debian 12 or 13, or Ubuntu 22.04 or 24.04"),
     row("untested-system", Concerns::All, true, Some(checks::untested_system), "try it where nothing is at stake first; those that are tested are Debian 12 and 13, and Ubuntu 22.04 and 24.04").that_only_warns(),
     row("architecture", Concerns::All, true, Some(checks::architecture), "take another host"),
@@ -159,7 +159,11 @@ fn of_facts(
     let concerned = |row: &&FindingRow| row.concerns == Concerns::All || subject.is_node();
     let checked = FINDINGS.iter().filter(concerned).filter_map(|row| {
         let problem = row.check?(&subject)?;
-        Some(finding(row, name, problem))
+        let mut finding = finding(row, name, problem);
+        if let (Some(help), Some(folder)) = (&mut finding.help, subject.etcd_folders().next()) {
+            *help = help.replace("{folder}", folder);
+        }
+        Some(finding)
     });
     let taken = needs.ports(roles).into_iter().filter_map(|(port, user)| {
         let owner = facts.listeners.get(&port)?;

@@ -29,7 +29,8 @@ fn every_finding_has_one_row_and_the_grave_ones_cannot_be_ignored() {
         .collect();
     assert_eq!(warnings, ["untested-system", "time-sync", "firewall"]);
     for row in FINDINGS {
-        assert!(!row.help.is_empty() && row.help.matches('{').count() == row.help.matches("{host}").count());
+        let places = ["{host}", "{folder}"].map(|place| row.help.matches(place).count());
+        assert!(!row.help.is_empty() && row.help.matches('{').count() == places.iter().sum::<usize>());
     }
 }
 
@@ -56,12 +57,13 @@ fn what_is_looked_at_depends_on_the_roles() {
         name: "prod".parse().unwrap(),
         uid: None,
     };
-    let of = |roles: &[MachineRole], needs: &HostNeeds| -> Vec<String> {
+    let findings = |roles: &[MachineRole], needs: &HostNeeds| {
         let roles = roles.iter().copied().collect();
         of_facts("a", &cluster, &roles, &facts, needs)
-            .into_iter()
-            .map(|finding| finding.name)
-            .collect()
+    };
+    let of = |roles: &[MachineRole], needs: &HostNeeds| -> Vec<String> {
+        let findings = findings(roles, needs).into_iter();
+        findings.map(|finding| finding.name).collect()
     };
     let names = |roles: &[MachineRole]| of(roles, &HostNeeds::default());
     assert_eq!(names(&[MachineRole::Etcd]), ["port-2379"]);
@@ -72,6 +74,12 @@ fn what_is_looked_at_depends_on_the_roles() {
     assert_eq!(
         of(&[MachineRole::Etcd], &events_have_their_own),
         ["etcd-data", "port-2379", "port-2382"]
+    );
+    let etcd_data = &findings(&[MachineRole::Etcd], &events_have_their_own)[0];
+    let help = etcd_data.help.as_deref().unwrap();
+    assert!(
+        help.contains("mv /var/lib/etcd-events /var/lib/etcd-events.old"),
+        "{help}"
     );
     assert_eq!(
         of(&[MachineRole::Worker], &events_have_their_own),
