@@ -80,6 +80,11 @@ impl Authorities {
         self.vouch(&name.to_string(), found, Authority::fingerprint).await
     }
 
+    /// The authority that the user brought, if one was.
+    pub fn brought(&self, name: AuthorityName) -> Option<&Authority> {
+        self.brought.get(&name)
+    }
+
     /// The authority with its key, where keelson or the user has that, if the cluster has one yet. Nothing is made.
     ///
     /// # Errors

@@ -218,6 +218,31 @@ impl BundleSource for SpecBundles {
         }
     }
 
+    async fn lacking(&self, name: &str, found: &FoundOnMachine) -> Vec<String> {
+        let blueprint = Blueprint::of(&self.spec);
+        let Ok(machine) = machine(&blueprint, name) else {
+            return Vec::new();
+        };
+        let now = self.authorities.clock().now();
+        let mut lacking = Vec::new();
+        for (requirement, _) in MachineCertificates::of(&blueprint, machine).requirements {
+            let brought = self.authorities.brought(requirement.signer);
+            let keyless = brought.filter(|authority| authority.key_pem().is_none());
+            let (Some(authority), Some(place)) = (keyless, &requirement.place) else {
+                continue;
+            };
+            let file = &place.certificate_file;
+            let certificate = found.certificates.get(file).map(String::as_str);
+            let verdict = judge(certificate, &requirement, authority, Renewal::CERTIFICATE, now);
+            if verdict != Verdict::Good {
+                lacking.push(format!("{file}: {verdict}"));
+            } else if found.missing_keys.contains(&place.key_file) {
+                lacking.push(format!("{}: there is no key", place.key_file));
+            }
+        }
+        lacking
+    }
+
     async fn bundle(
         &self,
         _cluster: &ClusterIdentity,

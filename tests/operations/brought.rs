@@ -178,6 +178,9 @@ fn what_an_authority_s_owner_has_put_on_a_machine_is_taken_as_it_is() {
             missing_keys: paths.keys.iter().cloned().collect(),
             ..FoundOnMachine::default()
         };
+        let lacking = bundles.lacking("a", &found).await;
+        assert_eq!(lacking.len(), certificates.requirements.len(), "{lacking:?}");
+        assert!(lacking[0].ends_with(": there is no certificate"), "{lacking:?}");
         let refused = bundles.bundle(&cluster, &wanted, &found).await.unwrap_err();
         assert!(refused.message.contains("have its owner issue them"), "{refused}");
         for (requirement, _) in &certificates.requirements {
@@ -196,6 +199,7 @@ fn what_an_authority_s_owner_has_put_on_a_machine_is_taken_as_it_is() {
                 .insert(place.certificate_file.clone(), issued.certificate_pem);
         }
         assert_eq!(found.missing_keys.len(), 0);
+        assert!(bundles.lacking("a", &found).await.is_empty());
         let bundle = bundles.bundle(&cluster, &wanted, &found).await.unwrap();
         let brought: Vec<_> = bundle.secrets.keys().collect();
         assert_eq!(

@@ -113,6 +113,10 @@ pub trait BundleSource: Send + Sync {
     /// and so before any record names them: the owner of an authority has put them there.
     fn paths(&self, machine: &str) -> CertificatePaths;
 
+    /// The certificates that `machine` needs, that are not among `found` as they are to be, and that nobody issues here, because
+    /// their authority's owner keeps its key: each with its file, and what is wrong.
+    async fn lacking(&self, machine: &str, found: &FoundOnMachine) -> Vec<String>;
+
     /// The bundle that `wanted` stands for, for the machine on which `found` is. Certificates that are good and have
     /// their keys are kept, the others are issued anew and come among the secrets.
     ///

@@ -80,7 +80,7 @@ impl Provider for SshProvider {
     }
 
     async fn preflight(&self, cluster: &ClusterIdentity, changes: &[&Change]) -> Vec<Finding> {
-        preflight::findings(&self.hosts, cluster, changes, &self.host_needs).await
+        preflight::findings(&self.hosts, &*self.bundles, cluster, changes, &self.host_needs).await
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {

@@ -16,6 +16,10 @@ impl BundleSource for KnowsNothing {
         CertificatePaths::default()
     }
 
+    async fn lacking(&self, _: &str, _: &FoundOnMachine) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn bundle(
         &self,
         _: &ClusterIdentity,

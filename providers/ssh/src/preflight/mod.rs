@@ -9,8 +9,11 @@ mod nodes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{Kind, Machine, MachineRole};
-use keelson_provider_api::{Action, Change, ClusterIdentity, Finding, Resource, Severity};
+use keelson_provider_api::{
+    Action, BundleSource, Change, ClusterIdentity, Finding, FoundOnMachine, Resource, Severity,
+};
 
+use crate::certificates;
 use crate::facts::{Facts, FactsError, Scope};
 use crate::hosts::Hosts;
 use crate::session::root::is_about_root;
@@ -38,7 +41,7 @@ pub struct FindingRow {
     pub severity: Severity,
     /// Whether a user may let it pass.
     pub can_be_ignored: bool,
-    /// What to do about it; `{host}` stands for the host's name.
+    /// What to do about it; `{host}` stands for the host's name, `{folder}` for that of the data of an etcd on it.
     pub help: &'static str,
     check: Option<fn(&Subject<'_>) -> Problem>,
 }
@@ -99,12 +102,14 @@ pub const FINDINGS: &[FindingRow] = &[
     row("kernel-modules", Concerns::Nodes, true, None, "install the kernel's modules on {host} (on Ubuntu: apt-get install linux-modules-extra-$(uname -r)), or take another kernel"),
     row("node-programs", Concerns::Nodes, true, None, "install them on {host} with its package manager: apt-get install nftables"),
     row("container-runtime", Concerns::Nodes, true, None, "remove it from {host}; or set spec.containerd.source to `host` to use what is installed, or to `upstream` to have it brought"),
+    row("certificates", Concerns::All, true, None, "have the owner of their authority issue them and put them on {host} with their keys (`keelson render` writes what each is to be, as certificates.yaml); or name the file with its key in spec.pki.authorities"),
     row("missing-programs", Concerns::All, true, Some(checks::missing_programs), "install them on {host} with its package manager"),
 ];
 
 /// Everything that stands in the way of the claims among `changes`, by host and then in the order of [`FINDINGS`].
 pub(crate) async fn findings(
     hosts: &Hosts,
+    bundles: &dyn BundleSource,
     cluster: &ClusterIdentity,
     changes: &[&Change],
     needs: &HostNeeds,
@@ -122,7 +127,10 @@ pub(crate) async fn findings(
             continue;
         };
         match answer {
-            Ok(facts) => findings.extend(of_facts(name, cluster, &machine.roles, facts, needs)),
+            Ok(facts) => {
+                findings.extend(of_facts(name, cluster, &machine.roles, facts, needs));
+                findings.extend(of_certificates(hosts, bundles, name, facts).await);
+            }
             Err(error) => findings.push(of_error(name, error)),
         }
     }
@@ -174,6 +182,28 @@ fn of_facts(
         })
     });
     checked.chain(taken).collect()
+}
+
+/// Certificates that are to be on a host before it is configured. One that cannot be asked says so soon enough.
+async fn of_certificates(
+    hosts: &Hosts,
+    bundles: &dyn BundleSource,
+    name: &str,
+    facts: &Facts,
+) -> Option<Finding> {
+    // Where nothing is lacking when there is nothing, nobody need look.
+    if bundles.lacking(name, &FoundOnMachine::default()).await.is_empty() {
+        return None;
+    }
+    let shell = hosts.need(name).ok()?;
+    let found = certificates::found(&*shell, facts, &bundles.paths(name))
+        .await
+        .ok()?;
+    let lacking = bundles.lacking(name, &found).await;
+    (!lacking.is_empty()).then(|| {
+        let problem = format!("certificates that keelson cannot issue: {}", lacking.join("; "));
+        self::found("certificates", name, problem)
+    })
 }
 
 fn of_error(name: &str, error: &FactsError) -> Finding {

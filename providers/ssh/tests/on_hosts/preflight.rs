@@ -1,6 +1,7 @@
 //! What stands in the way, found on all hosts at once.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use keelson_provider_api::etcd::INSTANCES;
@@ -10,7 +11,7 @@ use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
 use keelson_test_hosts::LabOptions;
 
-use crate::support::{Scene, create, machine};
+use crate::support::{CERTIFICATE, Scene, create, machine};
 
 fn names(findings: &[Finding], machine: &str) -> BTreeSet<String> {
     // What the machine below the lab is like: no time service, maybe control groups of version 1 or little memory.
@@ -98,6 +99,33 @@ fn units_of_others(scene: &Scene) {
     let units = "touch /usr/lib/systemd/system/etcd.service; ln -s /dev/null /etc/systemd/system/etcd-events.service; \
                  mkdir /etc/systemd/system/kubelet.service.d; touch /etc/systemd/system/kubelet.service.d/10-theirs.conf";
     scene.host(1).console(units).unwrap();
+}
+
+#[tokio::test]
+async fn certificates_that_nobody_can_issue_are_missed_before_a_claim() {
+    let name = "certificates_that_nobody_can_issue_are_missed_before_a_claim";
+    let Some(scene) = Scene::new(name, &LabOptions::with_hosts(1)) else {
+        return;
+    };
+    let provider = scene.provider(scene.targets("operator")).await;
+    let claim = create("a", machine(&[MachineRole::Etcd]));
+    let found = async || {
+        let findings = provider.preflight(&Scene::cluster("u1"), &[&claim]).await;
+        let mut of_certificates = findings.into_iter();
+        of_certificates.find(|finding| finding.name == "certificates")
+    };
+    assert_eq!(found().await, None);
+    scene.bundles.are_keyless.store(true, Ordering::Relaxed);
+    let finding = found().await.expect("it is missed");
+    assert!(
+        finding.problem.contains("/etc/keelson-test/server.crt") && finding.can_be_ignored,
+        "{finding:?}"
+    );
+    let host = scene.host(0);
+    host.write_file("/etc/keelson-test/server.crt", CERTIFICATE)
+        .unwrap();
+    host.write_file("/etc/keelson-test/server.key", "key").unwrap();
+    assert_eq!(found().await, None);
 }
 
 fn what_is_there_already_is_named(findings: &[Finding]) {

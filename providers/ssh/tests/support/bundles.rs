@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use keelson_provider_api::kinds::NodeBundle;
@@ -28,6 +29,8 @@ pub(crate) struct Recipe {
 /// Bundles by the settings that they are wanted by.
 #[derive(Default)]
 pub(crate) struct Bundles {
+    /// True where nobody here can issue the certificate.
+    pub(crate) are_keyless: AtomicBool,
     recipes: Mutex<BTreeMap<Digest, Recipe>>,
 }
 
@@ -72,6 +75,11 @@ impl BundleSource for Bundles {
             certificates: vec![CERTIFICATE_FILE.to_owned()],
             keys: vec![KEY_FILE.to_owned()],
         }
+    }
+
+    async fn lacking(&self, _machine: &str, found: &FoundOnMachine) -> Vec<String> {
+        let lacks = self.are_keyless.load(Ordering::Relaxed) && !is_whole(found);
+        lacks.then(|| CERTIFICATE_FILE.to_owned()).into_iter().collect()
     }
 
     async fn bundle(
