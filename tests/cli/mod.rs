@@ -8,6 +8,7 @@ mod damage;
 mod help;
 mod init;
 mod input;
+mod kept_keys;
 mod kubeconfigs;
 mod lab;
 mod locks;
