@@ -161,6 +161,7 @@ mod tests {
             settings: Digest::of_bytes(b"settings"),
             certificates: None,
             authorities: None,
+            altered_files: std::collections::BTreeSet::new(),
         };
         let facts = Facts {
             bundle: record.map(|(certificates, keys)| {
