@@ -69,11 +69,14 @@ pub fn resolve_offline(
     for file in files {
         let digest = match (known.get(&file.path), origin) {
             (Some(digest), _) => Some(*digest),
-            _ if is_partly_known(files, known, file) => None,
             (None, Origin::Folder(folder)) => {
-                let list = read_file(&folder.join(&file.checksums))?;
+                let list = match read_file(&folder.join(&file.checksums)) {
+                    Err(_) if is_partly_known(files, known, file) => None,
+                    read => read?,
+                };
                 list.and_then(|list| listed(&list, file.file_name()))
             }
+            _ if is_partly_known(files, known, file) => None,
             (None, Origin::Upstream | Origin::Mirror(_)) => Some(UNKNOWN_DIGEST),
         };
         if let (Some(digest), Some(source)) = (digest, source(origin, known, file)) {

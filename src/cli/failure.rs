@@ -144,7 +144,10 @@ fn code(error: &OperationError) -> u8 {
         | OperationError::Protected(_)
         | OperationError::Fixed { .. }
         | OperationError::Pki(
-            PkiError::OtherAuthority { .. } | PkiError::NotNamed { .. } | PkiError::StaysEncrypted { .. },
+            PkiError::OtherAuthority { .. }
+            | PkiError::NotNamed { .. }
+            | PkiError::StaysEncrypted { .. }
+            | PkiError::NotEncrypted { .. },
         )
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) | OperationError::DrainStopped(_) => EXIT_INTERRUPTED,

@@ -31,6 +31,9 @@ const PODS_A_PAGE: u32 = 500;
 /// tries every five seconds.
 const POLL: Duration = Duration::from_secs(1);
 const TRIES_EVERY: u32 = 5;
+/// A kubelet that says nothing for so long has fallen silent; a machine that boots, or has no network for a moment, comes back
+/// before.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// The annotation of pods that mirror a static pod
 /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-mirror>).
@@ -109,6 +112,7 @@ pub(super) async fn drain(
         obstacles: BTreeMap::new(),
     };
     let patience = Patience::new(clock, options.limit);
+    let mut silence = None;
     let mut told = 0;
     for round in 0.. {
         let (going, left) = draining.look(options).await?;
@@ -123,8 +127,14 @@ pub(super) async fn drain(
             told = going.len();
         }
         if round % TRIES_EVERY == 0 {
-            if let Some(why) = draining.has_fallen_silent().await {
-                return Ok(Emptied::Not(why));
+            match draining.silence().await {
+                None => silence = None,
+                Some(why) => {
+                    let silence = silence.get_or_insert_with(|| Patience::new(clock, SILENCE));
+                    if silence.is_over() {
+                        return Ok(Emptied::Not(why));
+                    }
+                }
             }
             draining.evict(&going).await?;
         }
@@ -182,7 +192,7 @@ impl Draining<'_> {
     }
 
     /// Why nothing is heard of the node's kubelet, if so. Whether it is so is asked again soon, so no answer is none.
-    async fn has_fallen_silent(&self) -> Option<String> {
+    async fn silence(&self) -> Option<String> {
         let nodes = self.connection.global::<Node>();
         let found = self.connection.settle(nodes.get_opt(self.node).await);
         match readiness(&found.ok()??) {

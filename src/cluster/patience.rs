@@ -23,10 +23,15 @@ impl<'a> Patience<'a> {
 
     /// Waits for `pause`; false when there is no patience left.
     pub(super) async fn wait(&self, pause: Duration) -> bool {
-        let left = self.clock.now() < self.until;
+        let left = !self.is_over();
         if left {
             self.clock.sleep(pause).await;
         }
         left
+    }
+
+    /// True when there is no patience left.
+    pub(super) fn is_over(&self) -> bool {
+        self.clock.now() >= self.until
     }
 }

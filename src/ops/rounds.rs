@@ -254,7 +254,11 @@ pub(super) fn check_works(last: &Planned) -> Result<(), OperationError> {
     if !of_all.is_empty() {
         return Err(OperationError::Down(of_all));
     }
-    let of_some = grave(|kind| matches!(kind, Some(Kind::EtcdMember | Kind::ControlPlane)));
+    let mut of_some = grave(|kind| matches!(kind, Some(Kind::EtcdMember | Kind::ControlPlane)));
+    if let Some(only) = &last.desired.only {
+        // How the others are was not asked.
+        of_some.retain(|problem| problem.resource.as_ref().and_then(ResourceKey::host) == Some(only));
+    }
     if !of_some.is_empty() {
         return Err(OperationError::Degraded(of_some));
     }

@@ -131,6 +131,15 @@ download() (
     fi
 )
 
+# Ends where `$3` does not come from `$1`. What there is of it in `$2` is kept for the next time, unless there was no room for it
+# (curl: 23; wget: 3), or it has no end (128 and SIGXFSZ).
+cannot_download() {
+    case $status in
+    3 | 23 | 153) rm -f -- "$2" ;;
+    esac
+    fail "cannot download $3 from $1"
+}
+
 # Downloads `$3` from `$1` into `$2`, with the digest `$4`. Where an earlier download was cut short, this one goes on from
 # there.
 fetch_asset() {
@@ -143,11 +152,13 @@ fetch_asset() {
         case $status in
         # It was the beginning of something else, or the server has no parts (curl: 22, 33, 36; wget: 8): begin anew.
         0 | 8 | 22 | 33 | 36) rm -f -- "$2" ;;
-        *) fail "cannot download $3 from $1" ;;
+        *) cannot_download "$@" ;;
         esac
     fi
     say "download $3"
-    download "$1" "$2" || fail "cannot download $3 from $1"
+    status=0
+    download "$1" "$2" || status=$?
+    [ "$status" -eq 0 ] || cannot_download "$@"
     if has_digest "$2" "$4"; then return 0; fi
     rm -f -- "$2"
     fail "$1 is not the $3 that was planned: its SHA-256 is not $4"
@@ -186,8 +197,8 @@ make_directory() {
     if is_ours directory "$1"; then note_installed directory "$1"; fi
 }
 
-# Says what was written down of the directory `$1`, which someone else made: the line of its mode and owners before keelson
-# changed them.
+# Says what was written down of the directory or the file `$1`, which someone else made: the line of its mode and owners before
+# keelson changed them.
 access_before() {
     [ ! -f "$root/installed" ] || awk -F "$tab" -v path="$1" '$1 == "access" && $2 == path' "$root/installed"
 }
@@ -289,11 +300,26 @@ do_secret() {
         place "$incoming/$5" "$1" "$2" "$3" "$4" "$6"
     elif [ ! -f "$1" ]; then
         fail "$1 is missing and did not come: run keelson again"
-    else
-        # Who put it there, before this machine ran anything, could not give it to a user that was not there yet.
-        place "$1" "$1" "$2" "$3" "$4" "$6"
+    elif ! is_ours file "$1"; then
+        adopt "$1" "$2" "$3" "$4" "$6"
+        return 0
     fi
     note_installed file "$1"
+}
+
+# Lets the unit `$5` read the file `$1`, which somebody else has put there and renews: with the mode `$2`, the owner `$3` and the
+# group `$4`. It stays theirs.
+adopt() {
+    if [ "$(stat -L -c '%a %U %G' -- "$1")" != "$2 $3 $4" ]; then
+        if [ -z "$(access_before "$1")" ]; then
+            claim access "$1$tab$(stat -L -c '%a %u:%g' -- "$1")"
+        fi
+        note_restarts "$5"
+        chown -- "$3:$4" "$1"
+        chmod -- "$2" "$1"
+        say "set owner and mode of $1"
+    fi
+    access_before "$1" >>"$work/installed"
 }
 
 do_unit() {
@@ -359,7 +385,7 @@ prune() {
             continue
             ;;
         access)
-            [ -d "$what" ] || continue
+            [ -e "$what" ] || continue
             say "set owner and mode of $what back"
             chown -- "${before#* }" "$what"
             chmod -- "${before% *}" "$what"

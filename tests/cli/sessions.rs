@@ -120,7 +120,7 @@ fn a_status_says_that_the_spec_alone_has_changed() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(
         problems[0]["problem"],
-        "the spec asks for a change; `keelson plan` shows it"
+        "it is not as the spec says in one thing; `keelson plan` shows it"
     );
 }
 

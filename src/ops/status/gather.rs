@@ -203,8 +203,8 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
     problems.extend(blocked);
     if problems.is_empty() && status.pending_changes > 0 {
         problems.push(Problem::of_all(match status.pending_changes {
-            1 => "the spec asks for a change; `keelson plan` shows it".to_owned(),
-            changes => format!("the spec asks for {changes} changes; `keelson plan` shows them"),
+            1 => "it is not as the spec says in one thing; `keelson plan` shows it".to_owned(),
+            changes => format!("it is not as the spec says in {changes} things; `keelson plan` shows them"),
         }));
     }
     problems

@@ -15,7 +15,7 @@ use keelson_provider_api::kinds::EtcdMember;
 use super::begin;
 use super::refusal::{Refusal, Why};
 use super::remove::check_quorum_without;
-use super::step::{Step, permanent, transient, unreachable_machine};
+use super::step::{Step, permanent, transient};
 use super::survey::Survey;
 use next::{Next, next, no_quorum};
 
@@ -152,28 +152,9 @@ async fn ask(
     match step.etcdctl(through, name, words).await {
         Ok(_) => Ok(None),
         Err(refusal) if refusal.why == done => Ok(None),
-        Err(refusal) if refusal.may_pass() => {
-            if refusal.why == Why::Unhealthy {
-                check_voters_machines(survey, machine)?;
-            }
-            Ok(Some(what_passes(&refusal)))
-        }
+        Err(refusal) if refusal.may_pass() => Ok(Some(what_passes(&refusal))),
         Err(refusal) => Err(refusal.error),
     }
-}
-
-/// Refuses to wait for a voter whose machine does not answer: how long that goes on is for others to decide.
-fn check_voters_machines(survey: &Survey, machine: &str) -> Result<(), ProviderError> {
-    for voter in survey.voters_down(machine) {
-        if let Some(Err(why)) = survey.machines.get(&voter) {
-            let cluster = survey.instance.cluster;
-            return Err(unreachable_machine(format!(
-                "etcd {cluster} takes no new member while {voter}, which votes, does not answer: {why}"
-            ))
-            .with_help(format!("bring {voter} back, or take it out of the spec")));
-        }
-    }
-    Ok(())
 }
 
 /// What has to be waited for after a refusal that passes.
@@ -210,15 +191,16 @@ mod tests {
     fn a_join_that_a_fellow_keeps_from_ending_names_it_and_is_not_tried_for_an_hour() {
         let member = joins("d");
         // Its machine is silent; its machine answers and it does not.
-        for (others, class) in [("c:?", ErrorClass::Unreachable), ("c:d", ErrorClass::Permanent)] {
+        for others in ["c:?", "c:d"] {
             let survey = picture(&format!("a:v b:v {others} d:n"));
-            let at_once = check_voters_machines(&survey, "d").err();
-            let error = at_once.unwrap_or_else(|| did_not_join(&survey, &member, "wait"));
-            assert_eq!(error.class, class, "{error}");
-            assert!(error.message.contains(" c"), "{error}");
+            let error = did_not_join(&survey, &member, "wait");
+            assert_eq!(error.class, ErrorClass::Permanent, "{error}");
+            assert!(
+                error.message.ends_with("voting members that do not answer: c"),
+                "{error}"
+            );
         }
         let survey = picture("a:v b:v c:v d:n");
-        assert!(check_voters_machines(&survey, "d").is_ok());
         assert_eq!(
             did_not_join(&survey, &member, "wait").class,
             ErrorClass::Transient

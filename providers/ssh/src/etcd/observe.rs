@@ -109,7 +109,7 @@ fn marked(survey: &Survey, machine: &str, seen: &Seen, mark: &Mark) -> Existing 
     let health = match troubles(survey, machine, seen, entry) {
         None => Health::Healthy,
         Some(reason) if survey.runs_without_quorum(machine) => Health::Stalled(reason),
-        Some(reason) if survey.votes_and_answers(machine) => Health::Impaired(reason),
+        Some(reason) if votes_soundly(survey, machine, seen) => Health::Impaired(reason),
         Some(reason) => Health::Unhealthy(reason),
     };
     let member = EtcdMember {
@@ -232,6 +232,12 @@ fn troubles(survey: &Survey, machine: &str, seen: &Seen, entry: Option<&Member>)
         return Some(format!("it does not answer with a quorum: {problem}"));
     }
     alarms(status)
+}
+
+/// True for a member that votes with data of which nothing is known to be wrong, whatever else troubles it.
+fn votes_soundly(survey: &Survey, machine: &str, seen: &Seen) -> bool {
+    let is_corrupt = |status: &Status| status.alarms_of(status.header.member_id).contains(&"CORRUPT");
+    survey.votes_and_answers(machine) && seen.has_log && !seen.status.as_ref().is_some_and(is_corrupt)
 }
 
 fn alarms(status: &Status) -> Option<String> {

@@ -209,6 +209,19 @@ async fn files_that_were_altered_show_and_are_put_back(scene: &Scene, bundle: &N
             .unwrap();
     }
     assert!(altered().await.is_empty());
+
+    // Network plugins put their programs over those of CNI.
+    let program = "/opt/cni/bin/program";
+    host.run(&format!(
+        "mkdir -p /opt/cni/bin && echo theirs >{program} && printf '1 1 755 0 0\\t{program}\\n' >>/var/lib/keelson/files"
+    ))
+    .unwrap();
+    assert!(altered().await.is_empty());
+    host.run(&format!("rm -r {program} /opt/cni")).unwrap();
+    assert_eq!(altered().await, [program]);
+    let again = update("a", bundle.clone());
+    assert_eq!(provider.carry_out(&context, &again).await, Outcome::Done);
+    assert!(altered().await.is_empty());
 }
 
 #[tokio::test]

@@ -186,6 +186,13 @@ fn an_alarm_is_named_at_the_member_that_raised_it() {
         why.starts_with("alarm NOSPACE: its database has reached its quota"),
         "{why}"
     );
+    let seen = survey.machines.get_mut("b").unwrap().as_mut().unwrap();
+    seen.status.as_mut().unwrap().errors = vec!["memberID:2 alarm:CORRUPT ".to_owned()];
+    let seen = observe_one(&survey, "b", true, Timestamp::UNIX_EPOCH);
+    let Some(Observed::Present(existing)) = seen else {
+        panic!("{seen:?}")
+    };
+    assert!(matches!(existing.health, Health::Unhealthy(_)), "{existing:?}");
 }
 
 #[test]
