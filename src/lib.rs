@@ -174,6 +174,13 @@
 //!   like one that is only switched off, so no plan decides it. A cluster is not destroyed around a member of etcd that is silent.
 //! - **Keys that were pinned for hosts outlive the cluster**, in `<cluster>/hosts/`: another key on the same host would be a sign
 //!   of someone in its place.
+//! - **What was changed by hand on a machine is drift**: an apply writes down how it leaves the files of a bundle (size, time,
+//!   mode, owner), whoever looks compares that, and the next apply puts them back. Contents are not read: a look takes
+//!   milliseconds on a machine with hundreds of megabytes of programs.
+//! - **An apply that ends with a member of etcd or a control plane unwell is no success**, also where nothing was to be done: the
+//!   redundancy that the spec asks for is not there. Nodes and add-ons that are unwell are named.
+//! - **No etcd is begun while any machine cannot be seen**, whether or not it is to have a member: who was there before is known
+//!   from machines alone as long as a first apply has not come to its end.
 //! - **A machine that does not answer is given up 90 s after its first failed call**; other troubles that pass are tried twelve times.
 
 pub mod addons;

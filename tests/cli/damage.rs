@@ -1,5 +1,7 @@
 //! A state directory that came to harm: keelson says so, says what to do, and does not touch what is damaged.
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use super::lab::{Lab, files_below};
 use super::plans::SPEC;
 
@@ -347,8 +349,10 @@ fn no_step_is_started_after_a_failure_that_every_other_would_share() {
         text.lines().count() >= 4
     });
     assert!(reached);
-    std::fs::rename(lab.path(WORLD), lab.path("aside")).unwrap();
-    std::fs::create_dir(lab.path(WORLD)).unwrap();
+    // At once: a file that is missing for a moment would be another failure.
+    let (world, folder) = (lab.path(WORLD), lab.path("folder"));
+    std::fs::create_dir(&folder).unwrap();
+    renameat_with(CWD, &world, CWD, &folder, RenameFlags::EXCHANGE).unwrap();
     let ran = running.end().expect(1, "apply");
     let events: Vec<serde_json::Value> = ran
         .stderr
