@@ -137,10 +137,14 @@ async fn either_side_may_die_in_the_middle() {
     );
     host.start().unwrap();
     host.wait_for_ssh().unwrap();
+    let half_way = NodeBundle {
+        altered_files: ["/etc/keelson-early".to_owned()].into(),
+        ..one
+    };
     assert_eq!(
         seen().await,
-        Some(Resource::NodeBundle(one)),
-        "the one before is in force"
+        Some(Resource::NodeBundle(half_way)),
+        "the one before is in force, but for what came already"
     );
     download.server.heal();
     assert_eq!(provider.carry_out(&next, &change).await, Outcome::Done);
