@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keelson_provider_api::clock::SystemClock;
 
 use super::{ConnectError, open_store};
-use crate::assets::{Fetcher, Known, Origin, resolve, resolve_known, resolve_offline};
+use crate::assets::{Fetcher, Known, Origin, resolve, resolve_offline};
 use crate::node::AssetIndex;
 use crate::ops::{pinned_assets, release_files};
 use crate::spec::{HttpUrl, Location, ValidSpec};
@@ -53,8 +53,9 @@ pub async fn find_assets_offline(
 }
 
 /// The same for whoever installs nothing: digests are those that are `known`, and nothing is looked for.
+#[cfg(feature = "ssh")]
 pub(super) fn known_files(spec: &ValidSpec, base_directory: &Path, known: &Known) -> AssetIndex {
-    AssetIndex::Resolved(resolve_known(
+    AssetIndex::Resolved(crate::assets::resolve_known(
         &origin(spec, base_directory),
         &release_files(spec),
         known,
