@@ -124,7 +124,7 @@ pub enum OperationError {
     #[error("{0}")]
     Machine(Box<ProviderError>),
     /// The cluster is as the spec says, and does not work.
-    #[error("the cluster is as the spec says, but does not work: {}", all(.0))]
+    #[error("the cluster is as the spec says, but does not work: {}", each(.0))]
     Down(Vec<Problem>),
     /// The cluster is as the spec says and works, and a member of etcd or a control plane of it is not well.
     #[error("the cluster is as the spec says, but not well: {}", each(.0))]
@@ -151,11 +151,6 @@ pub enum OperationError {
 
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
-}
-
-fn all(problems: &[Problem]) -> String {
-    let words: Vec<&str> = problems.iter().map(|problem| problem.problem.as_str()).collect();
-    words.join("; ")
 }
 
 fn each(problems: &[Problem]) -> String {

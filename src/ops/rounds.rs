@@ -175,21 +175,23 @@ fn interrupted_after(applied: &Applied) -> OperationError {
     OperationError::Interrupted(applied.rounds.last().cloned().map(Box::new))
 }
 
+/// What the steps changed that were done.
+fn done<'a>(plan: &'a Plan, executed: &'a Executed) -> impl Iterator<Item = &'a Change> {
+    let done = executed.step_durations.keys();
+    done.filter_map(|&index| Some(plan.steps().get(index)?.change()))
+}
+
 /// The machines of the steps that were done.
 fn machines(plan: &Plan, executed: &Executed) -> Vec<String> {
-    let done = executed.step_durations.keys();
-    let steps = done.filter_map(|&index| plan.steps().get(index));
-    steps
-        .filter_map(|step| Some(step.change().machine()?.to_owned()))
+    done(plan, executed)
+        .filter_map(|change| Some(change.machine()?.to_owned()))
         .collect()
 }
 
 /// The etcd clusters that have got a member by what was done: each waits for its quorum.
 fn etcd_begun(plan: &Plan, executed: &Executed) -> BTreeSet<String> {
-    let done = executed.step_durations.keys();
-    let changes = done.filter_map(|&index| Some(plan.steps().get(index)?.change()));
-    let built = changes.filter(|change| change.key.kind() == Kind::EtcdMember && !change.is_removal());
-    built
+    done(plan, executed)
+        .filter(|change| change.key.kind() == Kind::EtcdMember && !change.is_removal())
         .filter_map(|change| Some(change.key.etcd_cluster()?.to_owned()))
         .collect()
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use keelson_provider_api::{
     CertificatePaths, ClusterIdentity, ErrorClass, FoundOnMachine, Owner, ProviderError,
 };
 
-use crate::facts::{Facts, Scope};
+use crate::facts::{Facts, Scope, text_of};
 use crate::hearing::Hearing;
 use crate::hosts::Hosts;
 use crate::shell::{Job, Shell};
@@ -98,9 +96,8 @@ fn take(found: &mut FoundOnMachine, text: &str) -> Option<()> {
     for (key, value) in text.lines().filter_map(|line| line.split_once('\t')) {
         match key {
             "certificate" => {
-                let content = |encoded: &str| String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok();
                 if let Some((path, encoded)) = value.split_once(' ')
-                    && let Some(content) = content(encoded)
+                    && let Ok(content) = text_of(encoded)
                 {
                     found.certificates.insert(path.to_owned(), content);
                 }

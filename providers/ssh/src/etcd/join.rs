@@ -171,21 +171,10 @@ fn what_passes(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::next::tests::joins;
     use super::*;
     use crate::etcd::survey::tests::picture;
     use keelson_provider_api::ErrorClass;
-    use keelson_provider_api::kinds::{MemberPhase, MemberStart};
-
-    fn joins(machine: &str) -> EtcdMember {
-        EtcdMember {
-            cluster: "main".to_owned(),
-            machine: machine.to_owned(),
-            phase: MemberPhase::Voter,
-            start: MemberStart::Join,
-            initial_members: Vec::new(),
-            running: true,
-        }
-    }
 
     #[test]
     fn a_join_that_a_fellow_keeps_from_ending_names_it_and_is_not_tried_for_an_hour() {

@@ -14,6 +14,7 @@ use keelson_provider_api::{BundleRecord, Clock, ErrorClass, FoundOnMachine, Prov
 use crate::hearing::Hearing;
 use crate::mark::Mark;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
+pub(crate) use parse::text_of;
 pub use systems::{SYSTEMS, SystemRow, Verdict, verdict};
 
 const SCRIPT: &str = include_str!("../scripts/facts.sh");

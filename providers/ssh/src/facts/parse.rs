@@ -123,7 +123,8 @@ fn clock_ahead(text: &str, asked: Timestamp, read: Timestamp) -> Option<(SignedD
     Some((there.duration_since(here), uncertainty))
 }
 
-fn text_of(value: &str) -> Result<String, String> {
+/// The text that a script has sent in Base64.
+pub(crate) fn text_of(value: &str) -> Result<String, String> {
     let bytes = STANDARD.decode(value.trim()).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }

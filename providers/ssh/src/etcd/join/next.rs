@@ -133,4 +133,4 @@ pub(super) fn no_quorum(cluster: &str) -> ProviderError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

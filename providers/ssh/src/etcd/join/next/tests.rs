@@ -7,16 +7,20 @@ use crate::etcd::survey::tests::picture;
 use keelson_provider_api::ErrorClass;
 use keelson_provider_api::kinds::{MemberPhase, MemberStart};
 
-fn decide_in(survey: &Survey, machine: &str) -> Result<Next, ProviderError> {
-    let member = EtcdMember {
+/// A member that is to join on `machine`.
+pub(in crate::etcd::join) fn joins(machine: &str) -> EtcdMember {
+    EtcdMember {
         cluster: "main".to_owned(),
         machine: machine.to_owned(),
         phase: MemberPhase::Voter,
         start: MemberStart::Join,
         initial_members: Vec::new(),
         running: true,
-    };
-    next(survey, &member)
+    }
+}
+
+fn decide_in(survey: &Survey, machine: &str) -> Result<Next, ProviderError> {
+    next(survey, &joins(machine))
 }
 
 fn decide(text: &str, machine: &str) -> Result<Next, ProviderError> {
