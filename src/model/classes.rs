@@ -68,6 +68,7 @@ impl<'a> Classes<'a> {
             certificates: certificates.digest(),
             authorities: certificates.digest_of_authorities(),
             altered_files: BTreeSet::new(),
+            stopped_units: BTreeSet::new(),
         })
     }
 }

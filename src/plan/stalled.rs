@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_provider_api::kinds::{Difference, Effect, EtcdMember, MemberPhase};
+use keelson_provider_api::kinds::{Difference, Effect, EtcdMember, MemberPhase, NodeBundle};
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::desired::DesiredState;
@@ -111,7 +111,11 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         let help = format!(
             "bring {away} back, or take it out of the spec if it is gone for good, and run the command again"
         );
-        for (member, _) in voters {
+        // What is down loses nothing, and may be what the others wait for.
+        let running = voters
+            .into_iter()
+            .filter(|(_, existing)| !matches!(existing.health, Health::Unhealthy(_)));
+        for (member, _) in running {
             let reason = format!(
                 "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",
                 member.machine
@@ -139,8 +143,11 @@ fn is_mended(verdicts: &Verdicts, member: &EtcdMember) -> bool {
         ResourceKey::new(Kind::EtcdMember, EtcdMember::name(cluster, machine)),
         ResourceKey::new(Kind::NodeBundle, &**machine),
     ];
-    keys.iter()
-        .any(|key| matches!(verdicts.get(key), Some(Verdict::Update { .. })))
+    keys.iter().any(|key| match verdicts.get(key) {
+        // What is started then is not etcd.
+        Some(Verdict::Update { differences, .. }) => !NodeBundle::only_starts(differences),
+        _ => false,
+    })
 }
 
 fn restarts(verdict: &Verdict) -> bool {

@@ -203,13 +203,15 @@ fn decide_by_differences(differences: Vec<Difference>) -> Verdict {
         .map(|difference| difference.field.as_str())
         .collect();
     let fields = fields.join(", ");
+    if let Some(reason) = NodeBundle::only_mends(&differences) {
+        return Verdict::Update {
+            reason: reason.to_owned(),
+            differences,
+        };
+    }
     match effect {
         _ if etcd::only_starts(&differences) => Verdict::Update {
             reason: "it is not running: start it".to_owned(),
-            differences,
-        },
-        _ if NodeBundle::only_mends(&differences) => Verdict::Update {
-            reason: "its files were changed on the machine: put them back".to_owned(),
             differences,
         },
         Effect::Immutable => Verdict::blocked(

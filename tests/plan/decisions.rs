@@ -1,7 +1,7 @@
 //! What becomes of each resource.
 
 use keelson::plan::DesiredState;
-use keelson_provider_api::{Existing, Kind, Owner};
+use keelson_provider_api::{Disruption, Existing, Kind, Owner, Resource};
 
 use super::world::{THREE_AND_FOUR, World, desired, key, outline};
 
@@ -311,21 +311,41 @@ fn what_is_attached_to_a_thing_that_is_new_stays() {
 }
 
 #[test]
-fn files_that_were_changed_on_a_machine_are_put_back() {
+fn what_was_done_to_a_bundle_on_its_machine_is_mended() {
     let desired = desired(THREE_AND_FOUR);
-    let altered = |existing: &mut Existing| {
-        let keelson_provider_api::Resource::NodeBundle(bundle) = &mut existing.resource else {
-            panic!("{existing:?}")
+    let cases = [
+        (
+            &["/etc/etcd/main.env"][..],
+            &[][..],
+            "its files were changed on the machine: put them back",
+            Disruption::Restart,
+        ),
+        (
+            &[],
+            &["kubelet.service"],
+            "it does not run on the machine: start it",
+            Disruption::None,
+        ),
+        (
+            &["/etc/etcd/main.env"],
+            &["kubelet.service"],
+            "it was changed and stopped on the machine: put it back and start it",
+            Disruption::Restart,
+        ),
+    ];
+    for (altered, stopped, reason, disruption) in cases {
+        let damage = |existing: &mut Existing| {
+            let Resource::NodeBundle(bundle) = &mut existing.resource else {
+                panic!("{existing:?}")
+            };
+            bundle.altered_files = altered.iter().map(|&path| path.to_owned()).collect();
+            bundle.stopped_units = stopped.iter().map(|&unit| unit.to_owned()).collect();
         };
-        bundle.altered_files.insert("/etc/etcd/main.env".to_owned());
-    };
-    let world = World::as_desired(&desired).change("node-bundle/control-plane-1", altered);
-    let (plan, report) = world.plan(&desired);
-    assert_eq!(outline(&plan), ["update node-bundle/control-plane-1"]);
-    let change = plan.steps()[0].change();
-    assert_eq!(
-        change.reason,
-        "its files were changed on the machine: put them back"
-    );
-    assert!(!report.is_blocked(), "{report:?}");
+        let world = World::as_desired(&desired).change("node-bundle/control-plane-1", damage);
+        let (plan, report) = world.plan(&desired);
+        assert_eq!(outline(&plan), ["update node-bundle/control-plane-1"], "{reason}");
+        let change = plan.steps()[0].change();
+        assert_eq!((change.reason.as_str(), change.disruption), (reason, disruption));
+        assert!(!report.is_blocked(), "{report:?}");
+    }
 }

@@ -138,3 +138,30 @@ fn no_restart_waits_for_a_machine_that_does_not_answer() {
     let (plan, _) = silent.plan(&after);
     assert!(outline(&plan).contains(&"update node-bundle/control-plane-1".to_owned()));
 }
+
+#[test]
+fn a_member_that_is_down_is_mended_while_a_fellow_does_not_answer() {
+    let before = World::as_desired(&desired(THREE_AND_FOUR));
+    let after = desired(&format!("{THREE_AND_FOUR}\n  kubelet: {{ maxPods: 120 }}"));
+    let world = before
+        .unknown("machine/control-plane-3")
+        .unknown("node-bundle/control-plane-3")
+        .unknown("etcd-member/main:control-plane-3")
+        .stopped("etcd-member/main:control-plane-1")
+        .stalled("etcd-member/main:control-plane-2");
+    let (plan, _) = world.plan(&after);
+    let steps = outline(&plan);
+    assert!(
+        comes_before(
+            &plan,
+            "update node-bundle/control-plane-1",
+            "update etcd-member/main:control-plane-1"
+        ),
+        "with it there is a quorum again: {steps:?}"
+    );
+    let reasons: BTreeMap<String, String> = blocked(&world, &after).into_iter().collect();
+    assert!(
+        reasons["node-bundle/control-plane-2"].contains("would lose its quorum"),
+        "{reasons:?}"
+    );
+}

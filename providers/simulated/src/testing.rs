@@ -111,6 +111,7 @@ impl Fixture {
         let bundle = NodeBundle {
             authorities: None,
             altered_files: BTreeSet::new(),
+            stopped_units: BTreeSet::new(),
             machine: name.to_owned(),
             kubernetes_version: Some(Version::new(1, minor, 2)),
             etcd_version: Some(Version::new(3, 6, 8)),

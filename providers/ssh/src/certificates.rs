@@ -159,6 +159,7 @@ mod tests {
             certificates: None,
             authorities: None,
             altered_files: std::collections::BTreeSet::new(),
+            stopped_units: std::collections::BTreeSet::new(),
         };
         let facts = Facts {
             bundle: record.map(|(certificates, keys)| {

@@ -40,6 +40,7 @@ const SCRIPTS: &[&[&str]] = &[
     ],
     &["enter.sh", "fence.sh", "bundle-lacks.sh"],
     &["enter.sh", "fence.sh", "bundle-files.sh"],
+    &["enter.sh", "fence.sh", "bundle-start.sh"],
     &["enter.sh", "fence.sh", "asset-part.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-apply.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-remove.sh"],

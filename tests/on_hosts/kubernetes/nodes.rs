@@ -60,3 +60,28 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
     }
     site.kubectl("a", "delete deployment movable");
 }
+
+/// What somebody has stopped on machines is seen, and runs again after an apply. `a` is a control plane, `d` a worker.
+pub(super) fn what_was_stopped_runs_again(site: &Site) {
+    let units = [
+        ("a", "kubelet.service"),
+        ("b", "containerd.service"),
+        ("c", "keelson-keepalived.service"),
+        ("d", "keelson-routes.service"),
+    ];
+    for (name, unit) in units {
+        let stop = format!("systemctl stop {unit}");
+        site.desk.host(name).run(&stop).unwrap();
+    }
+    let plan = site.desk.expect(2, "plan").stdout;
+    for (_, unit) in units {
+        assert!(plan.contains(unit), "{unit}: {plan}");
+    }
+    site.desk.expect(0, "apply --yes");
+    for (name, unit) in units {
+        let runs = format!("systemctl is-active {unit}");
+        site.desk.host(name).run(&runs).unwrap();
+    }
+    site.desk.expect(0, "status --wait --timeout 120s");
+    site.desk.expect(0, "plan");
+}

@@ -37,14 +37,34 @@ pub struct NodeBundle {
     /// The files of the bundle that are not on the machine as it left them: changed since, or removed. Nobody wants any.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub altered_files: BTreeSet<String>,
+
+    /// The units that are to run on the machine from each boot on, and do not: stopped since, or given up by systemd. Nobody
+    /// wants any. Those of etcd are no part of it: its members tell of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stopped_units: BTreeSet<String>,
 }
 
 impl NodeBundle {
-    /// True for differences in nothing but files that were changed or removed on the machine.
-    pub fn only_mends(differences: &[Difference]) -> bool {
-        matches!(differences, [only] if only.field == "alteredFiles")
+    /// What is to be done where a bundle differs in nothing but what was done to it on the machine.
+    pub fn only_mends(differences: &[Difference]) -> Option<&'static str> {
+        let mut fields: Vec<&str> = differences.iter().map(|one| one.field.as_str()).collect();
+        fields.sort_unstable();
+        match fields[..] {
+            [ALTERED] => Some("its files were changed on the machine: put them back"),
+            [STOPPED] => Some("it does not run on the machine: start it"),
+            [ALTERED, STOPPED] => Some("it was changed and stopped on the machine: put it back and start it"),
+            _ => None,
+        }
+    }
+
+    /// True where nothing differs but that units do not run.
+    pub fn only_starts(differences: &[Difference]) -> bool {
+        matches!(differences, [only] if only.field == STOPPED)
     }
 }
+
+const ALTERED: &str = "alteredFiles";
+const STOPPED: &str = "stoppedUnits";
 
 impl Catalogued for NodeBundle {
     const SUMMARY: &'static str =
@@ -59,7 +79,9 @@ impl Catalogued for NodeBundle {
         Field::new("certificates", Effect::InPlace),
         // Whom it trusts, etcd reads only when it starts (etcd's client/pkg/transport/listener.go).
         Field::new("authorities", Effect::Restart),
-        Field::new("alteredFiles", Effect::Restart),
+        Field::new(ALTERED, Effect::Restart),
+        // What does not run loses nothing by being started.
+        Field::new(STOPPED, Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -82,6 +104,7 @@ impl NodeBundle {
             certificates: Some(Digest::of_bytes(b"")),
             authorities: Some(Digest::of_bytes(b"")),
             altered_files: BTreeSet::from(["/etc/etcd/main.env".to_owned()]),
+            stopped_units: BTreeSet::from(["kubelet.service".to_owned()]),
         }
     }
 }

@@ -33,6 +33,7 @@ const REMOVE: &str = concat!(
     include_str!("../scripts/bundle-incoming.sh"),
     include_str!("../scripts/bundle-remove.sh")
 );
+const START: &str = include_str!("../scripts/bundle-start.sh");
 /// The file of a bundle that comes last (`scripts/bundle-files.sh`).
 const LAST_FILE: &str = "whole";
 const SHORT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -103,6 +104,7 @@ async fn seen(
         _ => record.bundle.clone(),
     };
     bundle.altered_files = facts.altered_files;
+    bundle.stopped_units = facts.stopped_units;
     let digest = facts.bundle_digest.clone().unwrap_or_default();
     Observed::Present(Existing {
         resource: bundle.into(),
@@ -142,12 +144,12 @@ pub(crate) async fn carry_out(
     let bundle = bundle.map_err(Outcome::Rejected)?;
     deliver(&*shell, context, &bundle).await?;
     let record = put_in_force(&*shell, context, &bundle).await?;
-    if record.bundle == *wanted {
-        return Ok(());
+    if record.bundle != *wanted {
+        return Err(rejected(format!(
+            "{name} says that it runs another bundle than the one that was put in force"
+        )));
     }
-    Err(rejected(format!(
-        "{name} says that it runs another bundle than the one that was put in force"
-    )))
+    start(&*shell, context, &facts.stopped_units).await
 }
 
 fn wanted(resource: &Resource) -> Result<&NodeBundle, Outcome> {
@@ -244,6 +246,20 @@ async fn put_in_force(
     let last = output.stdout.lines().last().ok_or_else(unreadable)?;
     let text = STANDARD.decode(last.trim()).map_err(|_| unreadable())?;
     serde_json::from_slice(&text).map_err(|_| unreadable())
+}
+
+/// Starts the units of the bundle that do not run and are to.
+async fn start(
+    shell: &dyn Shell,
+    context: &StepContext<'_>,
+    units: &BTreeSet<String>,
+) -> Result<(), Outcome> {
+    if units.is_empty() {
+        return Ok(());
+    }
+    let units = units.iter().cloned().collect();
+    let job = job("start what does not run", START, units, SHORT_TIMEOUT);
+    run_fenced(shell, context, job).await.map(drop)
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn certificates_are_judged_only_where_the_bundle_is_wanted() {
         certificates: Some(Digest::of_bytes(b"certificates")),
         authorities: None,
         altered_files: BTreeSet::new(),
+        stopped_units: BTreeSet::new(),
     };
     let mark = mark("life");
     let cluster = ClusterIdentity {

@@ -150,6 +150,8 @@ pub struct Facts {
     pub certificates: BTreeMap<String, String>,
     /// The files of the bundle that are not as it left them, or not there.
     pub altered_files: BTreeSet<String>,
+    /// The units of the bundle that are to run from each boot on and do not, but for etcd's.
+    pub stopped_units: BTreeSet<String>,
     /// The private keys that the bundle's record names and that are not there.
     pub missing_keys: BTreeSet<String>,
 }

@@ -75,6 +75,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         "altered" if facts.altered_files.len() < ENTRIES => {
             facts.altered_files.insert(value);
         }
+        "stopped" if facts.stopped_units.len() < ENTRIES => {
+            facts.stopped_units.insert(value);
+        }
         "folder" if facts.folders.len() < ENTRIES => {
             facts.folders.insert(value);
         }

@@ -62,6 +62,19 @@ altered() {
     done
 }
 
+# The units of the bundle that are to run from each boot on, and neither do nor are about to. Who makes what a unit serves
+# has it run from then on, and who ends that, no more. Members tell of etcd's.
+stopped() {
+    own=$(sed -n "s/^unit$tab//p" "$root/installed" 2>/dev/null | grep -v '^etcd' | head -n 32 | tr '\n' ' ')
+    [ -n "$own" ] || return 0
+    # shellcheck disable=SC2086 # a word for each
+    systemctl show --property=Id,ActiveState,UnitFileState,Job -- $own 2>/dev/null | awk '
+        BEGIN { RS = "" }
+        /(^|\n)UnitFileState=enabled(\n|$)/ && /(^|\n)ActiveState=(inactive|failed)(\n|$)/ && !/(^|\n)Job=[1-9]/ {
+            for (line = 1; line <= NF; line++) if ($line ~ /^Id=/) print substr($line, 4)
+        }' | while IFS= read -r unit; do fact stopped "$unit"; done
+}
+
 marks() {
     blob mark "$root/host.json"
     blob bundle "$root/bundle.json"
@@ -70,6 +83,7 @@ marks() {
     [ ! -e "$root/installed" ] || fact installed yes
     [ -f "$root/bundle.json" ] || return 0
     altered
+    stopped
     recorded certificates | while IFS= read -r path || [ -n "$path" ]; do
         case $path in
         /*) [ ! -f "$path" ] || fact certificate "$path $(head -c 65536 -- "$path" |

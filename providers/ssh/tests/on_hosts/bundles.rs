@@ -122,6 +122,7 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
 
     what_is_gone_shows_and_comes_again(&scene, &second).await;
     files_that_were_altered_show_and_are_put_back(&scene, &second).await;
+    units_that_were_stopped_show_and_are_started(&scene, &second).await;
 
     let begun = Instant::now();
     assert_eq!(
@@ -222,6 +223,35 @@ async fn files_that_were_altered_show_and_are_put_back(scene: &Scene, bundle: &N
     let again = update("a", bundle.clone());
     assert_eq!(provider.carry_out(&context, &again).await, Outcome::Done);
     assert!(altered().await.is_empty());
+}
+
+async fn units_that_were_stopped_show_and_are_started(scene: &Scene, bundle: &NodeBundle) {
+    let (context, host) = (Scene::context("u1", 1), scene.host(0));
+    let provider = scene.provider(scene.targets("operator")).await;
+    let unit = "keelson-test.service";
+    let stopped = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
+        Observed::Present(existing) => match existing.resource {
+            Resource::NodeBundle(seen) => seen.stopped_units.into_iter().collect::<Vec<String>>(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("the bundle is not seen: {other:?}"),
+    };
+    host.run(&format!("systemctl disable --now {unit}")).unwrap();
+    assert!(stopped().await.is_empty(), "nobody wants it to run");
+    host.run(&format!("systemctl enable --now {unit}")).unwrap();
+    for damage in ["systemctl stop", "systemctl kill --signal=KILL"] {
+        assert!(stopped().await.is_empty(), "before {damage}");
+        host.run(&format!("{damage} {unit} && sleep 0.3")).unwrap();
+        assert_eq!(stopped().await, [unit], "{damage}");
+        let again = update("a", bundle.clone());
+        assert_eq!(
+            provider.carry_out(&context, &again).await,
+            Outcome::Done,
+            "{damage}"
+        );
+        host.run(&format!("systemctl is-active {unit}")).unwrap();
+    }
+    assert!(stopped().await.is_empty());
 }
 
 #[tokio::test]

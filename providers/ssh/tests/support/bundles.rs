@@ -38,6 +38,7 @@ pub(crate) fn wanted(content: &str) -> NodeBundle {
     NodeBundle {
         authorities: None,
         altered_files: BTreeSet::new(),
+        stopped_units: BTreeSet::new(),
         machine: "a".to_owned(),
         kubernetes_version: None,
         etcd_version: None,
@@ -112,7 +113,7 @@ impl BundleSource for Bundles {
             certificates: vec![CERTIFICATE_FILE.to_owned()],
             keys: vec![KEY_FILE.to_owned()],
         };
-        let unit = "[Service]\nExecStart=/bin/sleep infinity\n";
+        let unit = "[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n";
         let files = BTreeMap::from([
             ("apply".to_owned(), APPLY.as_bytes().to_vec()),
             ("actions".to_owned(), actions.concat().into_bytes()),
