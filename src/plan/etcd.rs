@@ -42,10 +42,15 @@ impl EtcdHealth {
 
 impl fmt::Display for EtcdHealth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quorum = if self.has_quorum() { "has" } else { "has lost" };
+        // A member that answers has a quorum behind it: it may be the way to the others that is missing.
+        let quorum = match self.healthy_voters {
+            _ if self.has_quorum() => "has its quorum",
+            0 => "has lost its quorum",
+            _ => "shows no quorum from here",
+        };
         write!(
             formatter,
-            "{quorum} its quorum: {} of {} voting members answer",
+            "{quorum}: {} of {} voting members answer",
             self.healthy_voters, self.voters
         )?;
         match self.stalled_voters {

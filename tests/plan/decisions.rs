@@ -283,7 +283,7 @@ fn what_does_not_work_is_told_of_unless_the_plan_sees_to_it() {
     let two = one.clone().sick("etcd-member/main:control-plane-2");
     assert_eq!(
         told(&two, &desired)[0],
-        "etcd cluster `main` has lost its quorum: 1 of 3 voting members answer"
+        "etcd cluster `main` shows no quorum from here: 1 of 3 voting members answer"
     );
     let without_api = ["1", "2", "3"]
         .iter()
