@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use keelson_provider_api::kinds::{Kind, MachineRole, NodeBundle};
-use keelson_provider_api::values::Digest;
+use keelson_provider_api::kinds::{Kind, MachineRole};
 use keelson_provider_api::{
-    Asset, AssetSource, ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
+    ErrorClass, Observed, Outcome, Owner, Progress, Provider, ProviderError, Resource,
 };
 use keelson_test_hosts::LabOptions;
 
+use super::drift;
 use crate::support::{CERTIFICATE, Recipe, Scene, create, delete, look, machine, update};
 
 /// A scene whose host `a` is claimed by u1.
@@ -120,9 +120,9 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     );
     assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
 
-    what_is_gone_shows_and_comes_again(&scene, &second).await;
-    files_that_were_altered_show_and_are_put_back(&scene, &second).await;
-    units_that_were_stopped_show_and_are_started(&scene, &second).await;
+    drift::what_is_gone_shows_and_comes_again(&scene, &second).await;
+    drift::files_that_were_altered_show_and_are_put_back(&scene, &second).await;
+    drift::units_that_were_stopped_show_and_are_started(&scene, &second).await;
 
     let begun = Instant::now();
     assert_eq!(
@@ -144,114 +144,6 @@ async fn a_bundle_lives_from_the_first_to_nothing() {
     host.run("! test -e /srv/keelson-test").unwrap();
     let units = host.run("systemctl list-unit-files 'keelson-test*' --no-legend; systemctl list-units 'keelson-test*' --all --no-legend").unwrap();
     assert_eq!(units, "");
-}
-
-/// A certificate without its key is as bad as none.
-async fn what_is_gone_shows_and_comes_again(scene: &Scene, bundle: &NodeBundle) {
-    let (context, host) = (Scene::context("u1", 1), scene.host(0));
-    let provider = scene.provider(scene.targets("operator")).await;
-    let seen = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
-        Observed::Present(seen) => seen.resource,
-        other => panic!("the bundle is not seen: {other:?}"),
-    };
-    let losses = [
-        "rm /etc/keelson-test/server.crt",
-        "rm /etc/keelson-test/server.key",
-        "truncate -s 0 /etc/keelson-test/server.key",
-    ];
-    for loss in losses {
-        assert_eq!(
-            seen().await,
-            Resource::NodeBundle(bundle.clone()),
-            "before {loss}"
-        );
-        host.run(loss).unwrap();
-        assert_ne!(seen().await, Resource::NodeBundle(bundle.clone()), "{loss}");
-        let again = update("a", bundle.clone());
-        assert_eq!(
-            provider.carry_out(&context, &again).await,
-            Outcome::Done,
-            "{loss}"
-        );
-        assert_eq!(host.run("cat /etc/keelson-test/server.crt").unwrap(), CERTIFICATE);
-        host.run("test -s /etc/keelson-test/server.key").unwrap();
-    }
-}
-
-async fn files_that_were_altered_show_and_are_put_back(scene: &Scene, bundle: &NodeBundle) {
-    let (context, host) = (Scene::context("u1", 1), scene.host(0));
-    let provider = scene.provider(scene.targets("operator")).await;
-    let altered = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
-        Observed::Present(existing) => match existing.resource {
-            Resource::NodeBundle(seen) => seen.altered_files.into_iter().collect::<Vec<String>>(),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("the bundle is not seen: {other:?}"),
-    };
-    let config = "/etc/keelson-test/config";
-    let unit = "/etc/systemd/system/keelson-test.service";
-    for (damage, path) in [
-        (format!("echo more >>{config}"), config),
-        (format!("chmod 600 {config}"), config),
-        (format!("rm {config}"), config),
-        (format!("rm {unit}"), unit),
-    ] {
-        assert!(altered().await.is_empty(), "before {damage}");
-        host.run(&damage).unwrap();
-        assert_eq!(altered().await, [path], "{damage}");
-        let again = update("a", bundle.clone());
-        assert_eq!(
-            provider.carry_out(&context, &again).await,
-            Outcome::Done,
-            "{damage}"
-        );
-        assert_eq!(host.run(&format!("cat {config}")).unwrap(), "two");
-        host.run(&format!("test \"$(stat -c %a {config} {unit} | sort -u)\" = 644"))
-            .unwrap();
-    }
-    assert!(altered().await.is_empty());
-
-    // Network plugins put their programs over those of CNI.
-    let program = "/opt/cni/bin/program";
-    host.run(&format!(
-        "mkdir -p /opt/cni/bin && echo theirs >{program} && printf '1 1 755 0 0\\t{program}\\n' >>/var/lib/keelson/files"
-    ))
-    .unwrap();
-    assert!(altered().await.is_empty());
-    host.run(&format!("rm -r {program} /opt/cni")).unwrap();
-    assert_eq!(altered().await, [program]);
-    let again = update("a", bundle.clone());
-    assert_eq!(provider.carry_out(&context, &again).await, Outcome::Done);
-    assert!(altered().await.is_empty());
-}
-
-async fn units_that_were_stopped_show_and_are_started(scene: &Scene, bundle: &NodeBundle) {
-    let (context, host) = (Scene::context("u1", 1), scene.host(0));
-    let provider = scene.provider(scene.targets("operator")).await;
-    let unit = "keelson-test.service";
-    let stopped = async || match look(&provider, "u1", Kind::NodeBundle, "a").await {
-        Observed::Present(existing) => match existing.resource {
-            Resource::NodeBundle(seen) => seen.stopped_units.into_iter().collect::<Vec<String>>(),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("the bundle is not seen: {other:?}"),
-    };
-    host.run(&format!("systemctl disable --now {unit}")).unwrap();
-    assert!(stopped().await.is_empty(), "nobody wants it to run");
-    host.run(&format!("systemctl enable --now {unit}")).unwrap();
-    for damage in ["systemctl stop", "systemctl kill --signal=KILL"] {
-        assert!(stopped().await.is_empty(), "before {damage}");
-        host.run(&format!("{damage} {unit} && sleep 0.3")).unwrap();
-        assert_eq!(stopped().await, [unit], "{damage}");
-        let again = update("a", bundle.clone());
-        assert_eq!(
-            provider.carry_out(&context, &again).await,
-            Outcome::Done,
-            "{damage}"
-        );
-        host.run(&format!("systemctl is-active {unit}")).unwrap();
-    }
-    assert!(stopped().await.is_empty());
 }
 
 #[tokio::test]
@@ -354,56 +246,6 @@ async fn an_update_that_fails_leaves_the_one_before() {
 }
 
 #[tokio::test]
-async fn an_update_that_fills_the_disk_leaves_the_one_before() {
-    let test = "an_update_that_fills_the_disk_leaves_the_one_before";
-    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
-    let Some(scene) = claimed(test, &options).await else {
-        return;
-    };
-    let context = Scene::context("u1", 1);
-    let provider = scene.provider(scene.targets("operator")).await;
-    let first = scene.bundles.plain("one");
-    assert_eq!(
-        provider.carry_out(&context, &create("a", first)).await,
-        Outcome::Done
-    );
-    // There is room for the program once: where it is carried to, and not where it goes.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("program");
-    let bytes = vec![7_u8; 24 << 20];
-    std::fs::write(&path, &bytes).unwrap();
-    let sha256 = Digest::of_bytes(&bytes);
-    let digits = sha256.hexadecimal();
-    let second = scene.bundles.offer(Recipe {
-        content: "two".to_owned(),
-        actions: vec![
-            format!("asset {digits} - program amd64"),
-            "file /etc/keelson-test/config 644 root root config -".to_owned(),
-            format!("install /usr/local/bin/program 755 {digits} - amd64"),
-        ],
-        assets: vec![Asset {
-            name: "program".to_owned(),
-            sha256,
-            source: AssetSource::File(path.clone()),
-        }],
-    });
-    let host = scene.host(0);
-    host.run("free=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((free - (36 << 20))) /root/filler")
-        .unwrap();
-    let update = update("a", second);
-    let error = rejected(provider.carry_out(&context, &update).await);
-    assert!(error.message.contains("No space left on device"), "{error}");
-    assert_eq!(
-        host.run("cat /etc/keelson-test/config; ls /usr/local/bin | grep program || :")
-            .unwrap(),
-        "one"
-    );
-    host.run("rm /root/filler").unwrap();
-    assert_eq!(provider.carry_out(&context, &update).await, Outcome::Done);
-    assert_eq!(host.run("cat /etc/keelson-test/config").unwrap(), "two");
-}
-
-#[tokio::test]
 async fn a_restart_that_a_boot_has_done_is_not_done_again() {
     let test = "a_restart_that_a_boot_has_done_is_not_done_again";
     let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
@@ -428,36 +270,6 @@ async fn a_restart_that_a_boot_has_done_is_not_done_again() {
     };
     assert!(!restarted_after("another"));
     assert!(restarted_after("$(cat /proc/sys/kernel/random/boot_id)"));
-}
-
-#[tokio::test]
-async fn a_full_disk_is_told_as_such() {
-    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
-    let Some(scene) = claimed("a_full_disk_is_told_as_such", &options).await else {
-        return;
-    };
-    let context = Scene::context("u1", 1);
-    let provider = scene.provider(scene.targets("operator")).await;
-    let first = scene.bundles.plain("one");
-    assert_eq!(
-        provider.carry_out(&context, &create("a", first)).await,
-        Outcome::Done
-    );
-    scene.host(0).fill_disk().unwrap();
-    let second = scene.bundles.plain("two");
-    let error = rejected(provider.carry_out(&context, &update("a", second.clone())).await);
-    println!("{error}\n  {:?}", error.help);
-    assert!(error.message.contains("No space left on device"), "{error}");
-    assert!(error.help.unwrap().contains("make room on a"));
-    assert_eq!(
-        scene.host(0).console("cat /etc/keelson-test/config").unwrap(),
-        "one"
-    );
-    scene.host(0).free_disk().unwrap();
-    assert_eq!(
-        provider.carry_out(&context, &update("a", second)).await,
-        Outcome::Done
-    );
 }
 
 #[tokio::test]
