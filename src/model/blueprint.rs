@@ -173,7 +173,7 @@ impl<'a> Blueprint<'a> {
         };
         let host = self
             .api_host_name()
-            .or_else(|| self.spec.provider.api_address().map(str::to_owned))
+            .or_else(|| self.spec.provider.api_host().map(str::to_owned))
             .or_else(first_host);
         match host {
             Some(host) => Endpoint::Fixed { host, port: API_PORT },
@@ -184,10 +184,13 @@ impl<'a> Blueprint<'a> {
         }
     }
 
-    /// True when the API is reached through a virtual IP that the control planes hold in turn.
-    pub fn has_virtual_address(&self) -> bool {
-        let is_ip = |address: &str| address.parse::<IpAddr>().is_ok();
-        !self.is_cloud() && self.spec.provider.api_address().is_some_and(is_ip)
+    /// The virtual IP address that the control planes hold in turn, where the API is reached through one.
+    pub fn virtual_address(&self) -> Option<IpAddr> {
+        self.spec
+            .provider
+            .api_address()
+            .filter(|_| !self.is_cloud())?
+            .moved()
     }
 }
 

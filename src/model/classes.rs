@@ -285,12 +285,10 @@ pub(super) fn encryption(encryption: Encryption) -> SecretsProvider {
 }
 
 fn virtual_address(blueprint: &Blueprint<'_>) -> Option<VirtualAddressSettings> {
-    if !blueprint.has_virtual_address() {
-        return None;
-    }
+    let address = blueprint.virtual_address()?;
     let control_planes = blueprint.with_role(MachineRole::ControlPlane);
     Some(VirtualAddressSettings {
-        address: blueprint.spec.provider.api_address()?.parse().ok()?,
+        address,
         control_planes: control_planes
             .filter_map(|machine| machine.internal_address)
             .collect(),

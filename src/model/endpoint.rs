@@ -14,8 +14,8 @@ const TTL_SECONDS: u32 = 60;
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     if blueprint.is_cloud() {
         load_balancer(blueprint, desired);
-    } else if blueprint.has_virtual_address() {
-        virtual_address(blueprint, desired);
+    } else if let Some(address) = blueprint.virtual_address() {
+        virtual_address(blueprint, address, desired);
     }
 }
 
@@ -46,12 +46,7 @@ fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     }
 }
 
-fn virtual_address(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    // As machines write it, however the spec does: FD00::64 is fd00::64.
-    let address = blueprint.spec.provider.api_address();
-    let Some(address) = address.and_then(|address| address.parse::<IpAddr>().ok()) else {
-        return;
-    };
+fn virtual_address(blueprint: &Blueprint<'_>, address: IpAddr, desired: &mut DesiredState) {
     let machines = blueprint
         .with_role(MachineRole::ControlPlane)
         .map(|machine| machine.name.clone())
@@ -77,7 +72,7 @@ pub(super) fn reachable(blueprint: &Blueprint<'_>) -> (Vec<ResourceKey>, Vec<Res
             name.into_iter().collect(),
             blueprint.control_plane_keys(Kind::LoadBalancerTarget),
         )
-    } else if blueprint.has_virtual_address() {
+    } else if blueprint.virtual_address().is_some() {
         (vec![ResourceKey::new(Kind::VirtualAddress, API_NAME)], Vec::new())
     } else {
         (Vec::new(), blueprint.control_plane_keys(Kind::ControlPlane))

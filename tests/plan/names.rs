@@ -2,7 +2,9 @@
 
 use keelson::plan::{DesiredState, Plan};
 
-use super::world::{World, assert_order, desired_in_domain, desired_on_hosts, key, outline};
+use super::world::{
+    World, assert_order, desired_in_domain, desired_on_hosts, desired_on_hosts_at, key, outline,
+};
 
 fn of(domain: &str, more: &str) -> DesiredState {
     let machine = "s-2vcpu-4gb";
@@ -111,4 +113,35 @@ fn an_address_that_is_given_up_is_there_until_all_were_told() {
     let (plan, _) = World::as_desired(&before).plan(&wanted);
     let told = ["update node-bundle/a", "update node-bundle/w"];
     assert_order(&plan, &told, &["delete virtual-address/api"]);
+}
+
+#[test]
+fn an_address_that_is_a_hosts_own_or_balanced_elsewhere_is_not_moved() {
+    let one = [("a", "control-plane"), ("w", "worker")];
+    let three = [
+        ("a", "control-plane"),
+        ("b", "control-plane"),
+        ("c", "control-plane"),
+        ("w", "worker"),
+    ];
+    let address = key("virtual-address/api");
+    for (hosts, api, is_moved) in [
+        (&one[..], "apiAddress: 10.0.0.11", false),
+        (&one, "apiAddress: 10.0.0.100", true),
+        (&three, "apiAddress: 10.0.0.100, keepalived: true", true),
+        (&three, "apiAddress: 10.0.0.100, keepalived: false", false),
+        (&three, "apiAddress: api.example.com", false),
+    ] {
+        let desired = desired_on_hosts_at(api, hosts, "");
+        assert_eq!(desired.resources.contains_key(&address), is_moved, "{api}");
+        let (plan, report) = World::empty().plan(&desired);
+        assert!(!report.is_blocked(), "{api}: {report:?}");
+        // Workers wait for the way to the API, whichever it is.
+        let way = if is_moved {
+            "create virtual-address/api"
+        } else {
+            "create control-plane/a"
+        };
+        assert_order(&plan, &[way], &["create node/w"]);
+    }
 }

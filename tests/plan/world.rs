@@ -19,6 +19,11 @@ pub(super) fn desired(fields: &str) -> DesiredState {
 
 /// The same with hosts: a name and its role each.
 pub(super) fn desired_on_hosts(hosts: &[(&str, &str)], fields: &str) -> DesiredState {
+    desired_on_hosts_at("apiAddress: 10.0.0.100", hosts, fields)
+}
+
+/// The same with what the provider says of the API's address. The hosts have addresses from 10.0.0.11 on.
+pub(super) fn desired_on_hosts_at(api: &str, hosts: &[(&str, &str)], fields: &str) -> DesiredState {
     let host = |(number, (name, role)): (usize, &(&str, &str))| {
         format!(
             "{{ name: {name}, address: 10.0.0.{}, roles: [{role}] }}",
@@ -27,10 +32,7 @@ pub(super) fn desired_on_hosts(hosts: &[(&str, &str)], fields: &str) -> DesiredS
     };
     let hosts: Vec<String> = hosts.iter().enumerate().map(host).collect();
     let hosts = hosts.join(", ");
-    desired_like(
-        &format!("like: ssh, apiAddress: 10.0.0.100, hosts: [{hosts}]"),
-        fields,
-    )
+    desired_like(&format!("like: ssh, {api}, hosts: [{hosts}]"), fields)
 }
 
 /// The same in a cloud, with a domain.

@@ -6,6 +6,7 @@
 mod access;
 mod addons;
 mod api;
+mod api_address;
 mod cluster;
 mod etcd;
 mod machines;
@@ -18,6 +19,8 @@ mod word_or_map;
 pub use access::SshAccess;
 pub use addons::{Addon, Assets, BUILT_IN_ADDONS, CustomAddon, EVERY_CLUSTERS_ADDONS};
 pub use api::{Api, Argument, Audit, Component, Encryption, Oidc};
+pub use api_address::ApiAddress;
+pub(in crate::spec) use api_address::comparable;
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
 pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, Snapshots};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};

@@ -84,15 +84,6 @@ impl Provider {
         }
     }
 
-    /// The address under which bare hosts serve the Kubernetes API, when the spec names one.
-    pub fn api_address(&self) -> Option<&str> {
-        match self {
-            Self::Ssh(ssh) => ssh.api_address.as_deref(),
-            Self::Simulated(simulated) => simulated.api_address.as_deref(),
-            _ => None,
-        }
-    }
-
     /// The availability zones, in the spec's order; none where there is no such thing.
     pub fn zones(&self) -> &[String] {
         match self {
@@ -173,11 +164,16 @@ pub struct SshProvider {
     #[schemars(length(min = 1))]
     pub hosts: Vec<Host>,
     /// The address or name under which the Kubernetes API is reached: with several control planes, a free IP address
-    /// of their network that keelson moves between healthy ones, or a name or address that you balance yourself. With
-    /// one control plane, its own address is the default.
+    /// of their network that keelson moves between healthy ones, or a name or address that you balance yourself (an
+    /// IP address with `keepalived: false`). With one control plane, its own address is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Address>")]
     pub api_address: Option<String>,
+    /// Whether keepalived on the control planes holds `apiAddress` and moves it between healthy ones. Without the
+    /// field, it does where `apiAddress` is an IP address and none of a host's own. With `false`, something of yours
+    /// holds the address and balances it, such as a load balancer before the control planes' port 6443.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keepalived: Option<bool>,
 }
 
 fn default_user() -> String {
@@ -274,6 +270,10 @@ pub struct SimulatedProvider {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Address>")]
     pub api_address: Option<String>,
+    /// With `like: ssh`, whether `apiAddress` moves between control planes. Without the field, it does where it is an
+    /// IP address and none of a host's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keepalived: Option<bool>,
 }
 
 impl Default for SimulatedProvider {
@@ -287,6 +287,7 @@ impl Default for SimulatedProvider {
             domain: None,
             hosts: Vec::new(),
             api_address: None,
+            keepalived: None,
         }
     }
 }

@@ -101,6 +101,12 @@ pub(super) fn simulation_fits_its_model(spec: &ClusterSpec, found: &mut Found) {
             "`like: ssh`",
         ),
         (
+            "keepalived",
+            simulated.keepalived.is_some(),
+            like == Family::Ssh,
+            "`like: ssh`",
+        ),
+        (
             "zones",
             simulated.zones != default.zones,
             like == Family::Aws,

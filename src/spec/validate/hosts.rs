@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::{Path, path_of};
-use crate::spec::types::{ClusterSpec, EtcdPlacement, Family, Host, HostRole, LOCAL_ADDRESS, Provider};
+use crate::spec::types::{ClusterSpec, EtcdPlacement, HostRole, Provider, comparable};
 
 pub(super) fn base(spec: &ClusterSpec) -> Path {
     path_of!("spec", "provider", spec.provider.field(), "hosts")
@@ -36,14 +36,6 @@ pub(super) fn identities(spec: &ClusterSpec, found: &mut Found) {
                 .help("name each machine once, with all its roles"),
         );
     });
-}
-
-/// An address by its value, however it is spelt: the same for `fd00::1` and `FD00:0:0::1`.
-fn comparable(address: &str) -> String {
-    match address.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().to_string(),
-        Err(_) => address.to_ascii_lowercase(),
-    }
 }
 
 pub(super) fn addresses(spec: &ClusterSpec, found: &mut Found) {
@@ -176,69 +168,5 @@ pub(super) fn roles(spec: &ClusterSpec, found: &mut Found) {
             Finding::new(base(spec), "etcd is dedicated, but no host has the role etcd")
                 .help("give it to one, three or five hosts"),
         );
-    }
-}
-
-pub(super) fn api_address(spec: &ClusterSpec, found: &mut Found) {
-    if spec.provider.family() != Family::Ssh {
-        return;
-    }
-    let path = path_of!("spec", "provider", spec.provider.field(), "apiAddress");
-    let control_planes: Vec<&Host> = spec.hosts_with(HostRole::ControlPlane).collect();
-    let Some(address) = spec.provider.api_address() else {
-        if control_planes.len() > 1 {
-            found.error(
-                Finding::new(
-                    path,
-                    "several control planes need an address that does not belong to one of them",
-                )
-                .expected(
-                    "a free IP address of their network, or a name or address that you balance yourself",
-                )
-                .help("for example `apiAddress: 10.0.0.100`")
-                .rests_on(base(spec)),
-            );
-        }
-        return;
-    };
-    if address == LOCAL_ADDRESS {
-        found.error(
-            Finding::new(path, "`local` is no address under which others reach the API")
-                .help("write an IP address or a DNS name, or leave the field out"),
-        );
-        return;
-    }
-    let wanted = comparable(address);
-    let is_own = |host: &Host| {
-        let private = host.private_address.map(|address| address.to_string());
-        let mut own = std::iter::once(host.address.as_str()).chain(private.as_deref());
-        own.any(|own| comparable(own) == wanted)
-    };
-    let single_control_plane = control_planes.len() == 1 && control_planes.iter().any(|host| is_own(host));
-    if let (false, Some(host)) = (
-        single_control_plane,
-        spec.provider.hosts().iter().find(|host| is_own(host)),
-    ) {
-        found.error(
-            Finding::new(
-                path.clone(),
-                format!("`{address}` is the address of the host `{}`", host.name),
-            )
-            .help("choose a free address: it moves between the control planes"),
-        );
-    }
-    for (field, range) in [
-        ("podCIDR", spec.network.pod_cidr),
-        ("serviceCIDR", spec.network.service_cidr),
-    ] {
-        if address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| range.contains(address))
-        {
-            found.error(Finding::new(
-                path.clone(),
-                format!("`{address}` lies in the {field} {range}"),
-            ));
-        }
     }
 }

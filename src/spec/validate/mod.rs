@@ -6,6 +6,7 @@
 
 mod addons;
 mod api;
+mod api_address;
 mod arguments;
 mod clouds;
 mod counts;
@@ -61,7 +62,8 @@ const CHECKS: &[Check] = &[
     host_groups::of_known_groups,
     host_groups::of_each_group,
     host_groups::of_each_role,
-    hosts::api_address,
+    api_address::api_address,
+    api_address::keepalived,
     counts::control_planes,
     counts::dedicated_etcd,
     counts::scaling,
