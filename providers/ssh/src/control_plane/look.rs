@@ -12,7 +12,10 @@ use crate::hearing::Hearing;
 use crate::session::root::one_line;
 use crate::shell::{HostError, HostErrorKind, Job, Shell};
 
-const SCRIPT: &str = include_str!("../scripts/kubernetes-look.sh");
+const SCRIPT: &str = concat!(
+    include_str!("../scripts/virtual-address.sh"),
+    include_str!("../scripts/kubernetes-look.sh")
+);
 /// Three questions of four seconds each, and the way there.
 const LIMIT: Duration = Duration::from_secs(40);
 /// How long the script sleeps between two rounds of questions.

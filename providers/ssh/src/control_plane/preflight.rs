@@ -17,16 +17,22 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const FINDINGS: &[(&str, &str)] = &[
     (
         "keepalived",
-        "install it on {host}: apt-get install keepalived; or balance the API yourself and name that address in \
-         spec.provider.ssh.apiAddress",
+        "install it on {host}: apt-get install keepalived; or balance the API yourself, name that address in \
+         spec.provider.ssh.apiAddress and write keepalived: false beside it",
     ),
     (
         "api-address-network",
         "choose an address of the network that the control planes share, one that nobody has",
     ),
     (
+        "api-address-own",
+        "choose a free address of the hosts' network for spec.provider.ssh.apiAddress; with one control plane, write it as \
+         the host's privateAddress, or keepalived: false beside apiAddress, and it stays where it is",
+    ),
+    (
         "api-address-taken",
-        "find out who has it (ip neigh; arp-scan) and choose another address for spec.provider.ssh.apiAddress",
+        "find out who has it (ip neigh; arp-scan) and choose another address for spec.provider.ssh.apiAddress; where it is \
+         your load balancer's, write keepalived: false beside it",
     ),
 ];
 
@@ -72,7 +78,7 @@ fn of_answers(answers: &BTreeMap<String, Option<String>>) -> Vec<Finding> {
                 .map(move |(name, problem)| (machine, name, problem))
         })
     };
-    let is_held = lines().any(|(_, name, _)| name == "holds");
+    let is_held = lines().any(|(_, name, _)| matches!(name, "holds" | "api-address-own"));
     let mut findings = Vec::new();
     for (machine, name, problem) in lines() {
         let Some((name, help)) = FINDINGS.iter().find(|(known, _)| *known == name) else {
@@ -120,6 +126,8 @@ mod tests {
         };
         assert_eq!(names(""), ["keepalived", "api-address-taken"]);
         assert_eq!(names("holds\t10.0.0.100\n"), ["keepalived"]);
+        let own = names("api-address-own\t10.0.0.12 is its own\n");
+        assert_eq!(own, ["keepalived", "api-address-own"]);
         assert!(
             of_answers(&answers(""))[0]
                 .help

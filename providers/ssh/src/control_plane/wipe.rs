@@ -7,7 +7,11 @@ use crate::shell::Job;
 /// What undoes pods, mounts, networks and firewall rules; a script that uses it stands behind it.
 macro_rules! undo {
     ($($script:literal),+) => {
-        concat!(include_str!("../scripts/kubernetes-undo.sh"), $(include_str!(concat!("../scripts/", $script))),+)
+        concat!(
+            include_str!("../scripts/virtual-address.sh"),
+            include_str!("../scripts/kubernetes-undo.sh"),
+            $(include_str!(concat!("../scripts/", $script))),+
+        )
     };
 }
 

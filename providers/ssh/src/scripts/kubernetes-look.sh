@@ -80,7 +80,7 @@ control_plane() {
 
 # An IPv6 address stands in brackets where a port follows.
 virtual_address() {
-    address=$(sed -n '1s/.*"resource":{"address":"\([0-9a-fA-F.:]*\)".*/\1/p' "$root/virtual-address.json")
+    address=$(marked_address "$root/virtual-address.json")
     case $address in
     *:*) place="[$address]" ;;
     *) place=$address ;;

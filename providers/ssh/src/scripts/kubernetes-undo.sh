@@ -157,17 +157,22 @@ remove_networks() {
     remove_iptables_chains
 }
 
-# keepalived takes the address along unless it was killed.
+# keepalived takes the address along unless it was killed. What it gives an interface is the address alone, without a network
+# (keelson-keepalived.service is told so): with another length it is the host's own, and stays.
 leave_virtual_address() {
     [ -f "$keelson_root/virtual-address.json" ] || return 0
     say "stop keelson-keepalived.service"
     systemctl disable --quiet --now -- keelson-keepalived.service 2>/dev/null ||
         systemctl stop -- keelson-keepalived.service 2>/dev/null || :
     systemctl reset-failed -- keelson-keepalived.service 2>/dev/null || :
-    address=$(sed -n '1s/.*"resource":{"address":"\([0-9a-fA-F.:]*\)".*/\1/p' "$keelson_root/virtual-address.json")
+    address=$(marked_address "$keelson_root/virtual-address.json")
     if [ -n "$address" ]; then
-        ip -o address show 2>/dev/null | awk -v address="$address" '{ split($4, part, "/") } part[1] == address { print $2, $4 }' |
-            while read -r device held; do ip address delete "$held" dev "$device" 2>/dev/null || :; done
+        case $address in
+        *:*) held=$address/128 ;;
+        *) held=$address/32 ;;
+        esac
+        ip -o address show 2>/dev/null | awk -v held="$held" '$4 == held { print $2 }' |
+            while read -r device; do ip address delete "$held" dev "$device" 2>/dev/null || :; done
     fi
     rm -f -- "$keelson_root/virtual-address.json"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Says what stands in the way of a virtual address on a host: lines of a finding's name, a tab and what is wrong; `holds` where
-# the host has the address. Changes nothing.
+# the host has the address from keepalived. Changes nothing.
 #   $1     the address
 set -u
 address=$1
@@ -8,10 +8,19 @@ address=$1
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
 command -v keepalived >/dev/null 2>&1 || say keepalived 'it has no keepalived, which holds the virtual address'
-if ip -o address show 2>/dev/null | awk '{ sub(/\/.*/, "", $4); print $4 }' | grep -Fqx -- "$address"; then
+# keepalived gives an interface the address alone; with a network it is what the host itself is reached at.
+held=$(ip -o address show 2>/dev/null | awk -v address="$address" '{ split($4, part, "/") } part[1] == address { print $4; exit }')
+case $held in
+'') ;;
+"$address/32" | "$address/128")
     say holds "$address"
     exit 0
-fi
+    ;;
+*)
+    say api-address-own "$address is its own: it has $held"
+    exit 0
+    ;;
+esac
 # Without a gateway: only what is in a network of the host's own is reached so.
 route=$(ip route get "$address" 2>/dev/null | head -n 1)
 case $route in

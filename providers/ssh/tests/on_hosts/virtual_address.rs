@@ -134,6 +134,44 @@ async fn the_address_is_held_moves_and_goes() {
 }
 
 #[tokio::test]
+async fn an_address_with_a_network_is_the_hosts_own_and_stays() {
+    let Some(scene) = Scene::of_hosts("an_address_with_a_network_is_the_hosts_own_and_stays", 1) else {
+        return;
+    };
+    claim_all(&scene).await;
+    prepare(&scene, 0);
+    let (provider, context) = (control_planes(&scene).await, Scene::context("u1", 1));
+    let host = scene.host(0);
+    let address = scene.lab.free_address(0).unwrap();
+    let wanted = VirtualAddress {
+        address: address.to_string(),
+        machines: vec!["a".to_owned()],
+    };
+    let change = create("a", control_plane("a", "10.0.0.100:6443"));
+    assert_eq!(provider.carry_out(&context, &change).await, Outcome::Done);
+    assert_eq!(
+        provider.carry_out(&context, &create("api", wanted.clone())).await,
+        Outcome::Done
+    );
+    // keepalived is killed, so that what it gave is there still; and the host has the address of its own besides.
+    host.run(
+        "systemctl kill --signal=KILL keelson-keepalived.service; systemctl stop keelson-keepalived.service",
+    )
+    .unwrap();
+    host.run(&format!(
+        "ip address replace {address}/32 dev eth0; ip address add {address}/24 dev eth0"
+    ))
+    .unwrap();
+    assert_eq!(
+        provider.carry_out(&context, &delete("api", wanted)).await,
+        Outcome::Done
+    );
+    let addresses = host.run("ip -o address").unwrap();
+    assert!(!addresses.contains(&format!("{address}/32")), "{addresses}");
+    assert!(addresses.contains(&format!("{address}/24")), "{addresses}");
+}
+
+#[tokio::test]
 async fn what_stands_in_the_way_of_an_address_is_found_first() {
     let Some(scene) = Scene::of_hosts("what_stands_in_the_way_of_an_address_is_found_first", 2) else {
         return;
@@ -167,7 +205,7 @@ async fn what_stands_in_the_way_of_an_address_is_found_first() {
         ["keepalived", "api-address-network"]
     );
     let own = find(scene.host(0).address().to_string()).await;
-    assert_eq!(own, ["keepalived"]);
+    assert_eq!(own, ["keepalived", "api-address-own"]);
     assert_eq!(
         find(scene.lab.free_address(1).unwrap().to_string()).await,
         ["keepalived"]
