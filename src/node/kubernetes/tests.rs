@@ -323,3 +323,21 @@ fn a_null_that_toml_cannot_hold_is_an_error() {
     };
     assert!(class.render().is_err());
 }
+
+#[test]
+fn an_api_server_that_hangs_loses_the_address_in_five_seconds() {
+    let number = |text: &str, before: &str| -> u32 {
+        let rest = text.split_once(before).map(|(_, rest)| rest).unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let configuration = include_str!("../../../templates/network/keepalived.conf.hbs");
+    let check = include_str!("../../../templates/network/check-api-server.sh");
+    let (interval, fall) = (
+        number(configuration, "\n    interval "),
+        number(configuration, "\n    fall "),
+    );
+    let limit = number(check, "--max-time ");
+    assert!(fall * (interval + limit) <= 5);
+    assert!(limit < number(configuration, "\n    timeout "));
+    assert!(check.contains("curl --silent --fail --noproxy '*' "), "{check}");
+}
