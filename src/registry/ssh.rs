@@ -22,8 +22,8 @@ use crate::ops::{
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin, Provider,
-    ValidSpec,
+    ApiAddress, AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin,
+    Provider, ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
@@ -80,11 +80,12 @@ pub(super) async fn reach(
     })
 }
 
-/// What hosts are to have besides what keelson brings: the routed network sets rules with the machine's own `nft`; and what
-/// they must have free for the etcds.
+/// What hosts are to have besides what keelson brings: the routed network sets rules with the machine's own `nft`; what
+/// they must have free for the etcds, and what their firewalls are to let through.
 fn host_needs(spec: &ValidSpec) -> HostNeeds {
     let spec = spec.spec();
-    let routed = matches!(spec.network.plugin, Plugin::Routed).then(|| "nft".to_owned());
+    let is_routed = matches!(spec.network.plugin, Plugin::Routed);
+    let routed = is_routed.then(|| "nft".to_owned());
     HostNeeds {
         node_programs: routed.into_iter().collect(),
         brings_containerd: spec.containerd.source == ContainerdSource::Upstream,
@@ -92,6 +93,8 @@ fn host_needs(spec: &ValidSpec) -> HostNeeds {
             EventsPlacement::Shared => vec![&MAIN],
             EventsPlacement::Separate => vec![&MAIN, &EVENTS],
         },
+        routed_pods: is_routed.then_some(spec.network.pod_cidr),
+        has_virtual_address: matches!(spec.provider.api_address(), Some(ApiAddress::Virtual(_))),
     }
 }
 

@@ -108,3 +108,57 @@ fn scripts_pass_shellcheck() {
         );
     }
 }
+
+/// The families of which `facts.sh` says that a host drops what it is to forward, with these programs on it.
+fn drops_forwarded(programs: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, executable).unwrap();
+        path
+    };
+    for (name, text) in programs {
+        write(name, &format!("#!/bin/sh\n{text}\n"));
+    }
+    let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts/facts.sh");
+    // The functions alone, so that no program is asked but those.
+    let facts = std::fs::read_to_string(facts).unwrap();
+    let (functions, _) = facts.split_once("\nidentity\n").unwrap();
+    let script = format!(
+        "{functions}\nunits=\nPATH={}\nfirewalls\n",
+        folder.path().display()
+    );
+    for name in ["timeout", "grep"] {
+        write(name, &format!("#!/bin/sh\nexec /usr/bin/{name} \"$@\"\n"));
+    }
+    let script = write("script", &script);
+    let output = Command::new("/bin/sh")
+        .arg(script)
+        .args(["all", "", ""])
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let families = lines
+        .lines()
+        .filter_map(|line| line.strip_prefix("drops-forwarded\t"));
+    families.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_host_that_forwards_nothing_says_so() {
+    let nft = |policy: &str| {
+        format!(
+            "[ \"$*\" = 'list chain ip filter FORWARD' ] || exit 1\n\
+             printf 'table ip filter {{\\n\\tchain FORWARD {{\\n\\t\\ttype filter hook forward priority filter; policy {policy};\\n'"
+        )
+    };
+    let iptables = |policy: &str| format!("[ \"$*\" = '-S FORWARD' ] && echo '-P FORWARD {policy}'");
+    let none: [&str; 0] = [];
+    assert_eq!(drops_forwarded(&[]), none);
+    assert_eq!(drops_forwarded(&[("nft", &nft("accept"))]), none);
+    assert_eq!(drops_forwarded(&[("nft", &nft("drop"))]), ["ip"]);
+    assert_eq!(drops_forwarded(&[("iptables", &iptables("ACCEPT"))]), none);
+    assert_eq!(drops_forwarded(&[("ip6tables", &iptables("DROP"))]), ["ip6"]);
+}

@@ -126,6 +126,8 @@ pub struct Facts {
     pub time_services: BTreeSet<String>,
     /// What closes its ports.
     pub firewalls: BTreeSet<String>,
+    /// The families, `ip` and `ip6`, of which it drops what it is to forward where no rule of its administrators accepts it.
+    pub drops_forwarded: BTreeSet<String>,
     /// Programs that it lacks.
     pub missing_programs: Vec<String>,
     /// Units and processes of someone else's Kubernetes, etcd or container runtime.

@@ -92,6 +92,9 @@ fn take_text(facts: &mut Facts, key: &str, value: String) {
         "firewall" if facts.firewalls.len() < ENTRIES => {
             facts.firewalls.insert(value);
         }
+        "drops-forwarded" if facts.drops_forwarded.len() < ENTRIES => {
+            facts.drops_forwarded.insert(value);
+        }
         "time-service" if facts.time_services.len() < ENTRIES => {
             facts.time_services.insert(value);
         }

@@ -142,21 +142,6 @@ pub(super) fn time_sync(subject: &Subject<'_>) -> Problem {
     unset.then(|| "nothing sets its clock".to_owned())
 }
 
-/// As kubeadm's `FirewalldCheck`: what it lets through is its administrators' to say.
-pub(super) fn firewall(subject: &Subject<'_>) -> Problem {
-    let firewalls: Vec<&str> = subject.facts.firewalls.iter().map(String::as_str).collect();
-    if firewalls.is_empty() {
-        return None;
-    }
-    let ports = subject.needs.ports(subject.roles).into_keys();
-    let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
-    Some(format!(
-        "{} may close ports that the cluster needs: {}",
-        firewalls.join(" and "),
-        ports.join(", ")
-    ))
-}
-
 pub(super) fn hostname(subject: &Subject<'_>) -> Problem {
     let hostname = &subject.facts.hostname;
     let fits = |label: &str| {

@@ -3,6 +3,7 @@
 
 mod checks;
 mod duplicates;
+mod firewall;
 mod needs;
 mod nodes;
 
@@ -95,7 +96,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("port", Concerns::All, true, None, "see what listens there and stop it: ss -ltnp"),
     row("clock-skew", Concerns::All, true, Some(checks::clock_skew), "set the clocks: install chrony on {host}, and see whether the clock here is right"),
     row("time-sync", Concerns::All, true, Some(checks::time_sync), "install a time service before clocks part: apt-get install chrony").that_only_warns(),
-    row("firewall", Concerns::All, true, Some(checks::firewall), "let the hosts of the cluster reach each other at the ports that it names: firewall-cmd --permanent --add-port=PORT/tcp && firewall-cmd --reload, or ufw allow PORT/tcp").that_only_warns(),
+    row("firewall", Concerns::All, true, Some(firewall::firewall), "let the hosts of the cluster reach each other at the ports that it names: firewall-cmd --permanent --add-port=PORT/tcp && firewall-cmd --reload, or ufw allow PORT/tcp; VRRP, where it is named: firewall-cmd --permanent --add-protocol=vrrp; pods, where they are named: iptables -I FORWARD -s RANGE -j ACCEPT && iptables -I FORWARD -d RANGE -j ACCEPT, and keep that over a reboot").that_only_warns(),
     row("hostname", Concerns::All, true, Some(checks::hostname), "give it one of lower-case letters, digits and dashes: hostnamectl set-hostname {host}"),
     row("conflicting-software", Concerns::All, true, Some(checks::conflicting_software), "remove it, or take another host"),
     row("foreign-unit", Concerns::All, true, Some(checks::foreign_unit), "remove it from {host} with the package that brought it (dpkg -S FILE; apt-get purge etcd-server), or take another host"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keelson_provider_api::EtcdInstance;
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::values::Cidr;
 
 /// What a cluster needs of its hosts besides what all do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub struct HostNeeds {
     pub brings_containerd: bool,
     /// The etcds that a host with the role etcd runs.
     pub etcds: Vec<&'static EtcdInstance>,
+    /// The range of the pods whose packets nodes forward to each other, where the routed network connects them.
+    pub routed_pods: Option<Cidr>,
+    /// True where keepalived moves the API's address between control planes, which speak VRRP for that.
+    pub has_virtual_address: bool,
 }
 
 impl Default for HostNeeds {
@@ -23,6 +28,8 @@ impl Default for HostNeeds {
             node_programs: Vec::new(),
             brings_containerd: true,
             etcds: vec![&MAIN],
+            routed_pods: None,
+            has_virtual_address: false,
         }
     }
 }

@@ -164,10 +164,31 @@ foreign_units() {
     done
 }
 
+# The chain of iptables through which goes what is forwarded, in the family `$1`. Docker leaves its policy there when it ends.
+# `nft` shows what is in nftables and makes nothing, where iptables makes the table that it is asked for; the older tables it
+# does not know, and iptables is asked for them only where they are.
+chain_forward() {
+    if command -v nft >/dev/null 2>&1; then
+        timeout 5 nft list chain "$1" filter FORWARD 2>/dev/null
+    elif command -v "${1}tables" >/dev/null 2>&1; then
+        timeout 5 "${1}tables" -S FORWARD 2>/dev/null
+    fi
+    grep -Fqxs filter "/proc/net/${1}_tables_names" || return 0
+    for program in "${1}tables-legacy" "${1}tables"; do
+        if command -v "$program" >/dev/null 2>&1; then
+            timeout 5 "$program" -S FORWARD 2>/dev/null
+            break
+        fi
+    done
+}
+
 # What decides which ports are open. The unit of ufw is active also where ufw is off.
 firewalls() {
     if unit_is_active firewalld.service; then fact firewall firewalld; fi
     if grep -Fqxs ENABLED=yes /etc/ufw/ufw.conf; then fact firewall ufw; fi
+    for family in ip ip6; do
+        if chain_forward "$family" | grep -Eq 'policy drop;|^-P FORWARD DROP$'; then fact drops-forwarded "$family"; fi
+    done
 }
 
 synchronised() {
