@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::values::Secret;
 use keelson_provider_api::{
     ApiPath, ClusterIdentity, ErrorClass, Health, Joined, Kubelets, Observed, Outcome, Owner, ProviderError,
-    ReachApi, StepContext,
+    ReachApi, Registration, StepContext,
 };
 
 use super::api_server::{ApiServer, Stage};
@@ -58,6 +57,10 @@ impl Machines {
 
     pub(crate) fn darken(&self, machine: &str) {
         self.state().dark.insert(machine.to_owned());
+    }
+
+    pub(crate) fn lose_certificate(&self, machine: &str) {
+        self.state().joined.get_mut(machine).unwrap().has_certificate = false;
     }
 
     pub(crate) fn play(&self, machine: &str, stages: &[Stage]) {
@@ -158,22 +161,20 @@ impl Kubelets for Machines {
         _context: &StepContext<'_>,
         node: &Node,
         generation: u32,
-        bootstrap_token: Option<&Secret<String>>,
+        registration: Registration<'_>,
     ) -> Result<(), Outcome> {
         let machine = &node.machine;
         self.refuse_dark(machine)?;
-        let is_let_in = match bootstrap_token {
+        let token = registration.bootstrap_token;
+        let is_let_in = match token {
             None => true,
             Some(token) => self.is_known(token.expose()),
         };
         let stages = {
             let mut state = self.state();
-            let with = if bootstrap_token.is_some() {
-                "with a token"
-            } else {
-                "without a token"
-            };
-            state.deeds.push(format!("join {machine} {with}"));
+            let with = if token.is_some() { "with" } else { "without" };
+            let due = if registration.is_due { ", to register" } else { "" };
+            state.deeds.push(format!("join {machine} {with} a token{due}"));
             let joined = Joined {
                 node: node.clone(),
                 owner: Owner::ThisCluster,
@@ -181,6 +182,7 @@ impl Kubelets for Machines {
                 generation,
                 machine_id: format!("id-of-{machine}"),
                 kubelet: Health::Healthy,
+                has_certificate: is_let_in,
             };
             state.joined.insert(machine.clone(), joined);
             let played = state.stages.get(machine).cloned();

@@ -89,6 +89,18 @@ pub struct Joined {
     pub machine_id: String,
     /// How its kubelet is, as systemd has it.
     pub kubelet: Health,
+    /// True where its kubelet has a certificate to show to the API.
+    pub has_certificate: bool,
+}
+
+/// What a kubelet needs to come into the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration<'a> {
+    /// What it asks for a certificate with; `None` where it has one, or gets one with its bundle.
+    pub bootstrap_token: Option<&'a Secret<String>>,
+    /// True where the API has no Node of its name. A kubelet makes it when it starts and never again (`registerWithAPIServer`
+    /// in Kubernetes' `pkg/kubelet/kubelet_node_status.go`), so that one that has run for a while has to start anew.
+    pub is_due: bool,
 }
 
 /// Starts and stops kubelets.
@@ -101,8 +113,8 @@ pub trait Kubelets: Send + Sync {
         wanted: &BTreeSet<String>,
     ) -> BTreeMap<String, Observed<Joined>>;
 
-    /// Makes the machine a node: writes down that it is one, and starts its kubelet, which brings itself in with
-    /// `bootstrap_token` where it has no certificate yet. Doing it again changes nothing, but for the token.
+    /// Makes the machine a node: writes down that it is one, and starts its kubelet, which brings itself in as
+    /// `registration` says. Doing it again changes nothing, but for the token and a registration that is still due.
     ///
     /// # Errors
     /// How the step ended, when it did not end well.
@@ -111,7 +123,7 @@ pub trait Kubelets: Send + Sync {
         context: &StepContext<'_>,
         node: &Node,
         generation: u32,
-        bootstrap_token: Option<&Secret<String>>,
+        registration: Registration<'_>,
     ) -> Result<(), Outcome>;
 
     /// Writes down what the node is to be now.

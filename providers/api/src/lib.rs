@@ -42,7 +42,7 @@ pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;
 pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
-pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi};
+pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};

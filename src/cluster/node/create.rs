@@ -6,12 +6,12 @@ use std::time::Duration;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::{Joined, Kubelets, Observed, ProviderError};
+use keelson_provider_api::{Joined, Kubelets, Observed, ProviderError, Registration};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::marks::{self, Mark};
-use super::{CONTROL_PLANE_GROUP, token};
+use super::{CONTROL_PLANE_GROUP, is_barred, token};
 use crate::cluster::ready::{Readiness, readiness};
 use crate::cluster::step::{Step, permanent, transient};
 use crate::cluster::trouble::{Trouble, TroubleKind};
@@ -37,21 +37,20 @@ pub(in crate::cluster) async fn create(
     if joined.is_none() && wanted.group != CONTROL_PLANE_GROUP {
         clear_the_name(step, &wanted.machine).await?;
     }
-    // What was begun before goes on under the generation that it was begun with.
-    let generation = joined.map_or(generation, |joined| joined.generation);
-    bring_in(step, kubelets, wanted, generation).await
+    bring_in(step, kubelets, wanted, joined.as_ref(), generation).await
 }
 
-/// Makes the node `wanted`, which differs in what keelson has set, or has never registered.
+/// Makes the node `wanted`, which differs in what keelson has set, has never registered, or has lost its Node object or its
+/// certificate.
 pub(in crate::cluster) async fn update(
     step: &Step<'_>,
     kubelets: &dyn Kubelets,
     wanted: &Node,
 ) -> Result<(), ProviderError> {
     let joined = joined(step, kubelets, &wanted.machine).await;
-    if find(step, &wanted.machine).await?.is_none() {
-        let generation = joined.map_or(0, |joined| joined.generation);
-        return bring_in(step, kubelets, wanted, generation).await;
+    let is_barred = joined.as_ref().is_some_and(is_barred);
+    if is_barred || find(step, &wanted.machine).await?.is_none() {
+        return bring_in(step, kubelets, wanted, joined.as_ref(), 0).await;
     }
     // First the machine, then what is compared: a change that is cut off in between is seen to be.
     if let Err(outcome) = kubelets.rewrite(step.context, wanted).await {
@@ -105,24 +104,35 @@ async fn clear_the_name(step: &Step<'_>, name: &str) -> Result<(), ProviderError
         .map_err(|trouble| trouble.into_error(&format!("delete node {name}")))
 }
 
+/// Starts the kubelet and waits for its node. What was begun before goes on under the generation that it was begun with.
 async fn bring_in(
     step: &Step<'_>,
     kubelets: &dyn Kubelets,
     wanted: &Node,
+    before: Option<&Joined>,
     generation: u32,
 ) -> Result<(), ProviderError> {
     let name = &wanted.machine;
+    let generation = before.map_or(generation, |joined| joined.generation);
     let is_control_plane = wanted.group == CONTROL_PLANE_GROUP;
-    let token = if is_control_plane || find(step, name).await?.is_some() {
-        None
-    } else {
+    let is_due = find(step, name).await?.is_none();
+    let is_barred = before.is_some_and(is_barred);
+    let token = if !is_control_plane && (is_due || is_barred) {
         step.tell("make a bootstrap token");
         let connection = step.connection().await?;
         Some(token::make(step, &connection, name).await?)
+    } else {
+        None
     };
     step.tell("start the kubelet");
-    let secret = token.as_ref().map(|token| &token.text);
-    if let Err(outcome) = kubelets.join(step.context, wanted, generation, secret).await {
+    let registration = Registration {
+        bootstrap_token: token.as_ref().map(|token| &token.text),
+        is_due,
+    };
+    if let Err(outcome) = kubelets
+        .join(step.context, wanted, generation, registration)
+        .await
+    {
         step.failed(outcome)?;
     }
     step.touch();
@@ -152,8 +162,8 @@ async fn wait_until_registered(
     step.tell("wait until the kubelet registers");
     loop {
         let trouble = match find(step, name).await {
-            Ok(Some(_)) => return Ok(()),
-            Ok(None) => None,
+            Ok(Some(_)) if has_come_in(step, kubelets, name, token_id).await => return Ok(()),
+            Ok(_) => None,
             Err(error) => Some(passing(error)?),
         };
         if patience.wait(POLL).await {
@@ -169,6 +179,15 @@ async fn wait_until_registered(
         );
         return Err(given_up(kubelets, name, message, why).await);
     }
+}
+
+/// True when the kubelet needs its token no more. Its node may have been there before.
+async fn has_come_in(step: &Step<'_>, kubelets: &dyn Kubelets, name: &str, token_id: Option<&str>) -> bool {
+    if token_id.is_none() {
+        return true;
+    }
+    let joined = joined(step, kubelets, name).await;
+    joined.is_some_and(|joined| !is_barred(&joined))
 }
 
 /// The error's words, when waiting may help; the error itself, when it does not.

@@ -8,7 +8,8 @@
 //!   Node object is, so that it can be removed.
 //! - **Labels and taints are compared as far as keelson has set them.** What it has set stands in annotations of the Node
 //!   object; labels and taints of others, the kubelet's own among them, are nobody's business here.
-//! - **A node that has not registered belongs to no group.** That difference has the planner go on with it.
+//! - **A node that has not registered belongs to no group**, nor does one whose Node object somebody deleted, or whose kubelet
+//!   has lost its certificate. That difference has the planner go on with it.
 //! - **Labels and taints come as soon as the kubelet has registered**, before the node is Ready: no pod is placed by what
 //!   the node was in between.
 
@@ -21,6 +22,7 @@ mod token;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
+use keelson_provider_api::Joined;
 use keelson_provider_api::kinds::Machine;
 use kube::ResourceExt as _;
 use kube::api::ListParams;
@@ -35,6 +37,11 @@ use super::trouble::Trouble;
 /// The group of control planes, as the model names it: they have kubeadm's role labels, and their kubelets have
 /// certificates from the start.
 const CONTROL_PLANE_GROUP: &str = Machine::CONTROL_PLANE_GROUP;
+
+/// True for a worker whose kubelet has no certificate, or has lost it: it needs a token.
+fn is_barred(joined: &Joined) -> bool {
+    !joined.has_certificate && joined.node.group != CONTROL_PLANE_GROUP
+}
 
 /// How many nodes are asked for at once.
 const NODES_A_PAGE: u32 = 500;

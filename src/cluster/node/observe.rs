@@ -11,6 +11,7 @@ use keelson_provider_api::{
 };
 use kube::ResourceExt as _;
 
+use super::is_barred;
 use super::marks::{self, Mark};
 use crate::cluster::ready;
 
@@ -71,19 +72,24 @@ impl Look<'_> {
             return None;
         }
         let own_words = joined.kubelet.trouble().map(|why| format!("its kubelet: {why}"));
+        let unmarked = || Node {
+            machine: joined.node.machine.clone(),
+            group: String::new(),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+        };
         let (resource, health) = match (self.silence, self.object) {
             (Some(silence), _) => (
                 joined.node.clone(),
                 Health::Unhealthy(format!("the API says nothing of it: {silence}")),
             ),
+            (None, Some(_)) if is_barred(joined) => (
+                unmarked(),
+                Health::Unhealthy("its kubelet has no certificate any more".to_owned()),
+            ),
             (None, Some(object)) => (marks::read(object), ready::health(object)),
             (None, None) => (
-                Node {
-                    machine: joined.node.machine.clone(),
-                    group: String::new(),
-                    labels: BTreeMap::new(),
-                    taints: Vec::new(),
-                },
+                unmarked(),
                 Health::Unhealthy("its kubelet has not registered".to_owned()),
             ),
         };

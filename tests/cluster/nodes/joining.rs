@@ -16,7 +16,7 @@ fn a_worker_joins_with_a_token_that_is_gone_afterwards() {
         let scene = Scene::founded().await;
         let wanted = worker(&[("tier", "web")], &[taint("dedicated", "web")]);
         scene.make("w", wanted.clone()).await.unwrap();
-        assert_eq!(scene.machines.deeds(), ["join w with a token"]);
+        assert_eq!(scene.machines.deeds(), ["join w with a token, to register"]);
         assert_eq!(tokens(&scene), 0);
         let seen = scene.present(Kind::Node, "w").await;
         assert_eq!(seen.resource, Resource::from(wanted));
@@ -59,7 +59,7 @@ fn a_control_plane_needs_no_token_and_has_kubeadms_labels() {
     block_on(async {
         let scene = Scene::founded().await;
         scene.make("w", control_plane()).await.unwrap();
-        assert_eq!(scene.machines.deeds(), ["join w without a token"]);
+        assert_eq!(scene.machines.deeds(), ["join w without a token, to register"]);
         let labels = &object(&scene)["metadata"]["labels"];
         assert_eq!(labels["node-role.kubernetes.io/control-plane"], "");
         assert_eq!(
@@ -125,7 +125,10 @@ fn a_kubelet_that_does_not_register_says_what_became_of_its_certificate() {
         scene.make("w", worker(&[], &[])).await.unwrap();
         assert_eq!(
             scene.machines.deeds(),
-            ["join w with a token", "join w with a token"]
+            [
+                "join w with a token, to register",
+                "join w with a token, to register"
+            ]
         );
         assert_eq!(tokens(&scene), 0);
         assert_eq!(
@@ -211,6 +214,50 @@ fn nothing_is_there_where_no_control_plane_was_ever_made() {
             Observed::Absent
         ));
         assert_eq!(scene.machines.ways(), 0);
+    });
+}
+
+#[test]
+fn a_node_that_lost_its_object_or_its_certificate_comes_in_again() {
+    block_on(async {
+        for (wanted, joins, token) in [
+            (worker(&[("tier", "web")], &[]), "join w with a token", true),
+            (control_plane(), "join w without a token", false),
+        ] {
+            let scene = Scene::founded().await;
+            let comes_again = async |how: &str| {
+                scene.make("w", wanted.clone()).await.unwrap();
+                assert_eq!(scene.machines.deeds(), [how]);
+                let seen = scene.present(Kind::Node, "w").await;
+                assert_eq!(
+                    (seen.resource, seen.health),
+                    (wanted.clone().into(), Health::Healthy)
+                );
+                assert_eq!(tokens(&scene), 0);
+            };
+            let unwell = async || scene.present(Kind::Node, "w").await.health;
+            let to_register = format!("{joins}, to register");
+            comes_again(&to_register).await;
+            scene.api.with(|world| {
+                let key = world.key("v1", "Node", "", "w");
+                world.objects.remove(&key).unwrap();
+            });
+            assert_eq!(
+                unwell().await,
+                Health::Unhealthy("its kubelet has not registered".to_owned())
+            );
+            comes_again(&to_register).await;
+            scene.machines.lose_certificate("w");
+            if token {
+                assert_eq!(
+                    unwell().await,
+                    Health::Unhealthy("its kubelet has no certificate any more".to_owned())
+                );
+                comes_again(joins).await;
+            } else {
+                assert_eq!(unwell().await, Health::Healthy, "its bundle brings it");
+            }
+        }
     });
 }
 

@@ -85,3 +85,21 @@ pub(super) fn what_was_stopped_runs_again(site: &Site) {
     site.desk.expect(0, "status --wait --timeout 120s");
     site.desk.expect(0, "plan");
 }
+
+/// Nodes that somebody deleted from the API, and a worker whose certificate is lost, come in again.
+pub(super) fn what_was_deleted_comes_again(site: &Site, control_plane: &str, worker: &str) {
+    site.kubectl("a", &format!("delete node {control_plane} {worker}"));
+    let plan = site.desk.expect(2, "plan").stdout;
+    assert!(plan.contains(&format!("node/{control_plane}")), "{plan}");
+    site.desk.expect(0, "apply --yes");
+    let lose = "systemctl stop kubelet && rm -rf /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf";
+    site.desk.host(worker).run(lose).unwrap();
+    site.desk.expect(0, "apply --yes");
+    for name in [control_plane, worker] {
+        site.kubectl(
+            "a",
+            &format!("wait --for=condition=Ready node/{name} --timeout=60s"),
+        );
+    }
+    site.desk.expect(0, "plan");
+}

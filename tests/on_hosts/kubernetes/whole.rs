@@ -43,6 +43,7 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
     cis::hold(&site, &[("a", true), ("d", false)]);
     operators_see(&site);
     nodes::what_was_stopped_runs_again(&site);
+    nodes::what_was_deleted_comes_again(&site, "b", "d");
     nodes::leave_and_come(&site, "e", || write_spec(&["d"]), || write_spec(&["d", "e"]));
     the_loss_of_the_holder_is_survived(&site, &address);
 

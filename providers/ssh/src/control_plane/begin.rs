@@ -35,6 +35,8 @@ pub(super) struct Begin<'a> {
     pub units: &'a [&'static str],
     /// What a kubelet brings itself in with.
     pub token: Option<&'a Secret<String>>,
+    /// True where the kubelet has to register: one that has run for a while starts anew.
+    pub registers: bool,
 }
 
 /// Does it. Doing it twice is doing it once.
@@ -44,7 +46,13 @@ pub(super) async fn begin(
     what: Begin<'_>,
 ) -> Result<(), Outcome> {
     let how = if what.is_rewritten { "rewrite" } else { "make" };
-    let mut arguments = vec![how.to_owned(), what.kind.to_owned(), flag(what.taints)];
+    let registers = if what.registers { "register" } else { "-" };
+    let mut arguments = vec![
+        how.to_owned(),
+        what.kind.to_owned(),
+        flag(what.taints),
+        registers.to_owned(),
+    ];
     arguments.extend(what.units.iter().map(|&unit| unit.to_owned()));
     let mut input = what.line.into_bytes();
     input.push(b'\n');

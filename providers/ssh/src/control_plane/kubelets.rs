@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::values::Secret;
 use keelson_provider_api::{
-    ClusterIdentity, ErrorClass, Health, Joined, Kubelets, Observed, Outcome, ProviderError, StepContext,
+    ClusterIdentity, ErrorClass, Health, Joined, Kubelets, Observed, Outcome, ProviderError, Registration,
+    StepContext,
 };
 
 use super::begin::{Begin, CONTAINERD, KUBELET, begin};
@@ -59,10 +59,11 @@ impl Kubelets for ControlPlaneProvider {
         context: &StepContext<'_>,
         node: &Node,
         generation: u32,
-        bootstrap_token: Option<&Secret<String>>,
+        registration: Registration<'_>,
     ) -> Result<(), Outcome> {
         let shell = self.hosts().need(&node.machine).map_err(Outcome::Rejected)?;
-        if bootstrap_token.is_some_and(|token| !is_token(token.expose())) {
+        let token = registration.bootstrap_token;
+        if token.is_some_and(|token| !is_token(token.expose())) {
             let problem = format!("the bootstrap token for {} is no token", node.machine);
             return Err(Outcome::Rejected(ProviderError::new(
                 ErrorClass::Permanent,
@@ -78,7 +79,8 @@ impl Kubelets for ControlPlaneProvider {
             line: mark.line()?,
             taints: &node.taints,
             units: &[CONTAINERD, KUBELET],
-            token: bootstrap_token,
+            token,
+            registers: registration.is_due,
         };
         begin(&*shell, context, what).await
     }
@@ -107,6 +109,7 @@ impl Kubelets for ControlPlaneProvider {
             taints: &node.taints,
             units: &[],
             token: None,
+            registers: false,
         };
         begin(&*shell, context, what).await
     }
@@ -157,6 +160,7 @@ fn observed(name: &str, cluster: &ClusterIdentity, seen: Result<Look<Node>, Look
             generation: mark.generation,
             machine_id: seen.machine_id.clone(),
             kubelet: kubelet(&seen),
+            has_certificate: seen.has_certificate,
         }),
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Look<T> {
     pub health: BTreeMap<String, Option<String>>,
     /// True where it holds the virtual address.
     pub holds_address: bool,
-    /// True where its kubelet has a certificate, or has had one.
+    /// True where its kubelet has a certificate.
     pub has_certificate: bool,
 }
 

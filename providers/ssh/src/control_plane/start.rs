@@ -42,6 +42,7 @@ pub(super) async fn make(
         taints: &[],
         units: &[CONTAINERD, KUBELET],
         token: None,
+        registers: false,
     };
     begin(&*shell, context, what).await?;
     finish(hosts, context, &*shell, mark).await
@@ -101,6 +102,7 @@ async fn finish(
         taints: &[],
         units: &[],
         token: None,
+        registers: false,
     };
     begin(shell, context, what).await
 }

@@ -138,6 +138,7 @@ async fn begin_on(
                     taints: &[],
                     units: &[KEEPALIVED],
                     token: None,
+                    registers: false,
                 };
                 begin(&*shell, context, what).await
             })
@@ -181,6 +182,7 @@ async fn note(
                     taints: &[],
                     units: &[],
                     token: None,
+                    registers: false,
                 };
                 begin(&*shell, context, what).await
             })

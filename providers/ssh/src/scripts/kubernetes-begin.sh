@@ -4,7 +4,8 @@
 #   $1     `make`; or `rewrite`, for a mark that has to be there already
 #   $2     the mark's name: control-plane, virtual-address or node
 #   $3     for a node, the taints that its kubelet registers it with, as its flag takes them; `-` for none
-#   $4 on  the units to start, in this order
+#   $4     `register` where the API has no Node of this host, else `-`
+#   $5 on  the units to start, in this order
 #   stdin  the mark, one line of JSON that ends with the time; for a node its bootstrap token may follow
 how=$1
 mark=$keelson_root/$2.json
@@ -13,7 +14,8 @@ before=$keelson_root/kubernetes-before
 token=/etc/kubernetes/bootstrap-token
 taints=$3
 [ "$taints" != - ] || taints=
-shift 3
+register=$4
+shift 4
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -45,6 +47,17 @@ write_mark() {
     printf '%s\n' "$new" | write "$mark"
 }
 
+has_certificate() { [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ]; }
+
+# A kubelet registers when it starts, and tries until it has. One that has run for half a minute will hardly do it again, and
+# to start it anew harms nobody.
+is_past_registering() {
+    [ "$register" = register ] || return 1
+    since=$(systemctl show --property=ActiveEnterTimestampMonotonic --value -- kubelet.service)
+    now=$(cut -d . -f 1 /proc/uptime)
+    [ "$((now - ${since:-0} / 1000000))" -ge 30 ]
+}
+
 # kubelet reads its token when it starts, and needs none once it has a certificate.
 write_token() {
     renewed=
@@ -53,7 +66,7 @@ write_token() {
     printf 'keelson: write %s\n' "$token"
     [ -d /etc/kubernetes ] || mkdir -m 0755 -- /etc/kubernetes
     printf '%s\n' "$secret" | write "$token"
-    [ -e /etc/kubernetes/kubelet.conf ] || renewed=yes
+    has_certificate || renewed=yes
 }
 
 # A node is tainted from the moment it is there, so that no pod comes before its taints. A kubelet that runs is past that.
@@ -67,7 +80,7 @@ write_registration() {
 start() {
     if ! systemctl is-active --quiet -- "$1"; then
         printf 'keelson: start %s\n' "$1"
-    elif [ -n "$renewed" ] && [ "$1" = kubelet.service ]; then
+    elif [ "$1" = kubelet.service ] && { [ -n "$renewed" ] || is_past_registering; }; then
         printf 'keelson: restart %s\n' "$1"
         systemctl restart -- "$1"
     fi

@@ -111,7 +111,11 @@ if [ -f "$root/$what.json" ]; then
     case $what in
     control-plane) control_plane ;;
     virtual-address) virtual_address ;;
-    node) [ ! -e /etc/kubernetes/kubelet.conf ] || fact certificate yes ;;
+    node)
+        if [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ]; then
+            fact certificate yes
+        fi
+        ;;
     esac
 fi
 fact end end

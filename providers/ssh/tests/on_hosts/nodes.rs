@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{MachineRole, Node};
 use keelson_provider_api::values::{Labels, Secret};
-use keelson_provider_api::{Health, Joined, Kubelets, Observed, Outcome, Owner, Provider};
+use keelson_provider_api::{Health, Joined, Kubelets, Observed, Outcome, Owner, Provider, Registration};
 use keelson_provider_ssh::ControlPlaneProvider;
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_test_hosts::Host;
@@ -22,6 +22,14 @@ fn node(group: &str) -> Node {
 
 fn token(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
+}
+
+/// A kubelet comes into the API for the first time.
+fn with(bootstrap_token: Option<&Secret<String>>) -> Registration<'_> {
+    Registration {
+        bootstrap_token,
+        is_due: true,
+    }
 }
 
 async fn joined(provider: &ControlPlaneProvider) -> Observed<Joined> {
@@ -47,7 +55,7 @@ const LEFT: &str = "
     mkdir -p /var/lib/kubelet/pods/1/volumes/token /var/lib/kubelet/pki /var/log/pods/x /var/log/containers
     mount -t tmpfs tmpfs /var/lib/kubelet/pods/1/volumes/token
     echo secret >/var/lib/kubelet/pods/1/volumes/token/token
-    echo secret >/var/lib/kubelet/pki/kubelet.key
+    echo secret >/var/lib/kubelet/pki/kubelet-client-current.pem
     echo secret >/etc/kubernetes/kubelet.conf
     mkdir -p /var/lib/cni/networks/keelson /var/lib/cni/results
     echo ours >/etc/cni/net.d/10-keelson.conflist
@@ -111,7 +119,7 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
     assert_eq!(joined(&provider).await, Observed::Absent);
     let first = token("abcdef.0123456789abcdef");
     provider
-        .join(&context, &node("workers"), 3, Some(&first))
+        .join(&context, &node("workers"), 3, with(Some(&first)))
         .await
         .unwrap();
     let file =
@@ -124,6 +132,7 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
         (&there.node, &there.owner, there.generation, &there.kubelet),
         (&node("workers"), &Owner::ThisCluster, 3, &Health::Healthy)
     );
+    assert!(!there.has_certificate);
 
     // A kubelet that waits for a token is begun anew with the next one, and one that has a certificate is left alone.
     let process = || {
@@ -133,21 +142,28 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
     let before = process();
     let second = token("abcdef.fedcba9876543210");
     provider
-        .join(&context, &node("workers"), 3, Some(&second))
+        .join(&context, &node("workers"), 3, with(Some(&second)))
         .await
         .unwrap();
     assert_ne!(process(), before);
     let before = process();
-    provider.join(&context, &node("workers"), 3, None).await.unwrap();
-    host.run(LEFT).unwrap();
     provider
-        .join(&context, &node("workers"), 3, Some(&first))
+        .join(&context, &node("workers"), 3, with(None))
+        .await
+        .unwrap();
+    host.run(LEFT).unwrap();
+    let Observed::Present(there) = joined(&provider).await else {
+        panic!("it has left");
+    };
+    assert!(there.has_certificate);
+    provider
+        .join(&context, &node("workers"), 3, with(Some(&first)))
         .await
         .unwrap();
     assert_eq!(process(), before);
     for wrong in ["", "abcdef.0123456789abcdef\nx", "$(reboot)"] {
         let refused = provider
-            .join(&context, &node("workers"), 3, Some(&token(wrong)))
+            .join(&context, &node("workers"), 3, with(Some(&token(wrong))))
             .await;
         assert!(matches!(refused, Err(Outcome::Rejected(_))), "{wrong}");
     }
@@ -194,7 +210,10 @@ async fn a_released_node_keeps_what_is_someone_elses() {
         Scene::context("u1", 1),
     );
     host.run(FOREIGN).unwrap();
-    provider.join(&context, &node("workers"), 0, None).await.unwrap();
+    provider
+        .join(&context, &node("workers"), 0, with(None))
+        .await
+        .unwrap();
     host.run(LEFT).unwrap();
     // Its runtime was there before: it is no part of a bundle.
     host.write_file("/var/lib/containerd/theirs", "theirs").unwrap();
@@ -231,7 +250,7 @@ async fn a_host_that_never_was_a_node_keeps_its_kubelet() {
         Outcome::Done
     );
     let all = host
-        .run("systemctl is-active kubelet; cat /var/lib/kubelet/pki/kubelet.key; nft list tables; iptables-save; ip -o link")
+        .run("systemctl is-active kubelet; cat /var/lib/kubelet/pki/kubelet-client-current.pem; nft list tables; iptables-save; ip -o link")
         .unwrap();
     for theirs in ["active", "secret", "kube-proxy", "KUBE-SVC-1", "keelson0"] {
         assert!(all.contains(theirs), "{theirs} is gone: {all}");
