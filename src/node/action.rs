@@ -176,6 +176,8 @@ pub(super) enum Action {
         /// Its name, with registry and tag.
         name: String,
     },
+    /// What follows needs the images that were named: where containerd runs already, they are fetched first.
+    Fetch,
 }
 
 /// A value that cannot stand in a line of actions.
@@ -251,6 +253,7 @@ impl Action {
             Self::KernelSettings { path } => words(&["sysctl", path]),
             Self::Start { unit } => words(&["start", unit]),
             Self::Image { name } => words(&["image", name]),
+            Self::Fetch => words(&["fetch"]),
         }
     }
 }

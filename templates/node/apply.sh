@@ -25,6 +25,8 @@
 #   sysctl     PATH                                     settings of the kernel, in that file
 #   start      NAME                                     a unit that runs from now on, once all files are there
 #   image      NAME                                     an image that containerd fetches, once it runs
+#   fetch                                               what follows needs the images: where containerd runs already, they
+#                                                       come first
 set -eu
 umask 077
 export LC_ALL=C
@@ -71,13 +73,18 @@ note_restarts() {
 
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
+# Makes `staged` the place where what is to be at `$1` is made ready: beside it, and hidden. Kubelet runs every file in its
+# folder of manifests but those whose names begin with a dot (`extractFromDir` in its pkg/kubelet/config/file.go).
+stage() { staged=${1%/*}/.${1##*/}.keelson-new; }
+
 # Puts a copy of `$1` at `$2`, as it is, in one step.
 copy_whole() {
-    rm -rf -- "$2.keelson-new"
-    cp -a -- "$1" "$2.keelson-new"
+    stage "$2"
+    rm -rf -- "$staged"
+    cp -a -- "$1" "$staged"
     # A link may lead nowhere from there, and nobody could sync what it leads to.
-    [ -L "$2.keelson-new" ] || sync -- "$2.keelson-new"
-    mv -fT -- "$2.keelson-new" "$2"
+    [ -L "$staged" ] || sync -- "$staged"
+    mv -fT -- "$staged" "$2"
     sync -- "$(dirname -- "$2")"
 }
 
@@ -105,13 +112,14 @@ place() {
         say "set owner and mode of $2"
         return 0
     fi
-    placing=$2.keelson-new
-    cp -- "$1" "$2.keelson-new"
-    chown -- "$4:$5" "$2.keelson-new"
-    chmod -- "$3" "$2.keelson-new"
-    sync -- "$2.keelson-new"
+    stage "$2"
+    placing=$staged
+    cp -- "$1" "$placing"
+    chown -- "$4:$5" "$placing"
+    chmod -- "$3" "$placing"
+    sync -- "$placing"
     note_restarts "$6"
-    mv -f -- "$2.keelson-new" "$2"
+    mv -f -- "$placing" "$2"
     placing=""
     say "write $2"
 }
@@ -354,6 +362,7 @@ each_action() {
         sysctl) do_sysctl "$a" ;;
         start) printf '%s\n' "$a" >>"$work/starts" ;;
         image) printf '%s\n' "$a" >>"$work/images" ;;
+        fetch) fetch_ahead ;;
         '' | '#'*) ;;
         *) fail "this bundle asks for \`$verb\`, which its script does not know" ;;
         esac
@@ -393,7 +402,8 @@ prune() {
             ;;
         esac
         # What a run that was ended there had not put in its place yet.
-        rm -rf -- "$path.keelson-new"
+        stage "$path"
+        rm -rf -- "$staged"
         if is_there "$root/aside$path"; then
             say "put back $path"
             # It stays aside as long as what is here counts as keelson's.
@@ -418,11 +428,13 @@ restart() {
     [ "$status" -eq 0 ] || [ "$status" -eq 124 ]
 }
 
+# All that has to be restarted, or of that the unit `$1`.
 restart_what_changed() {
     # Of what is to be restarted the unit itself may have changed.
     if [ -n "$reload" ] || [ -f "$root/restarts" ]; then systemctl daemon-reload; fi
     [ -f "$root/restarts" ] || return 0
-    awk -F "$tab" -v boot="$boot" '$2 == "" || $2 == boot { print $1 }' "$root/restarts" | sort -u >"$work/restarts-once"
+    awk -F "$tab" -v boot="$boot" -v only="$1" '($2 == "" || $2 == boot) && (only == "" || $1 == only) { print $1 }' \
+        "$root/restarts" | sort -u >"$work/restarts-once"
     while read -r unit; do
         state=$(systemctl is-active -- "$unit" || :)
         case $state in
@@ -433,7 +445,9 @@ restart_what_changed() {
             ;;
         esac
     done <"$work/restarts-once"
-    rm -f -- "$root/restarts"
+    awk -F "$tab" -v only="$1" 'only != "" && $1 != only' "$root/restarts" >"$root/restarts.new"
+    mv -f -- "$root/restarts.new" "$root/restarts"
+    [ -s "$root/restarts" ] || rm -f -- "$root/restarts"
 }
 
 # What is to run runs, from now on and from each boot on.
@@ -468,6 +482,14 @@ fetch_images() {
     for words in "$work"/image-*; do
         [ ! -s "$words" ] || fail "cannot fetch an image: $(tail -n 1 -- "$words")"
     done
+}
+
+# Kubelet ends a pod as soon as its manifest changes: where pods run, the next one's image is there by then, or the pod stays.
+fetch_ahead() {
+    systemctl is-active --quiet -- containerd.service || return 0
+    restart_what_changed containerd.service
+    fetch_images
+    rm -f -- "$work/images"
 }
 
 # A line each; of lines in JSON what they say and the error.
@@ -574,7 +596,7 @@ apply)
     await_secrets
     each_action
     prune
-    restart_what_changed
+    restart_what_changed ''
     start_what_is_to_run
     fetch_images
     record

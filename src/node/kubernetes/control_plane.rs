@@ -3,7 +3,7 @@
 use keelson_provider_api::values::{Cidr, Digest};
 use serde_json::{Value, json};
 
-use super::super::action::Access;
+use super::super::action::{Access, Action};
 use super::super::class::PlacedSecret;
 use super::super::contents::{Contents, RenderError};
 use super::super::templates;
@@ -107,6 +107,7 @@ pub(super) fn add_manifests(
     components[0]
         .reads
         .extend(etcd_authority.map(|digest| digest.hexadecimal()));
+    contents.act(Action::Fetch);
     for component in &components {
         add_component(component, secrets, contents)?;
     }

@@ -161,7 +161,7 @@ async fn a_release_takes_the_bundle_along() {
     // A run that was ended between a file and its place.
     scene
         .host(0)
-        .write_file("/etc/keelson-test/server.key.keelson-new", "a key")
+        .write_file("/etc/keelson-test/.server.key.keelson-new", "a key")
         .unwrap();
     let release = delete("a", machine(&[MachineRole::Etcd]));
     assert_eq!(provider.carry_out(&context, &release).await, Outcome::Done);
@@ -303,4 +303,58 @@ async fn what_lies_there_before_the_first_bundle_is_taken_as_it_is() {
         "640\ntheir own key",
         "it is theirs again"
     );
+}
+
+/// Stands for containerd and crictl: an image can be fetched while there is a file `/root/registry`.
+const RUNTIME: &str = r"
+    mkdir -p /opt/keelson/bin
+    printf '%s\n' '#!/bin/sh' 'case $1 in inspecti) exit 1 ;; pull) echo the registry is down >&2; test -e /root/registry ;; esac' \
+        >/opt/keelson/bin/crictl
+    chmod 755 /opt/keelson/bin/crictl
+    printf '%s\n' '[Service]' 'ExecStart=/bin/sleep infinity' >/etc/systemd/system/containerd.service
+    touch /root/registry
+    systemctl daemon-reload
+    systemctl start containerd
+";
+
+#[tokio::test]
+async fn what_pods_start_from_changes_when_their_images_are_there() {
+    let test = "what_pods_start_from_changes_when_their_images_are_there";
+    let Some(scene) = claimed(test, &LabOptions::with_hosts(1)).await else {
+        return;
+    };
+    let (host, context) = (scene.host(0), Scene::context("u1", 1));
+    let provider = scene.provider(scene.targets("root")).await;
+    host.run(RUNTIME).unwrap();
+    let offer = |content: &str| {
+        let actions = [
+            "image registry.example.com/server:1",
+            "fetch",
+            "directory /srv/keelson-test 755 root root",
+            "file /srv/keelson-test/manifest.yaml 644 root root config -",
+        ];
+        scene.bundles.offer(Recipe {
+            content: content.to_owned(),
+            actions: actions.map(str::to_owned).to_vec(),
+            assets: Vec::new(),
+        })
+    };
+    let first = offer("one");
+    assert_eq!(
+        provider.carry_out(&context, &create("a", first)).await,
+        Outcome::Done
+    );
+    let manifest = || {
+        host.run("cd /srv/keelson-test && cat manifest.yaml && stat -c %i manifest.yaml")
+            .unwrap()
+    };
+    let before = manifest();
+    host.run("rm /root/registry").unwrap();
+    let second = update("a", offer("two"));
+    let error = rejected(provider.carry_out(&context, &second).await);
+    assert!(error.message.contains("the registry is down"), "{error}");
+    assert_eq!(manifest(), before, "it was never exchanged");
+    host.run("touch /root/registry").unwrap();
+    assert_eq!(provider.carry_out(&context, &second).await, Outcome::Done);
+    assert!(manifest().starts_with("two"), "{}", manifest());
 }

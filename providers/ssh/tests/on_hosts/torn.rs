@@ -24,10 +24,10 @@ async fn a_certificate_without_its_new_key_is_no_pair() {
     assert_eq!(created, Outcome::Done);
 
     // The certificate is renewed, and its key cannot be put in place.
-    host.run("cd /etc/keelson-test && echo old >server.crt && echo old >server.key && mkdir /etc/keelson-test/server.key.keelson-new")
+    host.run("cd /etc/keelson-test && echo old >server.crt && echo old >server.key && mkdir /etc/keelson-test/.server.key.keelson-new")
         .unwrap();
     rejected(provider.carry_out(&context, &update("a", bundle.clone())).await);
-    host.run("rm -r /etc/keelson-test/server.key.keelson-new")
+    host.run("rm -r /etc/keelson-test/.server.key.keelson-new")
         .unwrap();
     let renewed = host.run("cat /etc/keelson-test/server.crt").unwrap();
     assert!(renewed.contains("BEGIN CERTIFICATE"), "{renewed}");
