@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled, unseen)
+//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled, one_at_a_time, unseen)
 //!   -> drafts     the steps that this takes                (draft, firewalls)
 //!   -> edges      what must come before what               (ordering, api_names, rolling, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
@@ -23,6 +23,7 @@ mod firewalls;
 mod graph;
 mod ground;
 mod holding;
+mod one_at_a_time;
 mod ordering;
 mod preferences;
 mod problems;
@@ -89,6 +90,7 @@ pub fn plan(
     skew::review(&mut verdicts, desired, observation);
     etcd::review(&mut verdicts, desired, observation);
     stalled::review(&mut verdicts, desired, observation);
+    one_at_a_time::review(&mut verdicts, desired, observation);
     unseen::review(&mut verdicts, observation);
     report.unseen_kinds = unseen::kinds(observation);
     let mut drafts = draft::Drafts::from_verdicts(&verdicts, desired, observation, &mut report);

@@ -122,6 +122,8 @@ enum Service {
 struct Seen<'a> {
     machine: &'a str,
     service: Service,
+    /// True where it is seen not to do its work, whatever is about to be done to it.
+    is_unwell: bool,
     /// What it is, where that is known.
     resource: Option<&'a Resource>,
     key: &'a ResourceKey,
@@ -151,7 +153,7 @@ impl<'a> Scene<'a> {
                 Kind::EtcdMember => EtcdMember::parse_name(key.name())?.1,
                 _ => key.name(),
             };
-            let (service, resource) = match observed {
+            let (service, is_unwell, resource) = match observed {
                 Observed::Present(existing) if existing.owner == Owner::ThisCluster => {
                     let goes_down = machine != own && going_down.contains(machine);
                     let service = match existing.health {
@@ -160,14 +162,16 @@ impl<'a> Scene<'a> {
                         Health::Unhealthy(_) => Service::Out,
                         Health::Stalled(_) => Service::Stalled,
                     };
-                    (service, Some(&existing.resource))
+                    let is_unwell = matches!(existing.health, Health::Unhealthy(_));
+                    (service, is_unwell, Some(&existing.resource))
                 }
-                Observed::Unknown(_) => (Service::Unknown, None),
+                Observed::Unknown(_) => (Service::Unknown, false, None),
                 Observed::Present(_) | Observed::Absent => return None,
             };
             Some(Seen {
                 machine,
                 service,
+                is_unwell,
                 resource,
                 key,
             })
@@ -254,16 +258,27 @@ impl<'a> Scene<'a> {
             Kind::Machine | Kind::NodeBundle | Kind::ControlPlane
         );
         let goes_for_good = takes_api && self.removes() && !self.change.replacement;
-        if concerns_api && takes_down && !others_answer && (goes_for_good || !is_alone) {
+        if !concerns_api || !takes_down {
+            return Ok(());
+        }
+        if !others_answer && (goes_for_good || !is_alone) {
             return Err(Refusal("no other API server answers".to_owned()));
         }
-        Ok(())
+        // What was changed last may be what is wrong with it.
+        let unwell = control_planes().find(|seen| !is_own(seen) && seen.service == Service::Out);
+        match unwell {
+            Some(other) => Err(Refusal(format!(
+                "{} is out of service, and one control plane may be at a time",
+                other.key
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn check_group(&self, plan: &Plan) -> Result<(), Refusal> {
         // A node that leaves for good was taken out of the group's size by the spec.
         let comes_back = self.change.replacement || !self.removes();
-        if !comes_back || self.change.disruption < Disruption::Drain {
+        if !comes_back {
             return Ok(());
         }
         let group_of = |seen: &Seen<'a>| match seen.resource {
@@ -277,10 +292,18 @@ impl<'a> Scene<'a> {
         let Some(group) = own.as_ref().and_then(group_of) else {
             return Ok(());
         };
-        // Of a node that cannot be seen the group is not known: it may be this one.
+        // Pods stay where a kubelet restarts: those that are about to do so are no reason to wait, those that did and are not
+        // well again are.
+        let restarts = self.change.disruption < Disruption::Drain;
+        let counts = |seen: &Seen<'a>| match seen.service {
+            Service::In => false,
+            _ if restarts => seen.is_unwell,
+            // Of a node that cannot be seen the group is not known: it may be this one.
+            _ => true,
+        };
         let out_of_service = self
             .seen(Kind::Node)
-            .filter(|seen| seen.machine != self.machine && seen.service != Service::In)
+            .filter(|seen| seen.machine != self.machine && counts(seen))
             .filter(|seen| group_of(seen).is_none_or(|other| other == group))
             .count();
         let allowed = usize::try_from(plan.rolling(group).max_unavailable).unwrap_or(usize::MAX);

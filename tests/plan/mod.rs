@@ -7,6 +7,7 @@ mod firewalls;
 mod holding;
 mod leaving;
 mod names;
+mod one_at_a_time;
 mod order;
 mod quorum;
 mod roles;

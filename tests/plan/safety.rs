@@ -7,7 +7,7 @@ use keelson_provider_api::{Change, Kind, Owner};
 
 use super::world::{THREE_AND_FOUR, World, desired, key};
 
-fn find<'a>(plan: &'a Plan, step: &str) -> &'a Change {
+pub(super) fn find<'a>(plan: &'a Plan, step: &str) -> &'a Change {
     plan.steps()
         .iter()
         .map(keelson::plan::Step::change)
@@ -86,7 +86,7 @@ fn permits_depend_on_how_the_others_are() {
 }
 
 /// Asks for a permit for each step in each world: it is given, or refused with these words.
-fn check<const N: usize>(plan: &Plan, table: [(&str, &str, World, Option<&str>); N]) {
+pub(super) fn check<const N: usize>(plan: &Plan, table: [(&str, &str, World, Option<&str>); N]) {
     for (situation, step, world, refusal) in table {
         let result = safety::permit(plan, find(plan, step), &world.observation(), &BTreeSet::new());
         match (result, refusal) {

@@ -12,6 +12,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "mark.sh"],
     &["enter.sh", "fence.sh", "write.sh", "kubernetes-begin.sh"],
     &["enter.sh", "virtual-address.sh", "kubernetes-look.sh"],
+    &["enter.sh", "kubernetes-running.sh"],
     &["enter.sh", "kubernetes-words.sh"],
     &["enter.sh", "node-check.sh"],
     &["enter.sh", "virtual-address-check.sh"],

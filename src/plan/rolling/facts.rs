@@ -16,6 +16,14 @@ pub(super) fn has_only_members_down(machine: &str, observation: &Observation) ->
     healths.peek().is_some() && healths.all(|health| matches!(health, Health::Unhealthy(_)))
 }
 
+/// True where a control plane or a node is on `machine`, and does not do its work.
+pub(super) fn is_unwell(machine: &str, observation: &Observation) -> bool {
+    [Kind::ControlPlane, Kind::Node].iter().any(|&kind| {
+        let seen = observation.present(&ResourceKey::new(kind, machine));
+        seen.is_some_and(|existing| matches!(existing.health, Health::Unhealthy(_)))
+    })
+}
+
 pub(super) fn has_kubelet(drafts: &Drafts, builds: &[usize]) -> bool {
     let mut built = builds.iter().filter_map(|&index| drafts.get(index));
     built.any(|draft| kubernetes_version(draft.change.resource()).is_some())

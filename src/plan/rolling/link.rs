@@ -5,8 +5,8 @@ use keelson_provider_api::values::Version;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Observation, Resource, ResourceKey};
 
 use super::facts::{
-    bundle_among, group_of, has_kubelet, has_member, has_only_members_down, is_newer, is_older, keeps_part,
-    replaces_api_servers, upgrades_to,
+    bundle_among, group_of, has_kubelet, has_member, has_only_members_down, is_newer, is_older, is_unwell,
+    keeps_part, replaces_api_servers, upgrades_to,
 };
 use crate::plan::api_servers::removal_for_good;
 use crate::plan::draft::Drafts;
@@ -138,7 +138,7 @@ pub(super) fn link(
                 Purpose::Departure => Stage::Departure,
             },
             has_no_member: !has_member,
-            is_up: !is_down,
+            is_up: !is_down && !is_unwell(machine, observation),
         },
         group: group_of(drafts, machine, steps, observation),
         serves_quorum: has_member || serves_api,

@@ -15,6 +15,7 @@ use keelson_provider_api::{
 };
 
 use crate::certificates;
+use crate::control_plane::settle::Settling;
 use crate::control_plane::wipe;
 use crate::facts::{Facts, FactsError, Scope};
 use crate::fence::run_fenced;
@@ -143,13 +144,15 @@ pub(crate) async fn carry_out(
     let bundle = bundles.bundle(&context.cluster, wanted, &found).await;
     let bundle = bundle.map_err(Outcome::Rejected)?;
     deliver(&*shell, context, &bundle).await?;
+    let settling = Settling::of(hosts, &*shell, context).await?;
     let record = put_in_force(&*shell, context, &bundle).await?;
     if record.bundle != *wanted {
         return Err(rejected(format!(
             "{name} says that it runs another bundle than the one that was put in force"
         )));
     }
-    start(&*shell, context, &facts.stopped_units).await
+    start(&*shell, context, &facts.stopped_units).await?;
+    settling.end().await
 }
 
 fn wanted(resource: &Resource) -> Result<&NodeBundle, Outcome> {

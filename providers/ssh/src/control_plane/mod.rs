@@ -13,6 +13,7 @@
 //! | `look` | what one machine shows |
 //! | `observe` | what the planner is told of control planes |
 //! | `start` | bringing a control plane up, and waiting until it answers |
+//! | `settle` | waiting until a machine is well with a new bundle |
 //! | `words` | why it does not, in the node's own words |
 //! | `virtual_address` | the address that moves between control planes: made, observed, judged |
 //! | `preflight` | what stands in the way of them |
@@ -20,6 +21,7 @@
 //! | `kubelets` | nodes as their machines know them |
 //! | `wipe` | what is left when a machine is given back: nothing |
 
+pub(crate) mod settle;
 pub(crate) mod wipe;
 
 mod begin;

@@ -16,11 +16,11 @@ use crate::shell::{HostErrorKind, Shell};
 pub(super) const KIND: &str = "control-plane";
 /// As long as kubeadm waits for a control plane (`controlPlaneComponentHealthCheck` in
 /// <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/>).
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 /// So long the machine waits by itself before it says again how far it is.
 const SLICE: Duration = Duration::from_secs(2);
 /// After so long without an answer the node is asked for its words, and then again and again.
-const FIRST_WORDS: Duration = Duration::from_secs(8);
+pub(super) const FIRST_WORDS: Duration = Duration::from_secs(8);
 /// A registry that does not answer is given so long to come back.
 const PULL_PATIENCE: Duration = Duration::from_secs(45);
 
@@ -80,6 +80,7 @@ async fn finish(
         clock: &**hosts.clock(),
         context,
         begun: hosts.clock().now(),
+        patience: PATIENCE,
     };
     let seen = wait.until_it_answers().await.map_err(Outcome::Indeterminate)?;
     // What a run before has written stays as it was.
@@ -107,26 +108,29 @@ async fn finish(
     begin(shell, context, what).await
 }
 
-struct Wait<'a> {
-    shell: &'a dyn Shell,
-    clock: &'a dyn Clock,
-    context: &'a StepContext<'a>,
-    begun: Timestamp,
+/// Waits for one machine.
+pub(super) struct Wait<'a> {
+    pub(super) shell: &'a dyn Shell,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) context: &'a StepContext<'a>,
+    pub(super) begun: Timestamp,
+    pub(super) patience: Duration,
 }
 
 impl Wait<'_> {
-    fn waited(&self) -> Duration {
+    pub(super) fn waited(&self) -> Duration {
         Duration::try_from(self.clock.now().duration_since(self.begun)).unwrap_or_default()
     }
 
-    async fn until_it_answers(&self) -> Result<Look<ControlPlane>, ProviderError> {
+    /// Until all of its control plane answers.
+    pub(super) async fn until_it_answers(&self) -> Result<Look<ControlPlane>, ProviderError> {
         let mut told = String::new();
         let mut pulls_fail_since = None;
         loop {
             let seen: Look<ControlPlane> = match look(self.shell, KIND, SLICE).await {
                 // Servers that accept and do not answer may take longer than the look has; it is asked again.
                 Err(LookError::Host(error))
-                    if error.kind == HostErrorKind::Lost && self.waited() < PATIENCE =>
+                    if error.kind == HostErrorKind::Lost && self.waited() < self.patience =>
                 {
                     continue;
                 }
@@ -142,7 +146,7 @@ impl Wait<'_> {
                 self.context.progress.tell(&action);
                 told = action;
             }
-            let is_late = self.waited() >= PATIENCE;
+            let is_late = self.waited() >= self.patience;
             if !is_late && self.waited() < FIRST_WORDS {
                 continue;
             }
@@ -189,7 +193,7 @@ impl Wait<'_> {
             ErrorClass::Permanent,
             format!(
                 "{host}: the control plane does not answer after {} s: {why}",
-                PATIENCE.as_secs()
+                self.patience.as_secs()
             ),
         )
         .with_help(format!(

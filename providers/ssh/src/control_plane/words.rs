@@ -119,13 +119,8 @@ impl Words {
                 return Some(taken);
             }
         }
-        if let Some(("failed", ..)) = self.unit("containerd") {
-            return Some(self.unit_words("containerd"));
-        }
-        if let Some((state, restarts, _)) = self.unit("kubelet")
-            && (state == "failed" || (state != "active" && restarts >= RUNS))
-        {
-            return Some(self.unit_words("kubelet"));
+        if let Some(why) = self.of_units() {
+            return Some(why);
         }
         if let Some(pull) = self.pull_trouble()
             && DECISIVE_PULLS.iter().any(|word| pull.contains(word))
@@ -137,6 +132,16 @@ impl Words {
         (api_server.has_ended() && api_server.attempt.saturating_add(1) >= RUNS)
             .then(|| self.container_words("kube-apiserver"))
             .flatten()
+    }
+
+    /// Why the runtime or the kubelet does not come up, where that does not pass by itself.
+    pub(super) fn of_units(&self) -> Option<String> {
+        if let Some(("failed", ..)) = self.unit("containerd") {
+            return Some(self.unit_words("containerd"));
+        }
+        let (state, restarts, _) = self.unit("kubelet")?;
+        let is_given_up = state == "failed" || (state != "active" && restarts >= RUNS);
+        is_given_up.then(|| self.unit_words("kubelet"))
     }
 
     /// What a pull of an image fails with while a static pod has no container.

@@ -14,6 +14,7 @@ mod nodes;
 mod preflight;
 mod reach;
 mod routes;
+mod settling;
 mod torn;
 mod users;
 mod virtual_address;
