@@ -16,6 +16,7 @@
 //! | `addon` | inventories, applying, pruning, health |
 //! | `node` | from a machine that has joined to a node that is Ready, and back |
 //! | `drain` | moving a node's pods elsewhere |
+//! | `drains_first` | nodes that are emptied before what their machines run is exchanged |
 //! | `ready` | how a node is, in the words of its conditions |
 //! | `patience` | waiting that ends |
 //! | `step` | one change while it is carried out: what it speaks to, and whether it may have had an effect |
@@ -27,6 +28,7 @@ mod connection;
 mod credentials;
 mod discovery;
 mod drain;
+mod drains_first;
 mod node;
 mod patience;
 mod provider;
@@ -37,4 +39,5 @@ mod trouble;
 pub use addon::{AddonObjects, PART_OF_LABEL};
 pub use credentials::{ApiCredentials, CredentialSource, Standing};
 pub use drain::{DrainOptions, Drained};
+pub use drains_first::DrainsFirst;
 pub use provider::{ClusterParts, ClusterProvider};

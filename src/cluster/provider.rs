@@ -97,6 +97,34 @@ impl ClusterProvider {
         }
     }
 
+    /// Cordons `node` and moves its pods elsewhere, before its machine changes; true where it is cordoned then. Where no API
+    /// server answers pods stay.
+    ///
+    /// # Errors
+    /// When pods are still on it after ten minutes, with the budgets that forbid it, or the API server refuses.
+    pub(super) async fn empty(&self, context: &StepContext<'_>, node: &str) -> Result<bool, ProviderError> {
+        let connection = match self.connections.get(&context.cluster).await {
+            Ok(connection) => connection,
+            Err(error) if error.class.may_pass() => {
+                let told =
+                    format!("no API server answers, so the pods of {node} stay where they are: {error}");
+                context.progress.tell(&told);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        node::empty(&connection, self.clock.as_ref(), node, &context.progress).await
+    }
+
+    /// Lets pods come again to a node that [`empty`](Self::empty) has cordoned.
+    ///
+    /// # Errors
+    /// When the API server does not answer, or refuses.
+    pub(super) async fn refill(&self, context: &StepContext<'_>, node: &str) -> Result<(), ProviderError> {
+        let connection = self.connections.get(&context.cluster).await?;
+        node::refill(&connection, node, &context.progress).await
+    }
+
     /// Looks through a connection, and once more through a new one where the connection was what failed.
     async fn look<'a, T>(
         &self,

@@ -17,6 +17,7 @@ use super::assets::{fetcher, known_files};
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
+use crate::cluster::DrainsFirst;
 use crate::ops::{
     Authorities, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
 };
@@ -49,10 +50,10 @@ pub(super) async fn reach(
         brought,
     ));
     let hosts = open(spec, options, store).await?;
-    let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![
-        Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec))),
-        Arc::new(EtcdProvider::new(hosts.clone(), clock.clone())),
-    ];
+    let mut machines: Arc<dyn keelson_provider_api::Provider> =
+        Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec)));
+    let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> =
+        vec![Arc::new(EtcdProvider::new(hosts.clone(), clock.clone()))];
     let mut node_access = None;
     if !spec.is_etcd_alone() {
         let control_planes = Arc::new(ControlPlaneProvider::new(hosts.clone()));
@@ -66,8 +67,10 @@ pub(super) async fn reach(
             clock.clone(),
         ));
         node_access = Some(cluster.clone());
+        machines = Arc::new(DrainsFirst::new(machines, cluster.clone()));
         providers.extend([control_planes as Arc<dyn keelson_provider_api::Provider>, cluster]);
     }
+    providers.insert(0, machines);
     Ok(Reached {
         providers,
         clock,
@@ -85,6 +88,9 @@ pub(super) async fn reach(
 fn host_needs(spec: &ValidSpec) -> HostNeeds {
     let spec = spec.spec();
     let is_routed = matches!(spec.network.plugin, Plugin::Routed);
+    // Fields of a KubeletConfiguration.
+    let bearable = [("failSwapOn", "swap"), ("failCgroupV1", "cgroup-v2")];
+    let is_borne = |field: &str| spec.kubelet.config.get(field) == Some(&serde_json::Value::Bool(false));
     let routed = is_routed.then(|| "nft".to_owned());
     HostNeeds {
         node_programs: routed.into_iter().collect(),
@@ -95,6 +101,11 @@ fn host_needs(spec: &ValidSpec) -> HostNeeds {
         },
         routed_pods: is_routed.then_some(spec.network.pod_cidr),
         has_virtual_address: matches!(spec.provider.api_address(), Some(ApiAddress::Virtual(_))),
+        borne_by_kubelets: bearable
+            .into_iter()
+            .filter(|(field, _)| is_borne(field))
+            .map(|(_, finding)| finding)
+            .collect(),
     }
 }
 

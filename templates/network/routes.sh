@@ -38,7 +38,8 @@ table $word keelson_pods {
 END
 }
 
-# The pods of this node are on a bridge, and get addresses out of the node's range $1.
+# The pods of this node are on a bridge, and get addresses out of the node's range $1. A node that was deleted and comes again
+# gets another range, and its bridge another address (forceAddress: https://www.cni.dev/plugins/current/main/bridge/).
 write_configuration() {
     everywhere=0.0.0.0/0
     [ "$(family "$1")" = -4 ] || everywhere=::/0
@@ -51,6 +52,7 @@ write_configuration() {
       "type": "bridge",
       "bridge": "keelson0",
       "isGateway": true,
+      "forceAddress": true,
       "hairpinMode": true,
       "ipam": {
         "type": "host-local",

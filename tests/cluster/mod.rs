@@ -6,6 +6,7 @@ mod api_server;
 mod connections;
 mod crashes;
 mod drains;
+mod emptied;
 mod machines;
 mod nodes;
 mod scene;

@@ -98,7 +98,7 @@ pub(crate) struct Scene {
     pub(crate) fencing_generation: u64,
     clock: Arc<HurriedClock>,
     manifests: Arc<Manifests>,
-    provider: ClusterProvider,
+    provider: Arc<ClusterProvider>,
     issued: Arc<Mutex<Vec<Standing>>>,
     told: Mutex<Vec<String>>,
 }
@@ -143,7 +143,7 @@ impl Scene {
             fencing_generation: 7,
             clock,
             manifests,
-            provider: ClusterProvider::new(parts),
+            provider: Arc::new(ClusterProvider::new(parts)),
             issued,
             told: Mutex::default(),
         }
@@ -157,7 +157,7 @@ impl Scene {
         scene
     }
 
-    pub(crate) fn provider(&self) -> &ClusterProvider {
+    pub(crate) fn provider(&self) -> &Arc<ClusterProvider> {
         &self.provider
     }
 
@@ -183,7 +183,7 @@ impl Scene {
         };
         Self {
             machines,
-            provider: ClusterProvider::new(parts),
+            provider: Arc::new(ClusterProvider::new(parts)),
             ..self
         }
     }

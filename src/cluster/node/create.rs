@@ -6,12 +6,12 @@ use std::time::Duration;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use keelson_provider_api::kinds::Node;
-use keelson_provider_api::{Joined, Kubelets, Observed, ProviderError, Registration};
+use keelson_provider_api::{ErrorClass, Joined, Kubelets, Observed, ProviderError, Registration};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::marks::{self, Mark};
-use super::{CONTROL_PLANE_GROUP, is_barred, token};
+use super::{CONTROL_PLANE_GROUP, is_barred, refill, token};
 use crate::cluster::ready::{Readiness, readiness};
 use crate::cluster::step::{Step, permanent, transient};
 use crate::cluster::trouble::{Trouble, TroubleKind};
@@ -59,7 +59,9 @@ pub(in crate::cluster) async fn update(
     step.touch();
     forget_tokens(step, &wanted.machine).await?;
     let mark = mark(step, joined.as_ref(), 0);
-    mark_node(step, wanted, &mark).await
+    mark_node(step, wanted, &mark).await?;
+    let connection = step.connection().await?;
+    refill(&connection, &wanted.machine, &step.context.progress).await
 }
 
 async fn joined(step: &Step<'_>, kubelets: &dyn Kubelets, machine: &str) -> Option<Joined> {
@@ -242,7 +244,12 @@ async fn mark_node(step: &Step<'_>, wanted: &Node, mark: &Mark) -> Result<(), Pr
         let Some(object) = find(step, name).await? else {
             return Err(transient(format!("node {name} is gone while it is labelled")));
         };
-        let Some(patch) = marks::patch(&object, wanted, mark) else {
+        let own = step.context.fencing_generation;
+        if marks::has_later_run(&object, own) {
+            let message = format!("node {name} was changed by a later run of keelson");
+            return Err(ProviderError::new(ErrorClass::Fenced, message));
+        }
+        let Some(patch) = marks::patch(&object, wanted, mark, own) else {
             return Ok(());
         };
         step.tell("set labels and taints");

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::CONTROL_PLANE_GROUP;
+use super::{CONTROL_PLANE_GROUP, emptied};
 
 /// The label with a node's group.
 const GROUP: &str = "keelson.dev/group";
@@ -19,6 +19,8 @@ const GENERATION: &str = "keelson.dev/generation";
 const MACHINE: &str = "keelson.dev/machine-id";
 const LABELS: &str = "keelson.dev/labels";
 const TAINTS: &str = "keelson.dev/taints";
+/// The annotation of a node and the label of a bootstrap token with the fencing generation of the run that wrote it.
+pub(super) const FENCE: &str = "keelson.dev/fencing-generation";
 
 /// The labels of a control plane's node, as kubeadm sets them (`cmd/kubeadm/app/phases/markcontrolplane`). kubelets
 /// may not set the first one themselves (NodeRestriction).
@@ -50,6 +52,13 @@ impl Mark {
     }
 }
 
+/// True where a run with a later fencing generation than `own` has changed the object.
+pub(super) fn has_later_run(object: &NodeObject, own: u64) -> bool {
+    let last = object.annotations().get(FENCE);
+    last.and_then(|last| last.parse().ok())
+        .is_some_and(|last: u64| last > own)
+}
+
 /// The node that an object is, as far as keelson has set it.
 pub(super) fn read(object: &NodeObject) -> Node {
     let (labels, taints) = recorded(object);
@@ -70,13 +79,18 @@ pub(super) fn read(object: &NodeObject) -> Node {
         machine: object.name_any(),
         group: actual.get(GROUP).cloned().unwrap_or_default(),
         labels: labels.collect(),
-        taints: taints.collect(),
+        taints: taints.chain(emptied::taint(object)).collect(),
     }
 }
 
 /// What has to change on `object` for it to be `wanted`, as a merge patch that holds only for the object as it was read;
 /// `None` when nothing has to.
-pub(super) fn patch(object: &NodeObject, wanted: &Node, mark: &Mark) -> Option<Value> {
+pub(super) fn patch(
+    object: &NodeObject,
+    wanted: &Node,
+    mark: &Mark,
+    fencing_generation: u64,
+) -> Option<Value> {
     let (recorded_labels, recorded_taints) = recorded(object);
     let mut labels = Map::new();
     for gone in recorded_labels
@@ -99,11 +113,12 @@ pub(super) fn patch(object: &NodeObject, wanted: &Node, mark: &Mark) -> Option<V
         }
     }
     wanted.labels.iter().for_each(|(key, value)| set(key, value));
-    let annotations = changed_annotations(object, wanted, mark);
+    let mut annotations = changed_annotations(object, wanted, mark);
     let taints = changed_taints(object, &recorded_taints, &wanted.taints);
     if labels.is_empty() && annotations.is_empty() && taints.is_none() {
         return None;
     }
+    annotations.insert(FENCE.to_owned(), Value::from(fencing_generation.to_string()));
     let mut patch = json!({ "metadata": {
         "resourceVersion": object.resource_version(),
         "labels": labels,

@@ -15,6 +15,7 @@
 
 mod create;
 mod delete;
+mod emptied;
 mod marks;
 mod observe;
 mod token;
@@ -29,6 +30,7 @@ use kube::api::ListParams;
 
 pub(super) use create::{create, update};
 pub(super) use delete::delete;
+pub(super) use emptied::{empty, refill};
 pub(super) use observe::observe;
 
 use super::connection::Connection;

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{Clock, ErrorClass, ProviderError};
+use keelson_provider_api::{ErrorClass, ProviderError};
 use kube::ResourceExt as _;
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::api::{ListParams, ObjectMeta, PartialObjectMeta, PostParams};
 
+use super::marks::FENCE;
 use crate::addons::BOOTSTRAP_GROUP;
 use crate::cluster::api::FIELD_MANAGER;
 use crate::cluster::connection::Connection;
@@ -77,7 +78,7 @@ pub(super) async fn make(
 ) -> Result<Token, ProviderError> {
     forget(step, connection, node).await?;
     let token = Token::random()?;
-    let object = object(&token, node, step.clock);
+    let object = object(&token, node, step);
     let parameters = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
@@ -89,8 +90,8 @@ pub(super) async fn make(
     Ok(token)
 }
 
-fn object(token: &Token, node: &str, clock: &dyn Clock) -> SecretObject {
-    let now = clock.now();
+fn object(token: &Token, node: &str, step: &Step<'_>) -> SecretObject {
+    let now = step.clock.now();
     let expires = now.checked_add(TIME_TO_LIVE).unwrap_or(now);
     let secret = token
         .text
@@ -111,7 +112,10 @@ fn object(token: &Token, node: &str, clock: &dyn Clock) -> SecretObject {
     SecretObject {
         metadata: ObjectMeta {
             name: Some(format!("bootstrap-token-{}", token.id)),
-            labels: Some(BTreeMap::from([(NODE_LABEL.to_owned(), node.to_owned())])),
+            labels: Some(BTreeMap::from([
+                (NODE_LABEL.to_owned(), node.to_owned()),
+                (FENCE.to_owned(), step.context.fencing_generation.to_string()),
+            ])),
             ..ObjectMeta::default()
         },
         type_: Some(TYPE.to_owned()),
@@ -120,7 +124,7 @@ fn object(token: &Token, node: &str, clock: &dyn Clock) -> SecretObject {
     }
 }
 
-/// Deletes every token of `node`.
+/// Deletes every token of `node`, but those that a later run has made.
 pub(super) async fn forget(
     step: &Step<'_>,
     connection: &Connection,
@@ -132,7 +136,11 @@ pub(super) async fn forget(
     let found = connection
         .settle(secrets.list_metadata(&asked).await)
         .map_err(failed)?;
-    for secret in found.items {
+    let is_later = |secret: &PartialObjectMeta<SecretObject>| {
+        let generation = secret.labels().get(FENCE).and_then(|text| text.parse().ok());
+        generation.is_some_and(|generation: u64| generation > step.context.fencing_generation)
+    };
+    for secret in found.items.into_iter().filter(|secret| !is_later(secret)) {
         let deleted = connection.delete(&secrets, &secret.name_any(), None).await;
         step.wrote(deleted).map_err(failed)?;
     }

@@ -1,9 +1,9 @@
 //! Labels and taints, which others change as well.
 
-use keelson_provider_api::{Kind, Resource};
+use keelson_provider_api::{ErrorClass, Kind, Resource};
 use serde_json::{Value, json};
 
-use super::{object, taint, worker};
+use super::{object, taint, tokens, worker};
 use crate::cluster::api_server::Stage;
 use crate::cluster::scene::{Scene, block_on};
 
@@ -74,5 +74,26 @@ fn a_node_that_someone_else_changes_meanwhile_is_labelled_all_the_same() {
         scene.api.fail(|_, _| None);
         scene.make("w", worker(&[("a", "1")], &[])).await.unwrap();
         assert_eq!(object(&scene)["metadata"]["labels"]["a"], "1");
+    });
+}
+
+#[test]
+fn a_run_that_comes_late_changes_no_node_and_takes_no_token() {
+    block_on(async {
+        let mut scene = Scene::founded().await;
+        scene.make("w", worker(&[("a", "1")], &[])).await.unwrap();
+        let label = |scene: &Scene| object(scene)["metadata"]["labels"]["a"].clone();
+        scene.fencing_generation = 6;
+        let error = scene.make("w", worker(&[("a", "2")], &[])).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Fenced, "{error}");
+        assert_eq!(label(&scene), "1");
+        let token = json!({ "metadata": { "name": "bootstrap-token-later1", "labels": {
+            "keelson.dev/node": "w", "keelson.dev/fencing-generation": "9" } } });
+        scene
+            .api
+            .with(|world| world.put("v1", "Secret", "kube-system", &token));
+        scene.fencing_generation = 8;
+        scene.make("w", worker(&[("a", "3")], &[])).await.unwrap();
+        assert_eq!((label(&scene), tokens(&scene)), (json!("3"), 1));
     });
 }

@@ -107,7 +107,7 @@ pub(super) fn disk(subject: &Subject<'_>) -> Problem {
 
 pub(super) fn swap(subject: &Subject<'_>) -> Problem {
     let swap = subject.facts.swap_kib;
-    (swap > 0).then(|| {
+    (swap > 0 && !subject.needs.borne_by_kubelets.contains("swap")).then(|| {
         format!(
             "it has {} MiB of swap, with which kubelet does not start",
             swap >> 10
@@ -116,7 +116,7 @@ pub(super) fn swap(subject: &Subject<'_>) -> Problem {
 }
 
 pub(super) fn cgroup(subject: &Subject<'_>) -> Problem {
-    let old = !subject.facts.has_cgroup_v2;
+    let old = !subject.facts.has_cgroup_v2 && !subject.needs.borne_by_kubelets.contains("cgroup-v2");
     old.then(|| {
         "it has control groups of version 1, with which kubelet 1.35 and later do not start".to_owned()
     })

@@ -20,6 +20,8 @@ pub struct HostNeeds {
     pub routed_pods: Option<Cidr>,
     /// True where keepalived moves the API's address between control planes, which speak VRRP for that.
     pub has_virtual_address: bool,
+    /// The findings that kubelets start in spite of, as they are set: `swap`, `cgroup-v2`.
+    pub borne_by_kubelets: BTreeSet<&'static str>,
 }
 
 impl Default for HostNeeds {
@@ -30,6 +32,7 @@ impl Default for HostNeeds {
             etcds: vec![&MAIN],
             routed_pods: None,
             has_virtual_address: false,
+            borne_by_kubelets: BTreeSet::new(),
         }
     }
 }

@@ -89,6 +89,14 @@ fn what_is_looked_at_depends_on_the_roles() {
         names(&[MachineRole::Worker]),
         ["disk", "swap", "cgroup-v2", "port-10250"]
     );
+    let kubelets_do_not_mind = HostNeeds {
+        borne_by_kubelets: ["swap", "cgroup-v2"].into(),
+        ..HostNeeds::default()
+    };
+    assert_eq!(
+        of(&[MachineRole::Worker], &kubelets_do_not_mind),
+        ["disk", "port-10250"]
+    );
     assert_eq!(
         names(&[MachineRole::ControlPlane]),
         ["cpu", "memory", "disk", "swap", "cgroup-v2", "port-10250"]

@@ -49,13 +49,16 @@ write_mark() {
 
 has_certificate() { [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ]; }
 
-# A kubelet registers when it starts, and tries until it has. One that has run for half a minute will hardly do it again, and
-# to start it anew harms nobody.
+# A kubelet registers when it starts, and tries until it has: it says so, and never does it again (`registerWithAPIServer` in
+# its pkg/kubelet/kubelet_node_status.go). What one has said that has run for half a minute may be gone from the journal.
 is_past_registering() {
     [ "$register" = register ] || return 1
     since=$(systemctl show --property=ActiveEnterTimestampMonotonic --value -- kubelet.service)
     now=$(cut -d . -f 1 /proc/uptime)
-    [ "$((now - ${since:-0} / 1000000))" -ge 30 ]
+    if [ "$((now - ${since:-0} / 1000000))" -ge 30 ]; then return 0; fi
+    journalctl --quiet --output=cat \
+        "_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value -- kubelet.service)" 2>/dev/null |
+        grep -q -e 'Successfully registered node' -e 'Node was previously registered'
 }
 
 # kubelet reads its token when it starts, and needs none once it has a certificate.

@@ -161,6 +161,28 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
         .await
         .unwrap();
     assert_eq!(process(), before);
+    // One that has registered does it again only when it starts.
+    host.write_file(
+        "/opt/fake/words",
+        "I0101 \"Successfully registered node\" node=\"a\"\n",
+    )
+    .unwrap();
+    host.run("systemctl restart kubelet && sleep 0.5").unwrap();
+    let before = process();
+    let is_there = Registration {
+        is_due: false,
+        ..with(None)
+    };
+    provider
+        .join(&context, &node("workers"), 3, is_there)
+        .await
+        .unwrap();
+    assert_eq!(process(), before);
+    provider
+        .join(&context, &node("workers"), 3, with(None))
+        .await
+        .unwrap();
+    assert_ne!(process(), before);
     for wrong in ["", "abcdef.0123456789abcdef\nx", "$(reboot)"] {
         let refused = provider
             .join(&context, &node("workers"), 3, with(Some(&token(wrong))))
