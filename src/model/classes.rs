@@ -258,6 +258,7 @@ fn api_server(blueprint: &Blueprint<'_>) -> ApiServerSettings {
                 .groups_claim
                 .clone()
                 .map(|claim| (claim, oidc.groups_prefix.clone().unwrap_or_default())),
+            required_claims: oidc.required_claims.clone(),
         }),
         audit: match api.audit {
             Audit::Default => AuditLevel::Policy,

@@ -93,6 +93,20 @@ fn what_cannot_be_merged_into_stays_as_it_is() {
     assert!(lab.path("link").is_symlink() && lab.read("target").contains("admin@"));
 }
 
+#[test]
+fn nobody_gets_what_is_kubernetes_own_for_longer_than_a_repair_takes() {
+    let lab = applied();
+    for who in [
+        "--user eve --group system:masters",
+        "--user eve --group team --group system:nodes",
+        "--user system:node:a --group team",
+    ] {
+        let ran = lab.expect(2, &format!("kubeconfig {who}"));
+        assert!(ran.stderr.contains("are Kubernetes' own"), "{}", ran.stderr);
+    }
+    lab.expect(2, "kubeconfig --break-glass --validity 2h");
+}
+
 /// Where nothing upstream can be reached.
 const CUT_OFF: &str = "\
 apiVersion: keelson.dev/v1alpha1

@@ -1,5 +1,7 @@
 //! The API server: its flags, and the files that it reads.
 
+use std::collections::BTreeMap;
+
 use keelson_provider_api::values::Secret;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -68,6 +70,8 @@ pub struct Oidc {
     pub username: (String, String),
     /// The claim that holds the user's groups, and what is put before each.
     pub groups: Option<(String, String)>,
+    /// Claims that a token has to bear, and their values.
+    pub required_claims: BTreeMap<String, String>,
 }
 
 /// How Secrets are encrypted in etcd.
@@ -241,7 +245,12 @@ fn issuer(oidc: &Oidc) -> Value {
     if let Some(authority) = &oidc.authority {
         issuer["certificateAuthority"] = json!(authority);
     }
-    json!({ "issuer": issuer, "claimMappings": mappings })
+    let mut authenticator = json!({ "issuer": issuer, "claimMappings": mappings });
+    if !oidc.required_claims.is_empty() {
+        let rule = |(claim, value): (&String, &String)| json!({ "claim": claim, "requiredValue": value });
+        authenticator["claimValidationRules"] = oidc.required_claims.iter().map(rule).collect();
+    }
+    authenticator
 }
 
 /// The flags: those of kubeadm 1.36.1 (`cmd/kubeadm/app/phases/controlplane/manifests.go`), and those that it does not set

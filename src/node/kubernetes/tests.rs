@@ -95,6 +95,7 @@ fn control_plane() -> ControlPlaneSettings {
                 authority: Some("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".to_owned()),
                 username: ("sub".to_owned(), "oidc:".to_owned()),
                 groups: Some(("groups".to_owned(), "oidc:".to_owned())),
+                required_claims: BTreeMap::from([("hd".to_owned(), "example.com".to_owned())]),
             }),
             audit: AuditLevel::Policy,
             encryption: SecretsProvider::Secretbox,

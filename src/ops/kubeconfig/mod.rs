@@ -5,7 +5,7 @@ mod merge;
 pub use merge::{NotAKubeconfig, merge_kubeconfig};
 
 use jiff::Timestamp;
-use keelson_provider_api::values::{InvalidText, Secret, Span};
+use keelson_provider_api::values::{InvalidText, Secret, Span, clip};
 use keelson_provider_api::{Kind, ResourceKey};
 use serde_json::json;
 
@@ -17,6 +17,10 @@ use super::session::Session;
 use crate::execute::observe::observe;
 use crate::model::{Blueprint, Endpoint};
 use crate::pki::{self, ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Requirement, Terms, issue};
+
+/// What the names of Kubernetes' own users and groups begin with
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>).
+const KUBERNETES_OWN: &str = "system:";
 
 /// Someone who asks for credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +37,18 @@ impl KubeconfigRequest {
     /// Credentials of `user` in `groups`, valid for `validity` from now on. What groups may do is their bindings'.
     ///
     /// # Errors
-    /// When a certificate cannot bear a name, or `validity` is shorter than ten minutes or longer than
+    /// When a certificate cannot bear a name or the name is one of Kubernetes' own, or `validity` is shorter than ten minutes or longer than
     /// [`VALIDITY_LIMIT`](Self::VALIDITY_LIMIT).
     pub fn new(user: &str, groups: &[String], validity: Span) -> Result<Self, InvalidText> {
         for name in std::iter::once(user).chain(groups.iter().map(String::as_str)) {
             client_terms::check_name(name, "no name of a user or group")?;
+            if name.starts_with(KUBERNETES_OWN) {
+                return Err(InvalidText::new(format!(
+                    "`{}` is no name for people and their groups: those with `{KUBERNETES_OWN}` are Kubernetes' own, and \
+                     nobody can take back what they may",
+                    clip(name)
+                )));
+            }
         }
         client_terms::check_validity(validity, "credentials are")?;
         Ok(Self {

@@ -1,5 +1,7 @@
 //! The Kubernetes API server.
 
+use std::collections::BTreeMap;
+
 use keelson_provider_api::values::Cidr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -80,6 +82,10 @@ pub struct Oidc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Line>", example = &"oidc:")]
     pub groups_prefix: Option<String>,
+    /// Claims that a token has to bear, and their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<Line, Line>", example = serde_json::json!({ "hd": "example.com" }))]
+    pub required_claims: BTreeMap<String, String>,
     /// The file with the authority of the issuer's certificate, PEM. Without it, those that the machines trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FilePath>")]

@@ -9,9 +9,13 @@ use crate::spec::types::{Argument, ClusterSpec};
 type Owned = &'static [(&'static str, &'static str)];
 
 const API_SERVER: Owned = &[
+    ("admission-control-config-file", ""),
     ("advertise-address", ""),
     ("allow-privileged", ""),
+    // Beside an authentication configuration that tells of anonymous requests and of issuers, each of these is an error.
+    ("anonymous-auth", ""),
     ("audit-policy-file", "spec.api.audit"),
+    ("authentication-config", "spec.api.oidc"),
     ("authorization-mode", ""),
     ("bind-address", ""),
     ("client-ca-file", ""),
@@ -32,6 +36,8 @@ const API_SERVER: Owned = &[
     ("oidc-groups-claim", "spec.api.oidc"),
     ("oidc-groups-prefix", "spec.api.oidc"),
     ("oidc-issuer-url", "spec.api.oidc"),
+    ("oidc-required-claim", "spec.api.oidc"),
+    ("oidc-signing-algs", ""),
     ("oidc-username-claim", "spec.api.oidc"),
     ("oidc-username-prefix", "spec.api.oidc"),
     ("proxy-client-cert-file", ""),
@@ -60,6 +66,7 @@ const CONTROLLER_MANAGER: Owned = &[
     ("kubeconfig", ""),
     ("requestheader-client-ca-file", ""),
     ("root-ca-file", ""),
+    ("secure-port", ""),
     ("service-account-private-key-file", ""),
     ("service-cluster-ip-range", "spec.network.serviceCIDR"),
 ];
@@ -71,7 +78,11 @@ const SCHEDULER: Owned = &[
     ("config", ""),
     ("feature-gates", "spec.kubelet.featureGates"),
     ("kubeconfig", ""),
+    ("secure-port", ""),
 ];
+
+/// How the names of flags end whose value is the path of a file.
+const PATHS: [&str; 3] = ["-file", "-config", "kubeconfig"];
 
 pub(super) fn of_components(spec: &ClusterSpec, found: &mut Found) {
     let components: [(&str, &[Argument], Owned); 3] = [
@@ -85,18 +96,20 @@ pub(super) fn of_components(spec: &ClusterSpec, found: &mut Found) {
     ];
     for (component, arguments, owned) in components {
         for (index, argument) in arguments.iter().enumerate() {
-            let Some((flag, instead)) = owned.iter().find(|(flag, _)| *flag == argument.name) else {
-                continue;
-            };
-            let finding = Finding::new(
-                path_of!("spec", component, "extraArgs", index, "name"),
-                format!("keelson sets `{flag}` itself"),
-            );
-            found.error(if instead.is_empty() {
-                finding.help("remove it: a cluster with another value would not work")
-            } else {
-                finding.help(format!("use `{instead}`"))
-            });
+            let place = || path_of!("spec", component, "extraArgs", index, "name");
+            let name = argument.name.as_str();
+            if let Some((flag, instead)) = owned.iter().find(|(flag, _)| *flag == name) {
+                let finding = Finding::new(place(), format!("keelson sets `{flag}` itself"));
+                found.error(if instead.is_empty() {
+                    finding.help("remove it: a cluster with another value would not work")
+                } else {
+                    finding.help(format!("use `{instead}`"))
+                });
+            } else if PATHS.iter().any(|ending| name.ends_with(ending)) {
+                let problem =
+                    format!("the component's pod sees no file that `{name}` could name but its own");
+                found.error(Finding::new(place(), problem).help("remove it: the component would not start"));
+            }
         }
     }
 }
