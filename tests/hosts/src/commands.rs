@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
-    Host, Lab, LabError, LabOptions, assets, clean, kubernetes_assets, root_filesystem, serve_directory,
-    serve_registry,
+    Host, Lab, LabError, LabOptions, SPEC_OF_HOSTS, assets, clean, kubernetes_assets, root_filesystem,
+    serve_directory, serve_registry,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -88,7 +88,7 @@ fn up(up: Up) -> Result<(), LabError> {
     lab.down()
 }
 
-/// The two lines are those of a spec.
+/// What goes to stdout is a part of a spec.
 fn serve(lab: &Lab) -> Result<(), LabError> {
     let Some(assets) = kubernetes_assets()? else {
         return Err(LabError::Refused {
@@ -98,10 +98,18 @@ fn serve(lab: &Lab) -> Result<(), LabError> {
     };
     let files = serve_directory(&assets.folder, lab.gateway())?;
     let registry = serve_registry(&assets.images, lab.gateway())?;
-    println!("files: {}", files.url());
-    println!("registry: {}", registry.address());
-    eprintln!("{}", registry.references().join("\n"));
-    eprintln!("Ctrl-C ends it.");
+    eprintln!("Images:\n{}\n", registry.references().join("\n"));
+    eprintln!("Versions: {}\n", assets.versions.join(", "));
+    eprintln!("Below `spec`, beside the hosts:");
+    println!("  kubernetesVersion: {}", assets.versions[0]);
+    println!("  etcd: {{ version: {} }}", assets.etcd()?);
+    println!(
+        "  assets: {{ files: \"{}\", registry: \"{}\", insecureRegistry: true }}",
+        files.url(),
+        registry.address()
+    );
+    print!("{SPEC_OF_HOSTS}");
+    eprintln!("\nCtrl-C ends it.");
     wait_for_end(SERVE_LIMIT)
 }
 

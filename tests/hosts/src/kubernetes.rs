@@ -9,6 +9,17 @@ use crate::error::AboutFile;
 /// Names the folder.
 const VARIABLE: &str = "KEELSON_KUBERNETES_ASSETS";
 
+/// What a spec needs for hosts of a lab that other machines do not, below `spec`: they share one kernel with control groups of
+/// version 1 and one disk, however full it is, and may not lower scores of the out-of-memory killer (`oom_score_adj`).
+pub const SPEC_OF_HOSTS: &str = r#"  kubelet:
+    config:
+      failCgroupV1: false
+      imagePullCredentialsVerificationPolicy: NeverVerify
+      evictionHard: { "memory.available": 50Mi, "nodefs.available": 1%, "imagefs.available": 1%, "nodefs.inodesFree": 1% }
+  kubeProxy: { config: { conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s } } }
+  containerd: { config: { plugins: { io.containerd.cri.v1.runtime: { restrict_oom_score_adj: true } } } }
+"#;
+
 /// A folder of real programs and images: a mirror in the layout of `assets.files`, `images/*.tar` to
 /// [serve](crate::serve_registry), and `versions`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +30,29 @@ pub struct KubernetesAssets {
     pub images: PathBuf,
     /// The versions of Kubernetes, as in the file `versions`, without the `v`; most tests take the first.
     pub versions: Vec<String>,
+}
+
+impl KubernetesAssets {
+    /// The newest etcd that there are programs of, without the `v`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn etcd(&self) -> Result<String, LabError> {
+        let folder = self.folder.join("github.com/etcd-io/etcd/releases/download");
+        let numbers = |version: &String| -> Vec<u32> {
+            version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+        };
+        let entries = fs::read_dir(&folder).about("failed to read", &folder)?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let versions = names.map(|name| name.trim_start_matches('v').to_owned());
+        versions.max_by_key(numbers).ok_or_else(|| {
+            LabError::refused(
+                format!("{VARIABLE} names {}, which has no etcd", self.folder.display()),
+                "put its release files below github.com/etcd-io/etcd/releases/download",
+            )
+        })
+    }
 }
 
 /// The folder that `KEELSON_KUBERNETES_ASSETS` names; nothing where it names none.

@@ -93,7 +93,7 @@ pub use command::Output;
 pub use error::LabError;
 pub use file_server::{Disturbance, Fault, FileServer, serve_directory};
 pub use host::Host;
-pub use kubernetes::{KubernetesAssets, kubernetes_assets, skip_without_kubernetes};
+pub use kubernetes::{KubernetesAssets, SPEC_OF_HOSTS, kubernetes_assets, skip_without_kubernetes};
 pub use lab::Lab;
 pub use machine::{check_machine, skip_without_root};
 pub use options::{HostOptions, LabOptions};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pods;
 use super::site::{Site, eventually};
 
 #[test]
@@ -36,6 +37,7 @@ fn all_power_is_lost_and_a_control_plane_is_replaced() {
     println!("all hosts had power again; the API answered {away:?} later");
     site.desk.expect(0, "status --wait --timeout 240s");
     kept("a");
+    pods::serve(&site, "a", 3, &["a", "b", "c"]);
 
     a_control_plane_is_replaced(&site, "c", || site.spec(&of(["a", "b", "d"]), &provider, ""));
     kept("d");

@@ -15,6 +15,7 @@ mod nodes;
 mod older;
 mod pods;
 mod rights;
+mod settings;
 mod site;
 mod topologies;
 mod whole;

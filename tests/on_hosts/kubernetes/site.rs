@@ -6,23 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
-    Disturbance, FileServer, HostOptions, LabOptions, Registry, serve_directory, serve_registry,
-    skip_without_kubernetes,
+    Disturbance, FileServer, HostOptions, LabOptions, Registry, SPEC_OF_HOSTS, serve_directory,
+    serve_registry, skip_without_kubernetes,
 };
 
 use crate::on_hosts::desk::Desk;
-
-/// What test hosts need that other machines do not: they share one kernel with control groups of version 1 and one disk,
-/// however full it is, and may not lower scores of the out-of-memory killer (`oom_score_adj`).
-const OF_TEST_HOSTS: &str = r#"  preflight: { ignore: [cgroup-v2] }
-  kubelet:
-    config:
-      failCgroupV1: false
-      imagePullCredentialsVerificationPolicy: NeverVerify
-      evictionHard: { "memory.available": 50Mi, "nodefs.available": 1%, "imagefs.available": 1%, "nodefs.inodesFree": 1% }
-  kubeProxy: { config: { conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s } } }
-  containerd: { config: { plugins: { io.containerd.cri.v1.runtime: { restrict_oom_score_adj: true } } } }
-"#;
 
 /// kubectl on a control plane, as its administrator.
 const KUBECTL: &str = "/opt/keelson/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf";
@@ -58,19 +46,7 @@ impl Site {
         };
         let desk = Desk::of(test, &options)?;
         let gateway = desk.lab.gateway();
-        let releases = assets.folder.join("github.com/etcd-io/etcd/releases/download");
-        let mut etcds: Vec<String> = std::fs::read_dir(releases)
-            .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .file_name()
-                    .to_string_lossy()
-                    .trim_start_matches('v')
-                    .to_owned()
-            })
-            .collect();
-        etcds.sort();
+        let etcd = assets.etcd().unwrap();
         let mut others = assets.versions;
         let version = others.remove(0);
         let kubectl = format!("dl.k8s.io/release/v{version}/bin/linux/amd64/kubectl");
@@ -81,7 +57,7 @@ impl Site {
             version,
             others,
             images: assets.images,
-            etcd: etcds.pop().unwrap(),
+            etcd,
             desk,
         })
     }
@@ -109,8 +85,9 @@ impl Site {
         self.files.url()
     }
 
-    /// Goes over to an older minor of Kubernetes, which specs name from now on; false where there are no programs of one.
-    pub(super) fn go_back_a_minor(&mut self) -> bool {
+    /// Goes over to an older minor of Kubernetes, which specs name from now on, and tells which was the newest; nothing where
+    /// there are no programs of an older one.
+    pub(super) fn go_back_a_minor(&mut self) -> Option<String> {
         let minor = |version: &str| {
             version
                 .split('.')
@@ -118,9 +95,8 @@ impl Site {
                 .and_then(|minor| minor.parse::<u32>().ok())
         };
         let newest = minor(&self.version);
-        let older = self.others.iter().find(|other| minor(other) < newest);
-        self.version = older.unwrap_or(&self.version).clone();
-        older.is_some()
+        let older = self.others.iter().find(|other| minor(other) < newest)?.clone();
+        Some(std::mem::replace(&mut self.version, older))
     }
 
     /// The version of Kubernetes that clusters run.
@@ -167,7 +143,7 @@ impl Site {
             "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: k8s.example.com }}\nspec:\n  \
              kubernetesVersion: {version}\n  stateStore: ./state\n  provider:\n    ssh:\n{provider}      hosts:\n{hosts}  \
              etcd: {{ version: {etcd} }}\n  assets: {{ files: \"{files}\", registry: \"{registry}\", insecureRegistry: true \
-             }}\n{OF_TEST_HOSTS}{more}"
+             }}\n{SPEC_OF_HOSTS}{more}"
         );
         std::fs::write(self.desk.path("cluster.yaml"), text).unwrap();
     }

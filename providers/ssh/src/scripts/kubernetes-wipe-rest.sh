@@ -11,7 +11,7 @@ if [ -e "$keelson_root/owns-containerd" ]; then
         rm -f -- "$namespace"
     done
     rm -rf --one-file-system -- /run/containerd
-    rmdir -- /var/lib/containerd 2>/dev/null || :
+    rmdir -- /var/lib/containerd /opt/containerd/bin /opt/containerd/lib /opt/containerd 2>/dev/null || :
 fi
 if [ -e "$keelson_root/was-node" ]; then
     unmount_below /var/lib/kubelet
@@ -23,4 +23,6 @@ if [ -e "$keelson_root/was-node" ]; then
     empty /var/log/kubernetes/audit
     rmdir -- /var/log/pods /var/log/containers /var/log/kubernetes/audit /var/log/kubernetes 2>/dev/null || :
     rmdir -- /etc/kubernetes/manifests /etc/kubernetes/pki /etc/kubernetes 2>/dev/null || :
+    # Kubelet makes it for plugins that nobody has put there (`volumePluginDir` of a KubeletConfiguration).
+    (cd /usr/libexec 2>/dev/null && rmdir -p -- kubernetes/kubelet-plugins/volume/exec 2>/dev/null) || :
 fi

@@ -28,6 +28,8 @@ case $route in
 *' via '*) say api-address-network "$address is not in a network of its own: it is reached $(printf '%s' "$route" | grep -o 'via [^ ]*')" ;;
 *)
     device=$(printf '%s' "$route" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    # What the kernel remembers of an earlier holder is no answer.
+    ip neigh del "$address" dev "$device" 2>/dev/null || :
     if command -v ping >/dev/null 2>&1; then ping -c 1 -W 1 -- "$address" >/dev/null 2>&1 || :; fi
     hardware=$(ip neigh show to "$address" dev "$device" 2>/dev/null | sed -n 's/.*lladdr \([^ ]*\) \(REACHABLE\|DELAY\|PROBE\|STALE\).*/\1/p')
     [ -z "$hardware" ] || say api-address-taken "someone answers at $address already: hardware address $hardware"

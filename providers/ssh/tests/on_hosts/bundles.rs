@@ -209,7 +209,7 @@ async fn an_update_that_fails_leaves_the_one_before() {
     assert_eq!(error.class, ErrorClass::Permanent);
     assert!(
         error.message.starts_with("a: failed to apply the bundle")
-            && error.message.contains("/etc/passwd/nothing"),
+            && error.message.contains("/etc/passwd/.nothing"),
         "{error}"
     );
     assert_eq!(

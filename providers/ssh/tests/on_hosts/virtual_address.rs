@@ -206,8 +206,10 @@ async fn what_stands_in_the_way_of_an_address_is_found_first() {
     );
     let own = find(scene.host(0).address().to_string()).await;
     assert_eq!(own, ["keepalived", "api-address-own"]);
-    assert_eq!(
-        find(scene.lab.free_address(1).unwrap().to_string()).await,
-        ["keepalived"]
-    );
+    let free = scene.lab.free_address(1).unwrap().to_string();
+    assert_eq!(find(free.clone()).await, ["keepalived"]);
+    // Somebody had it a while ago.
+    let remember = format!("ip neigh replace {free} lladdr 02:00:00:00:00:99 dev eth0 nud stale");
+    scene.host(0).run(&remember).unwrap();
+    assert_eq!(find(free).await, ["keepalived"]);
 }
