@@ -176,7 +176,13 @@
 //!   of someone in its place.
 //! - **What was changed by hand on a machine is drift**: an apply writes down how it leaves the files of a bundle (size, time,
 //!   mode, owner), whoever looks compares that, and the next apply puts them back. Contents are not read: a look takes
-//!   milliseconds on a machine with hundreds of megabytes of programs.
+//!   milliseconds on a machine with hundreds of megabytes of programs. So are units that are to run and do not; a node that
+//!   was deleted from the API, or whose kubelet has lost its certificate, is brought in again.
+//! - **A bundle's step ends when what it runs is well**, not when its files are there: a setting that a kubelet or an API server
+//!   does not take shows only then. While one control plane, or as many nodes of a group as may be, are out of service and
+//!   nothing of a plan mends that, it leaves their fellows alone.
+//! - **Nodes are drained by a provider that stands before that of their machines** ([`cluster::DrainsFirst`]): neither knows
+//!   the other, and clouds that replace machines need none.
 //! - **An apply that ends with a member of etcd or a control plane unwell is no success**, also where nothing was to be done: the
 //!   redundancy that the spec asks for is not there. Nodes and add-ons that are unwell are named.
 //! - **No etcd is begun while any machine cannot be seen**, whether or not it is to have a member: who was there before is known
