@@ -161,28 +161,7 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
         .await
         .unwrap();
     assert_eq!(process(), before);
-    // One that has registered does it again only when it starts.
-    host.write_file(
-        "/opt/fake/words",
-        "I0101 \"Successfully registered node\" node=\"a\"\n",
-    )
-    .unwrap();
-    host.run("systemctl restart kubelet && sleep 0.5").unwrap();
-    let before = process();
-    let is_there = Registration {
-        is_due: false,
-        ..with(None)
-    };
-    provider
-        .join(&context, &node("workers"), 3, is_there)
-        .await
-        .unwrap();
-    assert_eq!(process(), before);
-    provider
-        .join(&context, &node("workers"), 3, with(None))
-        .await
-        .unwrap();
-    assert_ne!(process(), before);
+    a_kubelet_registers_when_it_starts(host, &provider).await;
     for wrong in ["", "abcdef.0123456789abcdef\nx", "$(reboot)"] {
         let refused = provider
             .join(&context, &node("workers"), 3, with(Some(&token(wrong))))
@@ -191,6 +170,28 @@ async fn a_node_joins_with_its_token_and_leaves_nothing() {
     }
 
     it_is_rewritten_and_leaves(host, &provider, &there).await;
+}
+
+/// One that has registered does it again only when it starts anew.
+async fn a_kubelet_registers_when_it_starts(host: &Host, provider: &ControlPlaneProvider) {
+    let context = Scene::context("u1", 1);
+    let process = || {
+        host.run("systemctl show --property MainPID --value kubelet")
+            .unwrap()
+    };
+    host.write_file(
+        "/opt/fake/words",
+        "I0101 \"Successfully registered node\" node=\"a\"\n",
+    )
+    .unwrap();
+    host.run("systemctl restart kubelet && sleep 0.5").unwrap();
+    for is_due in [false, true] {
+        let before = process();
+        let registration = Registration { is_due, ..with(None) };
+        let joined = provider.join(&context, &node("workers"), 3, registration).await;
+        joined.unwrap();
+        assert_eq!(process() != before, is_due);
+    }
 }
 
 async fn it_is_rewritten_and_leaves(host: &Host, provider: &ControlPlaneProvider, there: &Joined) {
