@@ -206,6 +206,11 @@ fn controller_manager<'a>(
         ("cluster-signing-cert-file", key(AUTHORITY)),
         ("cluster-signing-key-file", key("/etc/kubernetes/pki/ca.key")),
         ("controllers", text("*,bootstrapsigner,tokencleaner")),
+        // It asks for a token for each of its controllers before the first of them works: five seconds at the 20 questions a
+        // second that are its default. API servers have queues of their own against too many
+        // (<https://kubernetes.io/docs/concepts/cluster-administration/flow-control/>).
+        ("kube-api-burst", text("200")),
+        ("kube-api-qps", text("100")),
         ("kubeconfig", text(CONTROLLER_MANAGER_CONFIG)),
         ("leader-elect", text("true")),
         ("node-cidr-mask-size", text(mask)),

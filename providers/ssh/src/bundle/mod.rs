@@ -34,7 +34,10 @@ const REMOVE: &str = concat!(
     include_str!("../scripts/bundle-incoming.sh"),
     include_str!("../scripts/bundle-remove.sh")
 );
-const START: &str = include_str!("../scripts/bundle-start.sh");
+const START: &str = concat!(
+    include_str!("../scripts/unit.sh"),
+    include_str!("../scripts/bundle-start.sh")
+);
 /// The file of a bundle that comes last (`scripts/bundle-files.sh`).
 const LAST_FILE: &str = "whole";
 const SHORT_TIMEOUT: Duration = Duration::from_secs(120);

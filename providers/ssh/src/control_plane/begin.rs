@@ -10,6 +10,7 @@ use crate::shell::{Job, Shell};
 
 const SCRIPT: &str = concat!(
     include_str!("../scripts/write.sh"),
+    include_str!("../scripts/unit.sh"),
     include_str!("../scripts/kubernetes-begin.sh")
 );
 /// Units that start their processes take a moment; containerd is given 90 s by systemd.

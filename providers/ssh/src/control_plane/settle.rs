@@ -17,7 +17,10 @@ use crate::hosts::Hosts;
 use crate::session::root::one_line;
 use crate::shell::{Job, Shell};
 
-const SCRIPT: &str = include_str!("../scripts/kubernetes-running.sh");
+const SCRIPT: &str = concat!(
+    include_str!("../scripts/unit.sh"),
+    include_str!("../scripts/kubernetes-running.sh")
+);
 /// A few static pods, each asked about in up to ten seconds, and its containers.
 const LIMIT: Duration = Duration::from_secs(120);
 /// More than any machine has to say.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh` and
-# `write.sh`.
+# Writes down what a host is of its cluster, and starts what serves that. Stands behind `fence.sh`, `write.sh` and
+# `unit.sh`.
 #   $1     `make`; or `rewrite`, for a mark that has to be there already
 #   $2     the mark's name: control-plane, virtual-address or node
 #   $3     for a node, the taints that its kubelet registers it with, as its flag takes them; `-` for none
@@ -53,9 +53,7 @@ has_certificate() { [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet
 # its pkg/kubelet/kubelet_node_status.go). What one has said that has run for half a minute may be gone from the journal.
 is_past_registering() {
     [ "$register" = register ] || return 1
-    since=$(systemctl show --property=ActiveEnterTimestampMonotonic --value -- kubelet.service)
-    now=$(cut -d . -f 1 /proc/uptime)
-    if [ "$((now - ${since:-0} / 1000000))" -ge 30 ]; then return 0; fi
+    if [ "$(up_ms kubelet.service)" -ge 30000 ]; then return 0; fi
     journalctl --quiet --output=cat \
         "_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value -- kubelet.service)" 2>/dev/null |
         grep -q -e 'Successfully registered node' -e 'Node was previously registered'
@@ -88,8 +86,7 @@ start() {
         systemctl restart -- "$1"
     fi
     systemctl enable --quiet -- "$1"
-    systemctl start -- "$1" ||
-        fail "$1 does not start: $(journalctl --unit "$1" --lines 3 --no-pager --output cat 2>/dev/null | tr '\n' ' ')"
+    start_unit "$1"
 }
 
 IFS= read -r new

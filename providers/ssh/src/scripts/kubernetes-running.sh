@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Says what a host runs of Kubernetes just now, as lines of a key, a tab and a value. Changes nothing.
+# Says what a host runs of Kubernetes just now, as lines of a key, a tab and a value. Changes nothing. Stands behind `unit.sh`.
 set -u
 root=/var/lib/keelson
 crictl=/opt/keelson/bin/crictl
@@ -8,10 +8,7 @@ fact() { printf '%s\t%s\n' "$1" "$2"; }
 
 # A kubelet that does not like its settings ends at once, and systemd begins it again.
 is_steady() {
-    systemctl is-active --quiet -- kubelet.service || return 1
-    since=$(systemctl show --property=ActiveEnterTimestampMonotonic --value -- kubelet.service)
-    now=$(awk '{ printf "%d", $1 * 1000 }' /proc/uptime)
-    [ "$((now - ${since:-0} / 1000))" -ge 3000 ]
+    systemctl is-active --quiet -- kubelet.service && [ "$(up_ms kubelet.service)" -ge 3000 ]
 }
 
 if [ -f "$root/control-plane.json" ] || [ -f "$root/node.json" ]; then

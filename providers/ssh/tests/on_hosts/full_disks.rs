@@ -2,25 +2,32 @@
 
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Asset, AssetSource, Outcome, Provider};
+use keelson_provider_ssh::SshProvider;
 use keelson_test_hosts::LabOptions;
 
 use super::bundles::{claimed, rejected};
 use crate::support::{Recipe, Scene, create, update};
 
+/// A host with a small disk, and a bundle in force on it.
+async fn with_little_room(test: &str) -> Option<(Scene, SshProvider)> {
+    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
+    let scene = claimed(test, &options).await?;
+    let provider = scene.provider(scene.targets("operator")).await;
+    let first = create("a", scene.bundles.plain("one"));
+    assert_eq!(
+        provider.carry_out(&Scene::context("u1", 1), &first).await,
+        Outcome::Done
+    );
+    Some((scene, provider))
+}
+
 #[tokio::test]
 async fn an_update_that_fills_the_disk_leaves_the_one_before() {
     let test = "an_update_that_fills_the_disk_leaves_the_one_before";
-    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
-    let Some(scene) = claimed(test, &options).await else {
+    let Some((scene, provider)) = with_little_room(test).await else {
         return;
     };
     let context = Scene::context("u1", 1);
-    let provider = scene.provider(scene.targets("operator")).await;
-    let first = scene.bundles.plain("one");
-    assert_eq!(
-        provider.carry_out(&context, &create("a", first)).await,
-        Outcome::Done
-    );
     // There is room for the program once: where it is carried to, and not where it goes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program");
@@ -59,17 +66,10 @@ async fn an_update_that_fills_the_disk_leaves_the_one_before() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_as_such() {
-    let options = LabOptions::with_hosts(1).host(0, |host| host.disk_mib = Some(128));
-    let Some(scene) = claimed("a_full_disk_is_told_as_such", &options).await else {
+    let Some((scene, provider)) = with_little_room("a_full_disk_is_told_as_such").await else {
         return;
     };
     let context = Scene::context("u1", 1);
-    let provider = scene.provider(scene.targets("operator")).await;
-    let first = scene.bundles.plain("one");
-    assert_eq!(
-        provider.carry_out(&context, &create("a", first)).await,
-        Outcome::Done
-    );
     scene.host(0).fill_disk().unwrap();
     let second = scene.bundles.plain("two");
     let error = rejected(provider.carry_out(&context, &update("a", second.clone())).await);
