@@ -9,15 +9,21 @@
     reason = "a benchmark says what is wrong by ending, and runs in real time"
 )]
 
-#[path = "../../tests/on_hosts/desk.rs"]
-#[expect(dead_code, reason = "tests need more of it")]
-mod desk;
 mod fan_out;
+mod kubernetes;
+/// What the tests on hosts stand on.
+#[path = "../../tests/on_hosts"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod on_hosts {
+    pub(crate) mod desk;
+    #[path = "kubernetes/site.rs"]
+    pub(crate) mod site;
+}
 
 use std::time::{Duration, Instant};
 
-use desk::{Desk, Spec};
 use keelson_test_hosts::serve_directory;
+use on_hosts::desk::{Desk, Spec};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 const APPLIES: usize = 5;
@@ -43,7 +49,7 @@ fn main() {
         let since = Instant::now();
         desk.expect(0, "apply --yes --accept-new-host-keys");
         applies.push(since.elapsed());
-        starts.extend(HOSTS.map(|name| start_of_etcd(&desk, name)));
+        starts.extend(HOSTS.map(|name| start_of_unit(&desk, name, "etcd")));
     }
     show("apply, 3 empty hosts to a healthy etcd", applies);
     show("etcd's own start, from the unit's to its readiness", starts);
@@ -55,12 +61,13 @@ fn main() {
     show("apply with nothing to do, 3 hosts", idle.collect());
     drop(desk);
     fan_out::measure();
+    kubernetes::measure();
 }
 
 /// How long the unit took on that host, by systemd's own clock.
-fn start_of_etcd(desk: &Desk, name: &str) -> Duration {
+fn start_of_unit(desk: &Desk, name: &str, unit: &str) -> Duration {
     let moment = |property: &str| -> u64 {
-        let show = format!("systemctl show -P {property}TimestampMonotonic etcd");
+        let show = format!("systemctl show -P {property}TimestampMonotonic {unit}");
         desk.host(name).run(&show).unwrap().trim().parse().unwrap()
     };
     Duration::from_micros(moment("ActiveEnter") - moment("InactiveExit"))

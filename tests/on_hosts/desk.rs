@@ -13,28 +13,28 @@ use tempfile::TempDir;
 const AGENT_POLLS: u32 = 100;
 const AGENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-pub(super) struct Desk {
-    pub(super) lab: Arc<Lab>,
+pub(crate) struct Desk {
+    pub(crate) lab: Arc<Lab>,
     folder: TempDir,
     agent: Child,
 }
 
 /// A spec of etcd alone.
 #[derive(Clone)]
-pub(super) struct Spec {
-    pub(super) cluster: &'static str,
+pub(crate) struct Spec {
+    pub(crate) cluster: &'static str,
     /// Names and addresses.
-    pub(super) hosts: Vec<(String, String)>,
-    pub(super) user: &'static str,
-    pub(super) etcd_version: String,
+    pub(crate) hosts: Vec<(String, String)>,
+    pub(crate) user: &'static str,
+    pub(crate) etcd_version: String,
     /// A folder or a URL.
-    pub(super) assets: String,
+    pub(crate) assets: String,
     /// Lines below `spec`.
-    pub(super) more: String,
+    pub(crate) more: String,
 }
 
 impl Spec {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let hosts = self.hosts.iter().fold(String::new(), |hosts, (name, address)| {
             format!("{hosts}        - {{ name: {name}, address: {address}, roles: [etcd] }}\n")
         });
@@ -49,15 +49,15 @@ impl Spec {
 
 /// What the program said.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Desk {
     /// A desk before hosts of these names; `None` without root, after saying that `test` is skipped.
-    pub(super) fn before(test: &str, names: &[&str]) -> Option<Self> {
+    pub(crate) fn before(test: &str, names: &[&str]) -> Option<Self> {
         let hosts = names.iter().map(|name| HostOptions::named(*name)).collect();
         let options = LabOptions {
             hosts,
@@ -67,7 +67,7 @@ impl Desk {
     }
 
     /// A desk before the hosts of `options`; `None` without root, after saying that `test` is skipped.
-    pub(super) fn of(test: &str, options: &LabOptions) -> Option<Self> {
+    pub(crate) fn of(test: &str, options: &LabOptions) -> Option<Self> {
         if keelson_test_hosts::skip_without_root(test) {
             return None;
         }
@@ -75,7 +75,7 @@ impl Desk {
     }
 
     /// Another desk before the same hosts, with a folder and an agent of its own.
-    pub(super) fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         Self::at(Arc::clone(&self.lab))
     }
 
@@ -106,12 +106,12 @@ impl Desk {
         false
     }
 
-    pub(super) fn host(&self, name: &str) -> &Host {
+    pub(crate) fn host(&self, name: &str) -> &Host {
         self.lab.host(name).unwrap()
     }
 
     /// The spec of etcd alone on the hosts `names`.
-    pub(super) fn spec_of(&self, names: &[&str]) -> Spec {
+    pub(crate) fn spec_of(&self, names: &[&str]) -> Spec {
         let host = |name: &&str| ((*name).to_owned(), self.host(name).address().to_string());
         let assets = keelson_test_hosts::assets().unwrap();
         Spec {
@@ -125,29 +125,29 @@ impl Desk {
     }
 
     /// Writes a spec of etcd alone on the hosts `names`, with `more` lines below `spec`.
-    pub(super) fn spec(&self, names: &[&str], more: &str) {
+    pub(crate) fn spec(&self, names: &[&str], more: &str) {
         self.write(&Spec {
             more: more.to_owned(),
             ..self.spec_of(names)
         });
     }
 
-    pub(super) fn write(&self, spec: &Spec) {
+    pub(crate) fn write(&self, spec: &Spec) {
         std::fs::write(self.folder.path().join("cluster.yaml"), spec.text()).unwrap();
     }
 
     /// The folder that the program runs in.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A file or folder on the desk.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs the program; arguments are separated by spaces.
-    pub(super) fn run(&self, arguments: &str) -> Said {
+    pub(crate) fn run(&self, arguments: &str) -> Said {
         let Output {
             status,
             stdout,
@@ -161,7 +161,7 @@ impl Desk {
     }
 
     /// The program, ready to be started.
-    pub(super) fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keelson"));
         command
             .args(arguments.split_whitespace())
@@ -176,14 +176,14 @@ impl Desk {
     }
 
     /// Runs the program and expects it to end with `code`.
-    pub(super) fn expect(&self, code: i32, arguments: &str) -> Said {
+    pub(crate) fn expect(&self, code: i32, arguments: &str) -> Said {
         let said = self.run(arguments);
         assert_eq!(said.code, Some(code), "keelson {arguments}: {said:#?}");
         said
     }
 
     /// An apply that has begun to write on the host `name`, and its events from then on.
-    pub(super) fn apply_until_written(&self, name: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    pub(crate) fn apply_until_written(&self, name: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
         let mut apply = self
             .command("apply --yes --accept-new-host-keys --progress json")
             .spawn()
@@ -196,7 +196,7 @@ impl Desk {
     }
 
     /// The status, as programs read it.
-    pub(super) fn status(&self) -> serde_json::Value {
+    pub(crate) fn status(&self) -> serde_json::Value {
         let said = self.run("status -o json");
         serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:#?}"))
     }

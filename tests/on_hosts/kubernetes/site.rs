@@ -18,8 +18,8 @@ const KUBECTL: &str = "/opt/keelson/bin/kubectl --kubeconfig /etc/kubernetes/adm
 /// Which of the lab's free addresses is the virtual one.
 const API_ADDRESS: u8 = 0;
 
-pub(super) struct Site {
-    pub(super) desk: Desk,
+pub(crate) struct Site {
+    pub(crate) desk: Desk,
     /// What they serve goes when they do.
     files: FileServer,
     registry: Registry,
@@ -36,7 +36,7 @@ pub(super) struct Site {
 
 impl Site {
     /// A site with hosts of these names; `None` without root or programs, after saying that `test` is skipped.
-    pub(super) fn with_hosts(test: &str, names: &[&str]) -> Option<Self> {
+    pub(crate) fn with_hosts(test: &str, names: &[&str]) -> Option<Self> {
         let assets = skip_without_kubernetes(test).unwrap()?;
         let options = LabOptions {
             hosts: names.iter().map(|name| HostOptions::named(*name)).collect(),
@@ -63,17 +63,17 @@ impl Site {
     }
 
     /// The address that control planes hold in turn.
-    pub(super) fn api_address(&self) -> String {
+    pub(crate) fn api_address(&self) -> String {
         self.desk.lab.free_address(API_ADDRESS).unwrap().to_string()
     }
 
     /// The registry, as hosts name it.
-    pub(super) fn registry(&self) -> String {
+    pub(crate) fn registry(&self) -> String {
         self.registry.address().to_string()
     }
 
     /// Replaces text in the spec; it must be there.
-    pub(super) fn edit(&self, from: &str, to: &str) {
+    pub(crate) fn edit(&self, from: &str, to: &str) {
         let path = self.desk.path("cluster.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "the spec has no `{from}`:\n{text}");
@@ -81,13 +81,13 @@ impl Site {
     }
 
     /// The URL of the programs.
-    pub(super) fn files(&self) -> String {
+    pub(crate) fn files(&self) -> String {
         self.files.url()
     }
 
     /// Goes over to an older minor of Kubernetes, which specs name from now on, and tells which was the newest; nothing where
     /// there are no programs of an older one.
-    pub(super) fn go_back_a_minor(&mut self) -> Option<String> {
+    pub(crate) fn go_back_a_minor(&mut self) -> Option<String> {
         let minor = |version: &str| {
             version
                 .split('.')
@@ -100,12 +100,12 @@ impl Site {
     }
 
     /// The version of Kubernetes that clusters run.
-    pub(super) fn version(&self) -> &str {
+    pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
     /// Whether there is an archive of the image that `name` begins the name of.
-    pub(super) fn has_image(&self, name: &str) -> bool {
+    pub(crate) fn has_image(&self, name: &str) -> bool {
         let images = std::fs::read_dir(&self.images).unwrap();
         images
             .into_iter()
@@ -113,22 +113,22 @@ impl Site {
     }
 
     /// The version of etcd that clusters run.
-    pub(super) fn etcd(&self) -> String {
+    pub(crate) fn etcd(&self) -> String {
         self.etcd.clone()
     }
 
     /// Has the registry answer everything in a wrong way, until it is healed.
-    pub(super) fn disturb_registry(&self, disturbance: Disturbance) {
+    pub(crate) fn disturb_registry(&self, disturbance: Disturbance) {
         self.registry.disturb(disturbance);
     }
 
     /// Has the registry answer as it should.
-    pub(super) fn heal_registry(&self) {
+    pub(crate) fn heal_registry(&self) {
         self.registry.heal();
     }
 
     /// Writes a spec: hosts with their roles, and `more` lines below `spec`.
-    pub(super) fn spec(&self, roles: &[(&str, &str)], provider: &str, more: &str) {
+    pub(crate) fn spec(&self, roles: &[(&str, &str)], provider: &str, more: &str) {
         let mut hosts = String::new();
         for (name, roles) in roles {
             let address = self.desk.host(name).address();
@@ -149,13 +149,13 @@ impl Site {
     }
 
     /// Runs kubectl on the host `on`; arguments as a shell takes them.
-    pub(super) fn kubectl(&self, on: &str, arguments: &str) -> String {
+    pub(crate) fn kubectl(&self, on: &str, arguments: &str) -> String {
         let said = self.desk.host(on).run(&format!("{KUBECTL} {arguments}"));
         said.unwrap_or_else(|error| panic!("kubectl {arguments}: {error}"))
     }
 
     /// Runs kubectl here, with a kubeconfig of the desk; whether it succeeded, and what it said.
-    pub(super) fn kubectl_with(&self, kubeconfig: &str, arguments: &str) -> (bool, String) {
+    pub(crate) fn kubectl_with(&self, kubeconfig: &str, arguments: &str) -> (bool, String) {
         let said = Command::new("sh")
             .args(["-c", &format!("exec \"$0\" --kubeconfig \"$1\" {arguments}")])
             .arg(&self.kubectl)
@@ -167,7 +167,7 @@ impl Site {
     }
 
     /// Whether the API answers at `address`, as a worker sees it.
-    pub(super) fn api_answers(&self, from: &str, address: &str) -> bool {
+    pub(crate) fn api_answers(&self, from: &str, address: &str) -> bool {
         let ask = format!(
             "curl --silent --fail --max-time 1 --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:{address} \
              https://kubernetes:6443/readyz"
@@ -177,7 +177,7 @@ impl Site {
 }
 
 /// Looks again and again until something is so.
-pub(super) fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn eventually(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < limit, "{what}: not after {limit:?}");
