@@ -27,6 +27,16 @@ pub const USER: &str = "etcd";
 /// The first release whose experimental flags have become feature gates and plain flags.
 const FEATURE_GATES_SINCE: Version = Version::new(3, 6, 0);
 
+/// The file with what the members of the cluster of `instance` have in common. kube-bench looks at `/etc/etcd/etcd.conf` where
+/// etcd is no pod (checks 1.1.7 and 1.1.8; `etcdconf` in its `cfg/config.yaml`).
+fn settings_file(instance: &EtcdInstance) -> String {
+    if instance.cluster == MAIN.cluster {
+        format!("{CONFIGURATION_FOLDER}/etcd.conf")
+    } else {
+        format!("{CONFIGURATION_FOLDER}/etcd-{}.conf", instance.cluster)
+    }
+}
+
 /// The file with how the member of `instance` comes into its cluster.
 fn member_file(instance: &EtcdInstance) -> String {
     format!("{CONFIGURATION_FOLDER}/{}.member.env", instance.cluster)
@@ -118,8 +128,8 @@ fn add_instance(
             "has_feature_gates": settings.version >= FEATURE_GATES_SINCE,
         }),
     )?;
-    let environment_file = format!("{CONFIGURATION_FOLDER}/{cluster}.env");
-    contents.file(&environment_file, Access::PUBLIC, environment, &[unit]);
+    let environment_file = settings_file(instance);
+    contents.file(&environment_file, Access::of_root(0o600), environment, &[unit]);
     let text = templates::render(
         templates::ETCD_UNIT,
         &json!({
@@ -133,6 +143,6 @@ fn add_instance(
             "metrics_port": instance.metrics_port,
         }),
     )?;
-    contents.unit(unit, 0o644, text);
+    contents.unit(unit, 0o600, text);
     Ok(())
 }

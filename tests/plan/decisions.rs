@@ -315,7 +315,7 @@ fn what_was_done_to_a_bundle_on_its_machine_is_mended() {
     let desired = desired(THREE_AND_FOUR);
     let cases = [
         (
-            &["/etc/etcd/main.env"][..],
+            &["/etc/etcd/etcd.conf"][..],
             &[][..],
             "its files were changed on the machine: put them back",
             Disruption::Restart,
@@ -327,7 +327,7 @@ fn what_was_done_to_a_bundle_on_its_machine_is_mended() {
             Disruption::None,
         ),
         (
-            &["/etc/etcd/main.env"],
+            &["/etc/etcd/etcd.conf"],
             &["kubelet.service"],
             "it was changed and stopped on the machine: put it back and start it",
             Disruption::Restart,

@@ -71,12 +71,12 @@ const CHECKS: &[Check] = &[
     Check(
         On::Etcd,
         "1.1.7",
-        "gone $manifests/etcd.yaml; files 644 root:root /etc/systemd/system/etcd.service",
+        "gone $manifests/etcd.yaml; files 600 root:root /etc/etcd/etcd.conf /etc/systemd/system/etcd.service",
     ),
     Check(
         On::Etcd,
         "1.1.8",
-        "files 644 root:root /etc/systemd/system/etcd.service",
+        "files 600 root:root /etc/etcd/etcd.conf /etc/systemd/system/etcd.service",
     ),
     Check(On::Etcd, "1.1.11", "files 700 etcd:etcd \"$(data)\""),
     Check(On::Etcd, "1.1.12", "files 700 etcd:etcd \"$(data)\""),

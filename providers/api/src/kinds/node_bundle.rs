@@ -103,7 +103,7 @@ impl NodeBundle {
             settings: Digest::of_bytes(b""),
             certificates: Some(Digest::of_bytes(b"")),
             authorities: Some(Digest::of_bytes(b"")),
-            altered_files: BTreeSet::from(["/etc/etcd/main.env".to_owned()]),
+            altered_files: BTreeSet::from(["/etc/etcd/etcd.conf".to_owned()]),
             stopped_units: BTreeSet::from(["kubelet.service".to_owned()]),
         }
     }
