@@ -11,7 +11,7 @@ use crate::execute::{Interrupt, Silent};
 use crate::ops::Condition;
 use crate::view::status_text;
 
-/// Show how a cluster is doing: machines, etcd, control planes, nodes, drift
+/// Show how a cluster is doing: machines, etcd, control planes, nodes, certificates, drift
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 healthy, 1 degraded, down or absent.")]
 pub(super) struct Status {

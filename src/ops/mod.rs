@@ -57,6 +57,6 @@ pub use planning::{Forecast, Planned};
 pub use render::{Rendered, RenderedCertificate, RenderedMachine, RenderedRelease, render};
 pub use session::{LEASE_TIME_TO_LIVE, Session, SessionParts};
 pub use status::{
-    ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    SnapshotStatus,
+    CertificatesStatus, ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus,
+    MemberStatus, NodeStatus, SnapshotStatus,
 };

@@ -7,7 +7,7 @@ use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
 use super::table::table;
 use super::trouble;
-use crate::ops::{ClusterStatus, Condition, NodeStatus};
+use crate::ops::{CertificatesStatus, ClusterStatus, Condition, NodeStatus};
 
 /// Groups of more nodes than this are folded to one row, as long as all are alike.
 const ROWS_OF_A_GROUP: usize = 10;
@@ -161,6 +161,9 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
         || "none yet".to_owned(),
         |snapshot| format!("{:.0} ({})", snapshot.taken_at, snapshot.purpose),
     );
+    if let Some(certificates) = &status.certificates {
+        let _ = writeln!(text, "Certificates   {}", of_certificates(certificates));
+    }
     let _ = writeln!(text, "Last snapshot  {snapshot}");
     let drift = match (status.pending_changes, status.blocked) {
         (0, 0) => "none: the cluster is as the spec says".to_owned(),
@@ -175,6 +178,25 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
         );
     }
     write_lease(text, status);
+}
+
+fn of_certificates(certificates: &CertificatesStatus) -> String {
+    let mut words = certificates.count.to_string();
+    if let Some(end) = certificates.next_end {
+        let _ = write!(words, "; the first ends {end:.0}");
+    }
+    if certificates.unseen_machines > 0 {
+        let machines = plural(certificates.unseen_machines, "machine");
+        let _ = write!(words, "; those of {machines} could not be looked at");
+    }
+    if certificates.unknown > 0 {
+        let _ = write!(words, "; nothing is known of {}", certificates.unknown);
+    }
+    if certificates.not_good > 0 {
+        let not_good = paint(BAD, format!("{} not good", certificates.not_good));
+        let _ = write!(words, "; {not_good}: `keelson certs check` shows them");
+    }
+    words
 }
 
 fn write_lease(text: &mut String, status: &ClusterStatus) {

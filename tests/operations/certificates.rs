@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use keelson::execute::Silent;
 use keelson::ops::{CertificateReport, OperationError};
 use keelson::pki::{Authority, AuthorityName, Seal, Terms, Verdict};
+use keelson::view::status_text;
 use keelson_provider_api::values::{Secret, Span};
 use keelson_provider_api::{Precondition, Store};
 
@@ -57,15 +59,27 @@ fn what_an_apply_made_is_good() {
 #[test]
 fn every_trouble_is_named_and_none_hides_another() {
     let scene = Scene::new(&["a", "b", "gone", "new", "e"], "", Seal::none());
-    let report = block_on(async {
+    let (report, status) = block_on(async {
         scene.begin().await;
         scene.equip(&["a", "b", "e"]).await;
         scene.change("a", "/etc/etcd/pki/server.crt", None);
         let other = Authority::create(AuthorityName::Etcd, Terms::AUTHORITY, NOW).unwrap();
         scene.change("a", "/etc/etcd/pki/ca.crt", Some(other.trust_pem()));
         scene.change("b", "/etc/etcd/pki/peer.crt", Some("rubbish".to_owned()));
-        scene.session.check_certificates(None).await.unwrap()
+        let report = scene.session.check_certificates(None).await.unwrap();
+        (report, scene.session.status(&Silent).await.unwrap())
     });
+    let seen = status.certificates.unwrap();
+    assert_eq!((seen.count, seen.not_good, seen.unknown), (13, 3, 0));
+    assert_eq!(seen.unseen_machines, 1);
+    let text = status_text::render(&status);
+    for words in [
+        "Certificates   13; the first ends 20",
+        "; those of 1 machine could not be looked at; ",
+        "3 not good",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     assert!(!report.good);
     let found = complaints(&report);
     assert_eq!(found.len(), 3, "{found:?}");
@@ -118,7 +132,7 @@ fn short_certificates_are_not_always_about_to_end() {
 fn an_authority_that_cannot_be_opened_is_said_to_be_so() {
     let passphrase = || Some(Secret::new("hunter2".to_owned()));
     let closed = Scene::new(&["a"], "", Seal::with_passphrase().and_passphrase(passphrase()));
-    let report = block_on(async {
+    let (report, status) = block_on(async {
         closed.begin().await;
         closed.equip(&["a"]).await;
         let store = Arc::clone(&closed.store);
@@ -129,8 +143,12 @@ fn an_authority_that_cannot_be_opened_is_said_to_be_so() {
             .lock()
             .unwrap()
             .clone_from(&closed.told.found.lock().unwrap());
-        without.session.check_certificates(None).await.unwrap()
+        let report = without.session.check_certificates(None).await.unwrap();
+        (report, without.session.status(&Silent).await.unwrap())
     });
+    let seen = status.certificates.unwrap();
+    assert_eq!((seen.count, seen.unknown, seen.not_good), (5, 5, 0));
+    assert!(status_text::render(&status).contains("Certificates   5; nothing is known of 5\n"));
     assert!(!report.good);
     assert_eq!(report.certificates.len(), 5);
     for row in &report.certificates {

@@ -37,6 +37,7 @@ impl Session {
             etcd,
             control_planes,
             nodes: nodes(observation),
+            certificates: None,
             ends_at: record.and_then(|record| self.end_of(record)),
             last_snapshot: last_snapshot(observation),
             pending_changes: planned.plan.steps().len(),

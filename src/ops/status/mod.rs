@@ -1,5 +1,6 @@
 //! How a cluster is doing.
 
+mod certificates;
 mod gather;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub struct ClusterStatus {
     pub control_planes: Vec<ControlPlaneStatus>,
     /// The nodes.
     pub nodes: Vec<NodeStatus>,
+    /// Its certificates; nothing where there is no such cluster, and of a simulated one, which has none.
+    pub certificates: Option<CertificatesStatus>,
     /// When the cluster has outlived its purpose, if its spec says so. Nothing ends it by itself.
     pub ends_at: Option<Timestamp>,
     /// The last snapshot of etcd, if there is one.
@@ -139,6 +142,23 @@ pub struct NodeStatus {
     pub problem: Option<String>,
 }
 
+/// The certificates of a cluster, in the state store and on its machines: how many there are of which kind.
+/// [`Session::check_certificates`] has each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificatesStatus {
+    /// All that there should be.
+    pub count: usize,
+    /// Those that are missing, damaged, near their end or past it.
+    pub not_good: usize,
+    /// Those of which nothing is known, for example because their authority is encrypted and nothing opens it here.
+    pub unknown: usize,
+    /// When the first of them ends.
+    pub next_end: Option<Timestamp>,
+    /// Machines whose certificates could not be looked at.
+    pub unseen_machines: usize,
+}
+
 /// A snapshot of etcd.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,10 +184,12 @@ impl Session {
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
         let looking = async {
             let record = self.living().await?;
-            let planned = self.look(record.as_ref(), reporter).await?;
-            Ok((record, planned))
+            let planned = self.look(record.as_ref(), reporter);
+            // At the same time: both ask the machines, and one that does not answer is waited for once.
+            let (planned, certificates) = tokio::join!(planned, self.certificates(record.as_ref()));
+            Ok((record, planned?, certificates?))
         };
-        let (record, planned) = self.drive(looking).await?;
+        let (record, planned, certificates) = self.drive(looking).await?;
         let (held, damage) = match self.lease_beside(record.as_ref()).await {
             Ok(held) => (held, None),
             Err(damage) if is_of_lease(&damage, self.spec().name()) => (None, Some(damage)),
@@ -175,6 +197,7 @@ impl Session {
         };
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         let mut status = self.summarise(&planned, record.as_ref(), lease);
+        status.certificates = certificates;
         if let Some(damage) = damage {
             let words = format!("{damage}; nothing can be changed until it is mended");
             status.problems.insert(0, Problem::of_all(words));
