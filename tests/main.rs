@@ -10,6 +10,7 @@ mod cluster;
 mod documents;
 mod examples;
 mod floors;
+mod fuzzed;
 mod lint;
 #[cfg(feature = "ssh")]
 mod on_hosts;

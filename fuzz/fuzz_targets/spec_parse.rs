@@ -1,24 +1,8 @@
-//! Any bytes are a spec or a list of errors; a spec survives being written and read again.
 #![no_main]
 
-use keelson::spec::load;
+#[path = "../properties/spec_parse.rs"]
+mod property;
+
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    match load(bytes, "fuzz.yaml") {
-        Ok(spec) => {
-            let written = spec.to_yaml();
-            match load(written.as_bytes(), "written.yaml") {
-                Ok(again) => assert!(again == spec, "reading again gives another spec:\n{written}"),
-                Err(errors) => panic!("{errors}\n{written}"),
-            }
-        }
-        Err(errors) => {
-            assert!(!errors.errors.is_empty());
-            assert!(!errors.to_string().is_empty());
-            for error in &errors.errors {
-                assert!(error.line >= 1 && error.column >= 1 && !error.path.is_empty());
-            }
-        }
-    }
-});
+fuzz_target!(|bytes: &[u8]| property::check(bytes));
