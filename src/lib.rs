@@ -114,6 +114,14 @@
 //! - Whatever Secrets were encrypted with in etcd, an API server can read them: each has every provider, the chosen one first.
 //! - No `unsafe`; no lint is allowed silently (`#[expect(…, reason = "…")]` instead).
 //!
+//! # For programs that embed keelson
+//!
+//! Such a program needs four things, and `examples/embed.rs` uses no more: [`spec::load`]; [`registry::connect`], or
+//! [`SessionParts`](ops::SessionParts) with providers, store and clocks of its own; the [`Session`](ops::Session) that comes of
+//! it, with what its methods take and return in [`ops`]; and a [`Reporter`](execute::Reporter) of
+//! [`Event`](execute::Event)s. [`view`] shows those to people. The other modules are public because documentation leads through
+//! them and tests look at them; they may change with any release.
+//!
 //! # Where to add things
 //!
 //! **A kind of resource**: its file in `providers/api/src/kinds/` (fields, what changing each costs, what it stands
@@ -181,6 +189,7 @@
 //! - **A bundle's step ends when what it runs is well**, not when its files are there: a setting that a kubelet or an API server
 //!   does not take shows only then. While one control plane, or as many nodes of a group as may be, are out of service and
 //!   nothing of a plan mends that, it leaves their fellows alone.
+//! - **etcd's settings are in `/etc/etcd/etcd.conf`**, where checks of the CIS benchmark look for them.
 //! - **Nodes are drained by a provider that stands before that of their machines** ([`cluster::DrainsFirst`]): neither knows
 //!   the other, and clouds that replace machines need none.
 //! - **An apply that ends with a member of etcd or a control plane unwell is no success**, also where nothing was to be done: the

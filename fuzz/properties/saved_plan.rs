@@ -27,7 +27,10 @@ pub(super) fn check(bytes: &[u8]) {
         desired: DesiredState::default(),
         plan,
     };
-    let written = plan_json::render(&planned).expect("a plan that was read can be written");
+    let written = match plan_json::render(&planned) {
+        Ok(written) => written,
+        Err(error) => panic!("a plan that was read cannot be written: {error}"),
+    };
     match Plan::from_bytes(written.as_bytes()) {
         Ok(again) => assert!(
             again == planned.plan,

@@ -1,4 +1,8 @@
 //! What the fuzzer starts from goes through what it checks, so that both stay as the program is.
+#![expect(
+    clippy::print_stdout,
+    reason = "the last seed that is named is the one that failed"
+)]
 
 #[path = "../../fuzz/properties/saved_plan.rs"]
 mod saved_plan;

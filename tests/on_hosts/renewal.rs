@@ -16,7 +16,7 @@ use super::desk::{Desk, Spec};
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 const GAP_LIMIT: Duration = Duration::from_secs(10);
 /// Certificates last 365 days and are renewed when a third of that is left.
-const RENEWAL_IS_DUE: SignedDuration = SignedDuration::from_hours(300 * 24);
+pub(super) const RENEWAL_IS_DUE: SignedDuration = SignedDuration::from_hours(300 * 24);
 const IT_IS_OVER: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// What etcd shows its clients: the end of the certificate's time, and the kind of its key.
@@ -62,8 +62,8 @@ fn shown(desk: &Desk, name: &str) -> String {
 }
 
 /// Puts certificates on a host that were issued `age` ago.
-fn age_certificates(desk: &Desk, spec: &Spec, name: &str, age: SignedDuration) {
-    let spec = keelson::spec::load(spec.text().as_bytes(), "cluster.yaml").unwrap();
+pub(super) fn age_certificates(desk: &Desk, spec: &str, name: &str, age: SignedDuration) {
+    let spec = keelson::spec::load(spec.as_bytes(), "cluster.yaml").unwrap();
     let store = DirectoryStore::new(desk.folder().join("state"));
     let blueprint = Blueprint::of(&spec);
     let machine = blueprint
@@ -103,7 +103,7 @@ fn age_certificates(desk: &Desk, spec: &Spec, name: &str, age: SignedDuration) {
 fn those_near_their_end_are_renewed(desk: &Desk, spec: &Spec) {
     let fresh = HOSTS.map(|name| shown(desk, name));
     for name in HOSTS {
-        age_certificates(desk, spec, name, RENEWAL_IS_DUE);
+        age_certificates(desk, &spec.text(), name, RENEWAL_IS_DUE);
         assert_ne!(shown(desk, name), fresh[0], "{name} shows the old one");
     }
     let plan = desk.expect(2, "plan");
@@ -131,7 +131,7 @@ fn end_of_shown(shown: &str) -> Timestamp {
 }
 
 fn one_that_has_ended_is_renewed(desk: &Desk, spec: &Spec) {
-    age_certificates(desk, spec, "b", IT_IS_OVER);
+    age_certificates(desk, &spec.text(), "b", IT_IS_OVER);
     let status = desk.status();
     assert_ne!(status["condition"], "absent", "{status:#}");
     desk.expect(0, "apply --yes");

@@ -9,10 +9,11 @@ const APPLY: &str = "apply --yes --accept-new-host-keys --progress json";
 #[test]
 fn a_bring_up_that_is_killed_anywhere_is_gone_on_from() {
     let test = "on_hosts::kubernetes::killed::a_bring_up_that_is_killed_anywhere_is_gone_on_from";
-    let Some(site) = Site::with_hosts(test, &["a"]) else {
+    let Some(site) = Site::with_hosts(test, &["a", "b"]) else {
         return;
     };
-    site.spec(&[("a", "control-plane, worker")], "", "");
+    let provider = format!("      apiAddress: {}\n", site.api_address());
+    site.spec(&[("a", "control-plane"), ("b", "worker")], &provider, "");
     let desk = &site.desk;
     let undisturbed = desk.expect(0, APPLY);
     let events = undisturbed.stderr.lines().count();
@@ -33,7 +34,7 @@ fn a_bring_up_that_is_killed_anywhere_is_gone_on_from() {
         let status = desk.status();
         assert_eq!(status["pendingChanges"], 0, "{after}: {status:#}");
         let nodes = site.kubectl("a", "get nodes -o name");
-        assert_eq!(nodes.trim(), "node/a", "{after}");
+        assert_eq!(nodes.trim(), "node/a\nnode/b", "{after}");
         desk.expect(0, "destroy --yes");
     }
 }

@@ -56,7 +56,9 @@ fn what_is_wrong_is_named_and_gone_on_from() {
         fault: Fault::HungUp,
     });
     let down = desk.expect(1, "apply --yes");
-    assert!(down.stderr.contains(&registry), "{down:#?}");
+    for words in [registry.as_str(), "failed to do request"] {
+        assert!(down.stderr.contains(words), "{words}: {down:#?}");
+    }
     site.heal_registry();
 
     desk.expect(0, "apply --yes");

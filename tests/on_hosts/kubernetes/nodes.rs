@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::pods;
 use super::site::{Site, eventually};
+use crate::on_hosts::renewal::{RENEWAL_IS_DUE, age_certificates};
 
 /// `node` is a worker of `whole`; `without` and `with` write the spec.
 pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), with: impl FnOnce()) {
@@ -77,6 +78,20 @@ pub(super) fn what_was_stopped_runs_again(site: &Site) {
     for (_, unit) in units {
         assert!(plan.contains(unit), "{unit}: {plan}");
     }
+    let seen = site.desk.run("status -o json");
+    assert_eq!(seen.code, Some(1), "{seen:#?}");
+    let status: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+    assert_eq!(status["condition"], "degraded", "{status:#}");
+    let problems = status["problems"].to_string();
+    for (name, unit) in units {
+        assert!(
+            problems.contains(&format!("node-bundle/{name}")) && problems.contains(unit),
+            "{unit} of {name}: {problems}"
+        );
+    }
+    for node in status["nodes"].as_array().unwrap() {
+        assert_eq!(node["version"], site.version(), "{status:#}");
+    }
     site.desk.expect(0, "apply --yes");
     for (name, unit) in units {
         let runs = format!("systemctl is-active {unit}");
@@ -101,5 +116,40 @@ pub(super) fn what_was_deleted_comes_again(site: &Site, control_plane: &str, wor
             &format!("wait --for=condition=Ready node/{name} --timeout=60s"),
         );
     }
+    site.desk.expect(0, "plan");
+}
+
+/// Certificates that end soon are renewed, and shown to clients, by processes that have gone on running.
+pub(super) fn certificates_near_their_end_are_renewed(site: &Site, control_plane: &str, worker: &str) {
+    let ports = [(control_plane, 6443), (control_plane, 10250), (worker, 10250)];
+    let lasts = |name: &str, port: u16| {
+        let ask = format!(
+            "openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -checkend {}",
+            360 * 24 * 60 * 60
+        );
+        site.desk.host(name).run(&ask).is_ok()
+    };
+    let processes =
+        || [control_plane, worker].map(|name| site.desk.host(name).run("pgrep -x kubelet").unwrap());
+    let spec = std::fs::read_to_string(site.desk.path("cluster.yaml")).unwrap();
+    for name in [control_plane, worker] {
+        age_certificates(&site.desk, &spec, name, RENEWAL_IS_DUE);
+    }
+    for (name, port) in ports {
+        eventually("the old one is shown", Duration::from_secs(120), || {
+            !lasts(name, port)
+        });
+    }
+    let before = processes();
+    let plan = site.desk.expect(2, "plan").stdout;
+    assert!(plan.contains("certificates"), "{plan}");
+    site.desk.expect(0, "apply --yes");
+    for (name, port) in ports {
+        eventually("the new one is shown", Duration::from_secs(120), || {
+            lasts(name, port)
+        });
+    }
+    assert_eq!(processes(), before, "kubelets read them anew");
+    site.desk.expect(0, "status --wait --timeout 120s");
     site.desk.expect(0, "plan");
 }

@@ -44,6 +44,7 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
     let pods: Vec<&str> = pods.lines().collect();
     assert_eq!(pods.len(), count, "a pod on each node: {pods:?}");
     let addresses = site.kubectl(on, "get pods -l app=web -o jsonpath={.items[*].status.podIP}");
+    let address = site.kubectl(on, "get service web -o jsonpath={.spec.clusterIP}");
     for pod in &pods {
         let page = |place: &str| {
             let ask = format!("exec {pod} -- timeout 5 wget -q -O - http://{place}");
@@ -54,7 +55,17 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
             .map(|address| page(&format!("{address}:8080")))
             .collect();
         assert_eq!(pages.len(), count, "{pod} hears each of them: {pages:?}");
-        assert!(pages.contains(&page("web.default.svc.cluster.local")));
+        // By the Service's address and by its name, sooner or later each of them answers.
+        for service in [address.as_str(), "web.default.svc.cluster.local"] {
+            let mut heard = BTreeSet::new();
+            for _ in 0..40 {
+                heard.insert(page(service));
+                if heard == pages {
+                    break;
+                }
+            }
+            assert_eq!(heard, pages, "{pod} asks {service}");
+        }
     }
     for name in nodes {
         let address = site.desk.host(name).address();

@@ -72,7 +72,7 @@ pub(super) fn of_nodes(site: &Site, node: &str, other: &str) {
 pub(super) fn of_bootstrap_tokens(site: &Site) {
     let secret = "apiVersion: v1\nkind: Secret\ntype: bootstrap.kubernetes.io/token\nmetadata: { name: bootstrap-token-abcdef, \
                   namespace: kube-system }\nstringData:\n  token-id: abcdef\n  token-secret: 0123456789abcdef\n  \
-                  usage-bootstrap-authentication: \"true\"\n  auth-extra-groups: system:bootstrappers:keelson\n  expiration: \
+                  usage-bootstrap-authentication: \"true\"\n  auth-extra-groups: system:bootstrappers:keelson:nodes\n  expiration: \
                   \"EXPIRATION\"\n";
     let expiration = site
         .desk

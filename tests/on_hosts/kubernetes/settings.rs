@@ -17,6 +17,8 @@ const PASSED_THROUGH: &str = "  api:
     - { name: workers }
     - { name: batch, labels: { tier: batch }, taints: [{ key: batch, value: \"yes\", effect: NoSchedule }] }
 ";
+/// Alpha, so off where nobody asks for it, and harmless.
+const GATE: &str = "ReduceDefaultCrashLoopBackOffDecay";
 /// The order and the second of a name are kept.
 const GOOD: &str = r#"[{ name: vmodule, value: "httplog=3" }, { name: event-ttl, value: 30m }, { name: vmodule, value: "cacher=2" }]"#;
 const BAD: &str = "[{ name: event-ttl, value: rubbish }]";
@@ -36,7 +38,12 @@ fn settings_are_passed_through_and_bad_ones_stop_at_the_first_machine() {
         ("d", "worker"),
         ("e", "worker, group: batch"),
     ];
-    site.spec(&roles, &provider, &PASSED_THROUGH.replace("FLAGS", GOOD));
+    let more = PASSED_THROUGH.replace("FLAGS", GOOD);
+    site.spec(&roles, &provider, &more);
+    site.edit(
+        "  kubelet:\n",
+        &format!("  kubelet:\n    featureGates: {{ {GATE}: true }}\n"),
+    );
     site.edit("roles: [worker, group: batch]", "roles: [worker], group: batch");
     let desk = &site.desk;
     desk.expect(0, "apply --yes --accept-new-host-keys");
@@ -105,6 +112,24 @@ fn what_is_passed_through_is_there(site: &Site) {
         site.desk.host("b").run(&ask).unwrap()
     };
     let server = flags("kube-apiserver");
+    assert!(
+        server.contains(&format!("--feature-gates={GATE}=true")),
+        "{server}"
+    );
+    let kubelet = format!("grep -q '{GATE}: true' /var/lib/kubelet/config.yaml");
+    site.desk.host("d").run(&kubelet).unwrap();
+    let trusted = site
+        .desk
+        .host("b")
+        .run("cat /etc/kubernetes/api-server/authentication.yaml")
+        .unwrap();
+    for words in [
+        "url: https://login.example.com",
+        "requiredValue: example.com",
+        "claim: groups",
+    ] {
+        assert!(trusted.contains(words), "{words}: {trusted}");
+    }
     let places =
         ["--vmodule=httplog=3 ", "--event-ttl=30m ", "--vmodule=cacher=2"].map(|flag| server.find(flag));
     assert!(

@@ -3,11 +3,20 @@
 
 use std::time::Instant;
 
+use keelson_provider_api::etcd::{EVENTS, MAIN};
+use keelson_provider_api::values::Digest;
+use keelson_test_hosts::serve_directory;
+
 use super::pods;
 use super::site::Site;
 
 /// Brings up what the spec says and takes it down; pods run on `count` nodes, `on` is a control plane.
 fn lives(site: &Site, on: &str, count: usize, hosts: &[&str]) {
+    comes(site, on, count, hosts);
+    goes(site, hosts);
+}
+
+fn comes(site: &Site, on: &str, count: usize, hosts: &[&str]) {
     let begun = Instant::now();
     site.desk.expect(0, "apply --yes --accept-new-host-keys");
     println!(
@@ -19,8 +28,26 @@ fn lives(site: &Site, on: &str, count: usize, hosts: &[&str]) {
     let again = site.desk.expect(0, "apply --yes");
     assert!(again.stderr.contains("nothing was changed"), "{again:#?}");
     pods::serve(site, on, count, &[on]);
+}
+
+fn goes(site: &Site, hosts: &[&str]) {
     site.desk.expect(0, "destroy --yes");
     pods::nothing_is_left(site, hosts);
+}
+
+/// What an etcd of that host holds of Kubernetes.
+fn etcd_holds(site: &Site, host: &str, prefix: &str, port: u16) -> String {
+    let ask = format!(
+        "ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints 127.0.0.1:{port} --cacert /etc/etcd/pki/ca.crt --cert \
+         /etc/etcd/pki/healthcheck-client.crt --key /etc/etcd/pki/healthcheck-client.key get {prefix} --prefix --keys-only \
+         --limit 3"
+    );
+    site.desk.host(host).run(&ask).unwrap()
+}
+
+/// Fails where an etcd runs on a host.
+fn no_etcd_runs(site: &Site, host: &str) {
+    site.desk.host(host).run("! pgrep -x etcd").unwrap();
 }
 
 #[test]
@@ -32,7 +59,11 @@ fn one_host_is_everything() {
     site.spec(&[("a", "control-plane, worker")], "", "");
     // The other way to implement Services.
     site.edit("kubeProxy: {", "kubeProxy: { mode: iptables,");
-    lives(&site, "a", 1, &["a"]);
+    comes(&site, "a", 1, &["a"]);
+    let services =
+        "iptables-save -t nat | grep -q KUBE-SERVICES && ! nft list table ip kube-proxy 2>/dev/null";
+    site.desk.host("a").run(services).unwrap();
+    goes(&site, &["a"]);
 }
 
 #[test]
@@ -70,7 +101,52 @@ fn etcd_has_hosts_of_its_own_and_events_an_etcd_of_their_own() {
         "etcd: {",
         "etcd: { placement: { dedicated: {} }, events: separate,",
     );
-    lives(&site, "a", 1, &names);
+    comes(&site, "a", 1, &names);
+    no_etcd_runs(&site, "a");
+    for host in ["b", "c", "d"] {
+        assert!(etcd_holds(&site, host, "/registry/pods/", MAIN.client_port).contains("kube-system"));
+        assert_eq!(
+            etcd_holds(&site, host, "/registry/events/", MAIN.client_port).trim(),
+            "",
+            "{host}"
+        );
+        assert!(
+            etcd_holds(&site, host, "/registry/events/", EVENTS.client_port).contains("/registry/events/")
+        );
+    }
+    goes(&site, &names);
+}
+
+/// Someone else's load balancer is in front of control planes: here a host that only hands on what it is sent.
+#[test]
+fn a_load_balancer_of_the_users_is_in_front() {
+    let test = "on_hosts::kubernetes::topologies::a_load_balancer_of_the_users_is_in_front";
+    let Some(site) = Site::with_hosts(test, &["a", "b", "c", "d", "balancer"]) else {
+        return;
+    };
+    let balancer = site.desk.host("balancer");
+    let hand_on = format!(
+        "systemd-run --unit=balancer --socket-property=ListenStream=6443 /usr/lib/systemd/systemd-socket-proxyd {}:6443",
+        site.desk.host("b").address()
+    );
+    balancer.run(&hand_on).unwrap();
+    let names = ["a", "b", "c", "d"];
+    let roles = names.map(|name| (name, if name == "d" { "worker" } else { "control-plane" }));
+    let provider = format!(
+        "      apiAddress: {}\n      keepalived: false\n",
+        balancer.address()
+    );
+    site.spec(&roles, &provider, "");
+    comes(&site, "a", 1, &names);
+    for name in names {
+        site.desk.host(name).run("! pgrep keepalived").unwrap();
+    }
+    let server = format!(
+        "grep -q 'server: https://{}:6443' /etc/kubernetes/kubelet.conf",
+        balancer.address()
+    );
+    site.desk.host("d").run(&server).unwrap();
+    goes(&site, &names);
 }
 
 /// A network plugin by its manifest: a pod on each node writes the configuration of the plugins that keelson brings.
@@ -112,12 +188,24 @@ fn the_network_comes_from_a_manifest() {
         return;
     };
     let manifest = NETWORK.replace("REGISTRY", &site.registry());
-    std::fs::write(site.desk.path("network.yaml"), manifest).unwrap();
+    let right = Digest::of_bytes(manifest.as_bytes()).to_string();
+    let wrong = Digest::of_bytes(b"").to_string();
+    let folder = site.desk.path("manifests");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("network.yaml"), manifest).unwrap();
+    let server = serve_directory(folder, site.desk.lab.gateway()).unwrap();
+    let url = format!("{}/network.yaml", server.url());
     site.spec(
         &[("a", "control-plane, worker")],
         "",
-        "  network: { plugin: { name: other, manifest: ./network.yaml } }\n",
+        &format!("  network: {{ plugin: {{ name: other, manifest: \"{url}\", sha256: {wrong} }} }}\n"),
     );
+    let refused = site.desk.expect(1, "apply --yes --accept-new-host-keys");
+    assert!(
+        refused.stderr.contains("is not the one that was meant"),
+        "{refused:#?}"
+    );
+    site.edit(&wrong, &right);
     lives(&site, "a", 1, &["a"]);
 }
 
@@ -150,8 +238,11 @@ fn someone_else_runs_etcd() {
     );
     let own = format!("etcd: {{ version: {} }}", site.etcd());
     site.edit(&own, &external);
-    lives(&site, "a", 1, &["a", "b"]);
-    // It was used, and is no business of the other's.
+    comes(&site, "a", 1, &["a", "b"]);
+    assert!(etcd_holds(&site, "e", "/registry/pods/", MAIN.client_port).contains("kube-system"));
+    no_etcd_runs(&site, "a");
+    goes(&site, &["a", "b"]);
+    // It is no business of the other's.
     keeper.expect(0, "status --wait --timeout 30s");
     keeper.expect(0, "destroy --yes");
 }
