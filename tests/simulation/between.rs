@@ -69,7 +69,11 @@ impl Provider for Watched {
 
 /// The providers of `world`, with `between` before each.
 pub(crate) fn watched(world: &SimulatedWorld, between: &Arc<dyn Between>) -> ProviderSet {
-    let watched = providers(world).into_iter().map(|provider| -> Arc<dyn Provider> {
+    watch(providers(world), between)
+}
+
+fn watch(providers: Vec<Arc<dyn Provider>>, between: &Arc<dyn Between>) -> ProviderSet {
+    let watched = providers.into_iter().map(|provider| -> Arc<dyn Provider> {
         Arc::new(Watched {
             provider,
             between: between.clone(),
@@ -80,11 +84,21 @@ pub(crate) fn watched(world: &SimulatedWorld, between: &Arc<dyn Between>) -> Pro
 
 /// A session for `spec` in the world of `life`, with `between` before each of its providers.
 pub(super) fn session(life: &Life, spec: ValidSpec, between: &Arc<dyn Between>) -> Session {
+    session_with(life, spec, providers(&life.world), between)
+}
+
+/// The same with providers that someone else has made of the world of `life`.
+pub(super) fn session_with(
+    life: &Life,
+    spec: ValidSpec,
+    providers: Vec<Arc<dyn Provider>>,
+    between: &Arc<dyn Between>,
+) -> Session {
     // A session of its own first, so that the hosts of the spec stand there.
     let spec = life.session(spec).spec().clone();
     Session::new(SessionParts::simulated(
         spec,
-        watched(&life.world, between),
+        watch(providers, between),
         life.store.clone(),
         life.world.clock(),
         "between",

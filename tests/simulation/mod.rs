@@ -9,6 +9,7 @@ mod faults;
 mod interrupts;
 mod lease;
 mod life;
+mod limits;
 mod shared_failures;
 mod silence;
 pub(crate) mod specs;

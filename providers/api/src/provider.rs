@@ -22,7 +22,8 @@ pub trait Provider: Send + Sync {
     /// The kinds that this provider looks after.
     fn kinds(&self) -> &[Kind];
 
-    /// How many changes it can take at once.
+    /// How many changes it can take at once. The first members of an etcd wait for each other, so whoever makes them takes at
+    /// least as many as there are.
     fn concurrency_limit(&self) -> usize;
 
     /// How long `change` typically takes, for forecasts.
