@@ -14,6 +14,7 @@ mod lab;
 mod locks;
 mod machines;
 mod manifests;
+mod mirrors;
 mod one_node;
 mod plans;
 mod rendered;

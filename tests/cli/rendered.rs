@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::lab::{Lab, files_below};
 
-const SPEC: &str = "\
+pub(super) const SPEC: &str = "\
 apiVersion: keelson.dev/v1alpha1
 kind: Cluster
 metadata: { name: db.example.com }
@@ -23,7 +23,7 @@ spec:
 ";
 
 /// A lab whose mirror has the release: digests are known without a network.
-fn lab() -> Lab {
+pub(super) fn lab() -> Lab {
     let lab = Lab::with_spec(SPEC);
     let folder = "mirror/github.com/etcd-io/etcd/releases/download/v3.6.8";
     let mut sums = String::new();
@@ -36,7 +36,7 @@ fn lab() -> Lab {
     lab
 }
 
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     let digest = keelson_provider_api::values::Digest::of_bytes(text.as_bytes());
     digest.hexadecimal()
 }
