@@ -17,7 +17,9 @@ mod store_crashes;
 mod timing;
 mod twice;
 
+use std::any::Any;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many seeds are run where nobody asks for others.
 const USUAL_SEEDS: u64 = 500;
@@ -41,13 +43,22 @@ fn seeds(shard: u64, shards: u64) -> impl Iterator<Item = u64> {
 /// Runs a suite over its seeds and fails with the first seed that did, and how to see it again.
 fn over_seeds(suite: &str, shard: u64, shards: u64, run: impl Fn(u64) -> Result<(), String>) {
     for seed in seeds(shard, shards) {
-        if let Err(problem) = run(seed) {
+        let ended = catch_unwind(AssertUnwindSafe(|| run(seed)));
+        // Where it panicked has been printed by then.
+        if let Err(problem) = ended.unwrap_or_else(|panic| Err(panic_message(&*panic))) {
             panic!(
                 "seed {seed}: {problem}\nreplay: KEELSON_SEEDS={seed}..{} cargo nextest run --test main simulation::{suite}",
                 seed + 1
             );
         }
     }
+}
+
+/// What a panic says.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|&text| text.to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it panicked".to_owned())
 }
 
 /// One test for each of eight parts, so that they run on all cores.
@@ -60,3 +71,25 @@ macro_rules! sharded {
     };
 }
 use sharded;
+
+#[test]
+fn a_failure_of_any_kind_tells_how_to_replay_it() {
+    type Life = fn(u64) -> Result<(), String>;
+    let ways: [(&str, Life); 3] = [
+        ("an error", |_| Err("an error".to_owned())),
+        ("a fixed text", |_| panic!("a fixed text")),
+        ("left: 1", |seed| {
+            assert_eq!(1, 2, "with seed {seed}");
+            Ok(())
+        }),
+    ];
+    for (expected, run) in ways {
+        let failed = catch_unwind(|| over_seeds("tale", 0, 1, run)).unwrap_err();
+        let said = panic_message(&*failed);
+        let seed = seeds(0, 1).next().unwrap();
+        let replay = format!("KEELSON_SEEDS={seed}..{} ", seed + 1);
+        for words in [expected, &format!("seed {seed}: "), &replay, " simulation::tale"] {
+            assert!(said.contains(words), "`{words}` is not in:\n{said}");
+        }
+    }
+}
