@@ -36,17 +36,12 @@ fn files_that_are_no_specs() {
 #[test]
 fn a_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt;
-    if rustix::process::geteuid().is_root() {
-        keelson_test_hosts::skip(
-            "cli::input::a_file_that_may_not_be_read",
-            "root may read everything",
-        );
-        return;
-    }
     let lab = Lab::with_spec(SPEC);
     let permissions = std::fs::Permissions::from_mode(0o000);
     std::fs::set_permissions(lab.path("cluster.yaml"), permissions).unwrap();
-    lab.expect(1, "plan").says(&["permission denied", "help:"]);
+    lab.without_rights()
+        .expect(1, "plan")
+        .says(&["permission denied", "help:"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -13,9 +15,17 @@ use rustix::process::{Pid, Signal, kill_process};
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(10);
 
+/// The program.
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_keelson");
+
+/// `nobody`, who has no rights but those of everybody.
+const NOBODY: u32 = 65_534;
+
 /// A temporary folder with specs and their state in it.
 pub(super) struct Lab {
     directory: tempfile::TempDir,
+    /// The user that the program runs as, where it is not the one of the tests; with a copy of the program that is in reach.
+    user: Option<(u32, tempfile::TempDir)>,
 }
 
 /// How a run of the program ended.
@@ -37,7 +47,28 @@ impl Lab {
     pub(super) fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            user: None,
         }
+    }
+
+    /// The same lab for a user whom permissions keep out: for root, whom they do not, that is nobody, whose the files become.
+    pub(super) fn without_rights(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            let mut paths: Vec<PathBuf> = vec![self.path("")];
+            while let Some(path) = paths.pop() {
+                if path.is_dir() {
+                    let entries = std::fs::read_dir(&path).unwrap();
+                    paths.extend(entries.map(|entry| entry.unwrap().path()));
+                }
+                chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+            let folder = tempfile::tempdir().unwrap();
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            // The folders above the program may be closed to others.
+            std::fs::copy(PROGRAM, folder.path().join("keelson")).unwrap();
+            self.user = Some((NOBODY, folder));
+        }
+        self
     }
 
     /// A lab in which `cluster.yaml` is `text`.
@@ -83,9 +114,22 @@ impl Lab {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keelson"));
+        let mut command = match &self.user {
+            None => self.command_of(Path::new(PROGRAM)),
+            Some((user, folder)) => {
+                let mut command = self.command_of(&folder.path().join("keelson"));
+                command.uid(*user).gid(*user);
+                command
+            }
+        };
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any program in the same surroundings.
+    pub(super) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.directory.path())
             .env_clear()
             .env("USER", "operator")
