@@ -1,9 +1,10 @@
 //! Files that are not specs, and streams that nobody reads.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 
-use super::lab::{Lab, Ran, Running, Session};
+use super::lab::{Lab, PROGRAM, Ran, Running, Session};
 use super::plans::SPEC;
 
 #[test]
@@ -31,6 +32,21 @@ fn files_that_are_no_specs() {
         session.run(code, arguments);
     }
     insta::assert_snapshot!("no_specs", session.transcript());
+}
+
+#[test]
+fn a_huge_file_takes_little_memory() {
+    let lab = Lab::new();
+    let huge = File::create(lab.path("huge.yaml")).unwrap();
+    huge.set_len(100 << 20).unwrap();
+    // In KiB. All that it maps counts, the program itself as well.
+    let limited = "ulimit -v 204800 && exec \"$0\" \"$@\"";
+    let mut command = lab.command_of(Path::new("/bin/sh"));
+    command.args(["-c", limited, PROGRAM, "validate", "-f", "huge.yaml"]);
+    Running::start(command)
+        .end()
+        .expect(4, "validate -f huge.yaml")
+        .says(&["larger than 1048576"]);
 }
 
 #[test]

@@ -218,6 +218,11 @@ fn memory_stays_small() {
     for text in files {
         refuse("for its memory", text.into_bytes());
     }
+    for case in super::corpus::cases() {
+        refuse("for its memory", std::fs::read(case).unwrap());
+    }
+    // It holds those 100 MB itself; what is said of them comes on top.
+    refuse("100 MB", vec![b'x'; 100 << 20]);
     if let (Some(before), Some(after)) = (before, peak_memory_kib()) {
         assert!(
             after.saturating_sub(before) < 200 << 10,
