@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use keelson_provider_api::values::Span;
 
-use super::failure::Failure;
+use super::failure::{Failure, REPORT};
 use super::terminal::Terminal;
 use super::{files, secrets};
 use crate::execute::Reporter;
@@ -159,7 +159,9 @@ impl Format {
         value: &T,
         render: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
-        let unprintable = |problem: String| Failure::failed(format!("cannot print the result: {problem}"));
+        let unprintable = |problem: String| {
+            Failure::failed(format!("cannot print the result: {problem}")).with_help(REPORT)
+        };
         let text = match self {
             Self::Text => render(value),
             Self::Json => {

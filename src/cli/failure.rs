@@ -6,6 +6,7 @@ use keelson_provider_api::{StoreError, advice, causes};
 use serde_json::{Value, json};
 
 use super::assets::asset_help;
+use super::files;
 use super::terminal::{Terminal, labels};
 use crate::execute::LeaseError;
 use crate::ops::OperationError;
@@ -28,6 +29,9 @@ pub const EXIT_INVALID_SPEC: u8 = 4;
 pub const EXIT_LOCKED: u8 = 5;
 /// It was interrupted.
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// What to do about a defect.
+pub(super) const REPORT: &str = "please report this with the spec that led to it";
 
 /// A command that did not do what was asked.
 #[derive(Debug)]
@@ -224,8 +228,11 @@ fn help(error: &OperationError, again: &str) -> Option<String> {
             "`keelson status` shows what each machine says of it; `keelson etcd status` has more of etcd".to_owned()
         }
         OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),
-        OperationError::Defect(_) | OperationError::ClockStopped => {
-            "please report this with the spec that led to it".to_owned()
+        OperationError::Defect(_) | OperationError::ClockStopped | OperationError::Render(_) => {
+            REPORT.to_owned()
+        }
+        OperationError::NoKubernetes(_) => {
+            "`keelson etcd credentials` gives its users their credentials".to_owned()
         }
         _ => return None,
     })
@@ -252,6 +259,15 @@ fn pki_help(error: &PkiError) -> Option<String> {
         PkiError::NoKey { authority, .. } => format!(
             "where keelson is to issue certificates, name the file with the key in the spec, under \
              `pki.authorities`, beside the certificate of the {authority} authority"
+        ),
+        PkiError::Certificate { .. } | PkiError::Key { .. } => {
+            "see that it is PEM and whole: where the spec names it, the file under `pki.authorities`; where keelson keeps it, \
+             what the state store has in its folder `pki`"
+                .to_owned()
+        }
+        PkiError::Unsuitable { authority, .. } => format!(
+            "name another certificate of the {authority} authority under `pki.authorities`; where the cluster does not live \
+             yet, leave it out and keelson makes one"
         ),
         PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
             "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()
@@ -369,7 +385,16 @@ impl From<ConnectError> for Failure {
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::Store(error) => failure.with_help(store_help(&error)),
             ConnectError::World { source, .. } => failure.with_help(source.help()),
-            _ => failure,
+            ConnectError::File { source, .. } => failure.with_help(files::help_on_reading(
+                &source,
+                "name a file that is there: a path in a spec is relative to the spec's folder",
+            )),
+            ConnectError::Hosts(problem) => failure.with_help(
+                problem
+                    .help
+                    .unwrap_or_else(|| "see to what is named above, then try again".to_owned()),
+            ),
+            ConnectError::Providers(_) => failure.with_help(REPORT),
         }
     }
 }

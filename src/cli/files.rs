@@ -45,20 +45,23 @@ pub(super) fn shown(file: &Path) -> String {
     }
 }
 
+/// What to do about a file that cannot be read; `missing` is the advice when it is not there.
+pub(super) fn help_on_reading<'a>(error: &io::Error, missing: &'a str) -> &'a str {
+    match error.kind() {
+        io::ErrorKind::NotFound => missing,
+        io::ErrorKind::IsADirectory => "name a file in it",
+        io::ErrorKind::PermissionDenied => "check who may read it and its folder",
+        io::ErrorKind::TimedOut => "name a file, or start the program that writes to it first",
+        _ => "see that it is a file that can be read to its end, then try again",
+    }
+}
+
 /// Reads the first `count` bytes of a file, or of stdin for `-`. `missing` is the advice when it is not there.
 pub(super) fn read_start(file: &Path, count: usize, missing: &str) -> Result<Vec<u8>, Failure> {
     let is_stdin = file == Path::new("-");
     let cannot = |error: io::Error| {
-        let failure = Failure::failed(format!("cannot read {}: {}", shown(file), reason(&error)));
-        match error.kind() {
-            io::ErrorKind::NotFound => failure.with_help(missing),
-            io::ErrorKind::IsADirectory => failure.with_help("name a file in it"),
-            io::ErrorKind::PermissionDenied => failure.with_help("check who may read it and its folder"),
-            io::ErrorKind::TimedOut => {
-                failure.with_help("name a file, or start the program that writes to it first")
-            }
-            _ => failure,
-        }
+        Failure::failed(format!("cannot read {}: {}", shown(file), reason(&error)))
+            .with_help(help_on_reading(&error, missing))
     };
     let source: Box<dyn Read> = if is_stdin {
         Box::new(io::stdin().lock())

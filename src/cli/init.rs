@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use keelson_provider_api::values::{ClusterName, Name, Version};
 use serde_json::{Value, json};
 
-use super::failure::Failure;
+use super::failure::{Failure, REPORT};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
 use crate::spec::{self, SpecErrors, versions};
@@ -121,8 +121,9 @@ fn parse_host(text: &str) -> Result<Host, String> {
 
 impl Init {
     pub(super) fn run(&self, terminal: &Terminal) -> CommandResult {
-        let text = spec_file::render(&self.values()?)
-            .map_err(|problem| Failure::failed(format!("cannot write the spec: {problem}")))?;
+        let text = spec_file::render(&self.values()?).map_err(|problem| {
+            Failure::failed(format!("cannot write the spec: {problem}")).with_help(REPORT)
+        })?;
         // What is written must be valid, so that the first thing a user sees is not an error.
         let spec = spec::load(text.as_bytes(), "the spec that these flags make")
             .map_err(|errors| self.wrong_flags(&errors))?;

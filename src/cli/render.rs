@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::{SpecArgument, shell_word};
-use super::failure::Failure;
+use super::failure::{Failure, REPORT};
 use super::rendered_folder::{self, Written};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE};
@@ -46,8 +46,9 @@ impl Render {
         };
         let failed = |error| Failure::of_operation(&error, &self.spec.command("render"));
         let machines = crate::ops::render(&spec, &index).map_err(failed)?;
-        let files = rendered::files(&machines)
-            .map_err(|problem| Failure::failed(format!("cannot write down what machines get: {problem}")))?;
+        let files = rendered::files(&machines).map_err(|problem| {
+            Failure::failed(format!("cannot write down what machines get: {problem}")).with_help(REPORT)
+        })?;
         let Written { changed, removed } =
             rendered_folder::write(&self.out, spec.name(), &files, self.force)?;
         terminal.note(&format!(

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use keelson_provider_api::advice;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -164,4 +165,5 @@ pub(super) fn labels(severity: &str) -> Labels {
 
 fn unwritable(error: &io::Error) -> Failure {
     Failure::failed(format!("cannot write to stdout: {}", files::reason(error)))
+        .with_help(advice(error).unwrap_or("see where the output goes, then run the command again"))
 }

@@ -167,6 +167,7 @@ fn read(name: &str, location: &Location, bytes: &[u8]) -> Result<Vec<Object>, Pr
     let unreadable = |problem: &dyn std::fmt::Display| {
         let message = format!("the manifest of addon/{name}, {location}, cannot be used: {problem}");
         ProviderError::new(ErrorClass::Permanent, message)
+            .with_help("mend it and see what kubectl says of it: `kubectl apply --dry-run=client -f FILE`")
     };
     let text = std::str::from_utf8(bytes).map_err(|problem| unreadable(&problem))?;
     addons::parse(text).map_err(|problem| unreadable(&problem))

@@ -175,9 +175,18 @@ impl Lab {
 }
 
 impl Ran {
-    /// Fails unless the run ended with `code`, said so in good order and did not panic.
+    /// Fails unless the run ended with `code`, said so in good order and did not panic; and, where it failed, said what to do.
     pub(super) fn expect(self, code: i32, what: &str) -> Self {
         assert_eq!(self.code, Some(code), "keelson {what}\n{self:#?}");
+        let failed =
+            matches!(code, 1 | 3 | 4 | 5) && self.stderr.lines().any(|line| line.starts_with("error:"));
+        let advises = |line: &str| {
+            line.trim_start().starts_with("help:") || line.starts_with("Next:") || line.contains("expected")
+        };
+        assert!(
+            !failed || self.stderr.lines().any(advises),
+            "keelson {what} does not say what to do\n{self:#?}"
+        );
         for text in [&self.stdout, &self.stderr] {
             assert!(!text.contains("panicked"), "keelson {what}\n{text}");
         }

@@ -10,12 +10,17 @@ fn a_manifest_is_read_in_a_rehearsal() {
     ));
     lab.expect(0, "validate");
     for command in ["plan", "apply --yes"] {
-        lab.expect(1, command).says(&["cannot read foo.yaml"]);
+        lab.expect(1, command).says(&[
+            "cannot read foo.yaml",
+            "help: name a file that is there: a path in a spec is relative to the spec's folder",
+        ]);
     }
     lab.write("foo.yaml", "a: [");
     for command in ["plan", "apply --yes"] {
-        lab.expect(1, command)
-            .says(&["the manifest of addon/foo, foo.yaml, cannot be used: "]);
+        lab.expect(1, command).says(&[
+            "the manifest of addon/foo, foo.yaml, cannot be used: ",
+            "help: mend it",
+        ]);
     }
     let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n";
     lab.write("foo.yaml", manifest);
