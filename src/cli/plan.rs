@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::arguments::{ClusterArgument, shell_word};
-use super::failure::{EXIT_BLOCKED, EXIT_CHANGES, Failure};
+use super::failure::{EXIT_BLOCKED, EXIT_CHANGES, Failure, REPORT};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files};
 use crate::execute::Silent;
@@ -44,6 +44,8 @@ enum PlanFormat {
     Text,
     /// For programs; without --destroy, it can be applied like a saved plan
     Json,
+    /// The same for reading; a plan that is applied is JSON
+    Yaml,
     /// A page with the plan and its timeline
     Html,
 }
@@ -71,6 +73,7 @@ impl Plan {
             (Some(GraphFormat::Dot), _) => plan_picture::graphviz(&planned),
             (None, PlanFormat::Text) => plan_text::render(&planned, self.details),
             (None, PlanFormat::Json) => json(&planned)?,
+            (None, PlanFormat::Yaml) => plan_json::render_yaml(&planned).map_err(unprintable)?,
             (None, PlanFormat::Html) => plan_picture::html(&planned, &typical),
         };
         if let Some(file) = &self.out {
@@ -103,7 +106,11 @@ impl Plan {
 }
 
 fn json(planned: &Planned) -> Result<String, Failure> {
-    plan_json::render(planned).map_err(|error| Failure::failed(format!("cannot print the plan: {error}")))
+    plan_json::render(planned).map_err(unprintable)
+}
+
+fn unprintable(error: impl std::fmt::Display) -> Failure {
+    Failure::failed(format!("cannot print the plan: {error}")).with_help(REPORT)
 }
 
 fn code(planned: &Planned) -> u8 {

@@ -40,6 +40,16 @@ fn formats() {
             "{step}"
         );
     }
+    let yaml = lab.expect(2, "plan -o yaml");
+    assert_eq!(yaml.stderr, "");
+    let mut from_yaml: serde_json::Value = serde_saphyr::from_str(&yaml.stdout).unwrap();
+    from_yaml["madeAt"] = json["madeAt"].clone();
+    assert_eq!(from_yaml, json);
+    lab.write("p.yaml", yaml.stdout);
+    lab.expect(1, "apply --plan p.yaml --progress none").says(&[
+        "p.yaml: it is not a plan",
+        "help: `keelson plan --out FILE` makes a new one",
+    ]);
     let html = lab.expect(2, "plan -o html").stdout;
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("<svg") && html.ends_with("</html>\n"));
     assert!(!html.contains('\u{1b}'));
