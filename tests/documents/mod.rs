@@ -1,5 +1,7 @@
 //! The documents name everything that they claim to list.
 
+mod plan_form;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
