@@ -139,6 +139,16 @@ fn defaults_are_filled_in() {
     assert_survives_writing(&spec);
 }
 
+/// Whoever leaves a field out relies on what takes its place: each change here changes clusters.
+#[test]
+fn every_default_is_written_down() {
+    let simulated = spec("  provider: { simulated: {} }\n");
+    insta::assert_snapshot!("completed_simulated", simulated.to_yaml());
+    let ssh =
+        spec("  provider: { ssh: { hosts: [{ name: a, address: 10.0.0.11, roles: [control-plane] }] } }\n");
+    insta::assert_snapshot!("completed_ssh", ssh.to_yaml());
+}
+
 #[test]
 fn keys_and_certificates_may_be_left_to_keelson_or_not() {
     use keelson::spec::KeyEncryption;
