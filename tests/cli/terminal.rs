@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use super::lab::{Lab, wait_for};
+use super::lab::{Lab, PROGRAM, wait_for};
 use super::locks::SLOW;
 
 const ROWS: u16 = 60;
@@ -32,7 +32,7 @@ impl OnTerminal {
             pixel_height: 0,
         };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_keelson"));
+        let mut command = CommandBuilder::new(PROGRAM);
         command.args(arguments.split_whitespace());
         command.cwd(lab.path(""));
         command.env_clear();
@@ -70,15 +70,43 @@ impl OnTerminal {
 
     /// What someone who looks at the terminal sees now, with all that scrolled away.
     fn screen(&self) -> String {
+        self.emulated().screen().contents()
+    }
+
+    /// The same row by row: a row that is full has an end, too.
+    fn rows(&self) -> Vec<String> {
+        self.emulated().screen().rows(0, self.columns).collect()
+    }
+
+    fn emulated(&self) -> vt100::Parser {
         let mut terminal = vt100::Parser::new(cells(600), cells(self.columns), 0);
         terminal.process(&self.written.lock().unwrap());
-        terminal.screen().contents()
+        terminal
     }
 
     fn wait_to_see(&self, text: &str) {
         assert!(
             wait_for(|| self.screen().contains(text)),
             "`{text}` never came:\n{}",
+            self.screen()
+        );
+    }
+
+    /// Waits until one screen shows at least two steps in flight, a line each, and the bar of the whole below them.
+    fn wait_to_see_steps_in_flight(&self) {
+        let step = regex::Regex::new(r"^  \S (create|update|delete) \S+/\S+ \(about ").unwrap();
+        let both = || {
+            let lines = self.rows();
+            let bar = lines.iter().position(|line| line.contains(BAR));
+            let above = bar.map_or(0, |bar| {
+                let above = lines[..bar].iter().rev();
+                above.take_while(|line| step.is_match(line)).count()
+            });
+            above >= 2
+        };
+        assert!(
+            wait_for(both),
+            "there never were two steps in flight above a bar:\n{}",
             self.screen()
         );
     }
@@ -120,7 +148,7 @@ fn bars_are_drawn_and_cleared() {
     terminal.wait_to_see("Carry this out on cluster prod.example.com? Type `yes` to go on: ");
     assert!(!terminal.raw().contains(BAR), "bars before the answer");
     terminal.type_in("yes\r");
-    terminal.wait_to_see(BAR);
+    terminal.wait_to_see_steps_in_flight();
     let screen = terminal.end(0);
     assert!(!screen.contains(BAR), "bars are left:\n{screen}");
     assert!(
