@@ -102,3 +102,78 @@ fn what_is_looked_at_depends_on_the_roles() {
         ["cpu", "memory", "disk", "swap", "cgroup-v2", "port-10250"]
     );
 }
+
+/// A host with nothing wrong, but for what `change` does to it.
+fn debian(change: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = Facts {
+        init: "systemd".to_owned(),
+        os_id: "debian".to_owned(),
+        os_version: "13".to_owned(),
+        os_name: "Debian GNU/Linux 13".to_owned(),
+        architecture: "x86_64".to_owned(),
+        hostname: "a".to_owned(),
+        disk_kib: 2 << 20,
+        is_synchronised: Some(true),
+        ..Facts::default()
+    };
+    change(&mut facts);
+    facts
+}
+
+#[test]
+fn systems_and_architectures_that_it_is_not_made_for_are_found() {
+    let runs = |id: &'static str, version: &'static str, name: &'static str| {
+        debian(|facts| {
+            facts.os_id = id.to_owned();
+            facts.os_version = version.to_owned();
+            facts.os_name = name.to_owned();
+        })
+    };
+    let architecture = |name: &str| debian(|facts| facts.architecture = name.to_owned());
+    let without_systemd = debian(|facts| facts.init = "openrc-init".to_owned());
+    let old = runs("debian", "11", "Debian GNU/Linux 11");
+    let fedora = runs("fedora", "43", "Fedora Linux 43");
+    let (error, warning) = (Severity::Error, Severity::Warning);
+    let table = [
+        (debian(|_| {}), None),
+        (architecture("aarch64"), None),
+        (
+            without_systemd,
+            Some(("os", error, "openrc-init and not systemd")),
+        ),
+        (
+            old,
+            Some(("os", error, "Debian GNU/Linux 11, on which keelson does not work")),
+        ),
+        (
+            fedora,
+            Some(("untested-system", warning, "Fedora Linux 43, on which nobody")),
+        ),
+        (
+            runs("", "", ""),
+            Some(("untested-system", warning, "does not say which system")),
+        ),
+        (
+            architecture("riscv64"),
+            Some(("architecture", error, "is riscv64, and")),
+        ),
+    ];
+    let cluster = ClusterIdentity {
+        name: "prod".parse().unwrap(),
+        uid: None,
+    };
+    let roles = [MachineRole::Etcd].into();
+    for (facts, expected) in table {
+        let findings = of_facts("a", &cluster, &roles, &facts, &HostNeeds::default());
+        let found: Vec<_> = findings
+            .iter()
+            .map(|finding| (finding.name.as_str(), finding.severity))
+            .collect();
+        let wanted = expected.map(|(name, severity, _)| (name, severity));
+        assert_eq!(found, Vec::from_iter(wanted), "{findings:?}");
+        for (finding, (_, _, problem)) in findings.iter().zip(expected) {
+            assert!(finding.problem.contains(problem), "{finding:?}");
+            assert!(finding.can_be_ignored && finding.help.is_some(), "{finding:?}");
+        }
+    }
+}
