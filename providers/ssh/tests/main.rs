@@ -1,4 +1,4 @@
-//! Bare machines over SSH. Without root every test here is skipped, and says so.
+//! Bare machines over SSH. Without root every test on hosts is skipped, and says so.
 #![expect(
     clippy::disallowed_methods,
     clippy::panic,
@@ -7,6 +7,7 @@
     reason = "real hosts live in real time; a test says what is wrong by failing, and how long things take"
 )]
 
+mod many;
 mod on_hosts;
 mod scripts;
 mod support;
