@@ -38,7 +38,7 @@ fn files_that_are_no_specs() {
 fn a_huge_file_takes_little_memory() {
     let lab = Lab::new();
     let huge = File::create(lab.path("huge.yaml")).unwrap();
-    huge.set_len(100 << 20).unwrap();
+    huge.set_len(1 << 30).unwrap();
     // In KiB. All that it maps counts, the program itself as well.
     let limited = "ulimit -v 204800 && exec \"$0\" \"$@\"";
     let mut command = lab.command_of(Path::new("/bin/sh"));
