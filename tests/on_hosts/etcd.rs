@@ -40,6 +40,7 @@ fn three_members_come_stay_survive_and_go() {
         );
     }
 
+    what_is_ignored_by_its_name_passes(&desk, &names);
     desk.host("b").run("systemctl stop squatter").unwrap();
     // Nothing in namespaces sets their clocks: that is worth knowing, and stops nothing.
     let plan = desk.expect(2, "plan");
@@ -80,6 +81,24 @@ fn three_members_come_stay_survive_and_go() {
         );
         assert_eq!(left.unwrap().trim(), "", "{name}");
     }
+}
+
+/// The port is still taken: its own name lets that pass, and no other name does.
+fn what_is_ignored_by_its_name_passes(desk: &Desk, names: &[&str]) {
+    desk.spec(names, "  preflight: { ignore: [port, port-2380, time-sync] }\n");
+    desk.expect(3, "plan");
+    desk.spec(names, "  preflight: { ignore: [port-2379] }\n");
+    let plan = desk.expect(2, "plan -o json");
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let report = &plan["report"];
+    let ignored = report["ignoredFindings"].as_array().unwrap();
+    assert_eq!(ignored.len(), 1, "{plan:#}");
+    assert_eq!(
+        (&ignored[0]["machine"], &ignored[0]["name"]),
+        (&"b".into(), &"port-2379".into())
+    );
+    assert!(report["findings"].as_array().unwrap().is_empty(), "{plan:#}");
+    desk.spec(names, "");
 }
 
 /// The data of `c` is gone, and so is the redundancy that the spec asks for.
