@@ -1,6 +1,9 @@
 //! What clients of etcd are given, and logging in.
 
-use keelson::ops::{EtcdCredentialsRequest, LoginRequest, OperationError};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::SignedDuration;
+use keelson::ops::{EtcdCredentialsRequest, KubeconfigRequest, LoginRequest, OperationError};
 use keelson::pki::{AuthorityName, Certificate, PkiError, Seal, Usage};
 use keelson_provider_api::values::Span;
 use keelson_provider_api::{Precondition, Store};
@@ -26,7 +29,7 @@ fn a_client_gets_a_certificate_and_the_endpoints() {
     let certificate = Certificate::from_pem(&credentials.certificate_pem, "client").unwrap();
     assert_eq!(certificate.common_name, "backup");
     assert_eq!(certificate.usages, Some([Usage::Client].into()));
-    assert_eq!(certificate.not_after, NOW + jiff::SignedDuration::from_hours(8));
+    assert_eq!(certificate.not_after, NOW + SignedDuration::from_hours(8));
     let authority = Certificate::from_pem(&credentials.authority_pem, "authority").unwrap();
     assert_eq!(certificate.issuer, authority.subject);
     assert!(credentials.key_pem.expose().contains("PRIVATE KEY"));
@@ -91,6 +94,58 @@ fn an_authority_without_its_key_issues_nothing() {
             "{refused:?}"
         );
     });
+}
+
+/// Who a kubeconfig says that its user is, in a cluster that has begun; its server is the API's address.
+fn certificate_of(scene: &Scene, request: &KubeconfigRequest) -> Certificate {
+    let kubeconfig = block_on(scene.session.kubeconfig(request)).unwrap();
+    let read: serde_json::Value = serde_saphyr::from_str(kubeconfig.yaml.expose()).unwrap();
+    assert_eq!(
+        read["clusters"][0]["cluster"]["server"],
+        "https://10.0.0.100:6443"
+    );
+    let data = read["users"][0]["user"]["client-certificate-data"]
+        .as_str()
+        .unwrap();
+    let pem = String::from_utf8(BASE64_STANDARD.decode(data).unwrap()).unwrap();
+    let certificate = Certificate::from_pem(&pem, "user").unwrap();
+    assert_eq!(kubeconfig.not_after, Some(certificate.not_after));
+    assert_eq!(certificate.usages, Some([Usage::Client].into()));
+    certificate
+}
+
+/// Written out, not by the names of the program's constants: this is what the API server is shown.
+#[test]
+fn an_administrator_is_one_by_a_binding_and_not_for_long() {
+    let scene = Scene::of_kubernetes();
+    block_on(async {
+        scene.begin().await;
+        let authorities = &scene.authorities;
+        authorities.establish(AuthorityName::Kubernetes).await.unwrap();
+    });
+    for (request, subject, hours) in [
+        (
+            KubeconfigRequest::administrator(),
+            "O=keelson:cluster-admins, CN=admin",
+            8,
+        ),
+        (
+            KubeconfigRequest::break_glass(),
+            "O=system:masters, CN=break-glass",
+            1,
+        ),
+        (
+            KubeconfigRequest::administrator()
+                .lasting(Span::from_secs(30 * 60 * 60))
+                .unwrap(),
+            "O=keelson:cluster-admins, CN=admin",
+            30,
+        ),
+    ] {
+        let certificate = certificate_of(&scene, &request);
+        assert_eq!(certificate.subject, subject);
+        assert_eq!(certificate.not_after, NOW + SignedDuration::from_hours(hours));
+    }
 }
 
 #[test]

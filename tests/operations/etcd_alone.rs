@@ -101,10 +101,24 @@ impl Scene {
                     number + 1
                 )
             });
-        let text = format!(
-            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: db.example.com }}\nspec:\n  \
-             provider:\n    ssh:\n      hosts:\n{hosts}  \
+        let spec = format!(
+            "  provider:\n    ssh:\n      hosts:\n{hosts}  \
              etcd: {{ version: 3.6.8, placement: {{ dedicated: {{}} }}{etcd} }}\n{more}"
+        );
+        Self::of(&spec, seal, store)
+    }
+
+    /// A session for Kubernetes on one machine, whose API has an address of its own.
+    pub(super) fn of_kubernetes() -> Self {
+        let spec = "  provider:\n    ssh:\n      apiAddress: 10.0.0.100\n      hosts:\n        \
+                    - { name: a, address: 10.0.0.1, roles: [control-plane] }\n";
+        Self::of(spec, Seal::none(), Arc::new(MemoryStore::new()))
+    }
+
+    /// A session for what the lines `spec` say.
+    fn of(spec: &str, seal: Seal, store: Arc<MemoryStore>) -> Self {
+        let text = format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: db.example.com }}\nspec:\n{spec}"
         );
         let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
         let options = SimulatedOptions {
