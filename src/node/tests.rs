@@ -8,6 +8,8 @@ use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Version;
 use serde_json::{Map, Value, json};
 
+mod on_hosts;
+
 use super::templates::{TEMPLATES, Template, render};
 use super::{
     AssetIndex, EtcdCertificates, EtcdSettings, HostIdentity, NodeClass, PlacedSecret, etcd_release,
@@ -19,6 +21,7 @@ pub(crate) const HOSTILE: &[&str] = &[
     "$(touch /tmp/keelson-was-here)",
     "`touch /tmp/keelson-was-here`",
     "a; touch /tmp/keelson-was-here",
+    ";",
     "' ; touch /tmp/keelson-was-here ; '",
     "\" ; touch /tmp/keelson-was-here ; \"",
     "a\nExecStart=/bin/touch /tmp/keelson-was-here",
@@ -314,8 +317,8 @@ fn no_action_holds_what_would_end_its_line() {
     assert!(class.render().is_err());
 }
 
-/// Runs a tool over files for `test`, if the machine has it.
-fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
+/// Runs a tool over files, if the machine has it; what it says when it finds something.
+fn found_by(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) -> std::io::Result<Option<String>> {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool);
     command.args(arguments);
@@ -324,16 +327,21 @@ fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])
         std::fs::write(&path, content).unwrap();
         command.arg(path);
     }
-    match command.output() {
+    let output = command.output()?;
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok((!output.status.success()).then(|| said.concat()))
+}
+
+/// Fails when a tool finds something in files; without the tool `test` is skipped.
+fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
+    match found_by(tool, arguments, files) {
         Err(_) => keelson_test_hosts::skip(test, format!("{tool} is not installed")),
-        Ok(output) => assert!(
-            output.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        ),
+        Ok(found) => assert_eq!(found, None),
     }
 }
+
+/// Lets systemd fail for what it finds in the units themselves: without the last of these it prints its findings and is content.
+const VERIFY: &[&str] = &["verify", "--man=no", "--recursive-errors=no"];
 
 #[test]
 fn shellcheck_finds_nothing_in_what_machines_run() {
@@ -354,9 +362,8 @@ fn shellcheck_finds_nothing_in_what_machines_run() {
     check_with(test, "shellcheck", &[], &scripts);
 }
 
-#[test]
-fn systemd_verifies_the_units() {
-    let files = class().render().unwrap().of_host(&host()).unwrap();
+/// Lets systemd read the units of a bundle for `test`; `names` are all that there are.
+pub(crate) fn verify_units(test: &str, files: &BTreeMap<String, Vec<u8>>, names: &[&str]) {
     let units: Vec<(&str, Vec<u8>)> = files
         .iter()
         .filter_map(|(path, content)| {
@@ -364,12 +371,42 @@ fn systemd_verifies_the_units() {
                 .strip_prefix("files/")
                 .filter(|name| name.ends_with(".service"))?;
             // What the unit runs is not on this machine.
-            let text = String::from_utf8_lossy(content).replace("/opt/keelson/bin/etcd", "/bin/true");
-            Some((name, text.into_bytes()))
+            let lines = String::from_utf8_lossy(content);
+            let lines = lines
+                .lines()
+                .map(|line| match line.strip_prefix("ExecStart=/opt/keelson/") {
+                    Some(rest) => {
+                        let program = rest.split([' ', '\\']).next().unwrap_or_default();
+                        format!("ExecStart=/bin/true{}\n", &rest[program.len()..])
+                    }
+                    None => format!("{line}\n"),
+                });
+            Some((name, lines.collect::<String>().into_bytes()))
         })
         .collect();
-    assert_eq!(units.len(), 2);
+    assert_eq!(units.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     let units: Vec<(&str, &[u8])> = units.iter().map(|(name, text)| (*name, &**text)).collect();
-    let test = "systemd_verifies_the_units";
-    check_with(test, "systemd-analyze", &["verify", "--man=no"], &units);
+    check_with(test, "systemd-analyze", VERIFY, &units);
+}
+
+#[test]
+fn systemd_would_find_a_setting_that_is_none() {
+    let unit = b"[Service]\nExecStart=/bin/true\nRestarts=always\n";
+    match found_by("systemd-analyze", VERIFY, &[("wrong.service", unit)]) {
+        Err(_) => keelson_test_hosts::skip(
+            "systemd_would_find_a_setting_that_is_none",
+            "systemd-analyze is not installed",
+        ),
+        Ok(found) => assert!(
+            found.as_ref().is_some_and(|found| found.contains("Restarts")),
+            "{found:?}"
+        ),
+    }
+}
+
+#[test]
+fn systemd_verifies_the_units() {
+    let files = class().render().unwrap().of_host(&host()).unwrap();
+    let names = ["etcd-events.service", "etcd.service"];
+    verify_units("systemd_verifies_the_units", &files, &names);
 }

@@ -7,6 +7,7 @@ use keelson_provider_api::values::{Secret, Version};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::node::tests::verify_units;
 use crate::node::{AssetIndex, HostIdentity, NodeClass};
 
 const VERSION: Version = Version::new(1, 36, 2);
@@ -159,6 +160,23 @@ fn the_bundle_of_a_worker() {
         "worker",
         shown(&files(settings(kubelet(KubeletRole::Worker { server }), None)))
     );
+}
+
+#[test]
+fn systemd_verifies_the_units_of_nodes() {
+    let server = "https://10.0.0.100:6443".to_owned();
+    let control_plane = settings(kubelet(KubeletRole::ControlPlane), Some(control_plane()));
+    let worker = settings(kubelet(KubeletRole::Worker { server }), None);
+    let every = [
+        "containerd.service",
+        "keelson-keepalived.service",
+        "keelson-routes.service",
+        "kubelet.service",
+    ];
+    let of_worker = ["containerd.service", "keelson-routes.service", "kubelet.service"];
+    let test = "systemd_verifies_the_units_of_nodes";
+    verify_units(test, &files(control_plane), &every);
+    verify_units(test, &files(worker), &of_worker);
 }
 
 #[test]
