@@ -86,7 +86,7 @@ pub const FINDINGS: &[FindingRow] = &[
     row("other-cluster", Concerns::All, false, Some(checks::other_cluster), "destroy that cluster first, or take another host; see /var/lib/keelson/host.json on {host}"),
     row("etcd-data", Concerns::All, false, Some(checks::etcd_data), "see whose it is; when nobody needs it, move it away, such as by mv {folder} {folder}.old"),
     row("os", Concerns::All, true, Some(checks::os), "install a system that keelson is made for, such as Debian 12 or 13, or Ubuntu 22.04 or 24.04"),
-    row("untested-system", Concerns::All, true, Some(checks::untested_system), "try it where nothing is at stake first; those that are tested are Debian 12 and 13, and Ubuntu 22.04 and 24.04").that_only_warns(),
+    row("untested-system", Concerns::All, true, Some(checks::untested_system), "try it where nothing is at stake first; those that keelson is made for are Debian 12 and 13, and Ubuntu 22.04 and 24.04").that_only_warns(),
     row("architecture", Concerns::All, true, Some(checks::architecture), "take another host"),
     row("cpu", Concerns::All, true, Some(checks::cpu), "give {host} more CPUs"),
     row("memory", Concerns::All, true, Some(checks::memory), "give {host} more memory"),
