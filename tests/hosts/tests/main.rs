@@ -11,6 +11,7 @@ mod power;
 mod scripts;
 mod servers;
 mod traces;
+mod unprivileged;
 
 use keelson_test_hosts::{Lab, LabOptions, skip_without_root};
 
