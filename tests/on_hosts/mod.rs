@@ -12,6 +12,7 @@ mod etcd;
 mod faults;
 mod killed;
 mod kubernetes;
+mod logins;
 mod mirror;
 mod mistakes;
 mod newer;

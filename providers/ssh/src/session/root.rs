@@ -176,7 +176,7 @@ pub(crate) fn no_root(target: &Target, user: &str, password_given: bool, words: 
     let words = one_line(words.trim());
     let help = if password_given {
         format!(
-            "check the sudo password, and what `sudo -l` says for {user} on {}",
+            "check the sudo password in KEELSON_SUDO_PASSWORD, and what `sudo -l` says for {user} on {}",
             target.name
         )
     } else {
