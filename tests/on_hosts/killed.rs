@@ -1,6 +1,7 @@
 //! keelson is killed, at counted points from the first event of an apply to its last.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 
 use keelson_test_hosts::{FileServer, serve_directory};
 use serde_json::Value;
@@ -43,18 +44,31 @@ fn kill_and_go_on(desk: &Desk, mirror: &FileServer, cluster: usize, names: &[&st
 
     // Hosts work at the same time, so at one point it is not always the same that happens; a few events come and go.
     let last = events - 1;
+    let mut killed = 0;
     for number in (cluster..POINTS).step_by(CLUSTERS.len()) {
         let point = 1 + number * (last - 1) / (POINTS - 1);
-        let event = kill_at(desk, point);
-        println!("killed at {point} of {events}: {event}");
-        converge(desk, names, &format!("killed at {point}, {event}"));
+        let (event, by_signal) = killed_at(desk, point);
+        killed += usize::from(by_signal);
+        let how = if by_signal { "killed" } else { "over by itself" };
+        println!("{how} at {point} of {events}: {event}");
+        converge(desk, names, &format!("{how} at {point}, {event}"));
         desk.expect(0, "destroy --yes");
     }
+    // The last point may be its end.
+    assert!(
+        killed + 1 >= POINTS / CLUSTERS.len(),
+        "only {killed} applies of {names:?} were killed"
+    );
 }
 
-/// Starts an apply and kills it as soon as it has told of `point` events; says which was the last. Near its end it may have a
-/// few events less than the one before, and be done.
+/// Starts an apply and kills it as soon as it has told of `point` events; says which was the last.
 pub(super) fn kill_at(desk: &Desk, point: usize) -> String {
+    killed_at(desk, point).0
+}
+
+/// The same, and whether it was the signal that ended it. Near its end it may have a few events less than the one before, and
+/// be done.
+fn killed_at(desk: &Desk, point: usize) -> (String, bool) {
     let mut apply = desk.command(APPLY).spawn().unwrap();
     let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
     let event = events.nth(point - 1);
@@ -62,7 +76,7 @@ pub(super) fn kill_at(desk: &Desk, point: usize) -> String {
     let status = apply.wait().unwrap();
     let Some(event) = event else {
         assert!(status.success(), "it ended before {point}: {status}");
-        return "its end".to_owned();
+        return ("its end".to_owned(), false);
     };
     let event = event.unwrap();
     assert!(
@@ -71,7 +85,8 @@ pub(super) fn kill_at(desk: &Desk, point: usize) -> String {
     );
     let event: Value = serde_json::from_str(&event).unwrap();
     let word = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
-    format!("{} {} {}", word("event"), word("key"), word("action"))
+    let event = format!("{} {} {}", word("event"), word("key"), word("action"));
+    (event, status.signal().is_some())
 }
 
 /// One apply makes the cluster whole, and then there is nothing to do.
