@@ -8,6 +8,8 @@
 //! | [`kinds`] | the catalogue of resource kinds: what each is made of and what changing a field costs |
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
+//! | [`bulk`] | large objects in a store |
+//! | [`etcd_maintenance`] | what is done to a running etcd: snapshots |
 //! | [`causes`](mod@causes) | errors with their causes |
 //! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
@@ -19,12 +21,14 @@
 //! | [`clock`] | time and waiting, real or virtual |
 //! | [`whole_file`] | files that are there as a whole or not at all |
 
+pub mod bulk;
 pub mod bundle;
 pub mod causes;
 pub mod change;
 pub mod clock;
 pub mod etcd;
 pub mod etcd_facts;
+pub mod etcd_maintenance;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -35,12 +39,14 @@ pub mod store;
 pub mod values;
 pub mod whole_file;
 
+pub use bulk::{BulkReader, BulkStore, BulkWriter};
 pub use bundle::{Asset, AssetSource, Bundle, BundleRecord, BundleSource, CertificatePaths, FoundOnMachine};
 pub use causes::{advice, causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;
 pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
+pub use etcd_maintenance::{EtcdMaintenance, SnapshotContents, WrittenSnapshot};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;
