@@ -70,6 +70,7 @@
 //! | [`addons`] | what runs in every cluster: objects rendered from `templates/addons/`, manifests read | sees the spec, touches a network |
 //! | [`node`] | what machines run: bundles rendered from `templates/` | sees the spec |
 //! | [`plan`] | the planner, safety, the saved form of a plan | IO, clock, environment, randomness |
+//! | [`backup`] | backups of etcd: manifests, packing, the place where they are kept, which of them stay | clock, environment |
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
@@ -200,6 +201,7 @@
 
 pub mod addons;
 pub mod assets;
+pub mod backup;
 pub mod cli;
 pub mod cluster;
 pub mod execute;

@@ -133,31 +133,41 @@ impl Approve for AskUser<'_> {
 
 impl AskUser<'_> {
     async fn ask(&self) -> Approval {
-        self.terminal
-            .text(&format!("{} Type `{}` to go on: ", self.question, self.expected));
-        // Reading a line cannot be called off, so it happens on a thread of its own.
-        let line = tokio::task::spawn_blocking(|| {
-            let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line).map(|_| line)
-        });
-        let line = tokio::select! {
-            line = line => line,
-            () = self.interrupt.stopped() => {
-                self.terminal.text("\n");
-                return Approval::No;
-            }
-        };
-        match line {
-            Ok(Ok(line)) if line.trim() == self.expected => Approval::Yes,
-            Ok(Ok(line)) => {
-                // At the end of the input nobody has begun a new line.
-                if !line.ends_with('\n') {
-                    self.terminal.text("\n");
-                }
-                Approval::No
-            }
-            _ => Approval::No,
+        let is_answered = is_answered(self.terminal, self.interrupt, &self.question, &self.expected).await;
+        if is_answered { Approval::Yes } else { Approval::No }
+    }
+}
+
+/// Asks `question` on the terminal; true when the answer is `expected`.
+pub(super) async fn is_answered(
+    terminal: &Terminal,
+    interrupt: &Interrupt,
+    question: &str,
+    expected: &str,
+) -> bool {
+    terminal.text(&format!("{question} Type `{expected}` to go on: "));
+    // Reading a line cannot be called off, so it happens on a thread of its own.
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    let line = tokio::select! {
+        line = line => line,
+        () = interrupt.stopped() => {
+            terminal.text("\n");
+            return false;
         }
+    };
+    match line {
+        Ok(Ok(line)) if line.trim() == expected => true,
+        Ok(Ok(line)) => {
+            // At the end of the input nobody has begun a new line.
+            if !line.ends_with('\n') {
+                terminal.text("\n");
+            }
+            false
+        }
+        _ => false,
     }
 }
 

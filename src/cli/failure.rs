@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-use keelson_provider_api::{StoreError, advice, causes};
+use keelson_provider_api::{StoreError, causes};
 use serde_json::{Value, json};
 
+use super::advice;
 use super::assets::asset_help;
 use super::files;
 use super::terminal::{Terminal, labels};
@@ -127,7 +128,7 @@ impl Failure {
                 facts: Box::new(json!({ "left": keys })),
                 ..failure.with_help(format!("`{again}` tries again"))
             },
-            other => match help(other, again) {
+            other => match advice::of_operation(other, again) {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },
@@ -169,176 +170,6 @@ fn damage(error: &LeaseError) -> Option<&StoreError> {
     cause.filter(|cause| matches!(cause, StoreError::Damaged { .. }))
 }
 
-fn help(error: &OperationError, again: &str) -> Option<String> {
-    Some(match error {
-        OperationError::Lease(error) => lease_help(error, again),
-        OperationError::Store(error) => store_help(error),
-        OperationError::Protected(_) => "set `deletionProtection: false` and apply that first, or pass \
-                                         --override-deletion-protection"
-            .to_owned(),
-        OperationError::Fixed { field, .. } if field == "spec.provider" => {
-            "nothing was touched; use the spec that it was made with; to rehearse it elsewhere, name another `stateStore`"
-                .to_owned()
-        }
-        OperationError::Fixed { .. } => {
-            "nothing was touched; put the old value back: it cannot change while the cluster lives".to_owned()
-        }
-        OperationError::StalePlan(_) => {
-            "nothing was changed; make and review a new plan with `keelson plan --out FILE`".to_owned()
-        }
-        OperationError::DeclinedRest => {
-            format!("what was carried out stays; `{again}` shows what is left, asks and goes on")
-        }
-        OperationError::NoCluster { .. } => {
-            "it was never applied, or is destroyed already; if it should be there, check its name, `stateStore` \
-             and the directory you are in"
-                .to_owned()
-        }
-        OperationError::ExternalEtcd(_) => {
-            "ask whoever runs it; `spec.etcd.placement.external` names its endpoints".to_owned()
-        }
-        OperationError::NoAuthority { .. } => "`keelson apply` makes it".to_owned(),
-        OperationError::Pki(error) => return pki_help(error),
-        OperationError::Simulated { .. } => {
-            "`provider: { ssh: … }` names real machines; examples/etcd-alone.yaml is a spec like that".to_owned()
-        }
-        OperationError::UnknownMachine { known, .. } if !known.is_empty() => {
-            format!("its machines are: {}", known.join(", "))
-        }
-        OperationError::StillWanted(_) => {
-            "take it out of the spec first (a host out of `hosts`; of machines that keelson makes, the last of a group go \
-             when `replicas` is lowered), or the next apply brings it back"
-                .to_owned()
-        }
-        OperationError::NoneLeaving { leaving, .. } if !leaving.is_empty() => {
-            format!("those that have are: {}", leaving.join(", "))
-        }
-        OperationError::NoneLeaving { .. } => "`keelson node list` shows the machines".to_owned(),
-        OperationError::Machine(error) => return error.help.clone(),
-        OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
-        OperationError::Interrupted(None) => "nothing was changed".to_owned(),
-        OperationError::DrainStopped(name) => format!(
-            "`{again}` goes on; or `keelson node uncordon {name}` lets new pods come to it again"
-        ),
-        OperationError::NotConverged(_) | OperationError::MovedAway => {
-            format!("`{again}` tries again; `keelson plan` shows what is left")
-        }
-        OperationError::Unproven(_) => format!("`{again}` looks again"),
-        OperationError::Down(_) | OperationError::Degraded(_) => {
-            "`keelson status` shows what each machine says of it; `keelson etcd status` has more of etcd".to_owned()
-        }
-        OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),
-        OperationError::Defect(_) | OperationError::ClockStopped | OperationError::Render(_) => {
-            REPORT.to_owned()
-        }
-        OperationError::NoKubernetes(_) => {
-            "`keelson etcd credentials` gives its users their credentials".to_owned()
-        }
-        _ => return None,
-    })
-}
-
-fn lease_help(error: &LeaseError, again: &str) -> String {
-    match error {
-        LeaseError::Held { record, .. } => format!(
-            "wait for it to end; if it was killed, the lease runs out at {:.0} and `{again}` takes over",
-            record.expires_at
-        ),
-        LeaseError::Lost {
-            source: Some(source), ..
-        } if matches!(**source, StoreError::Damaged { .. }) => store_help(source),
-        LeaseError::Lost { .. } => {
-            format!("someone else is changing the cluster; when they are done, `{again}` goes on")
-        }
-        LeaseError::RanOut { source, .. } | LeaseError::Store { source, .. } => store_help(source),
-    }
-}
-
-fn pki_help(error: &PkiError) -> Option<String> {
-    Some(match error {
-        PkiError::NoKey { authority, .. } => format!(
-            "where keelson is to issue certificates, name the file with the key in the spec, under \
-             `pki.authorities`, beside the certificate of the {authority} authority"
-        ),
-        PkiError::Certificate { .. } | PkiError::Key { .. } => {
-            "see that it is PEM and whole: where the spec names it, the file under `pki.authorities`; where keelson keeps it, \
-             what the state store has in its folder `pki`"
-                .to_owned()
-        }
-        PkiError::Unsuitable { authority, .. } => format!(
-            "name another certificate of the {authority} authority under `pki.authorities`; where the cluster does not live \
-             yet, leave it out and keelson makes one"
-        ),
-        PkiError::Locked { .. } | PkiError::WrongKey { .. } => {
-            "set KEELSON_PKI_PASSPHRASE, or KEELSON_PKI_IDENTITIES to a file of age identities".to_owned()
-        }
-        PkiError::OtherAuthority { authority, .. } | PkiError::NotNamed { authority, .. } => format!(
-            "nothing was touched; name the files of the {authority} authority that the cluster began with again, under \
-             `pki.authorities`: it cannot change while the cluster lives"
-        ),
-        PkiError::NothingOpens { with_passphrase, .. } => {
-            let variable = if *with_passphrase {
-                "KEELSON_PKI_PASSPHRASE"
-            } else {
-                "KEELSON_PKI_IDENTITIES to a file with an age identity of one of the recipients"
-            };
-            format!("nothing was touched; set {variable}, now and whenever keelson runs")
-        }
-        PkiError::Identity { .. } => {
-            "KEELSON_PKI_IDENTITIES names the file; each line of it is an identity, `AGE-SECRET-KEY-1…`, a comment or empty"
-                .to_owned()
-        }
-        PkiError::StaysEncrypted { path, location } => format!(
-            "nothing was touched; put `pki.encryption` back; or, where it is to go, decrypt each file in {}: `(umask 077; age -d \
-             -o NEW FILE && mv NEW FILE)`, with `-i IDENTITIES` after `-d` where it is for recipients",
-            folder(location, path)
-        ),
-        PkiError::NotEncrypted { path, location } => format!(
-            "nothing was touched; to encrypt each file in {}: `age -p -o NEW FILE && mv NEW FILE` with a passphrase, `age -r \
-             RECIPIENT -o NEW FILE && mv NEW FILE` to recipients",
-            folder(location, path)
-        ),
-        PkiError::Store(error) => store_help(error),
-        _ => return None,
-    })
-}
-
-/// The folder of an object in a state store.
-fn folder(location: &str, path: &str) -> String {
-    let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
-    format!("{location}/{folder}")
-}
-
-/// What to do about a state store that fails. What is damaged must not simply be moved away: each object is there
-/// for a reason.
-fn store_help(error: &StoreError) -> String {
-    let StoreError::Damaged { path, .. } = error else {
-        let advice = advice(error).unwrap_or("see to what is named above");
-        return format!("nothing was lost; {advice}, then try again");
-    };
-    match path.rsplit('/').next() {
-        Some("cluster.json") => {
-            "it was left as it is; restore it from a backup: without it keelson does not know what belongs to \
-             this cluster, and would build another one beside it"
-        }
-        Some("lease") => {
-            "it was left as it is; while no keelson works on the cluster, put it back from a backup or write it anew, with a \
-             `generation` higher than that of any run before: the names in the folder `journal` beside it end with theirs; \
-             docs/state-store.md has the form"
-        }
-        Some("spec.yaml") => {
-            "it was left as it is; put it back from a backup, or, where it is still there, move it away: `keelson apply` \
-             writes it anew; `keelson destroy --override-deletion-protection` goes without it"
-        }
-        _ if path.contains("/pki/") => {
-            "nothing was changed; put it back from a copy of the state store: no other can take its place while the \
-             cluster lives, since its machines believe only this one"
-        }
-        _ => "it was left as it is; restore it from a backup",
-    }
-    .to_owned()
-}
-
 /// A message with all its causes.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).fold(error.to_string(), |text, cause| {
@@ -361,7 +192,7 @@ impl From<ConnectError> for Failure {
                 "`provider: {{ simulated: {{ like: {provider} }} }}` in its place plays the cluster in memory"
             )),
             ConnectError::Assets(problem) => failure.with_help(asset_help(&problem)),
-            ConnectError::Pki(problem) => match pki_help(&problem) {
+            ConnectError::Pki(problem) => match advice::of_keys(&problem) {
                 Some(help) => failure.with_help(help),
                 None => failure,
             },
@@ -383,7 +214,7 @@ impl From<ConnectError> for Failure {
                 "write the address that pods are to reach this machine at into its `privateAddress`",
             ),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
-            ConnectError::Store(error) => failure.with_help(store_help(&error)),
+            ConnectError::Store(error) => failure.with_help(advice::of_store(&error)),
             ConnectError::World { source, .. } => failure.with_help(source.help()),
             ConnectError::File { source, .. } => failure.with_help(files::help_on_reading(
                 &source,

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Commands read arguments and files, call [`crate::ops`], and show what comes
 //! back through [`crate::view`].
 
+mod advice;
 mod apply;
 mod arguments;
 mod ask;
@@ -112,7 +113,7 @@ impl Cli {
             Command::Status(command) => command.run(terminal, interrupt).await,
             Command::Kubeconfig(command) => command.run(terminal).await,
             Command::Node(command) => command.run(terminal, interrupt).await,
-            Command::Etcd(command) => command.run(terminal).await,
+            Command::Etcd(command) => command.run(terminal, interrupt).await,
             Command::Certs(command) => command.run(terminal).await,
             Command::Render(command) => command.run(terminal).await,
             Command::Assets(command) => command.run(terminal).await,

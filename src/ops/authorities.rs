@@ -56,6 +56,11 @@ impl Authorities {
         }
     }
 
+    /// How what is kept for the cluster is encrypted and opened.
+    pub fn seal(&self) -> Arc<Seal> {
+        self.seal.clone()
+    }
+
     /// The authority, made or adopted when the cluster has none yet.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 
+use crate::backup::BackupError;
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
 use crate::pki::{AuthorityName, PkiError};
@@ -93,6 +94,17 @@ pub enum OperationError {
     /// The cluster's keys or certificates cannot be used.
     #[error("cannot use the cluster's keys")]
     Pki(#[from] PkiError),
+    /// The cluster has no such etcd.
+    #[error("the cluster has no etcd `{}`", name.escape_debug())]
+    UnknownEtcd {
+        /// The name that was asked for.
+        name: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// Something about backups did not work.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The cluster is in memory.
     #[error("cluster {name} is simulated: it has no {lacks}")]
     Simulated {

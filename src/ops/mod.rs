@@ -4,13 +4,14 @@
 //! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig),
 //! [`render`](Session::render), [`nodes`](Session::nodes), [`login`](Session::login),
 //! [`etcd_report`](Session::etcd_report), [`etcd_credentials`](Session::etcd_credentials),
-//! [`check_certificates`](Session::check_certificates). They share a [`Session`]: a spec, its providers, its state store.
+//! [`check_certificates`](Session::check_certificates), [`save_backups`](Session::save_backups), [`prune`](Session::prune). They share a [`Session`]: a spec, its providers, its state store.
 
 mod addons;
 mod apply;
 mod approved;
 mod assets;
 mod authorities;
+mod backups;
 mod bundle_files;
 mod bundles;
 mod certificates;
@@ -40,6 +41,10 @@ pub use addons::{ManifestFile, ManifestReader, SpecAddons, cluster_provider, man
 pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
+pub use backups::{
+    BackupCondition, BackupEntry, BackupList, BackupParts, PlannedPrune, PruneReport, PrunedBackup, SaveRequest,
+    SavedBackup, VerifiedBackup, VerifyReport, WhichBackup,
+};
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};
 pub use credentials::AuthorityCredentials;

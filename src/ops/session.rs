@@ -6,6 +6,7 @@ use std::time::Duration;
 use keelson_provider_api::{Clock, ClusterIdentity, Store, StoreError};
 
 use super::authorities::Authorities;
+use super::backups::BackupParts;
 use super::error::OperationError;
 use super::fixed;
 use super::gone_hosts::GoneHosts;
@@ -52,6 +53,8 @@ pub struct SessionParts {
     pub machine_access: Option<Arc<dyn MachineAccess>>,
     /// The way to nodes; `None` where no API server answers.
     pub node_access: Option<Arc<ClusterProvider>>,
+    /// What backups of etcd take; `None` where there are none.
+    pub backups: Option<BackupParts>,
     /// The hosts that a destroy does without; `None` where each is to answer.
     pub gone_hosts: Option<Arc<dyn GoneHosts>>,
 }
@@ -83,6 +86,7 @@ impl SessionParts {
             authorities: None,
             machine_access: None,
             node_access: None,
+            backups: None,
             gone_hosts: None,
         }
     }

@@ -28,6 +28,7 @@ mod kubeconfig;
 mod opened;
 mod requirement;
 mod seal;
+mod sealed_stream;
 pub mod table;
 mod verdict;
 
@@ -43,6 +44,7 @@ pub use kubeconfig::Kubeconfig;
 pub use opened::Opened;
 pub use requirement::{Place, Requirement};
 pub use seal::Seal;
+pub use sealed_stream::{OpeningReader, SealingWriter};
 pub use table::{AuthorityName, Usage};
 pub use verdict::{Renewal, Verdict, judge};
 

@@ -29,7 +29,7 @@ enum Close {
 /// takes as much as a second allows, but keelson opens five objects one after the other.
 const WORK_LOG2: u8 = 17;
 /// The most work that is done to open something: a gigabyte. More is no file of keelson's or of `age -p`.
-const WORK_LIMIT_LOG2: u8 = 20;
+pub(super) const WORK_LIMIT_LOG2: u8 = 20;
 
 const BEGINNINGS: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"];
 
@@ -155,30 +155,49 @@ impl Seal {
         }
     }
 
-    /// What is to be kept for `content`.
-    pub(super) fn close(&self, content: &[u8]) -> Result<Vec<u8>, PkiError> {
-        let failed = |problem: String| PkiError::Encrypt { problem };
+    /// What encrypts; `None` where nothing is to be encrypted.
+    pub(super) fn encryptor(&self) -> Result<Option<Encryptor>, PkiError> {
         let encryptor = match &self.close {
-            Close::Not => return Ok(content.to_vec()),
+            Close::Not => return Ok(None),
             Close::ToRecipients(recipients) => {
                 Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as _))
             }
             Close::WithPassphrase => {
                 let passphrase = self.passphrase.as_ref();
-                let passphrase = passphrase.ok_or_else(|| failed("no passphrase was given".to_owned()))?;
+                let passphrase =
+                    passphrase.ok_or_else(|| not_encrypted("no passphrase was given".to_owned()))?;
                 let mut recipient = scrypt::Recipient::new(for_age(passphrase));
                 recipient.set_work_factor(WORK_LOG2);
                 Encryptor::with_recipients(std::iter::once(&recipient as _))
             }
         };
-        let encryptor = encryptor.map_err(|problem| failed(problem.to_string()))?;
+        encryptor
+            .map(Some)
+            .map_err(|problem| not_encrypted(problem.to_string()))
+    }
+
+    /// The passphrase, where one was given.
+    pub(super) fn passphrase(&self) -> Option<&Secret<String>> {
+        self.passphrase.as_ref()
+    }
+
+    /// The identities that were given.
+    pub(super) fn identities(&self) -> &[x25519::Identity] {
+        &self.identities
+    }
+
+    /// What is to be kept for `content`.
+    pub(super) fn close(&self, content: &[u8]) -> Result<Vec<u8>, PkiError> {
+        let Some(encryptor) = self.encryptor()? else {
+            return Ok(content.to_vec());
+        };
         let write = || {
             let armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
             let mut writer = encryptor.wrap_output(armored)?;
             writer.write_all(content)?;
             writer.finish()?.finish()
         };
-        write().map_err(|problem: std::io::Error| failed(problem.to_string()))
+        write().map_err(|problem: std::io::Error| not_encrypted(problem.to_string()))
     }
 
     /// True for what looks encrypted, by whomever.
@@ -235,11 +254,15 @@ impl fmt::Debug for Seal {
     }
 }
 
-fn for_age(passphrase: &Secret<String>) -> SecretString {
+fn not_encrypted(problem: String) -> PkiError {
+    PkiError::Encrypt { problem }
+}
+
+pub(super) fn for_age(passphrase: &Secret<String>) -> SecretString {
     SecretString::from(passphrase.expose().clone())
 }
 
-fn locked(object: Object<'_>, needed: &'static str) -> PkiError {
+pub(super) fn locked(object: Object<'_>, needed: &'static str) -> PkiError {
     PkiError::Locked {
         path: object.path.to_owned(),
         location: object.location.to_owned(),
@@ -248,7 +271,7 @@ fn locked(object: Object<'_>, needed: &'static str) -> PkiError {
 }
 
 /// A file that was damaged where it holds the wrapped key looks like one for somebody else; both leave it alone.
-fn refusal(problem: &DecryptError, by_passphrase: bool, object: Object<'_>) -> PkiError {
+pub(super) fn refusal(problem: &DecryptError, by_passphrase: bool, object: Object<'_>) -> PkiError {
     let is_wrong_key = match problem {
         DecryptError::NoMatchingKeys => true,
         DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => by_passphrase,

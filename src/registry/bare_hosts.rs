@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ConnectError, ConnectOptions};
 #[cfg(feature = "ssh")]
-use super::{open_store, ssh};
+use super::{open_state, ssh};
 use crate::ops::MachineAccess;
 use crate::spec::{Provider, ValidSpec};
 
@@ -26,7 +26,7 @@ pub async fn forget_host_key(
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let (_, store) = open_store(&spec.spec().state_store, base_directory)?;
+            let store = open_state(spec, base_directory)?;
             ssh::forget_host_key(spec, &store, name).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
@@ -48,7 +48,7 @@ pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str)
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            let store = open_state(spec, &options.base_directory)?;
             ssh::forget_host(spec, options, &store, name).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
@@ -69,7 +69,7 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            let store = open_state(spec, &options.base_directory)?;
             ssh::check_gone_hosts(spec, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingGone),
@@ -89,7 +89,7 @@ pub async fn pinned_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Result<
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            let store = open_state(spec, &options.base_directory)?;
             ssh::pinned_hosts(spec, &store).await
         }
         _ => Ok(Vec::new()),
@@ -115,7 +115,7 @@ pub async fn machine_access(
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let (_, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+            let store = open_state(spec, &options.base_directory)?;
             ssh::machine_access(spec, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::InMemory),

@@ -17,14 +17,18 @@ use std::sync::Arc;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{Clock, ProviderError, Store, StoreError, whole_file};
+#[cfg(feature = "ssh")]
+use keelson_provider_api::Store;
+use keelson_provider_api::{BulkStore, Clock, ProviderError, StoreError, whole_file};
 use keelson_provider_simulated::WorldLogError;
 
 use crate::assets::AssetError;
 use crate::cluster::ClusterProvider;
 use crate::execute::{ProviderSet, ProviderSetError};
 use crate::node::AssetIndex;
-use crate::ops::{Authorities, GoneHosts, LEASE_TIME_TO_LIVE, MachineAccess, Session, SessionParts};
+use crate::ops::{
+    Authorities, BackupParts, GoneHosts, LEASE_TIME_TO_LIVE, MachineAccess, Session, SessionParts,
+};
 use crate::pki::PkiError;
 use crate::spec::{Provider, StateStore, ValidSpec};
 use crate::store::DirectoryStore;
@@ -148,7 +152,7 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         references::check_manifests(&spec, &options.base_directory)?;
     }
     let reached = match &spec.spec().provider {
-        Provider::Simulated(simulated) => simulated::reach(simulated, &directory)?,
+        Provider::Simulated(simulated) => simulated::reach(&spec, simulated, &directory, &store)?,
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => ssh::reach(&spec, options, &store).await?,
         other => return Err(ConnectError::NoProvider(other.field())),
@@ -166,6 +170,7 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         authorities: reached.authorities,
         machine_access: reached.machine_access,
         node_access: reached.node_access,
+        backups: Some(reached.backups),
         gone_hosts: reached.gone_hosts,
     }))
 }
@@ -178,6 +183,7 @@ struct Reached {
     authorities: Option<Authorities>,
     machine_access: Option<Arc<dyn MachineAccess>>,
     node_access: Option<Arc<ClusterProvider>>,
+    backups: BackupParts,
     gone_hosts: Option<Arc<dyn GoneHosts>>,
 }
 
@@ -199,7 +205,7 @@ fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
     read.map_err(|source| ConnectError::File { path, source })
 }
 
-fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store>), ConnectError> {
+fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn BulkStore>), ConnectError> {
     match store {
         StateStore::Directory(directory) => {
             let directory = beside(base, directory);
@@ -207,6 +213,13 @@ fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn Store
         }
         other => Err(ConnectError::NoStore(other.to_string())),
     }
+}
+
+/// The state store of `spec`, for small objects.
+#[cfg(feature = "ssh")]
+fn open_state(spec: &ValidSpec, base: &Path) -> Result<Arc<dyn Store>, ConnectError> {
+    let (_, store) = open_store(&spec.spec().state_store, base)?;
+    Ok(store)
 }
 
 #[cfg(test)]

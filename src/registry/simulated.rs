@@ -4,21 +4,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
-use keelson_provider_simulated::{Like, SimulatedOptions, SimulatedWorld, providers};
+use keelson_provider_api::{BulkStore, Clock};
+use keelson_provider_simulated::{
+    Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
+};
 
 use super::{ConnectError, Reached};
+use crate::backup::Archive;
 use crate::execute::ProviderSet;
 use crate::node::AssetIndex;
-use crate::ops::{Session, SessionParts};
+use crate::ops::{BackupParts, Session, SessionParts};
+use crate::pki::Seal;
 use crate::spec::{Family, Provider, SimulatedProvider, ValidSpec};
 
 /// The simulated world's folder beside the clusters' in a state directory. Clusters' names hold no underscore.
 const WORLD_FOLDER: &str = "simulated_world";
 
 /// The world that is kept in the state directory; worlds of different platforms live side by side.
-pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<Reached, ConnectError> {
+pub(super) fn reach(
+    spec: &ValidSpec,
+    simulated: &SimulatedProvider,
+    directory: &Path,
+    store: &Arc<dyn BulkStore>,
+) -> Result<Reached, ConnectError> {
     let folder = directory.join(WORLD_FOLDER).join(like(simulated.like).name());
     let options = options(simulated, SystemClock.now());
     let world = SimulatedWorld::open(&folder, options).map_err(|source| ConnectError::World {
@@ -33,6 +42,7 @@ pub(super) fn reach(simulated: &SimulatedProvider, directory: &Path) -> Result<R
         authorities: None,
         machine_access: None,
         node_access: None,
+        backups: backups(spec, &world, store.clone()),
         gone_hosts: None,
     })
 }
@@ -52,15 +62,22 @@ pub fn connect_in_memory(
     let world = SimulatedWorld::in_memory(options(simulated, start));
     add_hosts(&world, simulated)?;
     let providers = ProviderSet::new(providers(&world))?;
-    let store = Arc::new(keelson_provider_simulated::MemoryStore::new());
-    let session = Session::new(SessionParts::simulated(
-        spec,
-        providers,
-        store,
-        world.clock(),
-        "in memory",
-    ));
+    let store = Arc::new(MemoryStore::new());
+    let backups = backups(&spec, &world, store.clone());
+    let parts = SessionParts::simulated(spec, providers, store, world.clock(), "in memory");
+    let session = Session::new(SessionParts {
+        backups: Some(backups),
+        ..parts
+    });
     Ok((session, world))
+}
+
+/// Backups of a world that holds nothing secret.
+fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) -> BackupParts {
+    BackupParts {
+        archive: Archive::new(store, spec.name().clone(), Arc::new(Seal::none())),
+        maintenance: Arc::new(SimulatedMaintenance::of(world)),
+    }
 }
 
 fn options(simulated: &SimulatedProvider, start: Timestamp) -> SimulatedOptions {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{Clock, ProviderError, Store};
+use keelson_provider_api::{BulkStore, Clock, ProviderError, Store};
 use keelson_provider_ssh::etcd::EtcdProvider;
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
@@ -17,9 +17,10 @@ use super::assets::{fetcher, known_files};
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
+use crate::backup::Archive;
 use crate::cluster::DrainsFirst;
 use crate::ops::{
-    Authorities, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
+    Authorities, BackupParts, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
@@ -31,8 +32,9 @@ use crate::spec::{
 pub(super) async fn reach(
     spec: &ValidSpec,
     options: &ConnectOptions,
-    store: &Arc<dyn Store>,
+    bulk_store: &Arc<dyn BulkStore>,
 ) -> Result<Reached, ConnectError> {
+    let store: &Arc<dyn Store> = &(bulk_store.clone() as Arc<dyn Store>);
     // Digests that an earlier apply found stay as they were.
     let known = pinned_assets(store.as_ref(), spec.name()).await?;
     let assets = if options.installs_nothing {
@@ -52,8 +54,12 @@ pub(super) async fn reach(
     let hosts = open(spec, options, store).await?;
     let mut machines: Arc<dyn keelson_provider_api::Provider> =
         Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec)));
-    let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> =
-        vec![Arc::new(EtcdProvider::new(hosts.clone(), clock.clone()))];
+    let etcd = Arc::new(EtcdProvider::new(hosts.clone(), clock.clone()));
+    let backups = BackupParts {
+        archive: Archive::new(bulk_store.clone(), spec.name().clone(), authorities.seal()),
+        maintenance: etcd.clone(),
+    };
+    let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![etcd];
     let mut node_access = None;
     if !spec.is_etcd_alone() {
         let control_planes = Arc::new(ControlPlaneProvider::new(hosts.clone()));
@@ -78,6 +84,7 @@ pub(super) async fn reach(
         authorities: Some(authorities),
         machine_access: Some(Arc::new(HostAccess(hosts))),
         node_access,
+        backups,
         gone_hosts: (!options.gone_hosts.is_empty())
             .then(|| Arc::new(CalledGone::of(spec, options, store)) as Arc<dyn GoneHosts>),
     })

@@ -22,6 +22,8 @@ pub struct DirectoryStore {
     root: PathBuf,
 }
 
+mod bulk;
+
 const LOCK_FILE: &str = ".lock";
 const TEMPORARY_SUFFIX: &str = ".keelson-new";
 /// No object of keelson comes near this; what is larger is not ours to load.
@@ -253,7 +255,9 @@ impl Store for DirectoryStore {
         let file = self.file("delete", path)?;
         let _lock = self.lock("delete", path).await?;
         self.check(&file, path, &precondition)?;
-        whole_file::remove(&file).map_err(|error| self.unavailable("delete", path, error))
+        whole_file::remove(&file).map_err(|error| self.unavailable("delete", path, error))?;
+        self.remove_empty_folders(&file);
+        Ok(())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -10,12 +10,14 @@
 //! | [`status_text`] | how a cluster is doing |
 //! | [`nodes_text`] | the machines of a cluster |
 //! | [`etcd_text`] | how etcd is |
+//! | [`backups_text`] | snapshots of etcd |
 //! | [`etcd_credentials_text`] | what a client of etcd is given |
 //! | [`certificates_text`] | certificates and when they end |
 //! | [`assets_text`] | release files |
 //! | [`rendered`] | what machines would be given, as files |
 
 pub mod assets_text;
+pub mod backups_text;
 pub mod certificates_text;
 pub mod drained_text;
 pub mod etcd_credentials_text;

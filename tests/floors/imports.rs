@@ -26,28 +26,28 @@ const FLOORS: &[Floor] = &[
     Floor {
         module: "cli",
         may_use: &[
-            "view", "registry", "assets", "ops", "execute", "plan", "pki", "spec",
+            "view", "registry", "assets", "ops", "execute", "plan", "backup", "pki", "spec",
         ],
         crates: &[API],
     },
     // Views name the values that they show and the events that they hear.
     Floor {
         module: "view",
-        may_use: &["ops", "execute", "plan", "node", "pki", "spec"],
+        may_use: &["ops", "execute", "plan", "node", "backup", "pki", "spec"],
         crates: &[API],
     },
     // The only place that names concrete providers and stores.
     Floor {
         module: "registry",
         may_use: &[
-            "assets", "ops", "cluster", "execute", "node", "pki", "spec", "store",
+            "assets", "ops", "cluster", "execute", "node", "backup", "pki", "spec", "store",
         ],
         crates: &[API, "keelson_provider_simulated", "keelson_provider_ssh"],
     },
     Floor {
         module: "ops",
         may_use: &[
-            "cluster", "execute", "model", "plan", "addons", "node", "pki", "spec",
+            "cluster", "execute", "model", "plan", "addons", "node", "backup", "pki", "spec",
         ],
         crates: &[API],
     },
@@ -89,6 +89,12 @@ const FLOORS: &[Floor] = &[
     Floor {
         module: "node",
         may_use: &[],
+        crates: &[API],
+    },
+    // Encrypts as keys are encrypted.
+    Floor {
+        module: "backup",
+        may_use: &["pki"],
         crates: &[API],
     },
     Floor {

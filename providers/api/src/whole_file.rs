@@ -49,6 +49,16 @@ pub fn put_by_draft(file: &Path, suffix: &str, content: &[u8], mode: u32) -> io:
     sync_folder(file)
 }
 
+/// Gives `draft`, whose content has been brought to the disk, the name `file`, in place of a file that is there, so that a
+/// power cut does not undo it. Both are in one folder.
+///
+/// # Errors
+/// When the file system refuses; both are then as they were.
+pub fn put_in_place(draft: &Path, file: &Path) -> io::Result<()> {
+    fs::rename(draft, file)?;
+    sync_folder(file)
+}
+
 /// Removes a file, if it is there, so that a power cut does not bring it back.
 ///
 /// # Errors

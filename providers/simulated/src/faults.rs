@@ -130,11 +130,15 @@ impl Faults {
 
     /// The error of this look at `kind`, if it fails.
     pub(crate) fn for_look(&mut self, kind: Kind) -> Option<ProviderError> {
-        let subject = format!("observe {kind}");
-        let count = self.count(&subject);
-        let number = draw(self.plan.seed, &[&subject, "fault", &count.to_string()]);
+        self.for_call(&format!("observe {kind}"))
+    }
+
+    /// The error of this call that changes no resource, if it fails.
+    pub(crate) fn for_call(&mut self, subject: &str) -> Option<ProviderError> {
+        let count = self.count(subject);
+        let number = draw(self.plan.seed, &[subject, "fault", &count.to_string()]);
         // Looks fail half as often as writes: there are many of them to one plan.
-        (number & 0x100 == 0 && self.spend(&subject, number)).then(|| Fault::Before.error())
+        (number & 0x100 == 0 && self.spend(subject, number)).then(|| Fault::Before.error())
     }
 
     /// How long observers go on seeing the state before a write.

@@ -17,7 +17,8 @@
 //! | `latency` | how long everything takes, with sources |
 //! | `faults` | what goes wrong and when: [`FaultPlan`], [`CrashPoint`] |
 //! | `log` | the world on disk: an append-only log that commands share |
-//! | `store` | [`MemoryStore`], a state store without a disk |
+//! | `store`, `bulk` | [`MemoryStore`], a state store without a disk, also for large objects |
+//! | `maintenance` | [`SimulatedMaintenance`]: snapshots, as members write them |
 //!
 //! # What is simulated
 //!
@@ -46,10 +47,12 @@
 //! Nothing here reads the machine's clock or its environment. The same seed, the same calls in the same order, on
 //! one thread, give the same world to the byte.
 
+mod bulk;
 mod clock;
 mod faults;
 mod latency;
 mod log;
+mod maintenance;
 mod options;
 mod provider;
 mod random;
@@ -64,6 +67,7 @@ pub use clock::VirtualClock;
 pub use faults::{CrashMoment, CrashPoint, FaultPlan};
 pub use latency::typical;
 pub use log::WorldLogError;
+pub use maintenance::SimulatedMaintenance;
 pub use options::{Like, SimulatedOptions};
 pub use provider::{SimulatedProvider, providers};
 pub use simulated::SimulatedWorld;

@@ -1,7 +1,7 @@
 //! State in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use keelson_provider_api::store::ObjectVersion;
@@ -15,7 +15,7 @@ const MOST_IN_A_ROW: u32 = 2;
 /// A store that keeps everything in memory, for embedding and for tests.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     seed: u64,
     percent: u8,
 }
@@ -55,9 +55,17 @@ impl MemoryStore {
     #[must_use]
     pub fn fork(&self) -> Self {
         Self {
-            state: Mutex::new(self.lock().clone()),
+            state: Arc::new(Mutex::new(self.lock().clone())),
             seed: self.seed,
             percent: self.percent,
+        }
+    }
+
+    /// This store once more, not a copy of it.
+    pub(crate) fn same(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            ..*self
         }
     }
 

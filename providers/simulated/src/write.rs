@@ -122,7 +122,8 @@ impl SimulatedWorld {
         self.options().like.is_cloud() && crate::provider::is_infrastructure(kind)
     }
 
-    fn count_write(&self) -> u64 {
+    /// Counts a write, and gives its number.
+    pub(crate) fn count_write(&self) -> u64 {
         let mut state = self.lock();
         state.writes += 1;
         state.writes - 1

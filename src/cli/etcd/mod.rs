@@ -1,12 +1,14 @@
 //! `keelson etcd`
 
 mod credentials;
+mod snapshot;
 mod status;
 
 use clap::{Args, Subcommand};
 
 use super::CommandResult;
 use super::terminal::Terminal;
+use crate::execute::Interrupt;
 
 /// See to the cluster's etcd, and let others use it
 #[derive(Debug, Args)]
@@ -19,13 +21,15 @@ pub(super) struct Etcd {
 enum Command {
     Status(status::Status),
     Credentials(credentials::Credentials),
+    Snapshot(snapshot::Snapshot),
 }
 
 impl Etcd {
-    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+    pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         match &self.command {
             Command::Status(command) => command.run(terminal).await,
             Command::Credentials(command) => command.run(terminal).await,
+            Command::Snapshot(command) => command.run(terminal, interrupt).await,
         }
     }
 }

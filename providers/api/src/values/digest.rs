@@ -57,6 +57,11 @@ impl Digest {
             .fold(0, |seed, &byte| (seed << 8) | u64::from(byte))
     }
 
+    /// Its bytes.
+    pub const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The 64 hexadecimal digits, as `sha256sum` prints them.
     pub fn hexadecimal(self) -> String {
         use fmt::Write as _;

@@ -69,7 +69,7 @@ impl World {
         }
     }
 
-    fn etcd_version(&self, thing: &Thing, member: &EtcdMember) -> String {
+    pub(super) fn etcd_version(&self, thing: &Thing, member: &EtcdMember) -> String {
         let key = ResourceKey::new(Kind::NodeBundle, &*member.machine);
         let bundle = self.things.get(&thing.holder, &key);
         match bundle.map(|bundle| &bundle.resource) {
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// The oldest voter that works, while there is a quorum.
-    fn etcd_leader(&self, thing: &Thing, member: &EtcdMember, now: Timestamp) -> Option<u64> {
+    pub(super) fn etcd_leader(&self, thing: &Thing, member: &EtcdMember, now: Timestamp) -> Option<u64> {
         if !self.etcd_count(&thing.holder, &member.cluster, now).has_quorum() {
             return None;
         }

@@ -7,6 +7,7 @@ mod create;
 mod delete;
 mod etcd;
 mod etcd_facts;
+mod etcd_snapshots;
 mod foreign;
 mod health;
 mod invariants;

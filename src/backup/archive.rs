@@ -1,0 +1,302 @@
+//! The place where a cluster's backups are kept: `<cluster>/backups/etcd/<name>/{snapshot,manifest.json}` in a store.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError};
+use tokio::sync::mpsc::Receiver;
+
+use super::error::BackupError;
+use super::manifest::{BackupManifest, BackupName};
+use super::packing::{Packed, Packer, Sum, Summing};
+use super::unpacking::Unpacker;
+use crate::pki::Seal;
+
+const MANIFEST: &str = "manifest.json";
+const SNAPSHOT: &str = "snapshot";
+/// So many manifests are read at once.
+const LOOKS_AT_ONCE: usize = 16;
+
+/// The backups of one cluster in one place.
+#[derive(Clone)]
+pub struct Archive {
+    store: Arc<dyn BulkStore>,
+    cluster: ClusterName,
+    seal: Arc<Seal>,
+}
+
+/// A backup as it lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Its name.
+    pub name: BackupName,
+    /// How it is.
+    pub state: BackupState,
+}
+
+/// How a backup is, as far as can be seen without reading all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupState {
+    /// It has a manifest, and a snapshot of the size that it tells of.
+    Whole(Box<BackupManifest>),
+    /// It counted once, and is none any more.
+    Damaged {
+        /// What was written down about it, if that can be read.
+        manifest: Option<Box<BackupManifest>>,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Its snapshot is there and no manifest: it never counted. Somebody saves it now, or did not come to the end.
+    Unfinished,
+}
+
+impl Backup {
+    /// What was written down about it, if it is whole.
+    pub fn whole(&self) -> Option<&BackupManifest> {
+        match &self.state {
+            BackupState::Whole(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+}
+
+impl Archive {
+    /// The backups of `cluster` in `store`, encrypted and opened as `seal` says.
+    pub fn new(store: Arc<dyn BulkStore>, cluster: ClusterName, seal: Arc<Seal>) -> Self {
+        Self { store, cluster, seal }
+    }
+
+    /// Where they are kept, for people.
+    pub fn location(&self) -> String {
+        format!("{}/{}", self.store.location().trim_end_matches('/'), self.folder().trim_end_matches('/'))
+    }
+
+    fn folder(&self) -> String {
+        format!("{}/backups/etcd/", self.cluster)
+    }
+
+    fn path(&self, name: &BackupName, object: &str) -> String {
+        format!("{}{name}/{object}", self.folder())
+    }
+
+    /// All that is there, in the order of their names.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`].
+    pub async fn list(&self) -> Result<Vec<Backup>, BackupError> {
+        let folder = self.folder();
+        let mut names: Vec<BackupName> = Vec::new();
+        for path in self.store.list(&folder).await? {
+            let name = path.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
+            let Some(name) = name.and_then(|(name, _)| BackupName::parse(name).ok()) else {
+                continue;
+            };
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        let looks = names.into_iter().map(|name| async move {
+            let state = self.state(&name).await?;
+            Ok(state.map(|state| Backup { name, state }))
+        });
+        let found: Vec<Result<Option<Backup>, BackupError>> =
+            stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        found.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// How the backup `name` is; `None` when nothing of it is there.
+    async fn state(&self, name: &BackupName) -> Result<Option<BackupState>, BackupError> {
+        let manifest = match self.store.read(&self.path(name, MANIFEST)).await {
+            Ok(manifest) => manifest,
+            Err(StoreError::Damaged { problem, .. }) => {
+                return Ok(Some(BackupState::Damaged { manifest: None, problem }));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let size = self.store.size(&self.path(name, SNAPSHOT)).await?;
+        let Some(manifest) = manifest else {
+            return Ok(size.map(|_| BackupState::Unfinished));
+        };
+        let manifest = match read_manifest(&manifest.content, name) {
+            Ok(manifest) => Box::new(manifest),
+            Err(problem) => return Ok(Some(BackupState::Damaged { manifest: None, problem })),
+        };
+        let wanted = manifest.stored.size_bytes;
+        Ok(Some(match size {
+            Some(size) if size == wanted => BackupState::Whole(manifest),
+            Some(size) => BackupState::Damaged {
+                manifest: Some(manifest),
+                problem: format!("its snapshot has {size} bytes, and had {wanted}"),
+            },
+            None => BackupState::Damaged {
+                manifest: Some(manifest),
+                problem: "its snapshot is not there".to_owned(),
+            },
+        }))
+    }
+
+    /// The manifest of the backup `name`.
+    ///
+    /// # Errors
+    /// [`BackupError::NotThere`], [`BackupError::Damaged`] when it cannot be one, [`BackupError::Store`].
+    pub async fn manifest(&self, name: &BackupName) -> Result<BackupManifest, BackupError> {
+        let damaged = |problem| BackupError::Damaged {
+            name: name.to_string(),
+            location: self.location(),
+            problem,
+        };
+        match self.state(name).await? {
+            Some(BackupState::Whole(manifest)) => Ok(*manifest),
+            Some(BackupState::Damaged { problem, .. }) => Err(damaged(problem)),
+            Some(BackupState::Unfinished) => {
+                Err(damaged("it has no manifest: whoever saved it did not come to the end".to_owned()))
+            }
+            None => Err(BackupError::NotThere {
+                name: name.to_string(),
+                location: self.location(),
+            }),
+        }
+    }
+
+    /// Makes sure that what is packed from now on can be encrypted, before anybody goes to any trouble.
+    ///
+    /// # Errors
+    /// [`BackupError::Pki`].
+    pub fn check_packs(&self) -> Result<(), BackupError> {
+        Packer::new(&self.seal).map(|_| ())
+    }
+
+    /// Packs what comes in `pieces` and keeps it as the snapshot of the backup `name`, if that is what was `expected`. It
+    /// counts once its manifest is [written](Self::count).
+    ///
+    /// # Errors
+    /// [`BackupError::Altered`] when something else has come, or not all of it; [`BackupError::Store`], as a conflict when one
+    /// of that name is there. Nothing new is there then.
+    pub async fn keep(
+        &self,
+        name: &BackupName,
+        expected: &Sum,
+        pieces: &mut Receiver<Vec<u8>>,
+    ) -> Result<Packed, BackupError> {
+        let mut packer = Packer::new(&self.seal)?;
+        let mut writer = self.store.begin(&self.path(name, SNAPSHOT)).await?;
+        while let Some(piece) = pieces.recv().await {
+            write(&mut *writer, &packer.push(&piece)?).await?;
+        }
+        let (rest, packed) = packer.finish()?;
+        if packed.plain != *expected {
+            return Err(BackupError::Altered {
+                machine: "its machine".to_owned(),
+                problem: expected.mismatch(&packed.plain, "it"),
+            });
+        }
+        write(&mut *writer, &rest).await?;
+        writer.finish().await?;
+        Ok(packed)
+    }
+
+    /// Writes the manifest of a backup whose snapshot is kept: from now on it counts.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`].
+    pub async fn count(&self, manifest: &BackupManifest) -> Result<(), BackupError> {
+        let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
+        let path = self.path(&manifest.name, MANIFEST);
+        self.store.write(&path, &text, Precondition::Absent).await?;
+        Ok(())
+    }
+
+    /// Opens the snapshot of a backup.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub async fn open(&self, manifest: &BackupManifest) -> Result<Unpacker, BackupError> {
+        let path = self.path(&manifest.name, SNAPSHOT);
+        let object = self.store.open(&path).await?.ok_or_else(|| BackupError::Damaged {
+            name: manifest.name.to_string(),
+            location: self.location(),
+            problem: "its snapshot is not there".to_owned(),
+        })?;
+        Unpacker::open(manifest.clone(), object, &self.seal, &self.store.location(), &path).await
+    }
+
+    /// Reads all of a backup, and finds it to be what was written, or says why not.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub async fn verify(&self, manifest: &BackupManifest) -> Result<(), BackupError> {
+        let mut unpacker = self.open(manifest).await?;
+        while unpacker.next().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Reads all of the object in which a backup is kept, without opening it: that takes no key.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`] when it is not what was written, [`BackupError::Store`].
+    pub async fn check_object(&self, manifest: &BackupManifest) -> Result<(), BackupError> {
+        let path = self.path(&manifest.name, SNAPSHOT);
+        let damaged = |problem: String| BackupError::Damaged {
+            name: manifest.name.to_string(),
+            location: self.location(),
+            problem,
+        };
+        let Some(mut object) = self.store.open(&path).await? else {
+            return Err(damaged("its snapshot is not there".to_owned()));
+        };
+        let mut summing = Summing::default();
+        while let Some(piece) = object.read().await? {
+            summing.add(&piece);
+        }
+        let (is, was) = (summing.sum(), manifest.stored.sum());
+        if is == was {
+            return Ok(());
+        }
+        Err(damaged(was.mismatch(&is, "the object")))
+    }
+
+    /// Deletes the backup `name`, if it is there: its manifest first, so that at no moment half of it counts.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`].
+    pub async fn delete(&self, name: &BackupName) -> Result<(), BackupError> {
+        for object in [MANIFEST, SNAPSHOT] {
+            self.store.delete(&self.path(name, object), Precondition::None).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what saves that were killed have left in the place of snapshots, and tells how many there were.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`].
+    pub async fn sweep(&self) -> Result<usize, BackupError> {
+        Ok(self.store.sweep(&self.folder()).await?)
+    }
+}
+
+async fn write(writer: &mut dyn BulkWriter, content: &[u8]) -> Result<(), BackupError> {
+    if content.is_empty() {
+        return Ok(());
+    }
+    Ok(writer.write(content).await?)
+}
+
+/// Reads a manifest that lies where that of `name` belongs.
+fn read_manifest(content: &[u8], name: &BackupName) -> Result<BackupManifest, String> {
+    #[derive(serde::Deserialize)]
+    struct Form {
+        form: u32,
+    }
+    let unreadable = |error: serde_json::Error| format!("its manifest cannot be read: {error}");
+    let form: Form = serde_json::from_slice(content).map_err(unreadable)?;
+    if form.form != BackupManifest::FORM {
+        return Err(format!("its manifest has the form {}, which this keelson does not know", form.form));
+    }
+    let manifest: BackupManifest = serde_json::from_slice(content).map_err(unreadable)?;
+    if manifest.name != *name {
+        return Err(format!("its manifest is that of {}", manifest.name));
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,48 @@
+//! Why something about backups did not work.
+
+use keelson_provider_api::StoreError;
+
+use crate::pki::PkiError;
+
+/// Why something about backups did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The place where backups are kept could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A snapshot could not be encrypted or opened.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// There is no backup of that name.
+    #[error("there is no backup `{name}` in {location}")]
+    NotThere {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        location: String,
+    },
+    /// What is kept is not what was written.
+    #[error("the backup {name} in {location} is damaged: {problem}")]
+    Damaged {
+        /// The backup.
+        name: String,
+        /// Where it is kept.
+        location: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What came from the machine is not what the member has written there.
+    #[error("the snapshot from {machine} is not the one that was written there: {problem}")]
+    Altered {
+        /// The machine.
+        machine: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A snapshot could not be packed.
+    #[error("cannot pack a snapshot")]
+    Pack {
+        /// Why not.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,28 @@
+//! Backups of etcd: what is written down about one, how one is packed, where they are kept, which of them stay.
+//!
+//! ```text
+//!  a snapshot's bytes --Packer--> zstd --> age (where keys are encrypted) --> <cluster>/backups/etcd/<name>/snapshot
+//!                        |                                        |
+//!                        +-- SHA-256 of the file                  +-- SHA-256 of the object
+//!                                     \                          /
+//!                                      manifest.json, written last: it makes a backup of what lies there
+//! ```
+//!
+//! A snapshot without a manifest is no backup, and a manifest whose snapshot is not there, or has another size, is a damaged
+//! one. Nothing here knows how a snapshot is taken, or what it is restored to.
+
+mod archive;
+mod error;
+mod keep;
+mod manifest;
+mod packing;
+mod prune;
+mod unpacking;
+
+pub use archive::{Archive, Backup, BackupState};
+pub use error::BackupError;
+pub use keep::{KeepReason, KeepRules};
+pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};
+pub use packing::{Packed, Packer, Sum};
+pub use prune::{PrunePlan, Pruned};
+pub use unpacking::Unpacker;

@@ -1,0 +1,98 @@
+//! Deleting backups that no rule keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::archive::{Archive, Backup, BackupState};
+use super::error::BackupError;
+use super::keep::{KeepReason, KeepRules};
+use super::manifest::BackupName;
+
+/// A snapshot without a manifest may be one that somebody saves right now; no save takes so long.
+const UNFINISHED_LEAST_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a prune would delete, and what it would leave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrunePlan {
+    /// What stays because of a rule, and the rules.
+    pub kept: BTreeMap<BackupName, BTreeSet<KeepReason>>,
+    /// What stays although it is damaged: whoever is in need may still find something in it. No rule counts it.
+    pub damaged: BTreeMap<BackupName, String>,
+    /// What somebody may still be saving.
+    pub unfinished: BTreeSet<BackupName>,
+    /// What goes.
+    pub deleted: BTreeSet<BackupName>,
+}
+
+/// What a prune came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The backups that were deleted.
+    pub deleted: Vec<BackupName>,
+    /// How many remains of saves that were killed were taken away.
+    pub swept: usize,
+}
+
+impl PrunePlan {
+    /// What `rules` make of `backups` at the time `now`. Each etcd has backups of its own: the newest of events does not
+    /// stand for the newest of everything else.
+    pub fn of(rules: KeepRules, backups: &[Backup], now: Timestamp) -> Self {
+        let mut plan = Self::default();
+        let mut by_etcd: BTreeMap<&str, Vec<(&str, Timestamp)>> = BTreeMap::new();
+        for backup in backups {
+            match &backup.state {
+                BackupState::Whole(manifest) => by_etcd
+                    .entry(&manifest.etcd_cluster)
+                    .or_default()
+                    .push((backup.name.as_str(), manifest.taken_at)),
+                BackupState::Damaged { problem, .. } => {
+                    plan.damaged.insert(backup.name.clone(), problem.clone());
+                }
+                BackupState::Unfinished => {
+                    let is_old = begun(&backup.name)
+                        .is_some_and(|begun| now.duration_since(begun) > UNFINISHED_LEAST_AGE);
+                    let place = if is_old { &mut plan.deleted } else { &mut plan.unfinished };
+                    place.insert(backup.name.clone());
+                }
+            }
+        }
+        let kept: BTreeMap<&str, BTreeSet<KeepReason>> =
+            by_etcd.into_values().flat_map(|backups| rules.kept(backups)).collect();
+        for backup in backups.iter().filter(|backup| backup.whole().is_some()) {
+            match kept.get(backup.name.as_str()) {
+                Some(reasons) => {
+                    plan.kept.insert(backup.name.clone(), reasons.clone());
+                }
+                None => {
+                    plan.deleted.insert(backup.name.clone());
+                }
+            }
+        }
+        plan
+    }
+}
+
+/// When the save of a backup began, which its name tells.
+fn begun(name: &BackupName) -> Option<Timestamp> {
+    let moment = name.as_str().split('-').find(|part| part.contains('T') && part.ends_with('Z'))?;
+    let moment = moment.strip_suffix('Z')?;
+    let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", moment).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+}
+
+impl Archive {
+    /// Deletes what `plan` says, the oldest first.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`]; what was deleted by then is gone, and doing it again goes on.
+    pub async fn prune(&self, plan: &PrunePlan) -> Result<Pruned, BackupError> {
+        let mut pruned = Pruned::default();
+        for name in &plan.deleted {
+            self.delete(name).await?;
+            pruned.deleted.push(name.clone());
+        }
+        pruned.swept = self.sweep().await?;
+        Ok(pruned)
+    }
+}

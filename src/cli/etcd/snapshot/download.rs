@@ -1,0 +1,128 @@
+//! `keelson etcd snapshot download`
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use keelson_provider_api::whole_file;
+
+use super::backup_name;
+use crate::backup::{BackupManifest, BackupName};
+use crate::cli::arguments::ClusterArgument;
+use crate::cli::failure::Failure;
+use crate::cli::files;
+use crate::cli::terminal::Terminal;
+use crate::cli::{CommandResult, EXIT_DONE};
+use crate::ops::{OperationError, Session, WhichBackup};
+use crate::view::backups_text;
+
+/// Write a snapshot to a file, opened and unpacked, as `etcdutl snapshot restore` takes it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file holds everything that is in etcd, Secrets too unless the API encrypts them; nobody but its owner \
+                  can read it."
+)]
+pub(super) struct Download {
+    #[command(flatten)]
+    spec: ClusterArgument,
+    /// The snapshot, by the name that `list` shows; without it, the newest of the etcd `main`
+    #[arg(value_name = "NAME", value_parser = backup_name)]
+    name: Option<BackupName>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Download {
+    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+        if !self.force && self.out.symlink_metadata().is_ok() {
+            return Err(files::exists(&self.out));
+        }
+        let session = self.spec.connect_to_look(terminal).await?;
+        let which = match &self.name {
+            Some(name) => WhichBackup::Named(name.clone()),
+            None => WhichBackup::Newest("main".to_owned()),
+        };
+        let manifest = session.find_backup(&which).await.map_err(|error| self.failed(&error))?;
+        let mut draft = Draft::begin(&self.out)?;
+        self.fill(&session, &manifest, &mut draft).await?;
+        draft.finish()?;
+        terminal.note(&backups_text::downloaded(&manifest, &self.out.display().to_string()));
+        Ok(EXIT_DONE)
+    }
+
+    async fn fill(
+        &self,
+        session: &Session,
+        manifest: &BackupManifest,
+        draft: &mut Draft<'_>,
+    ) -> Result<(), Failure> {
+        let mut unpacker = session.open_backup(manifest).await.map_err(|error| self.failed(&error))?;
+        loop {
+            match unpacker.next().await {
+                Ok(Some(piece)) => draft.write(&piece)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.failed(&OperationError::Backup(error))),
+            }
+        }
+    }
+
+    fn failed(&self, error: &OperationError) -> Failure {
+        Failure::of_operation(error, &self.spec.command("etcd snapshot download"))
+    }
+}
+
+/// A file that gets its name when it is whole; until then another one, which is removed when it does not come to that.
+struct Draft<'a> {
+    file: &'a Path,
+    draft: PathBuf,
+    opened: File,
+    is_done: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn begin(file: &'a Path) -> Result<Self, Failure> {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let draft = file.with_file_name(name);
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        match opened {
+            Ok(opened) => Ok(Self {
+                file,
+                draft,
+                opened,
+                is_done: false,
+            }),
+            Err(error) => Err(cannot_write(file, &error)),
+        }
+    }
+
+    fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        self.opened.write_all(piece).map_err(|error| cannot_write(self.file, &error))
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        let placed = self.opened.sync_all().and_then(|()| whole_file::put_in_place(&self.draft, self.file));
+        placed.map_err(|error| cannot_write(self.file, &error))?;
+        self.is_done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let _ = std::fs::remove_file(&self.draft);
+        }
+    }
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot write {}: {}", file.display(), files::reason(error)))
+        .with_help("name a file in a folder that you may write to, with room for all of the snapshot")
+}

@@ -1,0 +1,57 @@
+//! `keelson etcd snapshot verify`
+
+use clap::{ArgGroup, Args};
+
+use super::backup_name;
+use crate::backup::BackupName;
+use crate::cli::arguments::{ClusterArgument, Format};
+use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::terminal::Terminal;
+use crate::cli::{CommandResult, EXIT_DONE};
+use crate::ops::{OperationError, Session, WhichBackup};
+use crate::view::backups_text;
+
+/// Read snapshots again, to know that they are what was saved
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["names", "all"])))]
+#[command(after_help = "Without a name, the newest of each etcd. Exit codes: 0 all are good, 1 otherwise.")]
+pub(super) struct Verify {
+    #[command(flatten)]
+    spec: ClusterArgument,
+    /// The snapshots, by the names that `list` shows
+    #[arg(value_name = "NAME", value_parser = backup_name)]
+    names: Vec<BackupName>,
+    /// Read all of them
+    #[arg(long)]
+    all: bool,
+    /// How the result is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+impl Verify {
+    pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
+        let session = self.spec.connect_to_look(terminal).await?;
+        let failed =
+            |error: OperationError| Failure::of_operation(&error, &self.spec.command("etcd snapshot verify"));
+        let names = self.names(&session).await.map_err(failed)?;
+        let report = session.verify_backups(&names).await.map_err(failed)?;
+        self.output.print(terminal, &report, backups_text::verified)?;
+        Ok(if report.good { EXIT_DONE } else { EXIT_FAILED })
+    }
+
+    async fn names(&self, session: &Session) -> Result<Vec<BackupName>, OperationError> {
+        if self.all {
+            return session.backup_names().await;
+        }
+        if !self.names.is_empty() {
+            return Ok(self.names.clone());
+        }
+        let mut names = Vec::new();
+        for etcd in session.spec().etcd.instances() {
+            let newest = WhichBackup::Newest(etcd.cluster.to_owned());
+            names.push(session.find_backup(&newest).await?.name);
+        }
+        Ok(names)
+    }
+}

@@ -1,0 +1,107 @@
+//! Backups of a cluster's etcd: taken, looked at, read again, deleted when no rule keeps them.
+//!
+//! None of it takes the lease: whoever saves changes nothing of the cluster, so an apply that goes on for an hour is no
+//! reason to go without a backup, and one that is deleted was not needed by anybody.
+
+mod list;
+mod prune;
+mod save;
+mod verify;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use keelson_provider_api::EtcdMaintenance;
+use serde::Serialize;
+
+pub use list::{BackupEntry, BackupList, Condition as BackupCondition};
+pub use prune::{PlannedPrune, PruneReport, PrunedBackup};
+pub use save::SaveRequest;
+pub use verify::{VerifiedBackup, VerifyReport};
+
+use super::error::OperationError;
+use super::session::Session;
+use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker};
+use crate::spec::EtcdPlacement;
+
+/// What backups take: where they are kept, and who has members write snapshots.
+#[derive(Clone)]
+pub struct BackupParts {
+    /// Where they are kept.
+    pub archive: Archive,
+    /// Who has members write snapshots.
+    pub maintenance: Arc<dyn EtcdMaintenance>,
+}
+
+/// Which backup is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichBackup {
+    /// The newest that is whole, of this etcd.
+    Newest(String),
+    /// The one of that name.
+    Named(BackupName),
+}
+
+/// A backup that was saved just now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedBackup {
+    /// What was written down about it.
+    #[serde(flatten)]
+    pub manifest: BackupManifest,
+    /// Where it is kept.
+    pub location: String,
+}
+
+impl Session {
+    pub(super) fn backup_parts(&self) -> Result<&BackupParts, OperationError> {
+        let name = self.spec().name();
+        if let EtcdPlacement::External(_) = self.spec().etcd.placement {
+            return Err(OperationError::ExternalEtcd(name.clone()));
+        }
+        self.parts.backups.as_ref().ok_or_else(|| OperationError::Simulated {
+            name: name.clone(),
+            lacks: "backups",
+        })
+    }
+
+    /// Finds a backup.
+    ///
+    /// # Errors
+    /// [`OperationError::Backup`] when it is not there, or is damaged.
+    pub async fn find_backup(&self, which: &WhichBackup) -> Result<BackupManifest, OperationError> {
+        let archive = &self.backup_parts()?.archive;
+        match which {
+            WhichBackup::Named(name) => Ok(archive.manifest(name).await?),
+            WhichBackup::Newest(etcd) => {
+                let backups = archive.list().await?;
+                let newest = newest_whole(&backups, etcd).cloned();
+                newest.ok_or_else(|| {
+                    OperationError::Backup(BackupError::NotThere {
+                        name: format!("the newest of etcd {etcd}"),
+                        location: archive.location(),
+                    })
+                })
+            }
+        }
+    }
+
+    /// Opens a backup, to read the snapshot in it as etcd takes it.
+    ///
+    /// # Errors
+    /// [`OperationError::Backup`].
+    pub async fn open_backup(&self, manifest: &BackupManifest) -> Result<Unpacker, OperationError> {
+        Ok(self.backup_parts()?.archive.open(manifest).await?)
+    }
+}
+
+/// The newest backup of `etcd` that is whole.
+fn newest_whole<'a>(backups: &'a [Backup], etcd: &str) -> Option<&'a BackupManifest> {
+    let whole = backups.iter().filter_map(Backup::whole).filter(|manifest| manifest.etcd_cluster == etcd);
+    whole.max_by_key(|manifest| age_key(manifest))
+}
+
+/// What backups are sorted by: when they were taken, and by name where that is the same.
+fn age_key(manifest: &BackupManifest) -> (Timestamp, &BackupName) {
+    (manifest.taken_at, &manifest.name)
+}

@@ -1,0 +1,240 @@
+//! Taking a snapshot and keeping it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keelson_provider_api::{
+    ClusterIdentity, EtcdInstance, EtcdMaintenance, Progress, ProviderError, StoreError, WrittenSnapshot,
+};
+use tokio::sync::mpsc;
+
+use super::{BackupParts, SavedBackup};
+use crate::backup::{BackupError, BackupManifest, BackupName, Packed, StoredObject, Sum};
+use crate::ops::error::OperationError;
+use crate::ops::session::Session;
+
+/// So many pieces are on their way at most.
+const PIECES_AT_ONCE: usize = 4;
+/// So often a connection may be lost on the way. Each time what has come is kept.
+const LOSSES_LIMIT: u32 = 5;
+const LOSS_PAUSE: Duration = Duration::from_secs(2);
+/// How long another save of the same snapshot may take to write its manifest.
+const OTHER_SAVE_POLLS: u32 = 20;
+const OTHER_SAVE_PAUSE: Duration = Duration::from_millis(500);
+
+/// What is to be saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SaveRequest {
+    /// The etcd, `main` or `events`; nothing for each that the cluster has.
+    pub etcd: Option<String>,
+    /// What it is for, for whoever reads the list.
+    pub purpose: String,
+}
+
+impl Session {
+    /// Has a member of each etcd write a snapshot, checks it, and keeps it.
+    ///
+    /// # Errors
+    /// [`OperationError::NoCluster`], [`OperationError::ExternalEtcd`], [`OperationError::UnknownEtcd`],
+    /// [`OperationError::Machine`] when no member can write one, [`OperationError::Backup`] when it cannot be kept. What was
+    /// saved of another etcd before stays.
+    pub async fn save_backups(
+        &self,
+        request: &SaveRequest,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<SavedBackup>, OperationError> {
+        let parts = self.backup_parts()?;
+        let instances = self.instances_to_save(request.etcd.as_deref())?;
+        parts.archive.check_packs()?;
+        self.drive(async {
+            let identity = self.existing_identity().await?;
+            let mut saved = Vec::new();
+            for etcd in instances {
+                let manifest = self.save_one(parts, &identity, etcd, request, progress).await?;
+                saved.push(SavedBackup {
+                    manifest,
+                    location: parts.archive.location(),
+                });
+            }
+            Ok(saved)
+        })
+        .await
+    }
+
+    fn instances_to_save(&self, asked: Option<&str>) -> Result<Vec<&'static EtcdInstance>, OperationError> {
+        let instances = self.spec().etcd.instances();
+        let Some(asked) = asked else {
+            return Ok(instances.to_vec());
+        };
+        match instances.iter().find(|instance| instance.cluster == asked) {
+            Some(instance) => Ok(vec![instance]),
+            None => Err(OperationError::UnknownEtcd {
+                name: asked.to_owned(),
+                known: instances.iter().map(|instance| instance.cluster.to_owned()).collect(),
+            }),
+        }
+    }
+
+    async fn save_one(
+        &self,
+        parts: &BackupParts,
+        identity: &ClusterIdentity,
+        etcd: &'static EtcdInstance,
+        request: &SaveRequest,
+        progress: &Progress<'_>,
+    ) -> Result<BackupManifest, OperationError> {
+        let taken_at = self.clock().now();
+        let written = parts.maintenance.write_snapshot(identity, etcd, progress).await.map_err(of_machine)?;
+        let name = BackupName::of(etcd.cluster, taken_at, written.contents.revision);
+        progress.tell(&format!(
+            "keep the snapshot of etcd {}: revision {}, {} keys",
+            etcd.cluster, written.contents.revision, written.contents.total_keys
+        ));
+        let kept = self.carry(parts, identity, &name, &written).await;
+        // One that cannot be deleted now is taken away by the next save on that machine.
+        if let Err(error) = parts.maintenance.discard_snapshot(identity, &written).await {
+            progress.tell(&format!("leave {} on {} for the next save: {error}", written.file, written.machine));
+        }
+        let manifest = match kept? {
+            Some(packed) => self.manifest(identity, &name, taken_at, request, written, packed).await?,
+            // Someone else saves the same snapshot at the same moment: one of the two is enough.
+            None => return self.saved_by_other(parts, &name).await,
+        };
+        parts.archive.count(&manifest).await?;
+        Ok(manifest)
+    }
+
+    /// Carries a snapshot from its machine to the archive. Nothing, when it is there already.
+    async fn carry(
+        &self,
+        parts: &BackupParts,
+        identity: &ClusterIdentity,
+        name: &BackupName,
+        written: &WrittenSnapshot,
+    ) -> Result<Option<Packed>, OperationError> {
+        let expected = Sum {
+            size_bytes: written.size_bytes,
+            sha256: written.sha256.clone(),
+        };
+        let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
+        let reading = self.read_whole(&*parts.maintenance, identity, written, sender);
+        let keeping = async {
+            let kept = parts.archive.keep(name, &expected, &mut receiver).await;
+            // Whoever still reads for it stops.
+            drop(receiver);
+            kept
+        };
+        let (read, kept) = tokio::join!(reading, keeping);
+        match (kept, read) {
+            (Ok(packed), _) => Ok(Some(packed)),
+            (Err(BackupError::Store(StoreError::Conflict { .. })), _) => Ok(None),
+            // What came was cut off, and why is the better answer.
+            (Err(BackupError::Altered { .. }), Err(error)) => Err(of_machine(error)),
+            (Err(BackupError::Altered { problem, .. }), Ok(())) => Err(BackupError::Altered {
+                machine: written.machine.clone(),
+                problem,
+            }
+            .into()),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Reads a snapshot to its end, over connections that are lost and made again.
+    async fn read_whole(
+        &self,
+        maintenance: &dyn EtcdMaintenance,
+        identity: &ClusterIdentity,
+        written: &WrittenSnapshot,
+        pieces: mpsc::Sender<Vec<u8>>,
+    ) -> Result<(), ProviderError> {
+        let mut passed = 0;
+        let mut losses = 0;
+        loop {
+            let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(1);
+            let reading = maintenance.read_snapshot(identity, written, passed, sender);
+            let passing = async {
+                let mut count = 0_u64;
+                while let Some(piece) = receiver.recv().await {
+                    let length = piece.len() as u64;
+                    if pieces.send(piece).await.is_err() {
+                        break;
+                    }
+                    count = count.saturating_add(length);
+                }
+                drop(receiver);
+                count
+            };
+            let (read, count) = tokio::join!(reading, passing);
+            passed += count;
+            match read {
+                Err(error) if error.class.may_pass() && losses < LOSSES_LIMIT && !pieces.is_closed() => {
+                    losses += 1;
+                    self.clock().sleep(LOSS_PAUSE * losses).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn manifest(
+        &self,
+        identity: &ClusterIdentity,
+        name: &BackupName,
+        taken_at: Timestamp,
+        request: &SaveRequest,
+        written: WrittenSnapshot,
+        packed: Packed,
+    ) -> Result<BackupManifest, OperationError> {
+        let keys = self.living().await?.map(|record| record.keys).unwrap_or_default();
+        let authorities: BTreeMap<String, String> =
+            keys.into_iter().map(|(name, digest)| (name, digest.to_string())).collect();
+        let uid = identity.uid.clone().ok_or_else(|| OperationError::NoCluster {
+            name: identity.name.clone(),
+            location: self.store().location(),
+        })?;
+        let spec = self.spec();
+        Ok(BackupManifest {
+            form: BackupManifest::FORM,
+            name: name.clone(),
+            cluster_uid: uid,
+            cluster_name: identity.name.clone(),
+            etcd_cluster: written.etcd_cluster,
+            purpose: request.purpose.clone(),
+            taken_at,
+            machine: written.machine,
+            etcd_version: written.etcd_version,
+            kubernetes_version: (!spec.is_etcd_alone()).then(|| spec.spec().kubernetes_version.to_string()),
+            authorities,
+            contents: written.contents,
+            size_bytes: packed.plain.size_bytes,
+            sha256: packed.plain.sha256,
+            stored: StoredObject {
+                size_bytes: packed.stored.size_bytes,
+                sha256: packed.stored.sha256,
+                packing: packed.packing,
+            },
+        })
+    }
+
+    async fn saved_by_other(
+        &self,
+        parts: &BackupParts,
+        name: &BackupName,
+    ) -> Result<BackupManifest, OperationError> {
+        let mut polls = 0;
+        loop {
+            match parts.archive.manifest(name).await {
+                Err(BackupError::Damaged { .. }) if polls < OTHER_SAVE_POLLS => {
+                    polls += 1;
+                    self.clock().sleep(OTHER_SAVE_PAUSE).await;
+                }
+                found => return Ok(found?),
+            }
+        }
+    }
+}
+
+fn of_machine(error: ProviderError) -> OperationError {
+    OperationError::Machine(Box::new(error))
+}

@@ -1,0 +1,163 @@
+//! Backups of etcd, for reading.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::humane::{approximate_size, duration, plural, printable};
+use super::styles::{BAD, GOOD, STRONG, paint};
+use super::table::table;
+use crate::backup::{BackupManifest, KeepReason};
+use crate::ops::{BackupCondition, BackupEntry, BackupList, PruneReport, SavedBackup, VerifyReport};
+
+/// What stands for something that is not known.
+const NONE: &str = "-";
+
+/// What was saved just now.
+pub fn saved(saved: &[SavedBackup]) -> String {
+    let mut text = String::new();
+    for backup in saved {
+        let SavedBackup { manifest, location } = backup;
+        let _ = writeln!(
+            text,
+            "{} snapshot {} of etcd {}: revision {}, {} keys, {}, kept as {} in {}",
+            paint(GOOD, "Saved:"),
+            manifest.name,
+            manifest.etcd_cluster,
+            manifest.contents.revision,
+            manifest.contents.total_keys,
+            approximate_size(manifest.size_bytes),
+            packed(manifest),
+            printable(location)
+        );
+    }
+    text
+}
+
+fn packed(manifest: &BackupManifest) -> String {
+    let encrypted = if manifest.stored.packing.is_encrypted() { ", encrypted" } else { "" };
+    format!("{}{encrypted}", approximate_size(manifest.stored.size_bytes))
+}
+
+/// The list as a table, and what is wrong below it.
+pub fn list(list: &BackupList) -> String {
+    if list.backups.is_empty() {
+        return format!("cluster {} has no snapshot in {}\n", list.name, printable(&list.location));
+    }
+    let header = ["SNAPSHOT", "ETCD", "AGE", "REVISION", "KEYS", "SIZE", "KEPT", "BY", "FOR", "CONDITION"];
+    let rows: Vec<Vec<String>> = list.backups.iter().map(|backup| row(backup, list.now)).collect();
+    let mut text = table(&header, &rows);
+    for backup in &list.backups {
+        if let Some(problem) = &backup.problem {
+            let _ = writeln!(text, "  {} {}: {}", paint(BAD, "!"), backup.name, printable(problem));
+        }
+    }
+    let _ = writeln!(text, "{} in {}", plural(list.backups.len(), "snapshot"), printable(&list.location));
+    text
+}
+
+fn row(backup: &BackupEntry, now: Timestamp) -> Vec<String> {
+    let condition = match backup.condition {
+        BackupCondition::Whole if backup.of_earlier_life => "whole, of an earlier cluster",
+        BackupCondition::Whole => "whole",
+        BackupCondition::Damaged => "damaged",
+        BackupCondition::Unfinished => "unfinished",
+    };
+    let Some(manifest) = &backup.manifest else {
+        let mut row = vec![NONE.to_owned(); 10];
+        row.splice(0..1, [backup.name.to_string()]);
+        row.splice(9.., [condition.to_owned()]);
+        return row;
+    };
+    vec![
+        backup.name.to_string(),
+        printable(&manifest.etcd_cluster),
+        age(manifest.taken_at, now),
+        manifest.contents.revision.to_string(),
+        manifest.contents.total_keys.to_string(),
+        approximate_size(manifest.size_bytes),
+        packed(manifest),
+        printable(&manifest.machine),
+        printable(&manifest.purpose),
+        condition.to_owned(),
+    ]
+}
+
+/// How long ago something was. What lies ahead was taken by a clock that is ahead.
+pub(super) fn age(taken: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(taken).try_into() {
+        Ok(age) => duration(age),
+        Err(_) => "in the future".to_owned(),
+    }
+}
+
+/// What was found when backups were read again.
+pub fn verified(report: &VerifyReport) -> String {
+    let mut text = String::new();
+    for backup in &report.backups {
+        let name = paint(STRONG, &backup.name);
+        let _ = match (&backup.problem, &backup.manifest) {
+            (Some(problem), _) => writeln!(text, "{} {name}: {}", paint(BAD, "Damaged:"), printable(problem)),
+            (None, Some(manifest)) => writeln!(
+                text,
+                "{} {name}: {} read, {} unpacked, revision {}, {} keys",
+                paint(GOOD, "Good:"),
+                approximate_size(manifest.stored.size_bytes),
+                approximate_size(manifest.size_bytes),
+                manifest.contents.revision,
+                manifest.contents.total_keys
+            ),
+            (None, None) => writeln!(text, "{} {name}", paint(GOOD, "Good:")),
+        };
+    }
+    if report.backups.is_empty() {
+        let _ = writeln!(text, "cluster {} has no snapshot in {}", report.name, printable(&report.location));
+    }
+    text
+}
+
+/// What was written to a file.
+pub fn downloaded(manifest: &BackupManifest, file: &str) -> String {
+    format!(
+        "{} {} is written to {}: {}, revision {}",
+        paint(GOOD, "Done:"),
+        manifest.name,
+        printable(file),
+        approximate_size(manifest.size_bytes),
+        manifest.contents.revision
+    )
+}
+
+/// What a prune deletes and what it leaves.
+pub fn pruned(report: &PruneReport) -> String {
+    let mut text = String::new();
+    for backup in &report.deleted {
+        let size = backup.manifest.as_ref().map(|manifest| approximate_size(manifest.stored.size_bytes));
+        let what = size.unwrap_or_else(|| "never finished".to_owned());
+        let _ = writeln!(text, "  {} {} ({what})", paint(BAD, "-"), backup.name);
+    }
+    for (name, reasons) in &report.kept {
+        let _ = writeln!(text, "    {name} stays: {}", words(reasons));
+    }
+    for (name, problem) in &report.damaged {
+        let problem = printable(problem);
+        let _ = writeln!(text, "  {} {name} stays, and no rule counts it: {problem}", paint(BAD, "!"));
+    }
+    for name in &report.unfinished {
+        let _ = writeln!(text, "    {name} stays: somebody may be saving it");
+    }
+    let verb = if report.done { "deleted" } else { "to delete" };
+    let kept = report.kept.len() + report.damaged.len() + report.unfinished.len();
+    let _ = writeln!(
+        text,
+        "{} {verb}, {} left in {}",
+        plural(report.deleted.len(), "snapshot"),
+        kept,
+        printable(&report.location)
+    );
+    text
+}
+
+fn words<'a>(reasons: impl IntoIterator<Item = &'a KeepReason>) -> String {
+    reasons.into_iter().map(KeepReason::to_string).collect::<Vec<_>>().join(", ")
+}
