@@ -1,12 +1,16 @@
 //! What is done to the etcd of a running cluster beside its membership: snapshots are taken, space is given back.
 
+mod reading;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use crate::etcd::EtcdInstance;
 use crate::identity::ClusterIdentity;
-use crate::provider::{Progress, ProviderError};
+use crate::provider::{Progress, ProviderError, StepContext};
+
+pub use reading::read_whole;
 
 /// What is done to the etcds of a cluster, wherever its machines are. Named as etcd names it: its service `Maintenance`.
 #[async_trait]
@@ -24,9 +28,11 @@ pub trait EtcdMaintenance: Send + Sync {
     ) -> Result<WrittenSnapshot, ProviderError>;
 
     /// Sends the file of `snapshot` to `pieces`, from the byte `from` on. Whoever does not want the rest drops the other end.
+    /// What comes is not compared with what was written: whoever puts it together does that, as [`read_whole`] does.
     ///
     /// # Errors
-    /// When the machine does not answer any more, or has the file no longer.
+    /// When the machine does not answer any more, or has the file no longer, or with another size. Where the error
+    /// [may pass](crate::provider::ErrorClass::may_pass), what came is the file's, and more of it can be had from there on.
     async fn read_snapshot(
         &self,
         cluster: &ClusterIdentity,
@@ -44,6 +50,55 @@ pub trait EtcdMaintenance: Send + Sync {
         cluster: &ClusterIdentity,
         snapshot: &WrittenSnapshot,
     ) -> Result<(), ProviderError>;
+
+    /// Gives the space of the database on `machine` back to its disk that keys have left which are compacted away. The member
+    /// answers nobody meanwhile, which takes seconds for each GiB in use; it stays in its cluster. Which member is next, and
+    /// whether the cluster can spare it, is decided by whoever calls.
+    ///
+    /// # Errors
+    /// When the member is not one of the cluster's that is well, when there is no quorum, or no room for the new database
+    /// beside the old one: surely nothing was done then. Otherwise the database is the old one or the new one.
+    async fn defragment(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+        machine: &str,
+    ) -> Result<Defragmented, ProviderError>;
+
+    /// Takes back the alarms that members have raised because their databases had reached their quota (`NOSPACE`): etcd takes
+    /// no writes until then. It helps when there is space again: after revisions were compacted and members defragmented, or
+    /// the quota was raised; a member that has none raises its alarm again.
+    ///
+    /// Gives what was raised and is gone, each as `NOSPACE on <machine>`.
+    ///
+    /// # Errors
+    /// When there is no quorum, or when a member has raised another alarm (`CORRUPT`), which nobody must take back who has not
+    /// replaced the member: then no alarm is touched.
+    async fn disarm_alarms(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+    ) -> Result<Vec<String>, ProviderError>;
+}
+
+/// What came of defragmenting a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Defragmented {
+    /// Its database before.
+    pub before: DatabaseSize,
+    /// Its database afterwards.
+    pub after: DatabaseSize,
+}
+
+/// How large the database of a member is: what it says of itself, `etcdctl endpoint status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseSize {
+    /// Its file in bytes.
+    pub bytes: u64,
+    /// How many of them are in use; the others are free for new keys, and lost to everyone else.
+    pub in_use_bytes: u64,
 }
 
 /// A snapshot that a member has written and etcd has checked, as it lies on the member's machine.

@@ -9,7 +9,7 @@
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`bulk`] | large objects in a store |
-//! | [`etcd_maintenance`] | what is done to a running etcd: snapshots |
+//! | [`etcd_maintenance`] | what is done to a running etcd: snapshots, space given back |
 //! | [`causes`](mod@causes) | errors with their causes |
 //! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
@@ -46,7 +46,9 @@ pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;
 pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
-pub use etcd_maintenance::{EtcdMaintenance, SnapshotContents, WrittenSnapshot};
+pub use etcd_maintenance::{
+    DatabaseSize, Defragmented, EtcdMaintenance, SnapshotContents, WrittenSnapshot, read_whole,
+};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

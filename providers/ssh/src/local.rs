@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::process::Command;
+use tokio::sync::mpsc::Sender;
 
 use crate::options::Access;
-use crate::session::pump::converse;
+use crate::session::pump::{Ear, converse, while_wanted};
 use crate::session::root::{self, Root, error, judge, no_root};
 use crate::shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 use crate::target::Target;
@@ -42,7 +43,19 @@ impl LocalShell {
         })
     }
 
-    async fn converse(&self, job: &Job<'_>, root: Root, on_line: &OnLine<'_>) -> Result<Output, HostError> {
+    /// Runs `job` within its time; what it writes to stdout is for `ear`.
+    async fn attend(&self, job: &Job<'_>, ear: Ear<'_>) -> Result<Output, HostError> {
+        let root = self.root()?;
+        let limit = job.timeout.saturating_add(root::GRACE);
+        tokio::select! {
+            output = self.converse(job, root, ear) => output,
+            () = self.access.clock.sleep(limit) => {
+                Err(error(&self.target, HostErrorKind::Lost, format!("{} does not end", job.name)))
+            }
+        }
+    }
+
+    async fn converse(&self, job: &Job<'_>, root: Root, ear: Ear<'_>) -> Result<Output, HostError> {
         let words = root::command(job, root);
         let (program, arguments) = words
             .split_first()
@@ -67,7 +80,7 @@ impl LocalShell {
             child.stdin.take(),
             child.stdout.take(),
             child.stderr.take(),
-            on_line,
+            ear,
         )
         .await;
         let status = child.wait().await.map_err(|cause| {
@@ -92,14 +105,12 @@ impl Shell for LocalShell {
     }
 
     async fn run(&self, job: &Job<'_>, on_line: &OnLine<'_>) -> Result<Output, HostError> {
-        let root = self.root()?;
-        let limit = job.timeout.saturating_add(root::GRACE);
-        tokio::select! {
-            output = self.converse(job, root, on_line) => output,
-            () = self.access.clock.sleep(limit) => {
-                Err(error(&self.target, HostErrorKind::Lost, format!("{} does not end", job.name)))
-            }
-        }
+        self.attend(job, Ear::Lines(on_line)).await
+    }
+
+    async fn stream(&self, job: &Job<'_>, pieces: Sender<Vec<u8>>) -> Result<Output, HostError> {
+        let work = self.attend(job, Ear::Pieces(&pieces));
+        while_wanted(&pieces, &*self.access.clock, work).await
     }
 
     /// Every port of this machine's own is here already.

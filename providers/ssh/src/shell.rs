@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_provider_api::{ErrorClass, ProviderError};
+use tokio::sync::mpsc::Sender;
 
 /// The exit status of a script that found a higher fencing generation on the host than its own.
 pub const FENCED_STATUS: i32 = 75;
@@ -94,6 +95,26 @@ pub trait Shell: Send + Sync {
     /// # Errors
     /// [`HostError`]; a script that ran and failed is no error but an [`Output`] with its status.
     async fn run(&self, job: &Job<'_>, on_line: &OnLine<'_>) -> Result<Output, HostError>;
+
+    /// Runs `job` and sends what it writes to stdout to `pieces`, byte for byte, in pieces of at most
+    /// [`PIECE_BYTES`](keelson_provider_api::bulk::PIECE_BYTES): never more of it is in memory than one piece and those in the
+    /// channel. The script waits while nobody takes them; that counts as its time. What it gives in the end has no stdout.
+    ///
+    /// Whoever wants no more drops the other end. The script then ends by what it writes next, or when its time is over; that
+    /// is waited for a few seconds, and the status says nothing.
+    ///
+    /// # Errors
+    /// [`HostError`]; what was sent before is what the script wrote. This is also the answer of those who only hear lines.
+    async fn stream(&self, job: &Job<'_>, pieces: Sender<Vec<u8>>) -> Result<Output, HostError> {
+        drop(pieces);
+        Err(HostError {
+            host: self.host().to_owned(),
+            address: self.host().to_owned(),
+            kind: HostErrorKind::Denied,
+            problem: format!("there is no way to {} piece by piece", job.name),
+            help: None,
+        })
+    }
 
     /// Opens a way from this machine to a TCP port on the host's own loopback.
     ///

@@ -126,6 +126,61 @@ pub(super) fn endpoint_status(text: &str) -> Option<Status> {
     (all.is_empty() && status.header.member_id.0 != 0).then_some(status)
 }
 
+/// An alarm that a member has raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Alarm {
+    #[serde(rename = "memberID")]
+    pub member: Id,
+    #[serde(rename = "alarm")]
+    pub kind: AlarmKind,
+}
+
+/// `AlarmType` in `api/etcdserverpb/rpc.proto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(from = "Id")]
+pub(super) enum AlarmKind {
+    /// Its database has reached its quota.
+    NoSpace,
+    /// Its data differs from that of the others.
+    Corrupt,
+    /// One of which nothing is known here.
+    Other(u64),
+}
+
+impl From<Id> for AlarmKind {
+    fn from(Id(number): Id) -> Self {
+        match number {
+            1 => Self::NoSpace,
+            2 => Self::Corrupt,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for AlarmKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSpace => formatter.write_str("NOSPACE"),
+            Self::Corrupt => formatter.write_str("CORRUPT"),
+            Self::Other(number) => write!(formatter, "of the kind {number}"),
+        }
+    }
+}
+
+/// Reads `etcdctl alarm list`.
+pub(super) fn alarm_list(text: &str) -> Option<Vec<Alarm>> {
+    #[derive(Deserialize)]
+    struct AlarmList {
+        /// So that another answer is not taken for one without alarms.
+        #[serde(rename = "header")]
+        _header: Header,
+        #[serde(default)]
+        alarms: Vec<Alarm>,
+    }
+    let list: AlarmList = serde_json::from_str(text).ok()?;
+    Some(list.alarms)
+}
+
 impl Status {
     /// The alarms that the member `id` has raised: `NOSPACE`, `CORRUPT`.
     pub(super) fn alarms_of(&self, id: Id) -> Vec<&str> {
@@ -172,6 +227,29 @@ mod tests {
         assert_eq!(status.alarms_of(status.leader), ["NOSPACE"]);
         assert_eq!(status.alarms_of(Id(7)), ["CORRUPT"]);
         assert!(status.alarms_of(Id(8)).is_empty());
+    }
+
+    #[test]
+    fn alarms_are_read_and_what_is_no_list_of_them_is_none() {
+        let header = r#"{"header":{"cluster_id":1,"member_id":2,"raft_term":3}"#;
+        assert_eq!(alarm_list(&format!("{header}}}")), Some(Vec::new()));
+        let text = format!(r#"{header},"alarms":[{{"memberID":7,"alarm":1}},{{"memberID":8,"alarm":2}}]}}"#);
+        let alarms = alarm_list(&text).unwrap();
+        let words: Vec<_> = alarms
+            .iter()
+            .map(|alarm| format!("{} {}", alarm.kind, alarm.member))
+            .collect();
+        assert_eq!(words, ["NOSPACE 7", "CORRUPT 8"]);
+        for rubbish in [
+            "",
+            "{}",
+            "null",
+            "[]",
+            "{\"alarms\":[]}",
+            &text.replace(":1}", ":\"x\"}"),
+        ] {
+            assert_eq!(alarm_list(rubbish), None, "{rubbish}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) struct Manifest {
     /// etcd's own hash of the keys and values.
     pub hash: u32,
     /// The revision that it was taken at.
-    pub revision: i64,
+    pub revision: u64,
     /// How many revisions of keys are in it.
     pub total_keys: u64,
     /// How large the file is, in bytes.

@@ -15,7 +15,9 @@
 //! | `step` | one change while it is carried out, and what is known to have had an effect |
 //! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
-//! | `snapshot`, `archive` | taking snapshots, and what is known of those that were taken |
+//! | `writing` | having a member write a snapshot |
+//! | `snapshot`, `archive` | taking snapshots that stay on machines, and what is known of those that were taken |
+//! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
 //! | [`wipe`] | what is left when a machine is given back: nothing |
 
 pub mod reach;
@@ -27,6 +29,7 @@ mod begin;
 mod found;
 mod join;
 mod look;
+mod maintenance;
 mod mark;
 mod observe;
 mod provider;
@@ -35,6 +38,7 @@ mod remove;
 mod snapshot;
 mod step;
 mod survey;
+mod writing;
 
 pub use provider::EtcdProvider;
 pub use reach::Reach;

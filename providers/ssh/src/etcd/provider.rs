@@ -23,8 +23,8 @@ const CONCURRENCY: usize = 16;
 /// Members and snapshots of etcd on bare machines.
 #[derive(Clone)]
 pub struct EtcdProvider {
-    reach: Arc<dyn Reach>,
-    clock: Arc<dyn Clock>,
+    pub(super) reach: Arc<dyn Reach>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl EtcdProvider {

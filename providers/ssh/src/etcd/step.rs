@@ -12,7 +12,7 @@ use super::answers::{self, MemberList};
 use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
-use super::survey::{Survey, survey};
+use super::survey::{Survey, survey_one};
 use crate::fence;
 use crate::shell::{Job, Output};
 
@@ -96,15 +96,7 @@ impl<'a> Step<'a> {
         machines: impl IntoIterator<Item = String>,
         patience: Duration,
     ) -> Result<Survey, ProviderError> {
-        let surveys = survey(self.reach, Some(&self.uid), &[self.instance], machines, patience).await;
-        let survey = surveys.into_iter().next();
-        let survey = survey.ok_or_else(|| transient("no machine was looked at"))?;
-        match &survey.split {
-            Some(why) => Err(permanent(why.clone()).with_help(
-                "stop the members that do not belong together, and keep those whose data is the right one",
-            )),
-            None => Ok(survey),
-        }
+        survey_one(self.reach, &self.uid, self.instance, machines, patience).await
     }
 
     /// Runs what changes something on a machine.
@@ -184,6 +176,17 @@ impl<'a> Step<'a> {
         name: &'static str,
         words: &[&str],
     ) -> Result<Option<MemberList>, Refusal> {
+        let answer = self.ask(machine, name, words).await?;
+        Ok(answers::member_list(&answer))
+    }
+
+    /// Has the member on `machine` do something to its cluster, and gives its answer.
+    pub(super) async fn ask(
+        &self,
+        machine: &str,
+        name: &'static str,
+        words: &[&str],
+    ) -> Result<String, Refusal> {
         let mut arguments = vec![self.instance.client_port.to_string()];
         arguments.extend(words.iter().map(|&word| word.to_owned()));
         let script = concat!(
@@ -199,7 +202,7 @@ impl<'a> Step<'a> {
         };
         let output = self.run(deed).await.map_err(Refusal::of_machine)?;
         if output.status == 0 {
-            return Ok(answers::member_list(&output.stdout));
+            return Ok(output.stdout);
         }
         let place = format!("etcd {} through {machine}", self.instance.cluster);
         Err(Refusal::read(

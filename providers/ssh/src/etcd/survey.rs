@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use keelson_provider_api::kinds::{MemberPhase, MemberStart};
-use keelson_provider_api::{ClusterUid, EtcdInstance};
+use keelson_provider_api::{ClusterUid, EtcdInstance, ProviderError};
 
 use super::answers::{Id, Member, MemberList};
 use super::look::{Seen, look};
 use super::mark::Mark;
 use super::reach::Reach;
+use super::step::{permanent, transient};
 
 /// How many machines are looked at at once.
 const LOOKS_AT_ONCE: usize = 32;
@@ -75,6 +76,28 @@ pub(super) async fn survey(
         Survey::of(instance, machines.collect(), addresses.clone())
     };
     instances.iter().map(|&instance| of(instance)).collect()
+}
+
+/// How the members of `instance` on `machines` are, each after waiting for up to `patience` while it is starting.
+///
+/// # Errors
+/// When there is no saying which etcd is the cluster's.
+pub(super) async fn survey_one(
+    reach: &dyn Reach,
+    uid: &ClusterUid,
+    instance: &'static EtcdInstance,
+    machines: impl IntoIterator<Item = String>,
+    patience: Duration,
+) -> Result<Survey, ProviderError> {
+    let surveys = survey(reach, Some(uid), &[instance], machines, patience).await;
+    let survey = surveys.into_iter().next();
+    let survey = survey.ok_or_else(|| transient("no machine was looked at"))?;
+    match &survey.split {
+        Some(why) => Err(permanent(why.clone()).with_help(
+            "stop the members that do not belong together, and keep those whose data is the right one",
+        )),
+        None => Ok(survey),
+    }
 }
 
 impl Survey {

@@ -36,4 +36,9 @@ for manifest in /var/lib/keelson/snapshots/*.json; do
         rm -f -- "${manifest%.json}.db" "$manifest"
     fi
 done
+for transfer in /var/lib/keelson/snapshots/*.transfer; do
+    if grep -Fqs -- "$ours" "$transfer/owner"; then
+        rm -rf -- "$transfer"
+    fi
+done
 rmdir -- /var/lib/keelson/snapshots 2>/dev/null || :

@@ -317,5 +317,5 @@ async fn ask(
         .stderr(openssh::Stdio::piped());
     let mut child = command.spawn().await.map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    Ok(pump::converse(input, stdin, stdout, stderr, &|_| {}).await)
+    Ok(pump::converse(input, stdin, stdout, stderr, pump::Ear::Nobody).await)
 }

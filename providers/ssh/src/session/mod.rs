@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson_provider_api::with_causes;
 use openssh::{Error, Stdio};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::options::Access;
@@ -23,7 +24,7 @@ use crate::records::Records;
 use crate::shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 use crate::target::Target;
 use master::Master;
-use pump::converse;
+use pump::{Ear, converse, while_wanted};
 use root::{GRACE, error, judge};
 
 /// sshd lets 10 commands run at once on a connection (`MaxSessions` in `sshd_config(5)`).
@@ -100,6 +101,21 @@ impl SshShell {
         }
     }
 
+    /// Runs `job` within its time; what it writes to stdout is for `ear`.
+    async fn attend(&self, job: &Job<'_>, ear: Ear<'_>) -> Result<Output, HostError> {
+        let _turn = self.commands.acquire().await;
+        let master = self.connect().await?;
+        let limit = job.timeout.saturating_add(GRACE);
+        tokio::select! {
+            output = self.converse(&master, job, ear) => output,
+            () = self.access.clock.sleep(limit) => {
+                let late = format!("{} did not end within {} s", job.name, limit.as_secs());
+                Err(error(&self.target, HostErrorKind::Lost, late)
+                    .with_help(format!("see what {} is busy with; it ends the script by itself", self.target.name)))
+            }
+        }
+    }
+
     async fn stands(&self, master: &Master) -> bool {
         tokio::select! {
             checked = master.session.check() => checked.is_ok(),
@@ -107,12 +123,7 @@ impl SshShell {
         }
     }
 
-    async fn converse(
-        &self,
-        master: &Master,
-        job: &Job<'_>,
-        on_line: &OnLine<'_>,
-    ) -> Result<Output, HostError> {
+    async fn converse(&self, master: &Master, job: &Job<'_>, ear: Ear<'_>) -> Result<Output, HostError> {
         let begun = self.access.clock.now();
         let words = root::command(job, master.root);
         let (program, arguments) = words
@@ -140,7 +151,7 @@ impl SshShell {
         };
         let preface = root::preface(master.root, self.access.sudo_password.as_ref());
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-        let said = converse(&[preface.expose(), &job.input], stdin, stdout, stderr, on_line).await;
+        let said = converse(&[preface.expose(), &job.input], stdin, stdout, stderr, ear).await;
         let status = match child.wait().await {
             Ok(status) => status.code(),
             Err(Error::Remote(_)) => Some(STATUS_NOT_FOUND),
@@ -188,17 +199,12 @@ impl Shell for SshShell {
     }
 
     async fn run(&self, job: &Job<'_>, on_line: &OnLine<'_>) -> Result<Output, HostError> {
-        let _turn = self.commands.acquire().await;
-        let master = self.connect().await?;
-        let limit = job.timeout.saturating_add(GRACE);
-        tokio::select! {
-            output = self.converse(&master, job, on_line) => output,
-            () = self.access.clock.sleep(limit) => {
-                let late = format!("{} did not end within {} s", job.name, limit.as_secs());
-                Err(error(&self.target, HostErrorKind::Lost, late)
-                    .with_help(format!("see what {} is busy with; it ends the script by itself", self.target.name)))
-            }
-        }
+        self.attend(job, Ear::Lines(on_line)).await
+    }
+
+    async fn stream(&self, job: &Job<'_>, pieces: Sender<Vec<u8>>) -> Result<Output, HostError> {
+        let work = self.attend(job, Ear::Pieces(&pieces));
+        while_wanted(&pieces, &*self.access.clock, work).await
     }
 
     async fn forward(&self, port: u16) -> Result<Forward, HostError> {

@@ -15,6 +15,7 @@ mod preflight;
 mod reach;
 mod routes;
 mod settling;
+mod streams;
 mod torn;
 mod users;
 mod virtual_address;

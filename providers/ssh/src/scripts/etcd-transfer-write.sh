@@ -1,0 +1,54 @@
+# shellcheck shell=sh
+# Has the member on this host write a snapshot that is to be read from elsewhere, and checks it. What others have left, who
+# were killed, is taken away first. Stands behind `etcd-transfer.sh`, `etcdctl.sh` and `etcd-snapshot.sh`.
+#
+# Arguments: what a mark of ours has in it, the cluster's uid, the etcd cluster, the member's port for clients, how many KiB
+# must be free.
+# Says `name` with the snapshot's name, which is nobody else's, and then what `save` says.
+# Nothing is left when it ends with: 20 no mark of ours is there, 24 there is not enough room, 40 the snapshot is damaged.
+
+ours=$1 uid=$2 cluster=$3 port=$4 need=$5
+
+# Whoever reads on after a lost connection, or a power cut, is back long before.
+forgotten() { [ -n "$(find "$1" -maxdepth 0 -mmin +15)" ]; }
+
+# In a shell of its own for each, so that its lock ends with it.
+sweep_one() (
+    exec 9<"$1"
+    flock --exclusive --nonblock 9 || exit 0
+    forgotten "$1" || exit 0
+    # Without a database it was begun, and nothing more, when the power went.
+    if [ ! -e "$1/db" ] || grep -Fqs -- "$ours" "$1/owner"; then
+        take_away "$1"
+    fi
+)
+
+sweep() {
+    for old in "$keelson_snapshots"/*.transfer; do
+        [ -d "$old" ] || continue
+        sweep_one "$old" || echo "$old cannot be taken away" >&2
+    done
+}
+
+refuse_other_cluster "$uid"
+if ! grep -Fqs -- "$ours" "$keelson_root/etcd-$cluster.json"; then
+    echo "this machine bears no mark of the cluster's etcd $cluster" >&2
+    exit 20
+fi
+# Without -p: what a host that was released has lost is not made again.
+[ -d "$keelson_snapshots" ] || mkdir -- "$keelson_snapshots" 2>/dev/null || [ -d "$keelson_snapshots" ]
+sweep
+need_room "$keelson_snapshots" "$need"
+
+folder=$(mktemp -d -- "$keelson_snapshots/$cluster-XXXXXXXXXX.transfer")
+trap 'exit 143' TERM
+trap '[ -n "${whole:-}" ] || take_away "$folder"' EXIT
+exec 9<"$folder"
+flock --exclusive --nonblock 9
+printf '%s\n' "$ours" >"$folder/owner"
+sync -- "$folder/owner" "$folder" "$keelson_snapshots"
+name=${folder##*/}
+echo "name ${name%.transfer}"
+save "$port" "$folder/db"
+sync -- "$folder"
+whole=yes
