@@ -5,6 +5,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod backup;
 mod cli;
 mod cluster;
 mod documents;

@@ -69,7 +69,11 @@ impl Archive {
 
     /// Where they are kept, for people.
     pub fn location(&self) -> String {
-        format!("{}/{}", self.store.location().trim_end_matches('/'), self.folder().trim_end_matches('/'))
+        format!(
+            "{}/{}",
+            self.store.location().trim_end_matches('/'),
+            self.folder().trim_end_matches('/')
+        )
     }
 
     fn folder(&self) -> String {
@@ -110,7 +114,10 @@ impl Archive {
         let manifest = match self.store.read(&self.path(name, MANIFEST)).await {
             Ok(manifest) => manifest,
             Err(StoreError::Damaged { problem, .. }) => {
-                return Ok(Some(BackupState::Damaged { manifest: None, problem }));
+                return Ok(Some(BackupState::Damaged {
+                    manifest: None,
+                    problem,
+                }));
             }
             Err(error) => return Err(error.into()),
         };
@@ -120,7 +127,12 @@ impl Archive {
         };
         let manifest = match read_manifest(&manifest.content, name) {
             Ok(manifest) => Box::new(manifest),
-            Err(problem) => return Ok(Some(BackupState::Damaged { manifest: None, problem })),
+            Err(problem) => {
+                return Ok(Some(BackupState::Damaged {
+                    manifest: None,
+                    problem,
+                }));
+            }
         };
         let wanted = manifest.stored.size_bytes;
         Ok(Some(match size {
@@ -149,9 +161,9 @@ impl Archive {
         match self.state(name).await? {
             Some(BackupState::Whole(manifest)) => Ok(*manifest),
             Some(BackupState::Damaged { problem, .. }) => Err(damaged(problem)),
-            Some(BackupState::Unfinished) => {
-                Err(damaged("it has no manifest: whoever saved it did not come to the end".to_owned()))
-            }
+            Some(BackupState::Unfinished) => Err(damaged(
+                "it has no manifest: whoever saved it did not come to the end".to_owned(),
+            )),
             None => Err(BackupError::NotThere {
                 name: name.to_string(),
                 location: self.location(),
@@ -186,10 +198,7 @@ impl Archive {
         }
         let (rest, packed) = packer.finish()?;
         if packed.plain != *expected {
-            return Err(BackupError::Altered {
-                machine: "its machine".to_owned(),
-                problem: expected.mismatch(&packed.plain, "it"),
-            });
+            return Err(BackupError::Altered(expected.mismatch(&packed.plain, "it")));
         }
         write(&mut *writer, &rest).await?;
         writer.finish().await?;
@@ -213,12 +222,23 @@ impl Archive {
     /// [`BackupError`].
     pub async fn open(&self, manifest: &BackupManifest) -> Result<Unpacker, BackupError> {
         let path = self.path(&manifest.name, SNAPSHOT);
-        let object = self.store.open(&path).await?.ok_or_else(|| BackupError::Damaged {
-            name: manifest.name.to_string(),
-            location: self.location(),
-            problem: "its snapshot is not there".to_owned(),
-        })?;
-        Unpacker::open(manifest.clone(), object, &self.seal, &self.store.location(), &path).await
+        let object = self
+            .store
+            .open(&path)
+            .await?
+            .ok_or_else(|| BackupError::Damaged {
+                name: manifest.name.to_string(),
+                location: self.location(),
+                problem: "its snapshot is not there".to_owned(),
+            })?;
+        Unpacker::open(
+            manifest.clone(),
+            object,
+            &self.seal,
+            &self.store.location(),
+            &path,
+        )
+        .await
     }
 
     /// Reads all of a backup, and finds it to be what was written, or says why not.
@@ -262,7 +282,9 @@ impl Archive {
     /// [`BackupError::Store`].
     pub async fn delete(&self, name: &BackupName) -> Result<(), BackupError> {
         for object in [MANIFEST, SNAPSHOT] {
-            self.store.delete(&self.path(name, object), Precondition::None).await?;
+            self.store
+                .delete(&self.path(name, object), Precondition::None)
+                .await?;
         }
         Ok(())
     }
@@ -292,7 +314,10 @@ fn read_manifest(content: &[u8], name: &BackupName) -> Result<BackupManifest, St
     let unreadable = |error: serde_json::Error| format!("its manifest cannot be read: {error}");
     let form: Form = serde_json::from_slice(content).map_err(unreadable)?;
     if form.form != BackupManifest::FORM {
-        return Err(format!("its manifest has the form {}, which this keelson does not know", form.form));
+        return Err(format!(
+            "its manifest has the form {}, which this keelson does not know",
+            form.form
+        ));
     }
     let manifest: BackupManifest = serde_json::from_slice(content).map_err(unreadable)?;
     if manifest.name != *name {

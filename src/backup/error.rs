@@ -31,14 +31,9 @@ pub enum BackupError {
         /// What is wrong with it.
         problem: String,
     },
-    /// What came from the machine is not what the member has written there.
-    #[error("the snapshot from {machine} is not the one that was written there: {problem}")]
-    Altered {
-        /// The machine.
-        machine: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    /// What came is not the snapshot that was to be kept.
+    #[error("what came is not the snapshot that was to be kept: {0}")]
+    Altered(String),
     /// A snapshot could not be packed.
     #[error("cannot pack a snapshot")]
     Pack {

@@ -168,7 +168,10 @@ mod tests {
     fn names_sort_by_time_and_stay_in_their_folder() {
         let taken: Timestamp = "2026-11-28T03:43:33.9Z".parse().unwrap();
         assert_eq!(BackupName::of("main", taken, 12).as_str(), "20261128T034333Z-12");
-        assert_eq!(BackupName::of("events", taken, 7).as_str(), "events-20261128T034333Z-7");
+        assert_eq!(
+            BackupName::of("events", taken, 7).as_str(),
+            "events-20261128T034333Z-7"
+        );
         let long = "a".repeat(NAME_LIMIT_CHARS + 1);
         for text in ["", ".", "..", "a/b", "../a", "a b", "a\n", "ä", &long] {
             assert!(BackupName::parse(text).is_err(), "{text}");

@@ -91,7 +91,11 @@ impl Packer {
         let writer = seal.writer(outlet.clone())?;
         let compressor = zstd::stream::write::Encoder::new(writer, LEVEL).map_err(failed)?;
         Ok(Self {
-            packing: if seal.encrypts() { Packing::ZstdAge } else { Packing::Zstd },
+            packing: if seal.encrypts() {
+                Packing::ZstdAge
+            } else {
+                Packing::Zstd
+            },
             plain: Summing::default(),
             stored: Summing::default(),
             outlet,

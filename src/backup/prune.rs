@@ -52,13 +52,19 @@ impl PrunePlan {
                 BackupState::Unfinished => {
                     let is_old = begun(&backup.name)
                         .is_some_and(|begun| now.duration_since(begun) > UNFINISHED_LEAST_AGE);
-                    let place = if is_old { &mut plan.deleted } else { &mut plan.unfinished };
+                    let place = if is_old {
+                        &mut plan.deleted
+                    } else {
+                        &mut plan.unfinished
+                    };
                     place.insert(backup.name.clone());
                 }
             }
         }
-        let kept: BTreeMap<&str, BTreeSet<KeepReason>> =
-            by_etcd.into_values().flat_map(|backups| rules.kept(backups)).collect();
+        let kept: BTreeMap<&str, BTreeSet<KeepReason>> = by_etcd
+            .into_values()
+            .flat_map(|backups| rules.kept(backups))
+            .collect();
         for backup in backups.iter().filter(|backup| backup.whole().is_some()) {
             match kept.get(backup.name.as_str()) {
                 Some(reasons) => {
@@ -75,7 +81,10 @@ impl PrunePlan {
 
 /// When the save of a backup began, which its name tells.
 fn begun(name: &BackupName) -> Option<Timestamp> {
-    let moment = name.as_str().split('-').find(|part| part.contains('T') && part.ends_with('Z'))?;
+    let moment = name
+        .as_str()
+        .split('-')
+        .find(|part| part.contains('T') && part.ends_with('Z'))?;
     let moment = moment.strip_suffix('Z')?;
     let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", moment).ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()

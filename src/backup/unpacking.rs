@@ -56,7 +56,8 @@ impl Unpacker {
         path: &str,
     ) -> Result<Self, BackupError> {
         let stored = Arc::new(Mutex::new(Stored::default()));
-        let input: Pin<Box<dyn AsyncRead + Send>> = Box::pin(pieces(object, stored.clone()).into_async_read());
+        let input: Pin<Box<dyn AsyncRead + Send>> =
+            Box::pin(pieces(object, stored.clone()).into_async_read());
         let is_sealed = manifest.stored.packing.is_encrypted();
         let opened = seal.reader(input, is_sealed, path, location).await;
         let opening = match (opened, stored_error(&stored)) {
@@ -183,7 +184,11 @@ fn pieces(
     stream::try_unfold((object, stored), |(mut object, stored)| async move {
         match object.read().await {
             Ok(Some(piece)) => {
-                stored.lock().unwrap_or_else(PoisonError::into_inner).summing.add(&piece);
+                stored
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .summing
+                    .add(&piece);
                 Ok(Some((piece, (object, stored))))
             }
             Ok(None) => Ok(None),

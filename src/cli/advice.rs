@@ -39,6 +39,9 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         }
         OperationError::NoAuthority { .. } => "`keelson apply` makes it".to_owned(),
         OperationError::Pki(error) => return of_keys(error),
+        OperationError::NoQuorumWithout { .. } => {
+            format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
+        }
         OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),
         OperationError::Backup(error) => return of_backup(error, again),
         OperationError::Simulated { .. } => {
@@ -156,9 +159,7 @@ fn of_backup(error: &BackupError, again: &str) -> Option<String> {
              new one"
                 .to_owned()
         }
-        BackupError::Altered { machine, .. } => {
-            format!("nothing was kept of it; see to the disk of {machine}, then `{again}` tries again")
-        }
+        BackupError::Altered(_) => format!("nothing was kept of it; `{again}` tries again"),
         BackupError::Pack { .. } => REPORT.to_owned(),
     })
 }

@@ -97,6 +97,7 @@ impl Cli {
         match &self.command {
             Command::Apply(_) | Command::Destroy(_) => true,
             Command::Node(command) => command.stops_in_order(),
+            Command::Etcd(command) => command.stops_in_order(),
             _ => false,
         }
     }

@@ -102,6 +102,20 @@ pub enum OperationError {
         /// Those that it has.
         known: Vec<String>,
     },
+    /// A member cannot be spared just now.
+    #[error(
+        "etcd {etcd} has {healthy} of {voters} voting members: it would lose its quorum while {machine} answers nobody"
+    )]
+    NoQuorumWithout {
+        /// The etcd.
+        etcd: String,
+        /// The member's machine.
+        machine: String,
+        /// How many voters are well.
+        healthy: usize,
+        /// How many there are.
+        voters: usize,
+    },
     /// Something about backups did not work.
     #[error(transparent)]
     Backup(#[from] BackupError),

@@ -42,15 +42,18 @@ pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use backups::{
-    BackupCondition, BackupEntry, BackupList, BackupParts, PlannedPrune, PruneReport, PrunedBackup, SaveRequest,
-    SavedBackup, VerifiedBackup, VerifyReport, WhichBackup,
+    BackupCondition, BackupEntry, BackupList, BackupParts, PlannedPrune, PruneReport, PrunedBackup,
+    SaveRequest, SavedBackup, VerifiedBackup, VerifyReport, WhichBackup,
 };
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};
 pub use credentials::AuthorityCredentials;
 pub use destroy::{DestroyOptions, Destroyed};
 pub use error::OperationError;
-pub use etcd::{EtcdClusterReport, EtcdCredentials, EtcdCredentialsRequest, EtcdMemberReport, EtcdReport};
+pub use etcd::{
+    DefragmentRequest, DefragmentedMember, DisarmedEtcd, EtcdClusterReport, EtcdCredentials,
+    EtcdCredentialsRequest, EtcdMemberReport, EtcdReport,
+};
 pub use gone_hosts::GoneHosts;
 pub use identity::ClusterRecord;
 pub use kubeconfig::{Kubeconfig, KubeconfigRequest, NotAKubeconfig, merge_kubeconfig};

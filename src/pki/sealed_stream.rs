@@ -81,9 +81,11 @@ impl Seal {
         let Some(encryptor) = self.encryptor()? else {
             return Ok(SealingWriter::Plain(output));
         };
-        let writer = encryptor.wrap_output(output).map_err(|problem| PkiError::Encrypt {
-            problem: problem.to_string(),
-        })?;
+        let writer = encryptor
+            .wrap_output(output)
+            .map_err(|problem| PkiError::Encrypt {
+                problem: problem.to_string(),
+            })?;
         Ok(SealingWriter::Sealed(writer))
     }
 
@@ -108,10 +110,14 @@ impl Seal {
         let by_passphrase = decryptor.is_scrypt();
         let refused = |problem| refusal(&problem, by_passphrase, object);
         let reader = if by_passphrase {
-            let passphrase = self.passphrase().ok_or_else(|| locked(object, "the passphrase that it was encrypted with"))?;
+            let passphrase = self
+                .passphrase()
+                .ok_or_else(|| locked(object, "the passphrase that it was encrypted with"))?;
             let mut identity = scrypt::Identity::new(for_age(passphrase));
             identity.set_max_work_factor(WORK_LIMIT_LOG2);
-            decryptor.decrypt_async(std::iter::once(&identity as _)).map_err(refused)?
+            decryptor
+                .decrypt_async(std::iter::once(&identity as _))
+                .map_err(refused)?
         } else {
             if self.identities().is_empty() {
                 return Err(locked(object, "an age identity of one of its recipients"));

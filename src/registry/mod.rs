@@ -15,10 +15,10 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use keelson_provider_api::clock::SystemClock;
-use keelson_provider_api::values::Secret;
 #[cfg(feature = "ssh")]
 use keelson_provider_api::Store;
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::values::Secret;
 use keelson_provider_api::{BulkStore, Clock, ProviderError, StoreError, whole_file};
 use keelson_provider_simulated::WorldLogError;
 

@@ -20,7 +20,8 @@ use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
 use crate::backup::Archive;
 use crate::cluster::DrainsFirst;
 use crate::ops::{
-    Authorities, BackupParts, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider, pinned_assets,
+    Authorities, BackupParts, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider,
+    pinned_assets,
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{

@@ -35,24 +35,54 @@ pub fn saved(saved: &[SavedBackup]) -> String {
 }
 
 fn packed(manifest: &BackupManifest) -> String {
-    let encrypted = if manifest.stored.packing.is_encrypted() { ", encrypted" } else { "" };
+    let encrypted = if manifest.stored.packing.is_encrypted() {
+        ", encrypted"
+    } else {
+        ""
+    };
     format!("{}{encrypted}", approximate_size(manifest.stored.size_bytes))
 }
 
 /// The list as a table, and what is wrong below it.
 pub fn list(list: &BackupList) -> String {
     if list.backups.is_empty() {
-        return format!("cluster {} has no snapshot in {}\n", list.name, printable(&list.location));
+        return format!(
+            "cluster {} has no snapshot in {}\n",
+            list.name,
+            printable(&list.location)
+        );
     }
-    let header = ["SNAPSHOT", "ETCD", "AGE", "REVISION", "KEYS", "SIZE", "KEPT", "BY", "FOR", "CONDITION"];
+    let header = [
+        "SNAPSHOT",
+        "ETCD",
+        "AGE",
+        "REVISION",
+        "KEYS",
+        "SIZE",
+        "KEPT",
+        "BY",
+        "FOR",
+        "CONDITION",
+    ];
     let rows: Vec<Vec<String>> = list.backups.iter().map(|backup| row(backup, list.now)).collect();
     let mut text = table(&header, &rows);
     for backup in &list.backups {
         if let Some(problem) = &backup.problem {
-            let _ = writeln!(text, "  {} {}: {}", paint(BAD, "!"), backup.name, printable(problem));
+            let _ = writeln!(
+                text,
+                "  {} {}: {}",
+                paint(BAD, "!"),
+                backup.name,
+                printable(problem)
+            );
         }
     }
-    let _ = writeln!(text, "{} in {}", plural(list.backups.len(), "snapshot"), printable(&list.location));
+    let _ = writeln!(
+        text,
+        "{} in {}",
+        plural(list.backups.len(), "snapshot"),
+        printable(&list.location)
+    );
     text
 }
 
@@ -111,7 +141,12 @@ pub fn verified(report: &VerifyReport) -> String {
         };
     }
     if report.backups.is_empty() {
-        let _ = writeln!(text, "cluster {} has no snapshot in {}", report.name, printable(&report.location));
+        let _ = writeln!(
+            text,
+            "cluster {} has no snapshot in {}",
+            report.name,
+            printable(&report.location)
+        );
     }
     text
 }
@@ -132,7 +167,10 @@ pub fn downloaded(manifest: &BackupManifest, file: &str) -> String {
 pub fn pruned(report: &PruneReport) -> String {
     let mut text = String::new();
     for backup in &report.deleted {
-        let size = backup.manifest.as_ref().map(|manifest| approximate_size(manifest.stored.size_bytes));
+        let size = backup
+            .manifest
+            .as_ref()
+            .map(|manifest| approximate_size(manifest.stored.size_bytes));
         let what = size.unwrap_or_else(|| "never finished".to_owned());
         let _ = writeln!(text, "  {} {} ({what})", paint(BAD, "-"), backup.name);
     }
@@ -141,7 +179,11 @@ pub fn pruned(report: &PruneReport) -> String {
     }
     for (name, problem) in &report.damaged {
         let problem = printable(problem);
-        let _ = writeln!(text, "  {} {name} stays, and no rule counts it: {problem}", paint(BAD, "!"));
+        let _ = writeln!(
+            text,
+            "  {} {name} stays, and no rule counts it: {problem}",
+            paint(BAD, "!")
+        );
     }
     for name in &report.unfinished {
         let _ = writeln!(text, "    {name} stays: somebody may be saving it");
@@ -159,5 +201,9 @@ pub fn pruned(report: &PruneReport) -> String {
 }
 
 fn words<'a>(reasons: impl IntoIterator<Item = &'a KeepReason>) -> String {
-    reasons.into_iter().map(KeepReason::to_string).collect::<Vec<_>>().join(", ")
+    reasons
+        .into_iter()
+        .map(KeepReason::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -10,6 +10,7 @@
 //! | [`status_text`] | how a cluster is doing |
 //! | [`nodes_text`] | the machines of a cluster |
 //! | [`etcd_text`] | how etcd is |
+//! | [`etcd_upkeep_text`] | what came of defragmenting members |
 //! | [`backups_text`] | snapshots of etcd |
 //! | [`etcd_credentials_text`] | what a client of etcd is given |
 //! | [`certificates_text`] | certificates and when they end |
@@ -22,6 +23,7 @@ pub mod certificates_text;
 pub mod drained_text;
 pub mod etcd_credentials_text;
 pub mod etcd_text;
+pub mod etcd_upkeep_text;
 mod groups;
 mod humane;
 mod list_changes;

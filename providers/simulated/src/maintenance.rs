@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_provider_api::{
-    Clock, ClusterIdentity, EtcdInstance, EtcdMaintenance, Progress, ProviderError, WrittenSnapshot,
+    Clock, ClusterIdentity, Defragmented, EtcdInstance, EtcdMaintenance, Progress, ProviderError,
+    StepContext, WrittenSnapshot,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -14,6 +15,8 @@ use crate::simulated::{SimulatedWorld, holder_of};
 
 /// A snapshot of a small database.
 const WRITING: Duration = Duration::from_secs(2);
+/// A small database is written anew.
+const DEFRAGMENTING: Duration = Duration::from_secs(1);
 /// So much of a snapshot comes at once.
 const PIECE_BYTES: usize = 1000;
 /// What a piece takes.
@@ -55,8 +58,11 @@ impl EtcdMaintenance for SimulatedMaintenance {
         progress: &Progress<'_>,
     ) -> Result<WrittenSnapshot, ProviderError> {
         let holder = holder_of(cluster)?;
-        self.deed(&format!("write a snapshot of etcd {}", etcd.cluster), WRITING).await?;
-        let written = self.0.look(|world, now| world.write_snapshot(&holder, etcd.cluster, now))??;
+        self.deed(&format!("write a snapshot of etcd {}", etcd.cluster), WRITING)
+            .await?;
+        let written = self
+            .0
+            .look(|world, now| world.write_snapshot(&holder, etcd.cluster, now))??;
         progress.tell(&format!("write a snapshot on {}", written.machine));
         Ok(written)
     }
@@ -79,7 +85,9 @@ impl EtcdMaintenance for SimulatedMaintenance {
             if lost.is_some() {
                 return Err(Fault::After.error());
             }
-            let bytes = self.0.look(|world, now| world.read_snapshot(&holder, snapshot, now))??;
+            let bytes = self
+                .0
+                .look(|world, now| world.read_snapshot(&holder, snapshot, now))??;
             let rest = bytes.get(from.saturating_add(passed)..).unwrap_or_default();
             let Some(piece) = rest.chunks(PIECE_BYTES).next() else {
                 return Ok(());
@@ -98,5 +106,33 @@ impl EtcdMaintenance for SimulatedMaintenance {
     ) -> Result<(), ProviderError> {
         holder_of(cluster)?;
         self.deed(&format!("discard {}", snapshot.file), LOOK).await
+    }
+
+    async fn defragment(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+        machine: &str,
+    ) -> Result<Defragmented, ProviderError> {
+        let holder = holder_of(&context.cluster)?;
+        self.deed(
+            &format!("defragment etcd {} on {machine}", etcd.cluster),
+            DEFRAGMENTING,
+        )
+        .await?;
+        self.0
+            .look(|world, now| world.defragment(&holder, etcd.cluster, machine, now))?
+    }
+
+    /// No database of a simulated world ever fills up.
+    async fn disarm_alarms(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+    ) -> Result<Vec<String>, ProviderError> {
+        holder_of(&context.cluster)?;
+        self.deed(&format!("disarm alarms of etcd {}", etcd.cluster), LOOK)
+            .await?;
+        Ok(Vec::new())
     }
 }

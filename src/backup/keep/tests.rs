@@ -59,7 +59,10 @@ fn each_rule_keeps_the_newest_of_its_periods() {
     );
     assert_eq!(
         kept(KeepRules { weekly: 9, ..NONE }, &times),
-        ["2026-01-04T12:00:00Z weekly", "2026-01-05T12:00:00Z newest+weekly"],
+        [
+            "2026-01-04T12:00:00Z weekly",
+            "2026-01-05T12:00:00Z newest+weekly"
+        ],
         "the first of January 2026 is in the week that ends on the fourth"
     );
 }
@@ -82,7 +85,9 @@ fn of_the_same_moment_the_greatest_name_is_the_newest() {
 
 /// A number out of a seed.
 fn draw(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     *seed >> 33
 }
 
@@ -118,7 +123,9 @@ fn check(rules: KeepRules, history: &[(String, Timestamp)]) {
         assert!(is_kept(name, KeepReason::Newest), "{rules:?} {history:?}");
     }
     for (name, taken) in named() {
-        let newer = named().filter(|&other| (other.1, other.0) > (taken, name)).count();
+        let newer = named()
+            .filter(|&other| (other.1, other.0) > (taken, name))
+            .count();
         assert_eq!(
             is_kept(name, KeepReason::Last),
             newer < usize::try_from(rules.last).unwrap(),
@@ -134,10 +141,16 @@ fn check(rules: KeepRules, history: &[(String, Timestamp)]) {
             let is_newest = named()
                 .filter(|other| period(other.1) == period(taken))
                 .all(|other| (other.1, other.0) <= (taken, name));
-            let later: BTreeSet<i64> =
-                named().map(|other| period(other.1)).filter(|&other| other > period(taken)).collect();
+            let later: BTreeSet<i64> = named()
+                .map(|other| period(other.1))
+                .filter(|&other| other > period(taken))
+                .collect();
             let wanted = is_newest && later.len() < usize::try_from(limit).unwrap();
-            assert_eq!(is_kept(name, reason), wanted, "{reason} {name} {rules:?} {history:?}");
+            assert_eq!(
+                is_kept(name, reason),
+                wanted,
+                "{reason} {name} {rules:?} {history:?}"
+            );
         }
     }
 }
@@ -158,7 +171,9 @@ fn pruning_what_was_pruned_takes_nothing_more() {
         weekly: 4,
     };
     let once = rules.kept(history.iter().map(|(name, taken)| (name.as_str(), *taken)));
-    let rest = history.iter().filter(|(name, _)| once.contains_key(name.as_str()));
+    let rest = history
+        .iter()
+        .filter(|(name, _)| once.contains_key(name.as_str()));
     let twice = rules.kept(rest.map(|(name, taken)| (name.as_str(), *taken)));
     assert_eq!(once, twice);
 }

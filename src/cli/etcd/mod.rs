@@ -3,6 +3,7 @@
 mod credentials;
 mod snapshot;
 mod status;
+mod upkeep;
 
 use clap::{Args, Subcommand};
 
@@ -22,14 +23,22 @@ enum Command {
     Status(status::Status),
     Credentials(credentials::Credentials),
     Snapshot(snapshot::Snapshot),
+    Defrag(upkeep::Defrag),
+    Disarm(upkeep::Disarm),
 }
 
 impl Etcd {
+    pub(super) fn stops_in_order(&self) -> bool {
+        matches!(self.command, Command::Defrag(_))
+    }
+
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         match &self.command {
             Command::Status(command) => command.run(terminal).await,
             Command::Credentials(command) => command.run(terminal).await,
             Command::Snapshot(command) => command.run(terminal, interrupt).await,
+            Command::Defrag(command) => command.run(terminal, interrupt).await,
+            Command::Disarm(command) => command.run(terminal, interrupt).await,
         }
     }
 }

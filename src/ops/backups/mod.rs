@@ -59,10 +59,13 @@ impl Session {
         if let EtcdPlacement::External(_) = self.spec().etcd.placement {
             return Err(OperationError::ExternalEtcd(name.clone()));
         }
-        self.parts.backups.as_ref().ok_or_else(|| OperationError::Simulated {
-            name: name.clone(),
-            lacks: "backups",
-        })
+        self.parts
+            .backups
+            .as_ref()
+            .ok_or_else(|| OperationError::Simulated {
+                name: name.clone(),
+                lacks: "backups",
+            })
     }
 
     /// Finds a backup.
@@ -97,7 +100,10 @@ impl Session {
 
 /// The newest backup of `etcd` that is whole.
 fn newest_whole<'a>(backups: &'a [Backup], etcd: &str) -> Option<&'a BackupManifest> {
-    let whole = backups.iter().filter_map(Backup::whole).filter(|manifest| manifest.etcd_cluster == etcd);
+    let whole = backups
+        .iter()
+        .filter_map(Backup::whole)
+        .filter(|manifest| manifest.etcd_cluster == etcd);
     whole.max_by_key(|manifest| age_key(manifest))
 }
 

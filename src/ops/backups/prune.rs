@@ -64,7 +64,9 @@ impl Session {
         let mut backups = archive.list().await?;
         self.prove_newest(&mut backups).await?;
         let plan = PrunePlan::of(rules, &backups, self.clock().now());
-        let deleted = backups.iter().filter(|backup| plan.deleted.contains(&backup.name));
+        let deleted = backups
+            .iter()
+            .filter(|backup| plan.deleted.contains(&backup.name));
         let deleted = deleted.map(|backup| PrunedBackup {
             name: backup.name.clone(),
             manifest: backup.whole().cloned(),
@@ -96,8 +98,11 @@ impl Session {
     /// such from then on.
     async fn prove_newest(&self, backups: &mut [Backup]) -> Result<(), OperationError> {
         let archive = &self.backup_parts()?.archive;
-        let etcds: BTreeSet<String> =
-            backups.iter().filter_map(Backup::whole).map(|manifest| manifest.etcd_cluster.clone()).collect();
+        let etcds: BTreeSet<String> = backups
+            .iter()
+            .filter_map(Backup::whole)
+            .map(|manifest| manifest.etcd_cluster.clone())
+            .collect();
         for etcd in etcds {
             let mut whole: Vec<(usize, BackupManifest)> = backups
                 .iter()

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use keelson_provider_api::etcd_maintenance::read_whole;
 use keelson_provider_api::{
-    ClusterIdentity, EtcdInstance, EtcdMaintenance, Progress, ProviderError, StoreError, WrittenSnapshot,
+    ClusterIdentity, EtcdInstance, Progress, ProviderError, StoreError, WrittenSnapshot,
 };
 use tokio::sync::mpsc;
 
@@ -16,9 +17,6 @@ use crate::ops::session::Session;
 
 /// So many pieces are on their way at most.
 const PIECES_AT_ONCE: usize = 4;
-/// So often a connection may be lost on the way. Each time what has come is kept.
-const LOSSES_LIMIT: u32 = 5;
-const LOSS_PAUSE: Duration = Duration::from_secs(2);
 /// How long another save of the same snapshot may take to write its manifest.
 const OTHER_SAVE_POLLS: u32 = 20;
 const OTHER_SAVE_PAUSE: Duration = Duration::from_millis(500);
@@ -45,7 +43,7 @@ impl Session {
         progress: &Progress<'_>,
     ) -> Result<Vec<SavedBackup>, OperationError> {
         let parts = self.backup_parts()?;
-        let instances = self.instances_to_save(request.etcd.as_deref())?;
+        let instances = self.etcd_instances(request.etcd.as_deref())?;
         parts.archive.check_packs()?;
         self.drive(async {
             let identity = self.existing_identity().await?;
@@ -62,20 +60,6 @@ impl Session {
         .await
     }
 
-    fn instances_to_save(&self, asked: Option<&str>) -> Result<Vec<&'static EtcdInstance>, OperationError> {
-        let instances = self.spec().etcd.instances();
-        let Some(asked) = asked else {
-            return Ok(instances.to_vec());
-        };
-        match instances.iter().find(|instance| instance.cluster == asked) {
-            Some(instance) => Ok(vec![instance]),
-            None => Err(OperationError::UnknownEtcd {
-                name: asked.to_owned(),
-                known: instances.iter().map(|instance| instance.cluster.to_owned()).collect(),
-            }),
-        }
-    }
-
     async fn save_one(
         &self,
         parts: &BackupParts,
@@ -85,7 +69,11 @@ impl Session {
         progress: &Progress<'_>,
     ) -> Result<BackupManifest, OperationError> {
         let taken_at = self.clock().now();
-        let written = parts.maintenance.write_snapshot(identity, etcd, progress).await.map_err(of_machine)?;
+        let written = parts
+            .maintenance
+            .write_snapshot(identity, etcd, progress)
+            .await
+            .map_err(of_machine)?;
         let name = BackupName::of(etcd.cluster, taken_at, written.contents.revision);
         progress.tell(&format!(
             "keep the snapshot of etcd {}: revision {}, {} keys",
@@ -94,10 +82,16 @@ impl Session {
         let kept = self.carry(parts, identity, &name, &written).await;
         // One that cannot be deleted now is taken away by the next save on that machine.
         if let Err(error) = parts.maintenance.discard_snapshot(identity, &written).await {
-            progress.tell(&format!("leave {} on {} for the next save: {error}", written.file, written.machine));
+            progress.tell(&format!(
+                "leave {} on {} for the next save: {error}",
+                written.file, written.machine
+            ));
         }
         let manifest = match kept? {
-            Some(packed) => self.manifest(identity, &name, taken_at, request, written, packed).await?,
+            Some(packed) => {
+                self.manifest(identity, &name, taken_at, request, written, packed)
+                    .await?
+            }
             // Someone else saves the same snapshot at the same moment: one of the two is enough.
             None => return self.saved_by_other(parts, &name).await,
         };
@@ -118,7 +112,7 @@ impl Session {
             sha256: written.sha256.clone(),
         };
         let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
-        let reading = self.read_whole(&*parts.maintenance, identity, written, sender);
+        let reading = read_whole(&*parts.maintenance, self.clock(), identity, written, sender);
         let keeping = async {
             let kept = parts.archive.keep(name, &expected, &mut receiver).await;
             // Whoever still reads for it stops.
@@ -129,51 +123,9 @@ impl Session {
         match (kept, read) {
             (Ok(packed), _) => Ok(Some(packed)),
             (Err(BackupError::Store(StoreError::Conflict { .. })), _) => Ok(None),
-            // What came was cut off, and why is the better answer.
-            (Err(BackupError::Altered { .. }), Err(error)) => Err(of_machine(error)),
-            (Err(BackupError::Altered { problem, .. }), Ok(())) => Err(BackupError::Altered {
-                machine: written.machine.clone(),
-                problem,
-            }
-            .into()),
+            // What came was cut off or altered, and why is the better answer.
+            (Err(BackupError::Altered(_)), Err(error)) => Err(of_machine(error)),
             (Err(error), _) => Err(error.into()),
-        }
-    }
-
-    /// Reads a snapshot to its end, over connections that are lost and made again.
-    async fn read_whole(
-        &self,
-        maintenance: &dyn EtcdMaintenance,
-        identity: &ClusterIdentity,
-        written: &WrittenSnapshot,
-        pieces: mpsc::Sender<Vec<u8>>,
-    ) -> Result<(), ProviderError> {
-        let mut passed = 0;
-        let mut losses = 0;
-        loop {
-            let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(1);
-            let reading = maintenance.read_snapshot(identity, written, passed, sender);
-            let passing = async {
-                let mut count = 0_u64;
-                while let Some(piece) = receiver.recv().await {
-                    let length = piece.len() as u64;
-                    if pieces.send(piece).await.is_err() {
-                        break;
-                    }
-                    count = count.saturating_add(length);
-                }
-                drop(receiver);
-                count
-            };
-            let (read, count) = tokio::join!(reading, passing);
-            passed += count;
-            match read {
-                Err(error) if error.class.may_pass() && losses < LOSSES_LIMIT && !pieces.is_closed() => {
-                    losses += 1;
-                    self.clock().sleep(LOSS_PAUSE * losses).await;
-                }
-                ended => return ended,
-            }
         }
     }
 
@@ -187,8 +139,10 @@ impl Session {
         packed: Packed,
     ) -> Result<BackupManifest, OperationError> {
         let keys = self.living().await?.map(|record| record.keys).unwrap_or_default();
-        let authorities: BTreeMap<String, String> =
-            keys.into_iter().map(|(name, digest)| (name, digest.to_string())).collect();
+        let authorities: BTreeMap<String, String> = keys
+            .into_iter()
+            .map(|(name, digest)| (name, digest.to_string()))
+            .collect();
         let uid = identity.uid.clone().ok_or_else(|| OperationError::NoCluster {
             name: identity.name.clone(),
             location: self.store().location(),

@@ -71,7 +71,9 @@ impl Session {
     /// [`OperationError::Backup`].
     pub async fn backup_names(&self) -> Result<Vec<BackupName>, OperationError> {
         let backups = self.backup_parts()?.archive.list().await?;
-        let counted = backups.into_iter().filter(|backup| backup.state != BackupState::Unfinished);
+        let counted = backups
+            .into_iter()
+            .filter(|backup| backup.state != BackupState::Unfinished);
         Ok(counted.map(|backup| backup.name).collect())
     }
 }

@@ -98,16 +98,18 @@ impl Session {
         if let EtcdPlacement::External(_) = self.spec().etcd.placement {
             return Err(OperationError::ExternalEtcd(self.spec().name().clone()));
         }
-        self.drive(async {
-            let identity = self.existing_identity().await?;
-            let desired = self.desired_state()?;
-            reporter.report(&Event::Observing);
-            let wanted = desired.resources.keys();
-            let kinds = [Kind::EtcdMember];
-            let observation = observe(self.providers(), self.clock(), &identity, &kinds, wanted).await;
-            Ok(report(identity.name, &desired, &observation))
-        })
-        .await
+        self.drive(self.look_at_etcd(reporter)).await
+    }
+
+    /// The same within an operation, whose clock is running.
+    pub(super) async fn look_at_etcd(&self, reporter: &dyn Reporter) -> Result<EtcdReport, OperationError> {
+        let identity = self.existing_identity().await?;
+        let desired = self.desired_state()?;
+        reporter.report(&Event::Observing);
+        let wanted = desired.resources.keys();
+        let kinds = [Kind::EtcdMember];
+        let observation = observe(self.providers(), self.clock(), &identity, &kinds, wanted).await;
+        Ok(report(identity.name, &desired, &observation))
     }
 }
 

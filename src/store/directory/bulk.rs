@@ -26,7 +26,11 @@ impl BulkStore for DirectoryStore {
         let _lock = self.lock("write", path).await?;
         let open = || -> std::io::Result<File> {
             Self::make_directory(draft.parent().unwrap_or(&draft))?;
-            let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+            let opened = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&draft)?;
             opened.try_lock().map_err(std::io::Error::from)?;
             Ok(opened)
         };
@@ -80,7 +84,11 @@ impl BulkStore for DirectoryStore {
         let _lock = self.lock("delete", prefix).await?;
         let mut drafts = Vec::new();
         let directory = prefix.rsplit_once('/').map_or("", |(directory, _)| directory);
-        let start = if directory.is_empty() { self.root.clone() } else { self.file("delete", directory)? };
+        let start = if directory.is_empty() {
+            self.root.clone()
+        } else {
+            self.file("delete", directory)?
+        };
         self.find_drafts(&start, 0, prefix, &mut drafts).map_err(failed)?;
         let mut swept = 0;
         for draft in drafts {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use keelson_provider_api::kinds::{EtcdMember, Kind, MemberPhase};
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{EtcdAnswer, EtcdInstance, EtcdMemberFacts, Resource, ResourceKey};
+use keelson_provider_api::{
+    DatabaseSize, Defragmented, EtcdAnswer, EtcdInstance, EtcdMemberFacts, ProviderError, Resource,
+    ResourceKey,
+};
 
-use super::{EtcdCluster, Thing, World};
+use super::{EtcdCluster, Holder, Thing, World, permanent, transient};
 use crate::random::draw;
 
 /// What etcd writes to its log while a cluster forms, before the first key.
@@ -40,6 +43,34 @@ impl World {
             answer: answers.then(|| self.etcd_answer(thing, member, cluster, now)),
         };
         facts.to_facts()
+    }
+
+    /// What defragmenting the member on `machine` does to its database: no page of it stays free.
+    pub(crate) fn defragment(
+        &self,
+        holder: &Holder,
+        name: &str,
+        machine: &str,
+        now: Timestamp,
+    ) -> Result<Defragmented, ProviderError> {
+        let mut members = self.members(holder, name);
+        let member = members.find(|(_, member)| member.machine == machine);
+        let (Some((thing, member)), Some(cluster)) = (member, self.etcd_cluster(holder, name)) else {
+            return Err(permanent(format!("etcd {name} has no member on {machine}")));
+        };
+        self.working(thing, now).map_err(transient)?;
+        if !self.etcd_count(holder, name, now).has_quorum() {
+            return Err(transient(format!("etcd {name} has no quorum")));
+        }
+        let answer = self.etcd_answer(thing, member, cluster, now);
+        let size = |bytes| DatabaseSize {
+            bytes,
+            in_use_bytes: answer.database_in_use_bytes,
+        };
+        Ok(Defragmented {
+            before: size(answer.database_bytes),
+            after: size(answer.database_in_use_bytes),
+        })
     }
 
     fn etcd_answer(

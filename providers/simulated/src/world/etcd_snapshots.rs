@@ -21,16 +21,20 @@ impl World {
         now: Timestamp,
     ) -> Result<WrittenSnapshot, ProviderError> {
         let Some(cluster) = self.etcd_cluster(holder, name) else {
-            return Err(permanent(format!("there is no etcd {name} to take a snapshot of")));
+            return Err(permanent(format!(
+                "there is no etcd {name} to take a snapshot of"
+            )));
         };
         let count = self.etcd_count(holder, name, now);
-        let voters = self.members(holder, name).filter(|(thing, member)| {
-            member.phase == MemberPhase::Voter && self.working(thing, now).is_ok()
-        });
+        let voters = self
+            .members(holder, name)
+            .filter(|(thing, member)| member.phase == MemberPhase::Voter && self.working(thing, now).is_ok());
         let leads = |thing, member| self.etcd_leader(thing, member, now) == Some(thing.serial);
         let writer = voters.min_by_key(|(thing, member)| leads(thing, member));
         let (Some((thing, member)), true) = (writer, count.has_quorum()) else {
-            return Err(transient(format!("no member of etcd {name} answers with a quorum")));
+            return Err(transient(format!(
+                "no member of etcd {name} answers with a quorum"
+            )));
         };
         let revision = Self::revision(cluster, now);
         let contents = SnapshotContents {

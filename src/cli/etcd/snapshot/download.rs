@@ -48,11 +48,17 @@ impl Download {
             Some(name) => WhichBackup::Named(name.clone()),
             None => WhichBackup::Newest("main".to_owned()),
         };
-        let manifest = session.find_backup(&which).await.map_err(|error| self.failed(&error))?;
+        let manifest = session
+            .find_backup(&which)
+            .await
+            .map_err(|error| self.failed(&error))?;
         let mut draft = Draft::begin(&self.out)?;
         self.fill(&session, &manifest, &mut draft).await?;
         draft.finish()?;
-        terminal.note(&backups_text::downloaded(&manifest, &self.out.display().to_string()));
+        terminal.note(&backups_text::downloaded(
+            &manifest,
+            &self.out.display().to_string(),
+        ));
         Ok(EXIT_DONE)
     }
 
@@ -62,7 +68,10 @@ impl Download {
         manifest: &BackupManifest,
         draft: &mut Draft<'_>,
     ) -> Result<(), Failure> {
-        let mut unpacker = session.open_backup(manifest).await.map_err(|error| self.failed(&error))?;
+        let mut unpacker = session
+            .open_backup(manifest)
+            .await
+            .map_err(|error| self.failed(&error))?;
         loop {
             match unpacker.next().await {
                 Ok(Some(piece)) => draft.write(&piece)?,
@@ -90,7 +99,12 @@ impl<'a> Draft<'a> {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let draft = file.with_file_name(name);
-        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft);
         match opened {
             Ok(opened) => Ok(Self {
                 file,
@@ -103,11 +117,16 @@ impl<'a> Draft<'a> {
     }
 
     fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        self.opened.write_all(piece).map_err(|error| cannot_write(self.file, &error))
+        self.opened
+            .write_all(piece)
+            .map_err(|error| cannot_write(self.file, &error))
     }
 
     fn finish(mut self) -> Result<(), Failure> {
-        let placed = self.opened.sync_all().and_then(|()| whole_file::put_in_place(&self.draft, self.file));
+        let placed = self
+            .opened
+            .sync_all()
+            .and_then(|()| whole_file::put_in_place(&self.draft, self.file));
         placed.map_err(|error| cannot_write(self.file, &error))?;
         self.is_done = true;
         Ok(())
@@ -123,6 +142,10 @@ impl Drop for Draft<'_> {
 }
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
-    Failure::failed(format!("cannot write {}: {}", file.display(), files::reason(error)))
-        .with_help("name a file in a folder that you may write to, with room for all of the snapshot")
+    Failure::failed(format!(
+        "cannot write {}: {}",
+        file.display(),
+        files::reason(error)
+    ))
+    .with_help("name a file in a folder that you may write to, with room for all of the snapshot")
 }

@@ -57,7 +57,8 @@ impl Prune {
         let planned = session.plan_prune(self.rules()).await.map_err(failed)?;
         let count = planned.report.deleted.len();
         if self.dry_run {
-            self.output.print(terminal, &planned.report, backups_text::pruned)?;
+            self.output
+                .print(terminal, &planned.report, backups_text::pruned)?;
             return Ok(EXIT_DONE);
         }
         if !self.yes && count > 0 {

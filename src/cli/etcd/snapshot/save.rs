@@ -43,7 +43,8 @@ impl Save {
             .save_backups(&request, &Progress::to(&tell))
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("etcd snapshot save")))?;
-        self.output.print(terminal, &saved, |saved| backups_text::saved(saved))?;
+        self.output
+            .print(terminal, &saved, |saved| backups_text::saved(saved))?;
         Ok(EXIT_DONE)
     }
 }
