@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use keelson::backup::Archive;
 use keelson::execute::{Interrupt, ProviderSet, Reporter, Silent};
 use keelson::ops::{
-    ApplyOptions, Approval, Approve, DestroyOptions, OperationError, Planned, Session, SessionParts,
+    ApplyOptions, Approval, Approve, BackupParts, DestroyOptions, OperationError, Planned, Session,
+    SessionParts,
 };
+use keelson::pki::Seal;
 use keelson::plan::Plan;
 use keelson::spec::ValidSpec;
 use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
-use keelson_provider_api::{Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey, Store};
+use keelson_provider_api::{BulkStore, Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
 use keelson_provider_simulated::{
-    CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers,
+    CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedMaintenance, SimulatedOptions,
+    SimulatedWorld, providers,
 };
 
 use super::specs::Shape;
@@ -112,17 +116,25 @@ impl Life {
         self.session_on(self.store.clone(), spec)
     }
 
-    fn session_on(&self, store: Arc<dyn Store>, spec: ValidSpec) -> Session {
+    pub(super) fn session_on(&self, store: Arc<dyn BulkStore>, spec: ValidSpec) -> Session {
         for host in spec.spec().provider.hosts() {
             self.world.add_host(host.name.as_str(), &host.address).unwrap();
         }
-        Session::new(SessionParts::simulated(
+        let backups = BackupParts {
+            archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
+            maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
+        };
+        let parts = SessionParts::simulated(
             spec,
             ProviderSet::new(providers(&self.world)).unwrap(),
             store,
             self.world.clock(),
             format!("run {}", self.runs),
-        ))
+        );
+        Session::new(SessionParts {
+            backups: Some(backups),
+            ..parts
+        })
     }
 
     /// Lets time pass.
@@ -139,7 +151,7 @@ impl Life {
     /// The same with another way to the state store.
     pub(super) async fn run_on(
         &mut self,
-        store: Arc<dyn Store>,
+        store: Arc<dyn BulkStore>,
         operation: &Operation,
         reporter: &dyn Reporter,
     ) -> Run {

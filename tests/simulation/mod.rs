@@ -3,8 +3,10 @@
 //! Everything is drawn from a seed. A failure prints the command that replays it. `KEELSON_SEEDS=FROM..TO` runs
 //! other seeds than the usual ones; `make simulate SEEDS=10000` runs many.
 
+mod backups;
 pub(crate) mod between;
 mod crashes;
+mod deadly;
 mod faults;
 mod interrupts;
 mod lease;

@@ -61,6 +61,15 @@ impl MemoryStore {
         }
     }
 
+    /// A store that begins with what `other` holds now, and of which `percent` in a hundred calls fail.
+    pub fn with_faults_from(other: &Self, seed: u64, percent: u8) -> Self {
+        Self {
+            seed,
+            percent,
+            ..other.fork()
+        }
+    }
+
     /// This store once more, not a copy of it.
     pub(crate) fn same(&self) -> Self {
         Self {
