@@ -1,20 +1,52 @@
 # shellcheck shell=sh
 # Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh`.
 
-# Ends with 24 where fewer than `$2` KiB are free on the disk of the folder `$1`.
+# Ends with 24 where fewer than `$2` KiB are free on the disk of the folder `$1`, which may not be there yet.
 need_room() {
-    free=$(df -Pk -- "$(dirname -- "$1")" | awk 'END { print $4 }')
+    there=$1
+    [ -d "$there" ] || there=$(dirname -- "$there")
+    free=$(df -Pk -- "$there" | awk 'END { print $4 }')
     if [ "$free" -lt "$2" ]; then
         echo "$free KiB are free on the disk of $1, $2 are needed" >&2
         exit 24
     fi
 }
 
+# Ends the process `$2` when the member that serves clients at the port `$1` has not answered three times in a row: etcdctl
+# waits for one that has died for as long as it is given (the retries of streams in `client/v3/retry_interceptor.go`).
+end_with_member() {
+    misses=0
+    while [ "$misses" -lt 3 ]; do
+        sleep 3
+        if etcdctl_at "$1" --dial-timeout=3s --command-timeout=5s endpoint status; then
+            misses=0
+        else
+            misses=$((misses + 1))
+        fi
+    done
+    kill "$2"
+}
+
 # Has the member that serves clients at the port `$1` write a snapshot to the file `$2`, which is on the disk then, and says
-# in a line each: `status` with what etcdutl says of it, `sha256`, `size`. Ends with 40 when it is damaged.
+# in a line each: `status` with what etcdutl says of it, `sha256`, `size`. Ends with 40 when it is damaged, and with 41 when
+# the member has died meanwhile.
 save() {
     # Whoever gives no limit gets none; the session has its own.
-    etcdctl_at "$1" --dial-timeout=3s --command-timeout=900s snapshot save "$2" >&2
+    become_etcdctl_at "$1" --dial-timeout=3s --command-timeout=900s snapshot save "$2" >&2 &
+    saving=$!
+    # It holds nothing that others wait for: neither an output nor a lock.
+    end_with_member "$1" "$saving" >/dev/null 2>&1 8>&- 9>&- &
+    watching=$!
+    saved=0
+    wait "$saving" || saved=$?
+    kill "$watching" 2>/dev/null || :
+    wait "$watching" || :
+    # So it was ended.
+    if [ "$saved" -eq 143 ]; then
+        echo "the member has died while it wrote the snapshot" >&2
+        exit 41
+    fi
+    [ "$saved" -eq 0 ] || exit "$saved"
 
     # etcd adds the SHA-256 of the database as the last 32 bytes.
     size=$(stat -c %s -- "$2")

@@ -26,8 +26,8 @@ as_large() {
     exit 26
 }
 
-touch -- "$folder"
+touch -c -- "$folder"
 as_large
 tail -c "+$((from + 1))" -- "$folder/db"
 as_large
-touch -- "$folder"
+touch -c -- "$folder"

@@ -3,6 +3,7 @@
 mod authority;
 mod install;
 mod picture;
+mod sessions;
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use keelson_test_hosts::{Lab, LabOptions, assets, newer_etcd_or_skip, skip_witho
 use crate::session::TestReach;
 use authority::Authority;
 use install::install;
+pub(crate) use sessions::whole;
 
 /// A lab whose hosts are ready for etcd.
 pub(crate) struct Fixture {

@@ -5,8 +5,11 @@ mod disks;
 mod foreign;
 mod founding;
 mod growing;
+mod losses;
 mod mending;
 mod snapshots;
+mod space;
+mod transfers;
 
 use std::time::{Duration, Instant};
 
