@@ -4,6 +4,7 @@
     reason = "figures, and what was killed where, are for the reader of the test's output"
 )]
 
+mod backups;
 mod client;
 mod commands;
 mod desk;

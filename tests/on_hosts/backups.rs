@@ -1,0 +1,289 @@
+//! Snapshots of a real etcd: saved, read again, damaged, taken at once, restored by etcd's own program, pruned.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use age::secrecy::ExposeSecret;
+use age::x25519::Identity;
+use keelson_test_hosts::Host;
+
+use super::client::ETCDCTL;
+use super::desk::{Desk, Said};
+
+/// Writes `$1` times 128 keys, each time in one transaction.
+const WRITER: &str = r#"
+n=0
+while [ "$n" -lt "$1" ]; do
+    { echo; awk -v n="$n" 'BEGIN { for (i = 0; i < 128; i++) printf "put key/%d/%d value-%d-%d\n", n, i, n * i, n }'; echo; echo; } |
+        CTL txn >/dev/null
+    n=$((n + 1))
+done
+"#;
+
+/// 782 times 128 are 100,096 keys.
+const TRANSACTIONS: u32 = 782;
+const KEYS: u64 = 128 * TRANSACTIONS as u64;
+
+/// Every key and value of the member that listens at `$1`, as one digest.
+const DIGEST: &str = "get --prefix key/ --limit=0 | sha256sum";
+
+#[test]
+fn snapshots_are_kept_whole_or_not_at_all() {
+    let names = ["a", "b", "c"];
+    let test = "on_hosts::backups::snapshots_are_kept_whole_or_not_at_all";
+    let Some(desk) = Desk::before(test, &names) else {
+        return;
+    };
+    let key = Identity::generate();
+    let identities = desk.path("identities");
+    fs::write(&identities, key.to_string().expose_secret()).unwrap();
+    let recipient = key.to_public();
+    desk.spec(
+        &names,
+        &format!("  preflight: {{ ignore: [time-sync] }}\n  pki: {{ encryption: {{ recipients: [\"{recipient}\"] }} }}\n"),
+    );
+    let keeper = Keeper {
+        desk: &desk,
+        identities,
+    };
+    keeper.expect(1, "etcd snapshot save");
+    keeper.expect(0, "apply --yes --accept-new-host-keys");
+    assert!(
+        keeper
+            .expect(0, "etcd snapshot list")
+            .stdout
+            .contains("has no snapshot")
+    );
+    write_keys(desk.host("a"));
+    let name = saved_and_seen(&keeper);
+    restored_by_etcd(&keeper, &name);
+    two_at_once(&keeper);
+    without_the_key(&keeper, &name);
+    damaged(&keeper, &name);
+    pruned(&keeper);
+    nobody_to_ask(&keeper);
+    keeper.expect(0, "destroy --yes");
+    let left = keeper.expect(0, "etcd snapshot list");
+    assert!(
+        left.stdout.contains("whole, of an earlier cluster"),
+        "backups outlive their cluster: {left:#?}"
+    );
+    for host in names {
+        let folder = desk
+            .host(host)
+            .run("ls -A /var/lib/keelson 2>/dev/null | wc -l")
+            .unwrap();
+        assert_eq!(folder.trim(), "0", "nothing is left on {host}");
+    }
+}
+
+/// Who has the key.
+struct Keeper<'a> {
+    desk: &'a Desk,
+    identities: PathBuf,
+}
+
+impl Keeper<'_> {
+    fn expect(&self, code: i32, arguments: &str) -> Said {
+        let mut command = self.desk.command(arguments);
+        command.env("KEELSON_PKI_IDENTITIES", &self.identities);
+        let output = command.output().unwrap();
+        let said = Said {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        assert_eq!(said.code, Some(code), "keelson {arguments}: {said:#?}");
+        said
+    }
+
+    fn list(&self) -> Vec<serde_json::Value> {
+        let said = self.expect(0, "etcd snapshot list -o json");
+        let list: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        list["backups"].as_array().unwrap().clone()
+    }
+
+    fn object(&self, name: &str, object: &str) -> PathBuf {
+        self.desk
+            .path(&format!("state/db.example.com/backups/etcd/{name}/{object}"))
+    }
+}
+
+fn write_keys(host: &Host) {
+    host.write_file("/run/writer", WRITER.replace("CTL", ETCDCTL))
+        .unwrap();
+    let begun = Instant::now();
+    host.run(&format!("sh /run/writer {TRANSACTIONS}")).unwrap();
+    println!("wrote {KEYS} keys in {:.1?}", begun.elapsed());
+}
+
+fn saved_and_seen(keeper: &Keeper<'_>) -> String {
+    let begun = Instant::now();
+    let saved = keeper.expect(0, "etcd snapshot save --purpose before-the-fire -o json");
+    println!("saved in {:.1?}", begun.elapsed());
+    let saved: serde_json::Value = serde_json::from_str(&saved.stdout).unwrap();
+    let backup = &saved[0];
+    assert!(
+        backup["contents"]["totalKeys"].as_u64().unwrap() >= KEYS,
+        "{backup:#}"
+    );
+    assert_eq!(backup["stored"]["packing"], "zstd+age");
+    assert_eq!(backup["purpose"], "before-the-fire");
+    let status = keeper.expect(0, "etcd status -o json");
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_ne!(
+        backup["machine"], status["clusters"]["main"]["leader"],
+        "a follower writes it"
+    );
+    let name = backup["name"].as_str().unwrap().to_owned();
+    let object = fs::read(keeper.object(&name, "snapshot")).unwrap();
+    assert!(
+        object.starts_with(b"age-encryption.org/"),
+        "what is kept is encrypted"
+    );
+    let listed = keeper.list();
+    assert_eq!((listed.len(), &listed[0]["name"]), (1, &backup["name"]));
+    let verified = keeper.expect(0, "etcd snapshot verify");
+    assert!(
+        verified.stdout.starts_with("Good:") && verified.stdout.contains(&name),
+        "{verified:#?}"
+    );
+    for host in ["a", "b", "c"] {
+        let left = keeper
+            .desk
+            .host(host)
+            .run("find /var/lib/keelson/snapshots -type f 2>/dev/null | wc -l");
+        assert_eq!(left.unwrap().trim(), "0", "nothing of it stays on {host}");
+    }
+    name
+}
+
+/// etcd's own program restores what was downloaded, and every key is there with its value.
+fn restored_by_etcd(keeper: &Keeper<'_>, name: &str) {
+    let host = keeper.desk.host("a");
+    let before = host.run(&format!("{ETCDCTL} {DIGEST}")).unwrap();
+    keeper.expect(0, &format!("etcd snapshot download {name} --out whole.db"));
+    let refused = keeper.expect(1, &format!("etcd snapshot download {name} --out whole.db"));
+    assert!(refused.stderr.contains("--force"), "{refused:#?}");
+    let bytes = fs::read(keeper.desk.path("whole.db")).unwrap();
+    host.write_file("/root/whole.db", bytes).unwrap();
+    let restore = "rm -rf /root/scratch; /opt/keelson/bin/etcdutl snapshot restore /root/whole.db --data-dir /root/scratch \
+                   2>/dev/null; systemd-run --quiet --collect --unit scratch /opt/keelson/bin/etcd --data-dir /root/scratch \
+                   --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
+                   --listen-peer-urls http://127.0.0.1:12380";
+    host.run(restore).unwrap();
+    let get = "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=http://127.0.0.1:12379 --dial-timeout=20s \
+               --command-timeout=60s";
+    let after = host.run(&format!("sleep 2; {get} {DIGEST}")).unwrap();
+    host.run("systemctl stop scratch; rm -rf /root/scratch /root/whole.db")
+        .unwrap();
+    assert_eq!(after, before, "every key has its value");
+}
+
+/// Two saves at the same moment both come to a good end.
+fn two_at_once(keeper: &Keeper<'_>) {
+    let save = || {
+        let mut command = keeper.desk.command("etcd snapshot save -o json");
+        command
+            .env("KEELSON_PKI_IDENTITIES", &keeper.identities)
+            .spawn()
+            .unwrap()
+    };
+    let (one, other) = (save(), save());
+    for child in [one, other] {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(keeper.list().iter().all(|backup| backup["condition"] == "whole"));
+    let verified = keeper.expect(0, "etcd snapshot verify --all -o json");
+    let verified: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+    assert!(verified["backups"].as_array().unwrap().len() >= 2, "{verified:#}");
+}
+
+fn without_the_key(keeper: &Keeper<'_>, name: &str) {
+    keeper.desk.expect(0, "etcd snapshot list");
+    let locked = keeper.desk.expect(1, &format!("etcd snapshot verify {name}"));
+    assert!(locked.stderr.contains("KEELSON_PKI_IDENTITIES"), "{locked:#?}");
+    keeper
+        .desk
+        .expect(1, &format!("etcd snapshot download {name} --out locked.db"));
+    assert!(!keeper.desk.path("locked.db").exists());
+    // Whoever only saves needs no key that opens.
+    keeper
+        .desk
+        .expect(0, "etcd snapshot save --purpose without-a-key");
+}
+
+/// A flipped byte, and a file that was cut short.
+fn damaged(keeper: &Keeper<'_>, name: &str) {
+    let file = keeper.object(name, "snapshot");
+    let good = fs::read(&file).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    fs::write(&file, &flipped).unwrap();
+    let told = keeper.expect(1, &format!("etcd snapshot verify {name}"));
+    assert!(told.stdout.starts_with("Damaged:"), "{told:#?}");
+    keeper.expect(1, &format!("etcd snapshot download {name} --out damaged.db"));
+    assert!(
+        !keeper.desk.path("damaged.db").exists(),
+        "nothing of it is written"
+    );
+    fs::write(&file, &good[..good.len() - 1]).unwrap();
+    let list = keeper.expect(0, "etcd snapshot list");
+    assert!(list.stdout.contains("bytes, and had"), "{list:#?}");
+    fs::write(&file, &good).unwrap();
+    keeper.expect(0, &format!("etcd snapshot verify {name}"));
+}
+
+/// The newest is damaged: the one before it is the newest good one, and stays.
+fn pruned(keeper: &Keeper<'_>) {
+    let before = keeper.list();
+    let newest = before[0]["name"].as_str().unwrap();
+    let file = keeper.object(newest, "snapshot");
+    let mut object = fs::read(&file).unwrap();
+    let middle = object.len() / 2;
+    object[middle] ^= 1;
+    fs::write(&file, object).unwrap();
+    let shown = keeper.expect(0, "etcd snapshot prune --last 1 --dry-run");
+    assert_eq!(keeper.list().len(), before.len(), "{shown:#?}");
+    keeper.expect(2, "etcd snapshot prune --last 1");
+    keeper.expect(0, "etcd snapshot prune --last 1 --yes");
+    keeper.expect(0, "etcd snapshot prune --last 1 --yes");
+    let left: Vec<serde_json::Value> = keeper.list();
+    let names: Vec<&str> = left
+        .iter()
+        .map(|backup| backup["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, [newest, before[1]["name"].as_str().unwrap()]);
+    keeper.expect(0, &format!("etcd snapshot verify {}", names[1]));
+}
+
+/// Without a quorum nobody writes one, and what is kept can be read all the same.
+fn nobody_to_ask(keeper: &Keeper<'_>) {
+    for host in ["b", "c"] {
+        keeper.desk.host(host).run("systemctl stop etcd").unwrap();
+    }
+    let refused = keeper.expect(1, "etcd snapshot save");
+    assert!(refused.stderr.contains("quorum"), "{refused:#?}");
+    let refused = keeper.expect(1, "etcd defrag a");
+    assert!(refused.stderr.contains("would lose its quorum"), "{refused:#?}");
+    assert!(!keeper.list().is_empty());
+    for host in ["b", "c"] {
+        keeper.desk.host(host).run("systemctl start etcd").unwrap();
+    }
+    let defragmented = keeper.expect(0, "etcd defrag -o json");
+    let defragmented: serde_json::Value = serde_json::from_str(&defragmented.stdout).unwrap();
+    let status = keeper.expect(0, "etcd status -o json");
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let order = defragmented.as_array().unwrap();
+    assert_eq!(order.len(), 3);
+    let leader = &status["clusters"]["main"]["leader"];
+    assert_eq!(&order[2]["machine"], leader, "the leader is the last: {order:#?}");
+    assert!(
+        keeper
+            .expect(0, "etcd disarm")
+            .stdout
+            .contains("no member had raised an alarm")
+    );
+}
