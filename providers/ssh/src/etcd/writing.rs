@@ -31,6 +31,9 @@ struct Checked {
     total_bytes: u64,
 }
 
+/// What a script ends with that has found another cluster's mark, or none, and has done nothing.
+const STATUS_NOT_OURS: i32 = 20;
+
 /// A snapshot that was written and checked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Written {
@@ -87,13 +90,19 @@ fn nobody(cluster: &str, full: Vec<String>, mut failed: Vec<ProviderError>) -> P
     {
         return only;
     }
+    let passes = failed.iter().any(|error| error.class.may_pass());
+    let class = if passes {
+        ErrorClass::Transient
+    } else {
+        ErrorClass::Permanent
+    };
     let failed = failed.into_iter().map(|error| error.message);
     let why: Vec<String> = failed.chain(full).collect();
-    transient(format!(
+    let message = format!(
         "no member of etcd {cluster} could write a snapshot: {}",
         why.join("; ")
-    ))
-    .with_help("see that a member is well: keelson etcd status")
+    );
+    ProviderError::new(class, message).with_help("see that a member is well: keelson etcd status")
 }
 
 /// The machines whose members may write it, the one that does it best first: a follower, which has less to do.
@@ -131,10 +140,14 @@ fn check(output: &Output, cluster: &str, machine: &str) -> Result<Written, Provi
             .rev()
             .find(|line| !line.starts_with('{') && !line.is_empty());
         let said = said.unwrap_or("it gave no reason");
-        return Err(transient(format!(
+        let message = format!(
             "failed to write a snapshot of etcd {cluster} on {machine} (status {}): {said}",
             output.status
-        )));
+        );
+        return Err(match output.status {
+            STATUS_NOT_OURS => permanent(message),
+            _ => transient(message),
+        });
     }
     let answer = |about: &str| {
         output
@@ -272,6 +285,8 @@ mod tests {
             mixed.message.contains("a fails") && mixed.message.contains("b: "),
             "{mixed}"
         );
+        let (foreign, _) = by([Ok(20), Ok(24), Ok(20)]).await;
+        assert_eq!(foreign.unwrap_err().class, ErrorClass::Permanent);
         let (fenced, tried) = by([Err(ErrorClass::Fenced), Ok(0), Ok(0)]).await;
         assert_eq!((fenced.unwrap_err().class, tried), (ErrorClass::Fenced, 1));
     }
