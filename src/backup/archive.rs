@@ -9,7 +9,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::error::BackupError;
 use super::manifest::{BackupManifest, BackupName};
-use super::packing::{Packed, Packer, Sum, Summing};
+use super::packing::{Packed, Packer};
+use super::sum::{Sum, Summing};
 use super::unpacking::Unpacker;
 use crate::pki::Seal;
 

@@ -8,7 +8,7 @@ use keelson_provider_api::values::{ClusterName, InvalidText};
 use keelson_provider_api::{ClusterUid, SnapshotContents};
 use serde::{Deserialize, Serialize};
 
-use super::packing::Sum;
+use super::sum::Sum;
 
 /// What a backup is called: the moment when it was taken, its revision, and before that the etcd, where that is not `main`:
 /// `20261128T034333Z-12345`, `events-20261128T034333Z-7`. A folder is named by it.

@@ -17,12 +17,14 @@ mod keep;
 mod manifest;
 mod packing;
 mod prune;
+mod sum;
 mod unpacking;
 
 pub use archive::{Archive, Backup, BackupState};
 pub use error::BackupError;
 pub use keep::{KeepReason, KeepRules};
 pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};
-pub use packing::{Packed, Packer, Sum};
+pub use packing::{Packed, Packer};
 pub use prune::{PrunePlan, Pruned};
+pub use sum::{Sum, check_snapshot};
 pub use unpacking::Unpacker;

@@ -3,63 +3,13 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest as _, Sha256};
-
 use super::error::BackupError;
 use super::manifest::Packing;
+use super::sum::{Sum, Summing};
 use crate::pki::{Seal, SealingWriter};
 
 /// zstd's own default: more takes longer than the rest of a save, and databases of etcd become only a little smaller.
 const LEVEL: i32 = 3;
-
-/// The length and the digest of something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sum {
-    /// Its size in bytes.
-    pub size_bytes: u64,
-    /// Its SHA-256 in hexadecimal.
-    pub sha256: String,
-}
-
-impl Sum {
-    /// How what `is` there differs from what this says, in words.
-    pub(super) fn mismatch(&self, is: &Self, what: &str) -> String {
-        if is.size_bytes == self.size_bytes {
-            format!("the SHA-256 of {what} is {}, and was {}", is.sha256, self.sha256)
-        } else {
-            format!("{what} has {} bytes, and had {}", is.size_bytes, self.size_bytes)
-        }
-    }
-}
-
-/// Adds up a [`Sum`].
-#[derive(Default)]
-pub(super) struct Summing {
-    hasher: Sha256,
-    size_bytes: u64,
-}
-
-impl Summing {
-    pub(super) fn add(&mut self, piece: &[u8]) {
-        self.hasher.update(piece);
-        self.size_bytes = self.size_bytes.saturating_add(piece.len() as u64);
-    }
-
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    pub(super) fn sum(self) -> Sum {
-        Sum {
-            size_bytes: self.size_bytes,
-            sha256: hexadecimal(&self.hasher.finalize()),
-        }
-    }
-}
-
-pub(super) fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Packs a snapshot, piece by piece. What it holds in memory does not depend on the snapshot's size.
 pub struct Packer {

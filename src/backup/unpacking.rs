@@ -8,19 +8,15 @@ use futures_util::io::AsyncRead;
 use futures_util::stream::{self, Stream, TryStreamExt};
 use keelson_provider_api::bulk::PIECE_BYTES;
 use keelson_provider_api::{BulkReader, StoreError};
-use sha2::{Digest as _, Sha256};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::error::BackupError;
 use super::manifest::BackupManifest;
-use super::packing::{Summing, hexadecimal};
+use super::sum::{OwnSum, Summing};
 use crate::pki::{OpeningReader, Seal};
 
 /// How much is read of an object at once.
 const INPUT_BYTES: usize = 128 << 10;
-/// etcd adds the SHA-256 of its database to a snapshot (`snapshotStore.save` in etcd's server/etcdserver).
-const OWN_SUM_BYTES: usize = 32;
-
 /// Unpacks a snapshot, piece by piece. What it holds in memory does not depend on the snapshot's size.
 pub struct Unpacker {
     manifest: BackupManifest,
@@ -199,32 +195,4 @@ fn pieces(
             }
         }
     })
-}
-
-/// Compares the sum that etcd added to a snapshot with that of its database.
-#[derive(Default)]
-struct OwnSum {
-    hasher: Sha256,
-    /// The last bytes, which may be etcd's sum.
-    held: Vec<u8>,
-}
-
-impl OwnSum {
-    fn add(&mut self, piece: &[u8]) {
-        self.held.extend_from_slice(piece);
-        let database = self.held.len().saturating_sub(OWN_SUM_BYTES);
-        self.hasher.update(self.held.get(..database).unwrap_or_default());
-        self.held.drain(..database);
-    }
-
-    fn mismatch(self) -> Option<String> {
-        let is = self.hasher.finalize();
-        (self.held != is[..]).then(|| {
-            format!(
-                "the SHA-256 of its database is {}, and etcd said {}",
-                hexadecimal(&is),
-                hexadecimal(&self.held)
-            )
-        })
-    }
 }

@@ -39,6 +39,17 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         }
         OperationError::NoAuthority { .. } => "`keelson apply` makes it".to_owned(),
         OperationError::Pki(error) => return of_keys(error),
+        OperationError::OtherCluster { .. } => {
+            "nothing was touched; --of-another-cluster takes it all the same: its Secrets can be read only with the key that \
+             they were encrypted with"
+                .to_owned()
+        }
+        OperationError::RestoreUnderWay { .. } => {
+            "nothing was touched; `keelson etcd restore` with that snapshot goes on with it".to_owned()
+        }
+        OperationError::SnapshotFile { .. } => {
+            "name a whole snapshot, and with --work-folder a folder that has room for it".to_owned()
+        }
         OperationError::NoQuorumWithout { .. } => {
             format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
         }

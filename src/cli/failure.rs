@@ -154,6 +154,8 @@ fn code(error: &OperationError) -> u8 {
             | PkiError::StaysEncrypted { .. }
             | PkiError::NotEncrypted { .. },
         )
+        | OperationError::OtherCluster { .. }
+        | OperationError::RestoreUnderWay { .. }
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) | OperationError::DrainStopped(_) => EXIT_INTERRUPTED,
         _ => EXIT_FAILED,

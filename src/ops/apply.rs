@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keelson_provider_api::{Action, Change, ClusterIdentity};
 
+use super::backups::intent;
 use super::error::OperationError;
 use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
@@ -100,6 +101,7 @@ impl Session {
         let work = self.under_lease("apply", reporter, interrupt, async |lease, journal| {
             let record = self.record(&lease).await?;
             self.check_keys().await?;
+            intent::check_none(self.store(), self.spec().name()).await?;
             let identity = identity::identity(self.spec().name(), Some(&record));
             let desired = DesiredState {
                 only: options.only.clone(),

@@ -116,6 +116,34 @@ pub enum OperationError {
         /// How many there are.
         voters: usize,
     },
+    /// A snapshot cannot be read, written or used as a file.
+    #[error("cannot use {}", file.display())]
+    SnapshotFile {
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A snapshot is not, or not known to be, the cluster's.
+    #[error("{source_words} is of {other}")]
+    OtherCluster {
+        /// The backup or the file.
+        source_words: String,
+        /// Whose it is.
+        other: String,
+    },
+    /// A restore has begun and did not come to its end.
+    #[error(
+        "etcd {etcd} is being restored from {source_words} since {begun_at:.0}, and that has not come to its end"
+    )]
+    RestoreUnderWay {
+        /// The etcd.
+        etcd: String,
+        /// The backup or the file.
+        source_words: String,
+        /// When it began.
+        begun_at: Timestamp,
+    },
     /// Something about backups did not work.
     #[error(transparent)]
     Backup(#[from] BackupError),

@@ -8,6 +8,7 @@ use keelson_provider_api::values::{ClusterName, Digest};
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
+use super::backups::intent;
 use super::{assets, kept_spec};
 use crate::execute::{LeaseRecord, lease};
 use crate::pki::kept_paths;
@@ -210,7 +211,12 @@ pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), Sto
         .await?;
     }
     let mut doomed = kept_paths(name);
-    doomed.extend([assets::path(name), kept_spec::path(name), path(name)]);
+    doomed.extend([
+        assets::path(name),
+        intent::path(name),
+        kept_spec::path(name),
+        path(name),
+    ]);
     for path in doomed {
         store.delete(&path, Precondition::None).await?;
     }

@@ -43,7 +43,8 @@ pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use backups::{
     BackupCondition, BackupEntry, BackupList, BackupParts, PlannedPrune, PruneReport, PrunedBackup,
-    SaveRequest, SavedBackup, VerifiedBackup, VerifyReport, WhichBackup,
+    RestoreSource, RestoredEtcd, SaveRequest, SavedBackup, UnpackedSnapshot, VerifiedBackup, VerifyReport,
+    WhichBackup,
 };
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};

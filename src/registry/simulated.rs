@@ -77,6 +77,7 @@ fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) 
     BackupParts {
         archive: Archive::new(store, spec.name().clone(), Arc::new(Seal::none())),
         maintenance: Arc::new(SimulatedMaintenance::of(world)),
+        restore: None,
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) async fn reach(
     let backups = BackupParts {
         archive: Archive::new(bulk_store.clone(), spec.name().clone(), authorities.seal()),
         maintenance: etcd.clone(),
+        restore: Some(etcd.clone()),
     };
     let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![etcd];
     let mut node_access = None;

@@ -8,7 +8,9 @@ use super::humane::{approximate_size, duration, plural, printable};
 use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
-use crate::ops::{BackupCondition, BackupEntry, BackupList, PruneReport, SavedBackup, VerifyReport};
+use crate::ops::{
+    BackupCondition, BackupEntry, BackupList, PruneReport, RestoredEtcd, SavedBackup, VerifyReport,
+};
 
 /// What stands for something that is not known.
 const NONE: &str = "-";
@@ -160,6 +162,17 @@ pub fn downloaded(manifest: &BackupManifest, file: &str) -> String {
         printable(file),
         approximate_size(manifest.size_bytes),
         manifest.contents.revision
+    )
+}
+
+/// Which members have the data of a snapshot now.
+pub fn restored(restored: &RestoredEtcd) -> String {
+    format!(
+        "{} etcd {} has the data of {} on {}; what it held before lies beside it on each machine\n",
+        paint(GOOD, "Restored:"),
+        restored.etcd_cluster,
+        printable(&restored.source),
+        restored.members.join(", ")
     )
 }
 

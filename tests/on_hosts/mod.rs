@@ -19,4 +19,5 @@ mod mistakes;
 mod newer;
 mod quorum;
 mod renewal;
+mod restores;
 mod scaling;

@@ -123,6 +123,7 @@ impl Life {
         let backups = BackupParts {
             archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
             maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
+            restore: None,
         };
         let parts = SessionParts::simulated(
             spec,

@@ -10,6 +10,7 @@
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`bulk`] | large objects in a store |
 //! | [`etcd_maintenance`] | what is done to a running etcd: snapshots, space given back |
+//! | [`etcd_restore`] | giving an etcd the data of a snapshot |
 //! | [`causes`](mod@causes) | errors with their causes |
 //! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod etcd;
 pub mod etcd_facts;
 pub mod etcd_maintenance;
+pub mod etcd_restore;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -49,6 +51,7 @@ pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
 pub use etcd_maintenance::{
     DatabaseSize, Defragmented, EtcdMaintenance, SnapshotContents, WrittenSnapshot, read_whole,
 };
+pub use etcd_restore::{EtcdRestore, Restoration};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

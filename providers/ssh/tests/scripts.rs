@@ -9,6 +9,9 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter-after-password.sh", "enter.sh", "probe.sh"],
     &["enter.sh", "certificates.sh"],
     &["enter.sh", "facts.sh"],
+    &["enter.sh", "fence.sh", "write.sh", "etcd-restore.sh"],
+    &["enter.sh", "fence.sh", "api-server-hold.sh"],
+    &["enter.sh", "fence.sh", "api-server-release.sh"],
     &["enter.sh", "fence.sh", "mark.sh"],
     &[
         "enter.sh",

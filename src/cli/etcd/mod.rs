@@ -1,6 +1,7 @@
 //! `keelson etcd`
 
 mod credentials;
+mod restore;
 mod snapshot;
 mod status;
 mod upkeep;
@@ -23,13 +24,14 @@ enum Command {
     Status(status::Status),
     Credentials(credentials::Credentials),
     Snapshot(snapshot::Snapshot),
+    Restore(restore::Restore),
     Defrag(upkeep::Defrag),
     Disarm(upkeep::Disarm),
 }
 
 impl Etcd {
     pub(super) fn stops_in_order(&self) -> bool {
-        matches!(self.command, Command::Defrag(_))
+        matches!(self.command, Command::Defrag(_) | Command::Restore(_))
     }
 
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
@@ -37,6 +39,7 @@ impl Etcd {
             Command::Status(command) => command.run(terminal).await,
             Command::Credentials(command) => command.run(terminal).await,
             Command::Snapshot(command) => command.run(terminal, interrupt).await,
+            Command::Restore(command) => command.run(terminal, interrupt).await,
             Command::Defrag(command) => command.run(terminal, interrupt).await,
             Command::Disarm(command) => command.run(terminal, interrupt).await,
         }

@@ -1,22 +1,27 @@
-//! Backups of a cluster's etcd: taken, looked at, read again, deleted when no rule keeps them.
+//! Backups of a cluster's etcd: taken, looked at, read again, restored, deleted when no rule keeps them.
 //!
-//! None of it takes the lease: whoever saves changes nothing of the cluster, so an apply that goes on for an hour is no
+//! None of it but a restore takes the lease: whoever saves changes nothing of the cluster, so an apply that goes on for an hour is no
 //! reason to go without a backup, and one that is deleted was not needed by anybody.
 
+pub(super) mod intent;
 mod list;
 mod prune;
+mod restore;
 mod save;
+mod unpacked;
 mod verify;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keelson_provider_api::EtcdMaintenance;
+use keelson_provider_api::{EtcdMaintenance, EtcdRestore};
 use serde::Serialize;
 
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};
 pub use prune::{PlannedPrune, PruneReport, PrunedBackup};
+pub use restore::RestoredEtcd;
 pub use save::SaveRequest;
+pub use unpacked::{RestoreSource, UnpackedSnapshot};
 pub use verify::{VerifiedBackup, VerifyReport};
 
 use super::error::OperationError;
@@ -24,13 +29,15 @@ use super::session::Session;
 use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker};
 use crate::spec::EtcdPlacement;
 
-/// What backups take: where they are kept, and who has members write snapshots.
+/// What backups take: where they are kept, who has members write snapshots, and who gives them back.
 #[derive(Clone)]
 pub struct BackupParts {
     /// Where they are kept.
     pub archive: Archive,
     /// Who has members write snapshots.
     pub maintenance: Arc<dyn EtcdMaintenance>,
+    /// Who gives members the data of snapshots; `None` where there is no such data.
+    pub restore: Option<Arc<dyn EtcdRestore>>,
 }
 
 /// Which backup is meant.

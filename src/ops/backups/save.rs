@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keelson_provider_api::etcd_maintenance::read_whole;
-use keelson_provider_api::{
-    ClusterIdentity, EtcdInstance, Progress, ProviderError, StoreError, WrittenSnapshot,
-};
+use keelson_provider_api::{ClusterIdentity, EtcdInstance, Progress, StoreError, WrittenSnapshot};
 use tokio::sync::mpsc;
 
 use super::{BackupParts, SavedBackup};
 use crate::backup::{BackupError, BackupManifest, BackupName, Packed, StoredObject, Sum};
 use crate::ops::error::OperationError;
+use crate::ops::etcd::of_machine;
 use crate::ops::session::Session;
 
 /// So many pieces are on their way at most.
@@ -187,8 +186,4 @@ impl Session {
             }
         }
     }
-}
-
-fn of_machine(error: ProviderError) -> OperationError {
-    OperationError::Machine(Box::new(error))
 }

@@ -7,3 +7,4 @@ mod upkeep;
 pub use credentials::{EtcdCredentials, EtcdCredentialsRequest};
 pub use report::{EtcdClusterReport, EtcdMemberReport, EtcdReport};
 pub use upkeep::{DefragmentRequest, DefragmentedMember, DisarmedEtcd};
+pub(super) use upkeep::{of_machine, step_context};

@@ -209,7 +209,12 @@ fn check_spare(report: &EtcdClusterReport, etcd: &EtcdInstance, machine: &str) -
     })
 }
 
-fn step_context<'a>(identity: ClusterIdentity, generation: u64, progress: &Progress<'a>) -> StepContext<'a> {
+/// In whose name members are asked, under a lease of `generation`.
+pub(in crate::ops) fn step_context<'a>(
+    identity: ClusterIdentity,
+    generation: u64,
+    progress: &Progress<'a>,
+) -> StepContext<'a> {
     StepContext {
         cluster: identity,
         fencing_generation: generation,
@@ -218,6 +223,6 @@ fn step_context<'a>(identity: ClusterIdentity, generation: u64, progress: &Progr
     }
 }
 
-fn of_machine(error: ProviderError) -> OperationError {
+pub(in crate::ops) fn of_machine(error: ProviderError) -> OperationError {
     OperationError::Machine(Box::new(error))
 }

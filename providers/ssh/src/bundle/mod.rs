@@ -1,7 +1,7 @@
 //! The kind `node-bundle`: what a host is given to run.
 
 mod archive;
-mod upload;
+pub(crate) mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -21,16 +21,16 @@ const PART_BYTES: u64 = 8 << 20;
 const PART_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A file to carry, of which the host has the first `there` bytes.
-pub(super) struct Upload<'a> {
-    pub(super) name: &'a str,
-    pub(super) sha256: Digest,
-    pub(super) path: &'a Path,
-    pub(super) there: u64,
+pub(crate) struct Upload<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) sha256: Digest,
+    pub(crate) path: &'a Path,
+    pub(crate) there: u64,
 }
 
 impl Upload<'_> {
     /// Carries it. The digest is computed here before anything is sent, and by the host when all has come.
-    pub(super) async fn carry(&self, shell: &dyn Shell, context: &StepContext<'_>) -> Result<(), Outcome> {
+    pub(crate) async fn carry(&self, shell: &dyn Shell, context: &StepContext<'_>) -> Result<(), Outcome> {
         let size = self.check().await.map_err(Outcome::Rejected)?;
         let mebibytes = size.div_ceil(1 << 20);
         context

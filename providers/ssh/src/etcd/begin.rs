@@ -16,15 +16,20 @@ pub(super) async fn as_founder(
     member: &EtcdMember,
     generation: u32,
 ) -> Result<(), ProviderError> {
-    let mut members = Vec::new();
-    let mut founders = member.initial_members.clone();
-    founders.sort();
-    for founder in &founders {
-        let url = survey.peer_url(founder).ok_or_else(|| no_address(founder))?;
-        members.push(format!("{founder}={url}"));
-    }
+    let members = founders_urls(survey, &member.initial_members)?;
     let mark = mark(step, member, MemberStart::Initial, generation, None);
-    begin(step, &mark, &members.join(","), "new").await
+    begin(step, &mark, &members, "new").await
+}
+
+/// The founders as etcd takes them, each with the URL under which the others reach it.
+pub(super) fn founders_urls(survey: &Survey, founders: &[String]) -> Result<String, ProviderError> {
+    let mut founders = founders.to_vec();
+    founders.sort();
+    let named = founders.iter().map(|founder| {
+        let url = survey.peer_url(founder).ok_or_else(|| no_address(founder))?;
+        Ok(format!("{founder}={url}"))
+    });
+    Ok(named.collect::<Result<Vec<_>, ProviderError>>()?.join(","))
 }
 
 /// Begins `member` as the one with `id` in the list of a living cluster.
@@ -67,6 +72,7 @@ fn mark(step: &Step<'_>, member: &EtcdMember, start: MemberStart, generation: u3
         host_id: step.reach.host_id(&member.machine),
         member_id: id.map(|id| id.to_string()),
         voted: false,
+        restored: None,
     }
 }
 
@@ -79,7 +85,7 @@ async fn begin(step: &Step<'_>, mark: &Mark, members: &str, state: &str) -> Resu
         instance.data_folder,
         members,
         state,
-        &token(step),
+        &token_of(step, None),
         &mark.as_json(),
     ];
     let script = concat!(
@@ -103,9 +109,13 @@ fn check_plain(members: &str) -> Result<(), ProviderError> {
     }
 }
 
-/// Keeps members of different lives of a cluster apart, also where they have the same addresses.
-fn token(step: &Step<'_>) -> String {
-    let life = format!("{}\n{}", step.uid, step.instance.cluster);
+/// Keeps members of different lives of a cluster apart, and those of before a `restore` from those after it, also where they
+/// have the same addresses.
+pub(super) fn token_of(step: &Step<'_>, restore: Option<&str>) -> String {
+    let mut life = format!("{}\n{}", step.uid, step.instance.cluster);
+    if let Some(restore) = restore {
+        life = format!("{life}\n{restore}");
+    }
     format!("keelson-{}", Digest::of_bytes(life.as_bytes()).short(32))
 }
 

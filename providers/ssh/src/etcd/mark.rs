@@ -36,6 +36,9 @@ pub(super) struct Mark {
     /// True once the member has been seen to vote: the cluster has had a quorum and has data.
     #[serde(default)]
     pub voted: bool,
+    /// The id of the restore that gave it its data, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<String>,
 }
 
 /// Whose mark a machine carries.
@@ -121,6 +124,7 @@ pub(super) mod tests {
             host_id: None,
             member_id: None,
             voted: false,
+            restored: None,
         }
     }
 

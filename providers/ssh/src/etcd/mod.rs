@@ -18,6 +18,7 @@
 //! | `writing` | having a member write a snapshot |
 //! | `snapshot`, `archive` | taking snapshots that stay on machines, and what is known of those that were taken |
 //! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
+//! | `restoring` | giving members the data of a snapshot |
 //! | [`wipe`] | what is left when a machine is given back: nothing |
 
 pub mod reach;
@@ -35,6 +36,7 @@ mod observe;
 mod provider;
 mod refusal;
 mod remove;
+mod restoring;
 mod snapshot;
 mod step;
 mod survey;

@@ -42,6 +42,6 @@ impl Snapshot {
 }
 
 /// The name of a backup as an argument.
-fn backup_name(text: &str) -> Result<BackupName, String> {
+pub(super) fn backup_name(text: &str) -> Result<BackupName, String> {
     BackupName::parse(text).map_err(|error| format!("{error}; `keelson etcd snapshot list` shows them"))
 }

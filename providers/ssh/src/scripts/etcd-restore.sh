@@ -1,0 +1,49 @@
+# shellcheck shell=sh
+# Makes the data of the etcd member on this host of a snapshot that lies among the assets, and writes down whose it is. The
+# member is not started. Stands behind `fence.sh` and `write.sh`.
+#
+# Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the member's name, all
+# members, the new cluster's token, the mark, the snapshot's SHA-256, by how much revisions go up, how many KiB must be free.
+# Nothing has been done when it ends with: 20 the mark of someone else is there, 21 data of which nobody knows whose it
+# is, 22 the mark of another incarnation, 23 the programs and units have not come, 24 there is not enough room.
+umask 022
+
+ours=$1 cluster=$2 unit=$3 data=$4 name=$5 members=$6 token=$7 new=$8 snapshot=/var/lib/keelson/assets/$9
+shift 9
+bump=$1 need=$2
+mark=/var/lib/keelson/etcd-$cluster.json
+scratch=$data/restoring
+
+if [ -f "$mark" ]; then
+    grep -Fq -- "$ours" "$mark" || exit 20
+    # Once it is started its mark says more, and it has its data.
+    grep -Fq -- "$(printf '%s' "$new" | grep -o '"restored":"[^"]*"')" "$mark" || exit 22
+    [ ! -e "$data/member/wal" ] || exit 0
+elif [ -e "$data/member" ]; then
+    exit 21
+fi
+[ -x /opt/keelson/bin/etcdutl ] && systemctl cat -- "$unit" >/dev/null 2>&1 || exit 23
+rm -rf -- "$scratch"
+free=$(df -Pk -- "$data" | awk 'END { print $4 }')
+if [ "$free" -lt "$need" ]; then
+    echo "$free KiB are free on the disk of $data, $need are needed" >&2
+    exit 24
+fi
+
+own=$(printf '%s' "$members" | tr ',' '\n' | sed -n "s/^$name=//p")
+/opt/keelson/bin/etcdutl snapshot restore "$snapshot" --data-dir="$scratch" --name="$name" --initial-cluster="$members" \
+    --initial-cluster-token="$token" --initial-advertise-peer-urls="$own" --bump-revision="$bump" --mark-compacted >&2
+chown -R -- "$(stat -c %u:%g -- "$data")" "$scratch"
+sync -f -- "$scratch"
+
+# The mark comes before there is data in its place, which is never touched again without one.
+mkdir -p -- /etc/etcd
+write "/etc/etcd/$cluster.member.env" <<END
+# This member was given its data by a restore. Without it, it does not start: replace it.
+ETCD_INITIAL_CLUSTER=$members
+ETCD_INITIAL_CLUSTER_STATE=existing
+END
+printf '%s\n' "$new" | write "$mark"
+mv -- "$scratch/member" "$data/member"
+rm -rf -- "$scratch"
+rm -f -- "$snapshot"

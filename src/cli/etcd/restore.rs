@@ -1,0 +1,134 @@
+//! `keelson etcd restore`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use keelson_provider_api::Progress;
+use keelson_provider_api::values::Span;
+
+use super::snapshot::backup_name;
+use crate::backup::BackupName;
+use crate::cli::arguments::{ClusterArgument, lifetime};
+use crate::cli::ask::is_answered;
+use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::terminal::Terminal;
+use crate::cli::{CommandResult, EXIT_DONE};
+use crate::execute::{Interrupt, Silent};
+use crate::ops::{
+    Condition, OperationError, RestoreSource, RestoredEtcd, Session, UnpackedSnapshot, WhichBackup,
+};
+use crate::view::{backups_text, status_text};
+
+/// Give the cluster's etcd the data of a snapshot
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What was written after the snapshot is lost. API servers are stopped everywhere, members are ended, and their \
+                  data is moved aside on their machines, never deleted. Until it has come to its end nothing else changes the \
+                  cluster; run again, the same command goes on. Exit codes: 0 restored and healthy, 1 failed, or restored and \
+                  something is not well: then it is said what."
+)]
+pub(super) struct Restore {
+    #[command(flatten)]
+    spec: ClusterArgument,
+    /// The snapshot, by the name that `keelson etcd snapshot list` shows; without it, the newest of the etcd
+    #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "from")]
+    name: Option<BackupName>,
+    /// A file as `etcdctl snapshot save` and `keelson etcd snapshot download` write it
+    #[arg(long, value_name = "FILE", requires = "of_another_cluster")]
+    from: Option<PathBuf>,
+    /// The etcd that is to have it, where no name tells: `main` or `events`
+    #[arg(long, value_name = "ETCD", default_value = "main", conflicts_with = "name")]
+    etcd: String,
+    /// Take a snapshot that is another cluster's, or of which nobody knows whose it is
+    #[arg(long)]
+    of_another_cluster: bool,
+    /// Where a snapshot is unpacked meanwhile: a folder with room for all of it
+    #[arg(long, value_name = "FOLDER")]
+    work_folder: Option<PathBuf>,
+    /// How long the cluster may take to be healthy again
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = lifetime)]
+    timeout: Span,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Restore {
+    pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
+        if !self.yes && !terminal.can_ask() {
+            return Err(Failure::usage("there is no terminal to ask on")
+                .with_help("pass --yes to go on without asking"));
+        }
+        let session = self.spec.connect_to_look(terminal).await?;
+        terminal.note("read the snapshot to its end");
+        let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
+        let snapshot = session
+            .unpack_snapshot(&self.source(), &work_folder)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        if !self.yes {
+            let name = session.spec().name();
+            let question = format!(
+                "All that etcd {} of {name} holds now gives way to {}.",
+                snapshot.etcd_cluster, snapshot.source
+            );
+            if !is_answered(terminal, interrupt, &question, name.as_str()).await {
+                return Err(Failure::of_operation(&OperationError::Declined, ""));
+            }
+        }
+        let restored = self.restore(&session, &snapshot, terminal, interrupt).await?;
+        drop(snapshot);
+        terminal.text(&backups_text::restored(&restored));
+        self.wait(&session, terminal, interrupt).await
+    }
+
+    async fn restore(
+        &self,
+        session: &Session,
+        snapshot: &UnpackedSnapshot,
+        terminal: &Terminal,
+        interrupt: &Interrupt,
+    ) -> Result<RestoredEtcd, Failure> {
+        let tell = |action: &str| terminal.note(action);
+        let restored = session
+            .restore_etcd(
+                snapshot,
+                self.of_another_cluster,
+                &Progress::to(&tell),
+                &Silent,
+                interrupt,
+            )
+            .await;
+        restored.map_err(|error| self.failed(&error))
+    }
+
+    /// Waits until the whole cluster is well with its data, and says what is not.
+    async fn wait(&self, session: &Session, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
+        terminal.note("wait until the cluster is healthy");
+        let timeout: Duration = self.timeout.as_duration();
+        match session.wait_until_healthy(timeout, &Silent, interrupt).await {
+            Ok(status) if status.condition == Condition::Healthy => Ok(EXIT_DONE),
+            Ok(status) => {
+                terminal.text(&status_text::render(&status));
+                Ok(EXIT_FAILED)
+            }
+            Err(error) => Err(Failure::of_operation(&error, &self.spec.command("status --wait"))),
+        }
+    }
+
+    fn source(&self) -> RestoreSource {
+        match (&self.from, &self.name) {
+            (Some(file), _) => RestoreSource::File {
+                file: file.clone(),
+                etcd: self.etcd.clone(),
+            },
+            (None, Some(name)) => RestoreSource::Backup(WhichBackup::Named(name.clone())),
+            (None, None) => RestoreSource::Backup(WhichBackup::Newest(self.etcd.clone())),
+        }
+    }
+
+    fn failed(&self, error: &OperationError) -> Failure {
+        Failure::of_operation(error, &self.spec.command("etcd restore"))
+    }
+}

@@ -1,0 +1,219 @@
+//! Giving a cluster's etcd the data of a snapshot.
+//!
+//! An intent is written down, API servers are stopped everywhere, members are ended and their data is moved aside, each is
+//! given the same data and a new cluster's token, they start, the API servers run again, and the intent goes. Each of these
+//! steps finds out by itself what of it was done before, so whoever runs the command again goes on.
+
+use std::time::Duration;
+
+use keelson_provider_api::kinds::EtcdMember;
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{
+    BoxFuture, ClusterIdentity, EtcdInstance, EtcdRestore, Kind, Progress, ProviderError, Restoration,
+    StepContext,
+};
+use serde::Serialize;
+
+use super::intent::{self, RestoreIntent};
+use super::unpacked::UnpackedSnapshot;
+use crate::execute::{Interrupt, Reporter};
+use crate::ops::error::OperationError;
+use crate::ops::etcd::{of_machine, step_context};
+use crate::ops::session::Session;
+
+/// By how much revisions go up: more than are given between a snapshot and its restore
+/// (<https://etcd.io/docs/v3.6/op-guide/recovery/#restoring-with-revision-bump>).
+const BUMP_REVISION: u64 = 1_000_000_000;
+/// So often a step is tried that fails in a way that may pass.
+const ATTEMPTS_LIMIT: u32 = 6;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// An etcd that was given the data of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredEtcd {
+    /// The etcd.
+    pub etcd_cluster: String,
+    /// The backup or the file that its data is of.
+    pub source: String,
+    /// The machines of its members.
+    pub members: Vec<String>,
+}
+
+/// What is done, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    HoldApiServers,
+    EndMembers,
+    PlaceData,
+    StartMembers,
+    ReleaseApiServers,
+}
+
+const STAGES: [Stage; 5] = [
+    Stage::HoldApiServers,
+    Stage::EndMembers,
+    Stage::PlaceData,
+    Stage::StartMembers,
+    Stage::ReleaseApiServers,
+];
+
+impl Stage {
+    /// What it does, for whoever looks on.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::HoldApiServers => "stop API servers",
+            Self::EndMembers => "end the members of before and move their data aside",
+            Self::PlaceData => "give each member the snapshot's data",
+            Self::StartMembers => "start the members",
+            Self::ReleaseApiServers => "let API servers run again",
+        }
+    }
+}
+
+impl Session {
+    /// Gives the cluster's etcd the data of `snapshot`, whatever its members have now; that is moved aside. What was written
+    /// after the snapshot is not there any more.
+    ///
+    /// `allows_other_cluster` takes a snapshot of which it is not known that it is this cluster's.
+    ///
+    /// # Errors
+    /// [`OperationError::OtherCluster`], [`OperationError::RestoreUnderWay`] when another one has begun and did not come to its
+    /// end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`], and those of leases. Once it has begun, the same call
+    /// goes on with it.
+    pub async fn restore_etcd(
+        &self,
+        snapshot: &UnpackedSnapshot,
+        allows_other_cluster: bool,
+        progress: &Progress<'_>,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<RestoredEtcd, OperationError> {
+        let restore = self.backup_parts()?.restore.clone();
+        let restore = restore.ok_or_else(|| OperationError::Simulated {
+            name: self.spec().name().clone(),
+            lacks: "data that could be restored",
+        })?;
+        let etcd = self.etcd_instances(Some(&snapshot.etcd_cluster))?;
+        let etcd = etcd.first().copied().ok_or(OperationError::ClockStopped)?;
+        let work = self.under_lease("etcd restore", reporter, interrupt, async |lease, _| {
+            let identity = self.existing_identity().await?;
+            check_cluster(snapshot, &identity, allows_other_cluster)?;
+            let restoration = self.begin_restore(snapshot, etcd).await?;
+            let context = step_context(identity, lease.generation(), progress);
+            for stage in STAGES {
+                if interrupt.is_stopped() {
+                    return Err(OperationError::Interrupted(None));
+                }
+                progress.tell(stage.words());
+                self.patiently(|| carry_out(stage, &*restore, &context, &restoration))
+                    .await?;
+            }
+            intent::clear(self.store(), self.spec().name()).await?;
+            Ok(RestoredEtcd {
+                etcd_cluster: etcd.cluster.to_owned(),
+                source: snapshot.source.clone(),
+                members: restoration.founders,
+            })
+        });
+        self.drive(work).await
+    }
+
+    /// Writes down that it begins, or finds out how it began.
+    async fn begin_restore(
+        &self,
+        snapshot: &UnpackedSnapshot,
+        etcd: &'static EtcdInstance,
+    ) -> Result<Restoration, OperationError> {
+        let begun_at = self.clock().now();
+        let founders = self.founders_of(etcd)?;
+        let id = format!(
+            "{}\n{}\n{}",
+            snapshot.sum.sha256,
+            begun_at.as_nanosecond(),
+            self.parts.holder
+        );
+        let wanted = RestoreIntent {
+            id: Digest::of_bytes(id.as_bytes()).short(24),
+            etcd_cluster: etcd.cluster.to_owned(),
+            source: snapshot.source.clone(),
+            sha256: snapshot.sum.sha256.clone(),
+            begun_at,
+        };
+        let begun = intent::begin(self.store(), self.spec().name(), wanted).await?;
+        Ok(Restoration {
+            id: begun.id,
+            begun_at: begun.begun_at,
+            etcd,
+            founders,
+            file: snapshot.file.clone(),
+            sha256: snapshot.sum.sha256.clone(),
+            size_bytes: snapshot.sum.size_bytes,
+            bump_revision: BUMP_REVISION,
+            serves_kubernetes: !self.spec().is_etcd_alone()
+                && etcd.cluster == keelson_provider_api::etcd::MAIN.cluster,
+        })
+    }
+
+    /// The machines that the spec gives members of `etcd`.
+    fn founders_of(&self, etcd: &EtcdInstance) -> Result<Vec<String>, OperationError> {
+        let desired = self.desired_state()?;
+        let members = desired
+            .resources
+            .keys()
+            .filter(|key| key.kind() == Kind::EtcdMember);
+        let members = members.filter_map(|key| EtcdMember::parse_name(key.name()));
+        let of_etcd = members.filter(|(cluster, _)| *cluster == etcd.cluster);
+        Ok(of_etcd.map(|(_, machine)| machine.to_owned()).collect())
+    }
+
+    /// Tries a step again that fails in a way that may pass.
+    async fn patiently<'a>(
+        &self,
+        step: impl Fn() -> BoxFuture<'a, Result<(), ProviderError>>,
+    ) -> Result<(), OperationError> {
+        let mut attempts = 1;
+        loop {
+            match step().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.class.may_pass() && attempts < ATTEMPTS_LIMIT => {
+                    self.clock().sleep(PAUSE * attempts).await;
+                    attempts += 1;
+                }
+                Err(error) => return Err(of_machine(error)),
+            }
+        }
+    }
+}
+
+fn carry_out<'a>(
+    stage: Stage,
+    restore: &'a dyn EtcdRestore,
+    context: &'a StepContext<'a>,
+    restoration: &'a Restoration,
+) -> BoxFuture<'a, Result<(), ProviderError>> {
+    match stage {
+        Stage::HoldApiServers => restore.hold_api_servers(context),
+        Stage::EndMembers => restore.end_members(context, restoration),
+        Stage::PlaceData => restore.place_data(context, restoration),
+        Stage::StartMembers => restore.start_members(context, restoration),
+        Stage::ReleaseApiServers => restore.release_api_servers(context),
+    }
+}
+
+fn check_cluster(
+    snapshot: &UnpackedSnapshot,
+    identity: &ClusterIdentity,
+    allows_other_cluster: bool,
+) -> Result<(), OperationError> {
+    let other = match &snapshot.of_cluster {
+        _ if allows_other_cluster => return Ok(()),
+        Some((_, uid)) if Some(uid) == identity.uid.as_ref() => return Ok(()),
+        Some((name, uid)) => format!("the cluster {name} with the uid {uid}"),
+        None => "a cluster that the file does not name".to_owned(),
+    };
+    Err(OperationError::OtherCluster {
+        source_words: snapshot.source.clone(),
+        other,
+    })
+}

@@ -1,0 +1,116 @@
+//! A snapshot on the machine that keelson runs on, as etcd reads it, while it is needed there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use keelson_provider_api::ClusterUid;
+
+use super::WhichBackup;
+use crate::backup::{BackupError, Sum, check_snapshot};
+use crate::ops::error::OperationError;
+use crate::ops::session::Session;
+
+/// Where a snapshot comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreSource {
+    /// A backup.
+    Backup(WhichBackup),
+    /// A file of somebody's, as `etcdctl snapshot save` writes it, and the etcd that is to have it.
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The etcd, `main` or `events`.
+        etcd: String,
+    },
+}
+
+/// A snapshot that is whole, and lies on the machine that keelson runs on.
+pub struct UnpackedSnapshot {
+    /// The backup or the file, in words.
+    pub source: String,
+    /// The etcd that is to have it.
+    pub etcd_cluster: String,
+    /// The cluster that it is of, where that is known.
+    pub of_cluster: Option<(String, ClusterUid)>,
+    /// Its size and digest.
+    pub sum: Sum,
+    pub(super) file: PathBuf,
+    /// What is removed when it is not needed any more.
+    folder: Option<PathBuf>,
+}
+
+impl Drop for UnpackedSnapshot {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+impl Session {
+    /// Has a snapshot ready to be restored: reads all of it, and finds it whole. A backup is unpacked into a folder of its own
+    /// in `work_folder`, which nobody else can read and which goes with the value.
+    ///
+    /// # Errors
+    /// [`OperationError::Backup`], [`OperationError::SnapshotFile`] when a file cannot be read or is no whole snapshot.
+    pub async fn unpack_snapshot(
+        &self,
+        source: &RestoreSource,
+        work_folder: &Path,
+    ) -> Result<UnpackedSnapshot, OperationError> {
+        match source {
+            RestoreSource::File { file, etcd } => {
+                let checked = File::open(file).and_then(check_snapshot);
+                let sum = checked.map_err(|source| OperationError::SnapshotFile {
+                    file: file.clone(),
+                    source,
+                })?;
+                Ok(UnpackedSnapshot {
+                    source: file.display().to_string(),
+                    etcd_cluster: etcd.clone(),
+                    of_cluster: None,
+                    sum,
+                    file: file.clone(),
+                    folder: None,
+                })
+            }
+            RestoreSource::Backup(which) => self.unpack_backup(which, work_folder).await,
+        }
+    }
+
+    async fn unpack_backup(
+        &self,
+        which: &WhichBackup,
+        work_folder: &Path,
+    ) -> Result<UnpackedSnapshot, OperationError> {
+        let manifest = self.find_backup(which).await?;
+        let folder = work_folder.join(format!("keelson-{}-{}", std::process::id(), manifest.name));
+        let file = folder.join("snapshot.db");
+        let failed = |source: io::Error| OperationError::SnapshotFile {
+            file: file.clone(),
+            source,
+        };
+        DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+        let unpacked = UnpackedSnapshot {
+            source: manifest.name.to_string(),
+            etcd_cluster: manifest.etcd_cluster.clone(),
+            of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
+            sum: manifest.sum(),
+            file: file.clone(),
+            folder: Some(folder),
+        };
+        let mut opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(failed)?;
+        let mut unpacker = self.open_backup(&manifest).await?;
+        while let Some(piece) = unpacker.next().await.map_err(BackupError::from)? {
+            opened.write_all(&piece).map_err(failed)?;
+        }
+        Ok(unpacked)
+    }
+}
