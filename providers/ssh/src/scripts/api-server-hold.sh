@@ -6,7 +6,7 @@ manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
 held=/var/lib/keelson/held/kube-apiserver.yaml
 
 if [ -f "$manifest" ]; then
-    mkdir -p -m 0700 -- /var/lib/keelson/held
+    mkdir -p -- /var/lib/keelson/held
     cp -p -- "$manifest" "$held.new"
     sync -- "$held.new"
     mv -f -- "$held.new" "$held"
