@@ -96,8 +96,9 @@
 //! - There is one catalogue of kinds ([`KINDS`](keelson_provider_api::kinds::KINDS)) for create, update, observe and
 //!   delete; there is no second deleter.
 //! - Nothing changes without a [`Lease`](execute::Lease): [`Execution`](execute::Execution) cannot be made without, and
-//!   confirms it before every attempt. Two small things need none, and are the same whoever does them first: `node uncordon`
-//!   takes a mark off a node, `node forget` takes a machine that is gone out of what keelson remembers.
+//!   confirms it before every attempt. Small things need none, and are the same whoever does them first: `node uncordon`
+//!   takes a mark off a node, `node forget` takes a machine that is gone out of what keelson remembers, and backups are saved
+//!   and pruned beside whatever else goes on.
 //! - Nothing is taken down without a [`QuorumPermit`](plan::safety::QuorumPermit), which only [`plan::safety`] makes,
 //!   and which is used up by one attempt. One step at a time asks, with a look at everything that decides, by name
 //!   ([`Plan::decisive`](plan::Plan::decisive)): what does not answer, and what a permit is held for, counts as out of
@@ -173,6 +174,11 @@
 //!   soon as one is missing, signed by someone else or about to end.
 //! - **The apply script is the same in every bundle**; what it does stands beside it, a line an action. No value of a
 //!   user's is ever part of a script.
+//! - **A restore of etcd is no plan.** What it changes is data, which no resource describes; it goes by an intent in the state
+//!   store, and by marks on machines, and every step of it finds out by itself what is done ([`ops::RestoredEtcd`]). Nothing
+//!   else begins meanwhile.
+//! - **A backup counts from its manifest on**, which is written last and deleted first; what it is packed in can be opened with
+//!   `zstd` and `age` ([`backup`]).
 //! - **etcd is asked by `etcdctl` on the machines themselves**, so no port of it need be reachable from the operator.
 //! - **A preflight's findings are part of the plan's report**: errors stop an apply before anything is touched, warnings are
 //!   shown with the plan and stop nothing; `Unknown` is for what cannot be seen at all.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError};
+use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError, with_causes};
 use tokio::sync::mpsc::Receiver;
 
 use super::error::BackupError;
@@ -112,17 +112,22 @@ impl Archive {
 
     /// How the backup `name` is; `None` when nothing of it is there.
     async fn state(&self, name: &BackupName) -> Result<Option<BackupState>, BackupError> {
+        // One that cannot be read keeps nobody from seeing the others.
+        let unreadable = |error: &StoreError| {
+            let problem = format!("it cannot be read: {}", with_causes(error));
+            Ok(Some(BackupState::Damaged {
+                manifest: None,
+                problem,
+            }))
+        };
         let manifest = match self.store.read(&self.path(name, MANIFEST)).await {
             Ok(manifest) => manifest,
-            Err(StoreError::Damaged { problem, .. }) => {
-                return Ok(Some(BackupState::Damaged {
-                    manifest: None,
-                    problem,
-                }));
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => return unreadable(&error),
         };
-        let size = self.store.size(&self.path(name, SNAPSHOT)).await?;
+        let size = match self.store.size(&self.path(name, SNAPSHOT)).await {
+            Ok(size) => size,
+            Err(error) => return unreadable(&error),
+        };
         let Some(manifest) = manifest else {
             return Ok(size.map(|_| BackupState::Unfinished));
         };
@@ -192,12 +197,12 @@ impl Archive {
         expected: &Sum,
         pieces: &mut Receiver<Vec<u8>>,
     ) -> Result<Packed, BackupError> {
-        let mut packer = Packer::new(&self.seal)?;
+        let mut packing = Packer::new(&self.seal)?;
         let mut writer = self.store.begin(&self.path(name, SNAPSHOT)).await?;
         while let Some(piece) = pieces.recv().await {
-            write(&mut *writer, &packer.push(&piece)?).await?;
+            write(&mut *writer, &packing.push(&piece)?).await?;
         }
-        let (rest, packed) = packer.finish()?;
+        let (rest, packed) = packing.finish()?;
         if packed.plain != *expected {
             return Err(BackupError::Altered(expected.mismatch(&packed.plain, "it")));
         }
@@ -211,7 +216,8 @@ impl Archive {
     /// # Errors
     /// [`BackupError::Store`].
     pub async fn count(&self, manifest: &BackupManifest) -> Result<(), BackupError> {
-        let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
+        let text = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| BackupError::Pack { source: error.into() })?;
         let path = self.path(&manifest.name, MANIFEST);
         self.store.write(&path, &text, Precondition::Absent).await?;
         Ok(())

@@ -34,6 +34,12 @@ pub enum BackupError {
     /// What came is not the snapshot that was to be kept.
     #[error("what came is not the snapshot that was to be kept: {0}")]
     Altered(String),
+    /// There is no room to unpack a snapshot.
+    #[error("cannot unpack a snapshot")]
+    Unpack {
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A snapshot could not be packed.
     #[error("cannot pack a snapshot")]
     Pack {

@@ -3,21 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use keelson_provider_api::ClusterUid;
 
 use super::archive::{Archive, Backup, BackupState};
 use super::error::BackupError;
 use super::keep::{KeepReason, KeepRules};
-use super::manifest::BackupName;
+use super::manifest::{BackupManifest, BackupName};
 
 /// A snapshot without a manifest may be one that somebody saves right now; no save takes so long.
 const UNFINISHED_LEAST_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// So far the clocks of two machines may be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whose newest backup is no other's: a life of a cluster and an etcd.
+pub type Line = (ClusterUid, String);
 
 /// What a prune would delete, and what it would leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunePlan {
     /// What stays because of a rule, and the rules.
     pub kept: BTreeMap<BackupName, BTreeSet<KeepReason>>,
-    /// What stays although it is damaged: whoever is in need may still find something in it. No rule counts it.
+    /// What stays although it is damaged, or was taken by a clock that is ahead: whoever is in need may still find something in
+    /// it. No rule counts it.
     pub damaged: BTreeMap<BackupName, String>,
     /// What somebody may still be saving.
     pub unfinished: BTreeSet<BackupName>,
@@ -35,15 +43,19 @@ pub struct Pruned {
 }
 
 impl PrunePlan {
-    /// What `rules` make of `backups` at the time `now`. Each etcd has backups of its own: the newest of events does not
-    /// stand for the newest of everything else.
+    /// What `rules` make of `backups` at the time `now`. Each etcd of each life of the cluster has backups of its own: the newest
+    /// of events does not stand for the newest of everything else, nor that of a new cluster for one that was destroyed.
     pub fn of(rules: KeepRules, backups: &[Backup], now: Timestamp) -> Self {
         let mut plan = Self::default();
-        let mut by_etcd: BTreeMap<&str, Vec<(&str, Timestamp)>> = BTreeMap::new();
+        let mut lines: BTreeMap<Line, Vec<(&str, Timestamp)>> = BTreeMap::new();
         for backup in backups {
             match &backup.state {
-                BackupState::Whole(manifest) => by_etcd
-                    .entry(&manifest.etcd_cluster)
+                BackupState::Whole(manifest) if is_ahead(manifest, now) => {
+                    let problem = format!("it was taken at {:.0}, which is still to come", manifest.taken_at);
+                    plan.damaged.insert(backup.name.clone(), problem);
+                }
+                BackupState::Whole(manifest) => lines
+                    .entry(line_of(manifest))
                     .or_default()
                     .push((backup.name.as_str(), manifest.taken_at)),
                 BackupState::Damaged { problem, .. } => {
@@ -61,11 +73,14 @@ impl PrunePlan {
                 }
             }
         }
-        let kept: BTreeMap<&str, BTreeSet<KeepReason>> = by_etcd
+        let kept: BTreeMap<&str, BTreeSet<KeepReason>> = lines
             .into_values()
             .flat_map(|backups| rules.kept(backups))
             .collect();
         for backup in backups.iter().filter(|backup| backup.whole().is_some()) {
+            if plan.damaged.contains_key(&backup.name) {
+                continue;
+            }
             match kept.get(backup.name.as_str()) {
                 Some(reasons) => {
                     plan.kept.insert(backup.name.clone(), reasons.clone());
@@ -77,6 +92,16 @@ impl PrunePlan {
         }
         plan
     }
+}
+
+/// The etcd, and whose it is.
+pub fn line_of(manifest: &BackupManifest) -> Line {
+    (manifest.cluster_uid.clone(), manifest.etcd_cluster.clone())
+}
+
+/// True when it was taken by a clock that is ahead of this one: nobody knows how old it is.
+pub fn is_ahead(manifest: &BackupManifest, now: Timestamp) -> bool {
+    manifest.taken_at.duration_since(now) > CLOCKS_APART
 }
 
 /// When the save of a backup began, which its name tells.
@@ -91,7 +116,7 @@ fn begun(name: &BackupName) -> Option<Timestamp> {
 }
 
 impl Archive {
-    /// Deletes what `plan` says, the oldest first.
+    /// Deletes what `plan` says, and what saves that were killed have left.
     ///
     /// # Errors
     /// [`BackupError::Store`]; what was deleted by then is gone, and doing it again goes on.

@@ -13,7 +13,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 use super::error::BackupError;
 use super::manifest::BackupManifest;
 use super::sum::{OwnSum, Summing};
-use crate::pki::{OpeningReader, Seal};
+use crate::pki::{OpeningReader, PkiError, Seal};
 
 /// How much is read of an object at once.
 const INPUT_BYTES: usize = 128 << 10;
@@ -58,11 +58,18 @@ impl Unpacker {
         let opened = seal.reader(input, is_sealed, path, location).await;
         let opening = match (opened, stored_error(&stored)) {
             (_, Some(error)) => return Err(error.into()),
+            (Err(PkiError::Store(StoreError::Damaged { problem, .. })), None) => {
+                return Err(BackupError::Damaged {
+                    name: manifest.name.to_string(),
+                    location: location.to_owned(),
+                    problem,
+                });
+            }
             (Err(error), None) => return Err(error.into()),
             (Ok(opening), None) => opening,
         };
         Ok(Self {
-            decoder: Decoder::new().map_err(|source| BackupError::Pack { source })?,
+            decoder: Decoder::new().map_err(|source| BackupError::Unpack { source })?,
             manifest,
             location: location.to_owned(),
             opening,

@@ -39,22 +39,6 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         }
         OperationError::NoAuthority { .. } => "`keelson apply` makes it".to_owned(),
         OperationError::Pki(error) => return of_keys(error),
-        OperationError::OtherCluster { .. } => {
-            "nothing was touched; --of-another-cluster takes it all the same: its Secrets can be read only with the key that \
-             they were encrypted with"
-                .to_owned()
-        }
-        OperationError::RestoreUnderWay { .. } => {
-            "nothing was touched; `keelson etcd restore` with that snapshot goes on with it".to_owned()
-        }
-        OperationError::SnapshotFile { .. } => {
-            "name a whole snapshot, and with --work-folder a folder that has room for it".to_owned()
-        }
-        OperationError::NoQuorumWithout { .. } => {
-            format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
-        }
-        OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),
-        OperationError::Backup(error) => return of_backup(error, again),
         OperationError::Simulated { .. } => {
             "`provider: { ssh: … }` names real machines; examples/etcd-alone.yaml is a spec like that".to_owned()
         }
@@ -72,6 +56,7 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         OperationError::NoneLeaving { .. } => "`keelson node list` shows the machines".to_owned(),
         OperationError::Machine(error) => return error.help.clone(),
         OperationError::NoEndpoint(_) => "`keelson apply` builds what is missing".to_owned(),
+        OperationError::StoppedAmid(_) => format!("`{again}` goes on"),
         OperationError::Interrupted(None) => "nothing was changed".to_owned(),
         OperationError::DrainStopped(name) => format!(
             "`{again}` goes on; or `keelson node uncordon {name}` lets new pods come to it again"
@@ -90,6 +75,29 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         OperationError::NoKubernetes(_) => {
             "`keelson etcd credentials` gives its users their credentials".to_owned()
         }
+        other => return of_etcd(other, again),
+    })
+}
+
+/// What to do about what was asked of etcd and of its backups.
+fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
+    Some(match error {
+        OperationError::OtherCluster { .. } => {
+            "nothing was touched; --of-another-cluster takes it all the same: its Secrets can be read only with the key that \
+             they were encrypted with"
+                .to_owned()
+        }
+        OperationError::RestoreUnderWay { .. } => {
+            "nothing was touched; `keelson etcd restore` with that snapshot goes on with it".to_owned()
+        }
+        OperationError::SnapshotFile { .. } => {
+            "name a whole snapshot, and with --work-folder a folder that has room for it".to_owned()
+        }
+        OperationError::NoQuorumWithout { .. } => {
+            format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
+        }
+        OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),
+        OperationError::Backup(error) => return of_backup(error, again),
         _ => return None,
     })
 }
@@ -171,7 +179,7 @@ fn of_backup(error: &BackupError, again: &str) -> Option<String> {
                 .to_owned()
         }
         BackupError::Altered(_) => format!("nothing was kept of it; `{again}` tries again"),
-        BackupError::Pack { .. } => REPORT.to_owned(),
+        BackupError::Pack { .. } | BackupError::Unpack { .. } => REPORT.to_owned(),
     })
 }
 

@@ -157,7 +157,9 @@ fn code(error: &OperationError) -> u8 {
         | OperationError::OtherCluster { .. }
         | OperationError::RestoreUnderWay { .. }
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
-        OperationError::Interrupted(_) | OperationError::DrainStopped(_) => EXIT_INTERRUPTED,
+        OperationError::Interrupted(_) | OperationError::DrainStopped(_) | OperationError::StoppedAmid(_) => {
+            EXIT_INTERRUPTED
+        }
         _ => EXIT_FAILED,
     }
 }

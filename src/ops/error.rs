@@ -29,6 +29,9 @@ pub enum OperationError {
     /// The run was asked to stop while pods were moved off this node.
     #[error("stopped before the end: `{0}` takes no new pods, and some of its pods may have been moved")]
     DrainStopped(String),
+    /// The run was asked to stop in the middle of something that can be gone on with.
+    #[error("stopped before the end: {0}")]
+    StoppedAmid(String),
     /// Something stands in the way of beginning; nothing was touched.
     #[error("{}", refused(.0))]
     Refused(Box<PlanReport>),

@@ -54,6 +54,8 @@ impl Kept {
         assert!(matches!(checked, Err(BackupError::Damaged { .. })), "{checked:?}");
         match verified {
             Err(BackupError::Damaged { problem, .. }) => problem,
+            // What is damaged where age keeps the wrapped key looks like a file for somebody else.
+            Err(BackupError::Pki(error)) if self.manifest.stored.packing.is_encrypted() => error.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -63,13 +65,7 @@ impl Kept {
 async fn a_flipped_bit_anywhere_is_seen() {
     for seal in [Seal::none, with_key] {
         let kept = Kept::new(seal()).await;
-        // The head of age's file may look like one for somebody else, which is no less an error.
-        let first = if kept.manifest.stored.packing.is_encrypted() {
-            400
-        } else {
-            0
-        };
-        for position in (first..kept.object.len()).step_by(kept.object.len() / 97) {
+        for position in (0..kept.object.len()).step_by(kept.object.len() / 97) {
             let mut flipped = kept.object.clone();
             flipped[position] ^= 1 << (position % 8);
             kept.said(&flipped).await;

@@ -69,7 +69,7 @@ async fn keep(
             }
         }
     };
-    let (_, kept) = tokio::join!(sending, async {
+    let ((), kept) = tokio::join!(sending, async {
         let kept = archive.keep(name, expected, &mut receiver).await;
         drop(receiver);
         kept

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
+use keelson_provider_api::Clock;
+use keelson_provider_api::clock::SystemClock;
 use keelson_test_hosts::Host;
 
 use super::client::ETCDCTL;
@@ -113,15 +114,18 @@ impl Keeper<'_> {
 fn write_keys(host: &Host) {
     host.write_file("/run/writer", WRITER.replace("CTL", ETCDCTL))
         .unwrap();
-    let begun = Instant::now();
+    let begun = SystemClock.now();
     host.run(&format!("sh /run/writer {TRANSACTIONS}")).unwrap();
-    println!("wrote {KEYS} keys in {:.1?}", begun.elapsed());
+    println!(
+        "wrote {KEYS} keys in {:#}",
+        SystemClock.now().duration_since(begun)
+    );
 }
 
 fn saved_and_seen(keeper: &Keeper<'_>) -> String {
-    let begun = Instant::now();
+    let begun = SystemClock.now();
     let saved = keeper.expect(0, "etcd snapshot save --purpose before-the-fire -o json");
-    println!("saved in {:.1?}", begun.elapsed());
+    println!("saved in {:#}", SystemClock.now().duration_since(begun));
     let saved: serde_json::Value = serde_json::from_str(&saved.stdout).unwrap();
     let backup = &saved[0];
     assert!(

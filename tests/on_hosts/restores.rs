@@ -10,11 +10,11 @@ const SPEC: &str = "  preflight: { ignore: [time-sync] }\n";
 
 /// What keelson says when it begins each step, the last ones of a restore.
 const STEPS: [&str; 5] = [
-    "stop API servers",
+    "stop control planes",
     "end the members of before",
     "give each member the snapshot's data",
     "start the members",
-    "let API servers run again",
+    "let control planes run again",
 ];
 
 #[test]

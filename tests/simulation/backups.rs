@@ -63,9 +63,10 @@ impl Kept {
         let counting = list.backups.iter().filter(|backup| backup.manifest.is_some());
         let names: Vec<BackupName> = counting.map(|backup| backup.name.clone()).collect();
         let report = session.verify_backups(&names).await.map_err(told)?;
-        match report.good {
-            true => Ok(names.into_iter().collect()),
-            false => Err(format!("one that counts is damaged: {report:?}")),
+        if report.good {
+            Ok(names.into_iter().collect())
+        } else {
+            Err(format!("one that counts is damaged: {report:?}"))
         }
     }
 
@@ -100,9 +101,10 @@ impl Kept {
             ));
         }
         let now = self.good().await?;
-        match saved.iter().all(|saved| now.contains(&saved.manifest.name)) {
-            true => Ok(()),
-            false => Err("what was saved does not count".to_owned()),
+        if saved.iter().all(|saved| now.contains(&saved.manifest.name)) {
+            Ok(())
+        } else {
+            Err("what was saved does not count".to_owned())
         }
     }
 }
@@ -243,9 +245,10 @@ async fn saved_among_faults(kept: &Kept) -> Result<(), String> {
     fork.life.world.set_faults(FaultPlan::new(seed, 0));
     fork.life.store = Arc::new(MemoryStore::with_faults_from(&fork.life.store, seed, 0));
     let (before, good) = (kept.good().await?, fork.good().await?);
-    match good.is_superset(&before) && good.len() > before.len() {
-        true => Ok(()),
-        false => Err(format!("{before:?} were good, and are {good:?}")),
+    if good.is_superset(&before) && good.len() > before.len() {
+        Ok(())
+    } else {
+        Err(format!("{before:?} were good, and are {good:?}"))
     }
 }
 

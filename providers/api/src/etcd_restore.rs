@@ -36,18 +36,18 @@ pub struct Restoration {
 /// rest.
 #[async_trait]
 pub trait EtcdRestore: Send + Sync {
-    /// Stops the API servers of the cluster wherever they run, and keeps them stopped until they are
-    /// [released](Self::release_api_servers). Where there is none there is nothing to do.
+    /// Stops what the cluster's control planes run, API servers, controller managers and schedulers, and keeps them stopped
+    /// until they are [released](Self::release_control_planes). Where there is none there is nothing to do.
     ///
     /// # Errors
-    /// When a machine does not answer, or an API server does not end.
-    async fn hold_api_servers(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
+    /// When a machine does not answer, or something does not end.
+    async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
 
-    /// Lets the API servers that were held run again, without waiting for them.
+    /// Lets the control planes that were held run again, without waiting for them.
     ///
     /// # Errors
     /// When a machine does not answer.
-    async fn release_api_servers(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
+    async fn release_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
 
     /// Ends every member of the etcd that was not given the data by this restore, and moves its data aside, where it stays.
     ///

@@ -31,7 +31,10 @@ enum Command {
 
 impl Etcd {
     pub(super) fn stops_in_order(&self) -> bool {
-        matches!(self.command, Command::Defrag(_) | Command::Restore(_))
+        matches!(
+            self.command,
+            Command::Defrag(_) | Command::Disarm(_) | Command::Restore(_)
+        )
     }
 
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {

@@ -23,7 +23,7 @@ use crate::view::{backups_text, status_text};
 /// Give the cluster's etcd the data of a snapshot
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What was written after the snapshot is lost. API servers are stopped everywhere, members are ended, and their \
+    after_help = "What was written after the snapshot is lost. Control planes are stopped, members are ended, and their \
                   data is moved aside on their machines, never deleted. Until it has come to its end nothing else changes the \
                   cluster; run again, the same command goes on. Exit codes: 0 restored and healthy, 1 failed, or restored and \
                   something is not well: then it is said what."

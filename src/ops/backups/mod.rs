@@ -14,7 +14,7 @@ mod verify;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keelson_provider_api::{EtcdMaintenance, EtcdRestore};
+use keelson_provider_api::{ClusterUid, EtcdMaintenance, EtcdRestore};
 use serde::Serialize;
 
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};
@@ -26,7 +26,7 @@ pub use verify::{VerifiedBackup, VerifyReport};
 
 use super::error::OperationError;
 use super::session::Session;
-use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker};
+use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker, is_ahead};
 use crate::spec::EtcdPlacement;
 
 /// What backups take: where they are kept, who has members write snapshots, and who gives them back.
@@ -43,7 +43,7 @@ pub struct BackupParts {
 /// Which backup is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhichBackup {
-    /// The newest that is whole, of this etcd.
+    /// The newest of this etcd that is whole: of the cluster that lives, or of any where none does.
     Newest(String),
     /// The one of that name.
     Named(BackupName),
@@ -85,7 +85,8 @@ impl Session {
             WhichBackup::Named(name) => Ok(archive.manifest(name).await?),
             WhichBackup::Newest(etcd) => {
                 let backups = archive.list().await?;
-                let newest = newest_whole(&backups, etcd).cloned();
+                let uid = self.living().await?.map(|record| record.uid);
+                let newest = newest_whole(&backups, etcd, uid.as_ref(), self.clock().now()).cloned();
                 newest.ok_or_else(|| {
                     OperationError::Backup(BackupError::NotThere {
                         name: format!("the newest of etcd {etcd}"),
@@ -105,13 +106,18 @@ impl Session {
     }
 }
 
-/// The newest backup of `etcd` that is whole.
-fn newest_whole<'a>(backups: &'a [Backup], etcd: &str) -> Option<&'a BackupManifest> {
-    let whole = backups
-        .iter()
-        .filter_map(Backup::whole)
-        .filter(|manifest| manifest.etcd_cluster == etcd);
-    whole.max_by_key(|manifest| age_key(manifest))
+/// The newest backup of `etcd` that is whole: of the cluster that lives, or of any where none does.
+pub(super) fn newest_whole<'a>(
+    backups: &'a [Backup],
+    etcd: &str,
+    uid: Option<&ClusterUid>,
+    now: Timestamp,
+) -> Option<&'a BackupManifest> {
+    let whole = backups.iter().filter_map(Backup::whole);
+    let of_etcd = whole.filter(|manifest| manifest.etcd_cluster == etcd && !is_ahead(manifest, now));
+    of_etcd
+        .filter(|manifest| uid.is_none_or(|uid| manifest.cluster_uid == *uid))
+        .max_by_key(|manifest| age_key(manifest))
 }
 
 /// What backups are sorted by: when they were taken, and by name where that is the same.

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::age_key;
 use crate::backup::{
-    Backup, BackupError, BackupManifest, BackupName, BackupState, KeepReason, KeepRules, PrunePlan,
+    Backup, BackupError, BackupManifest, BackupName, BackupState, KeepReason, KeepRules, Line, PrunePlan,
+    is_ahead, line_of,
 };
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
@@ -19,7 +20,9 @@ pub struct PruneReport {
     pub location: String,
     /// True once it is done.
     pub done: bool,
-    /// The backups that go, the oldest first.
+    /// How many remains of saves that were killed were taken away.
+    pub swept: usize,
+    /// The backups that go.
     pub deleted: Vec<PrunedBackup>,
     /// The backups that stay, and the rules that keep them.
     pub kept: BTreeMap<BackupName, BTreeSet<KeepReason>>,
@@ -74,6 +77,7 @@ impl Session {
         let report = PruneReport {
             location: archive.location(),
             done: false,
+            swept: 0,
             deleted: deleted.collect(),
             kept: plan.kept.clone(),
             damaged: plan.damaged.clone(),
@@ -87,9 +91,10 @@ impl Session {
     /// # Errors
     /// [`OperationError::Backup`]; what was deleted by then is gone, and doing it again goes on.
     pub async fn prune(&self, planned: PlannedPrune) -> Result<PruneReport, OperationError> {
-        self.backup_parts()?.archive.prune(&planned.plan).await?;
+        let pruned = self.backup_parts()?.archive.prune(&planned.plan).await?;
         Ok(PruneReport {
             done: true,
+            swept: pruned.swept,
             ..planned.report
         })
     }
@@ -98,17 +103,24 @@ impl Session {
     /// such from then on.
     async fn prove_newest(&self, backups: &mut [Backup]) -> Result<(), OperationError> {
         let archive = &self.backup_parts()?.archive;
-        let etcds: BTreeSet<String> = backups
+        let now = self.clock().now();
+        let counts = |backup: &Backup| {
+            backup
+                .whole()
+                .filter(|manifest| !is_ahead(manifest, now))
+                .cloned()
+        };
+        let lines: BTreeSet<Line> = backups
             .iter()
-            .filter_map(Backup::whole)
-            .map(|manifest| manifest.etcd_cluster.clone())
+            .filter_map(counts)
+            .map(|manifest| line_of(&manifest))
             .collect();
-        for etcd in etcds {
+        for line in lines {
             let mut whole: Vec<(usize, BackupManifest)> = backups
                 .iter()
                 .enumerate()
-                .filter_map(|(index, backup)| Some((index, backup.whole()?.clone())))
-                .filter(|(_, manifest)| manifest.etcd_cluster == etcd)
+                .filter_map(|(index, backup)| Some((index, counts(backup)?)))
+                .filter(|(_, manifest)| line_of(manifest) == line)
                 .collect();
             whole.sort_by(|(_, one), (_, other)| age_key(other).cmp(&age_key(one)));
             for (index, manifest) in whole {

@@ -1,7 +1,7 @@
 //! Giving a cluster's etcd the data of a snapshot.
 //!
-//! An intent is written down, API servers are stopped everywhere, members are ended and their data is moved aside, each is
-//! given the same data and a new cluster's token, they start, the API servers run again, and the intent goes. Each of these
+//! An intent is written down, control planes are stopped everywhere, members are ended and their data is moved aside, each is
+//! given the same data and a new cluster's token, they start, the control planes run again, and the intent goes. Each of these
 //! steps finds out by itself what of it was done before, so whoever runs the command again goes on.
 
 use std::time::Duration;
@@ -43,30 +43,30 @@ pub struct RestoredEtcd {
 /// What is done, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    HoldApiServers,
+    HoldControlPlanes,
     EndMembers,
     PlaceData,
     StartMembers,
-    ReleaseApiServers,
+    ReleaseControlPlanes,
 }
 
 const STAGES: [Stage; 5] = [
-    Stage::HoldApiServers,
+    Stage::HoldControlPlanes,
     Stage::EndMembers,
     Stage::PlaceData,
     Stage::StartMembers,
-    Stage::ReleaseApiServers,
+    Stage::ReleaseControlPlanes,
 ];
 
 impl Stage {
     /// What it does, for whoever looks on.
     const fn words(self) -> &'static str {
         match self {
-            Self::HoldApiServers => "stop API servers",
+            Self::HoldControlPlanes => "stop control planes",
             Self::EndMembers => "end the members of before and move their data aside",
             Self::PlaceData => "give each member the snapshot's data",
             Self::StartMembers => "start the members",
-            Self::ReleaseApiServers => "let API servers run again",
+            Self::ReleaseControlPlanes => "let control planes run again",
         }
     }
 }
@@ -103,7 +103,8 @@ impl Session {
             let context = step_context(identity, lease.generation(), progress);
             for stage in STAGES {
                 if interrupt.is_stopped() {
-                    return Err(OperationError::Interrupted(None));
+                    let words = format!("etcd {} is being restored from {}", etcd.cluster, snapshot.source);
+                    return Err(OperationError::StoppedAmid(words));
                 }
                 progress.tell(stage.words());
                 self.patiently(|| carry_out(stage, &*restore, &context, &restoration))
@@ -193,11 +194,11 @@ fn carry_out<'a>(
     restoration: &'a Restoration,
 ) -> BoxFuture<'a, Result<(), ProviderError>> {
     match stage {
-        Stage::HoldApiServers => restore.hold_api_servers(context),
+        Stage::HoldControlPlanes => restore.hold_control_planes(context),
         Stage::EndMembers => restore.end_members(context, restoration),
         Stage::PlaceData => restore.place_data(context, restoration),
         Stage::StartMembers => restore.start_members(context, restoration),
-        Stage::ReleaseApiServers => restore.release_api_servers(context),
+        Stage::ReleaseControlPlanes => restore.release_control_planes(context),
     }
 }
 

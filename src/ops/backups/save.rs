@@ -29,6 +29,13 @@ pub struct SaveRequest {
     pub purpose: String,
 }
 
+/// A snapshot that is being taken.
+struct Taking<'a> {
+    name: BackupName,
+    taken_at: Timestamp,
+    purpose: &'a str,
+}
+
 impl Session {
     /// Has a member of each etcd write a snapshot, checks it, and keeps it.
     ///
@@ -73,29 +80,44 @@ impl Session {
             .write_snapshot(identity, etcd, progress)
             .await
             .map_err(of_machine)?;
-        let name = BackupName::of(etcd.cluster, taken_at, written.contents.revision);
+        let contents = written.contents;
         progress.tell(&format!(
             "keep the snapshot of etcd {}: revision {}, {} keys",
-            etcd.cluster, written.contents.revision, written.contents.total_keys
+            etcd.cluster, contents.revision, contents.total_keys
         ));
-        let kept = self.carry(parts, identity, &name, &written).await;
-        // One that cannot be deleted now is taken away by the next save on that machine.
+        let taking = Taking {
+            name: BackupName::of(etcd.cluster, taken_at, contents.revision),
+            taken_at,
+            purpose: &request.purpose,
+        };
+        let kept = self.keep(parts, identity, &taking, &written).await;
+        // One that cannot be deleted now is taken away by a later save on that machine.
         if let Err(error) = parts.maintenance.discard_snapshot(identity, &written).await {
             progress.tell(&format!(
-                "leave {} on {} for the next save: {error}",
+                "leave {} on {} for a later save: {error}",
                 written.file, written.machine
             ));
         }
-        let manifest = match kept? {
+        kept
+    }
+
+    /// Keeps a snapshot that lies on its machine, until it counts.
+    async fn keep(
+        &self,
+        parts: &BackupParts,
+        identity: &ClusterIdentity,
+        taking: &Taking<'_>,
+        written: &WrittenSnapshot,
+    ) -> Result<BackupManifest, OperationError> {
+        match self.carry(parts, identity, &taking.name, written).await? {
             Some(packed) => {
-                self.manifest(identity, &name, taken_at, request, written, packed)
-                    .await?
+                let manifest = self.manifest(identity, taking, written.clone(), packed).await?;
+                parts.archive.count(&manifest).await?;
+                Ok(manifest)
             }
             // Someone else saves the same snapshot at the same moment: one of the two is enough.
-            None => return self.saved_by_other(parts, &name).await,
-        };
-        parts.archive.count(&manifest).await?;
-        Ok(manifest)
+            None => self.saved_by_other(parts, &taking.name).await,
+        }
     }
 
     /// Carries a snapshot from its machine to the archive. Nothing, when it is there already.
@@ -131,9 +153,7 @@ impl Session {
     async fn manifest(
         &self,
         identity: &ClusterIdentity,
-        name: &BackupName,
-        taken_at: Timestamp,
-        request: &SaveRequest,
+        taking: &Taking<'_>,
         written: WrittenSnapshot,
         packed: Packed,
     ) -> Result<BackupManifest, OperationError> {
@@ -149,12 +169,12 @@ impl Session {
         let spec = self.spec();
         Ok(BackupManifest {
             form: BackupManifest::FORM,
-            name: name.clone(),
+            name: taking.name.clone(),
             cluster_uid: uid,
             cluster_name: identity.name.clone(),
             etcd_cluster: written.etcd_cluster,
-            purpose: request.purpose.clone(),
-            taken_at,
+            purpose: taking.purpose.to_owned(),
+            taken_at: taking.taken_at,
             machine: written.machine,
             etcd_version: written.etcd_version,
             kubernetes_version: (!spec.is_etcd_alone()).then(|| spec.spec().kubernetes_version.to_string()),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use keelson_provider_api::ClusterUid;
 
 use super::WhichBackup;
-use crate::backup::{BackupError, Sum, check_snapshot};
+use crate::backup::{Sum, check_snapshot};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -107,8 +107,8 @@ impl Session {
             .mode(0o600)
             .open(&file)
             .map_err(failed)?;
-        let mut unpacker = self.open_backup(&manifest).await?;
-        while let Some(piece) = unpacker.next().await.map_err(BackupError::from)? {
+        let mut pieces = self.open_backup(&manifest).await?;
+        while let Some(piece) = pieces.next().await? {
             opened.write_all(&piece).map_err(failed)?;
         }
         Ok(unpacked)

@@ -1,5 +1,6 @@
 //! Giving space back and taking alarms back, member by member.
 
+use keelson_provider_api::kinds::MemberPhase;
 use keelson_provider_api::{
     ClusterIdentity, Defragmented, EtcdInstance, Progress, ProviderError, StepContext,
 };
@@ -66,7 +67,7 @@ impl Session {
             for etcd in instances {
                 for machine in self.defragment_order(etcd, request.machine.as_deref()).await? {
                     if interrupt.is_stopped() {
-                        return Err(OperationError::Interrupted(None));
+                        return Err(stopped(&done));
                     }
                     done.push(self.defragment_member(&context, etcd, &machine).await?);
                 }
@@ -125,7 +126,7 @@ impl Session {
         interrupt: &Interrupt,
     ) -> Result<Vec<DisarmedEtcd>, OperationError> {
         let instances = self.etcd_instances(etcd)?;
-        let work = self.under_lease("etcd alarm disarm", reporter, interrupt, async |lease, _| {
+        let work = self.under_lease("etcd disarm", reporter, interrupt, async |lease, _| {
             let identity = self.existing_identity().await?;
             let context = step_context(identity, lease.generation(), progress);
             let maintenance = &self.backup_parts()?.maintenance;
@@ -191,8 +192,10 @@ impl Session {
 
 /// Refuses to have `machine` silent while the others would have no quorum.
 fn check_spare(report: &EtcdClusterReport, etcd: &EtcdInstance, machine: &str) -> Result<(), OperationError> {
-    let is_voter = |member: &&EtcdMemberReport| member.machine == machine && member.serves;
-    let serves = report.members.iter().find(is_voter).is_some();
+    let counts = |member: &&EtcdMemberReport| {
+        member.machine == machine && member.serves && member.phase == Some(MemberPhase::Voter)
+    };
+    let serves = report.members.iter().any(|member| counts(&member));
     let without = EtcdHealth {
         voters: report.voters,
         healthy_voters: report.healthy_voters.saturating_sub(usize::from(serves)),
@@ -206,6 +209,14 @@ fn check_spare(report: &EtcdClusterReport, etcd: &EtcdInstance, machine: &str) -
         machine: machine.to_owned(),
         healthy: report.healthy_voters,
         voters: report.voters,
+    })
+}
+
+fn stopped(done: &[DefragmentedMember]) -> OperationError {
+    let machines: Vec<&str> = done.iter().map(|member| member.machine.as_str()).collect();
+    OperationError::StoppedAmid(match machines.as_slice() {
+        [] => "no member was defragmented".to_owned(),
+        machines => format!("defragmented are those on {}", machines.join(", ")),
     })
 }
 

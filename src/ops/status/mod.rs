@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keelson_provider_api::StoreError;
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
 
+use super::backups::newest_whole;
 use super::error::OperationError;
+use super::identity::ClusterRecord;
 use super::session::Session;
 use crate::execute::lease::lease_path;
 use crate::execute::{Interrupt, LeaseRecord, Reporter};
@@ -163,11 +166,11 @@ pub struct CertificatesStatus {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotStatus {
-    /// The etcd cluster and the time.
+    /// Its name: where it lies on a machine, the etcd cluster and the time.
     pub name: String,
     /// When it was taken.
     pub taken_at: Timestamp,
-    /// What it was taken before.
+    /// What it was taken for.
     pub purpose: String,
 }
 
@@ -198,12 +201,31 @@ impl Session {
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         let mut status = self.summarise(&planned, record.as_ref(), lease);
         status.certificates = certificates;
+        if let Some(backup) = self.newest_backup(record.as_ref()).await {
+            status.last_snapshot = status
+                .last_snapshot
+                .filter(|last| last.taken_at > backup.taken_at);
+            status.last_snapshot = status.last_snapshot.or(Some(backup));
+        }
         if let Some(damage) = damage {
             let words = format!("{damage}; nothing can be changed until it is mended");
             status.problems.insert(0, Problem::of_all(words));
             status.condition = status.condition.max(Condition::Degraded);
         }
         Ok(status)
+    }
+
+    /// The newest backup of the cluster's `main` etcd; none where they cannot be seen.
+    async fn newest_backup(&self, record: Option<&ClusterRecord>) -> Option<SnapshotStatus> {
+        let uid = &record?.uid;
+        let parts = self.parts.backups.as_ref()?;
+        let backups = parts.archive.list().await.ok()?;
+        let newest = newest_whole(&backups, MAIN.cluster, Some(uid), self.clock().now())?;
+        Some(SnapshotStatus {
+            name: newest.name.to_string(),
+            taken_at: newest.taken_at,
+            purpose: newest.purpose.clone(),
+        })
     }
 
     /// Looks again and again until the cluster is healthy and as the spec says.

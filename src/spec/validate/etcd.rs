@@ -84,7 +84,7 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
         let problem = "this version takes no snapshots by itself, only before an upgrade";
         found.warn(
             Finding::new(path.then("schedule"), problem)
-                .help("take them yourself, with `etcdctl snapshot save` from a timer of your own"),
+                .help("have a timer of your own run `keelson etcd snapshot save`"),
         );
     }
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use keelson_provider_api::bulk::PIECE_BYTES;
 use keelson_provider_api::{BulkReader, BulkStore, BulkWriter, Store, StoreError, whole_file};
 
-use super::{DEPTH_LIMIT, DirectoryStore, TEMPORARY_SUFFIX};
+use super::{DEPTH_LIMIT, DirectoryStore, LOCK_FILE, TEMPORARY_SUFFIX};
 
 #[async_trait]
 impl BulkStore for DirectoryStore {
@@ -39,7 +39,7 @@ impl BulkStore for DirectoryStore {
             store: self.clone(),
             path: path.to_owned(),
             file,
-            draft,
+            part: draft,
             opened,
             is_done: false,
         }))
@@ -61,7 +61,7 @@ impl BulkStore for DirectoryStore {
             Box::new(Opened {
                 store: self.clone(),
                 path: path.to_owned(),
-                opened,
+                content: opened,
             }) as Box<dyn BulkReader>
         }))
     }
@@ -160,7 +160,7 @@ struct Draft {
     store: DirectoryStore,
     path: String,
     file: PathBuf,
-    draft: PathBuf,
+    part: PathBuf,
     opened: File,
     is_done: bool,
 }
@@ -183,7 +183,7 @@ impl BulkWriter for Draft {
                 location: self.store.location(),
             });
         }
-        let moved = whole_file::put_in_place(&self.draft, &self.file);
+        let moved = whole_file::put_in_place(&self.part, &self.file);
         moved.map_err(|error| failed(&self.store, &self.path, error))?;
         self.is_done = true;
         Ok(())
@@ -193,8 +193,13 @@ impl BulkWriter for Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_done {
-            let _ = fs::remove_file(&self.draft);
-            self.store.remove_empty_folders(&self.draft);
+            let _ = fs::remove_file(&self.part);
+            // Where somebody else holds the store's lock, an empty folder may stay: it may be theirs in a moment.
+            if let Ok(lock) = File::open(self.store.root.join(LOCK_FILE))
+                && lock.try_lock().is_ok()
+            {
+                self.store.remove_empty_folders(&self.part);
+            }
         }
     }
 }
@@ -202,7 +207,7 @@ impl Drop for Draft {
 struct Opened {
     store: DirectoryStore,
     path: String,
-    opened: File,
+    content: File,
 }
 
 #[async_trait]
@@ -210,7 +215,7 @@ impl BulkReader for Opened {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let mut piece = vec![0; PIECE_BYTES];
         loop {
-            return match self.opened.read(&mut piece) {
+            return match self.content.read(&mut piece) {
                 Ok(0) => Ok(None),
                 Ok(count) => {
                     piece.truncate(count);

@@ -14,6 +14,7 @@ mod mistakes;
 mod nodes;
 mod older;
 mod pods;
+mod restored;
 mod rights;
 mod settings;
 mod site;

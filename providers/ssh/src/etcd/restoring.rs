@@ -3,43 +3,38 @@
 //! A member that was given it bears the restore's id in its mark. That is how whoever goes on with a restore that was cut
 //! off tells it from a member of before, whose data is moved aside.
 
+mod placing;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::values::Digest;
-use keelson_provider_api::{ErrorClass, EtcdRestore, Outcome, ProviderError, Restoration, StepContext};
+use keelson_provider_api::{EtcdRestore, ProviderError, Restoration, StepContext};
 
-use super::begin::{founders_urls, token_of};
 use super::found::found;
-use super::mark::{Mark, MarkSeen};
+use super::mark::MarkSeen;
 use super::provider::EtcdProvider;
 use super::step::{Deed, Step, data_of_nobody, permanent, unreachable_machine};
 use super::survey::{Survey, survey};
-use crate::bundle::upload::Upload;
 use crate::fence;
 
-/// As long as stopping an API server may take: its own grace period, and some more.
+/// As long as stopping a control plane may take: its pods' own grace period, and some more.
 const HOLDING: Duration = Duration::from_secs(120);
-/// As long as etcdutl may take to write the data of the largest database.
-const PLACING: Duration = Duration::from_secs(1800);
-/// So often an upload begins anew that was torn on the way.
-const UPLOADS_LIMIT: u32 = 3;
 /// What the leases of API servers begin with (`pkg/controlplane/reconcilers/lease.go` of Kubernetes).
 const API_LEASES: &str = "/registry/masterleases/";
 
 #[async_trait]
 impl EtcdRestore for EtcdProvider {
-    async fn hold_api_servers(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
-        let script = include_str!("../scripts/api-server-hold.sh");
-        self.on_each(context, "stop the API server", script).await
+    async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
+        let script = include_str!("../scripts/control-plane-hold.sh");
+        self.on_each(context, "stop the control plane", script).await
     }
 
-    async fn release_api_servers(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
-        let script = include_str!("../scripts/api-server-release.sh");
-        self.on_each(context, "let the API server run", script).await
+    async fn release_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
+        let script = include_str!("../scripts/control-plane-release.sh");
+        self.on_each(context, "let the control plane run", script).await
     }
 
     async fn end_members(
@@ -73,7 +68,7 @@ impl EtcdRestore for EtcdProvider {
                 }
                 MarkSeen::None if seen.has_data => return Err(data_of_nobody(restoration.etcd, machine)),
                 MarkSeen::Ours(mark) if mark.restored.as_ref() != Some(&restoration.id) => {
-                    former.push(machine)
+                    former.push(machine);
                 }
                 MarkSeen::None | MarkSeen::Ours(_) => {}
             }
@@ -102,8 +97,8 @@ impl EtcdRestore for EtcdProvider {
                 if has_it && survey.seen(machine).is_some_and(|seen| seen.has_data) {
                     return Ok(());
                 }
-                upload(step, restoration, machine).await?;
-                place(step, survey, restoration, machine).await
+                placing::upload(step, restoration, machine).await?;
+                placing::place(step, survey, restoration, machine).await
             }
         });
         try_join_all(places).await?;
@@ -201,117 +196,5 @@ fn member(restoration: &Restoration, machine: &str) -> EtcdMember {
         start: MemberStart::Initial,
         initial_members: restoration.founders.clone(),
         running: true,
-    }
-}
-
-/// Carries the snapshot to `machine`. A part of it that was torn is sent anew.
-async fn upload(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Result<(), ProviderError> {
-    let Some(shell) = step.reach.shell(machine) else {
-        return Err(permanent(format!(
-            "{machine} is not among the cluster's machines"
-        )));
-    };
-    let sha256: Digest = format!("sha256:{}", restoration.sha256)
-        .parse()
-        .map_err(|problem| permanent(format!("the snapshot's digest cannot be read: {problem}")))?;
-    let upload = Upload {
-        name: "snapshot",
-        sha256,
-        path: &restoration.file,
-        there: 0,
-    };
-    let mut uploads = 1;
-    loop {
-        match upload.carry(&*shell, step.context).await {
-            Ok(()) => return Ok(()),
-            Err(Outcome::Rejected(error) | Outcome::Indeterminate(error))
-                if error.class == ErrorClass::Transient && uploads < UPLOADS_LIMIT =>
-            {
-                uploads += 1;
-            }
-            Err(Outcome::Rejected(error) | Outcome::Indeterminate(error)) => return Err(error),
-            Err(Outcome::Done) => return Ok(()),
-        }
-    }
-}
-
-/// Has etcdutl make the member's data of the snapshot that lies on `machine`.
-async fn place(
-    step: &Step<'_>,
-    survey: &Survey,
-    restoration: &Restoration,
-    machine: &str,
-) -> Result<(), ProviderError> {
-    let mark = Mark {
-        cluster_uid: step.uid.clone(),
-        cluster_name: step.context.cluster.name.to_string(),
-        etcd_cluster: restoration.etcd.cluster.to_owned(),
-        machine: machine.to_owned(),
-        start: MemberStart::Initial,
-        initial_members: restoration.founders.clone(),
-        generation: 0,
-        created_at: restoration.begun_at,
-        host_id: step.reach.host_id(machine),
-        member_id: None,
-        voted: false,
-        restored: Some(restoration.id.clone()),
-    };
-    step.tell(&format!(
-        "make the data of etcd {} on {machine}",
-        restoration.etcd.cluster
-    ));
-    // The database anew, and a log beside it.
-    let need_kib = restoration.size_bytes / 1024 + restoration.size_bytes / 4096 + 256 * 1024;
-    let script = concat!(
-        include_str!("../scripts/write.sh"),
-        include_str!("../scripts/etcd-restore.sh")
-    );
-    let deed = Deed {
-        name: "restore the member's data",
-        script,
-        arguments: vec![
-            step.ours(),
-            restoration.etcd.cluster.to_owned(),
-            restoration.etcd.unit.to_owned(),
-            restoration.etcd.data_folder.to_owned(),
-            machine.to_owned(),
-            founders_urls(survey, &restoration.founders)?,
-            token_of(step, Some(&restoration.id)),
-            mark.as_json(),
-            restoration.sha256.clone(),
-            restoration.bump_revision.to_string(),
-            need_kib.to_string(),
-        ],
-        machine,
-        timeout: PLACING,
-    };
-    let output = step.run(deed).await?;
-    match output.status {
-        0 => Ok(()),
-        20 => Err(
-            permanent(format!("{machine} carries the mark of another cluster's etcd")).with_help(format!(
-                "see /var/lib/keelson/etcd-{}.json on {machine}",
-                restoration.etcd.cluster
-            )),
-        ),
-        21 => Err(data_of_nobody(restoration.etcd, machine)),
-        22 => Err(
-            permanent(format!("a member of before has come to {machine} meanwhile"))
-                .with_help("run the command again: it is ended then"),
-        ),
-        23 => Err(
-            permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
-                "`keelson apply` installs it; a cluster has to be there before data is restored into it",
-            ),
-        ),
-        24 => Err(permanent(format!(
-            "{machine} has no room for the data: {}",
-            output.stderr.trim()
-        ))
-        .with_help(format!(
-            "make room below {} on {machine}",
-            restoration.etcd.data_folder
-        ))),
-        _ => Err(fence::failure(machine, "restore the member's data", &output)),
     }
 }

@@ -13,10 +13,10 @@ grep -Fqs -- "$ours" "/var/lib/keelson/etcd-$cluster.json" || exit 20
 # etcd writes the new database beside the old one.
 need_room "$data/member" "$need"
 
-status() { etcdctl_at "$port" --dial-timeout=3s --command-timeout=10s --write-out=json endpoint status | tr '\n' ' '; }
+status() { etcdctl_at "$port" --dial-timeout=3s --command-timeout=10s --write-out=json endpoint status; }
 
 before=$(status)
-echo "before $before"
+echo "before $(printf '%s' "$before" | tr '\n' ' ')"
 etcdctl_at "$port" --dial-timeout=3s --command-timeout="${seconds}s" defrag >&2
 after=$(status)
-echo "after $after"
+echo "after $(printf '%s' "$after" | tr '\n' ' ')"

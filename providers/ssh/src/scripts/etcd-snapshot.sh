@@ -18,6 +18,7 @@ end_with_member() {
     misses=0
     while [ "$misses" -lt 3 ]; do
         sleep 3
+        kill -0 "$2" 2>/dev/null || return 0
         if etcdctl_at "$1" --dial-timeout=3s --command-timeout=5s endpoint status; then
             misses=0
         else

@@ -37,7 +37,8 @@ for manifest in /var/lib/keelson/snapshots/*.json; do
     fi
 done
 for transfer in /var/lib/keelson/snapshots/*.transfer; do
-    if grep -Fqs -- "$ours" "$transfer/owner"; then
+    # One that says nothing of its owner was cut off before it held anything.
+    if [ -d "$transfer" ] && { [ ! -s "$transfer/owner" ] || grep -Fqs -- "$ours" "$transfer/owner"; }; then
         rm -rf -- "$transfer"
     fi
 done

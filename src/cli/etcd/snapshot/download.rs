@@ -52,7 +52,7 @@ impl Download {
             .find_backup(&which)
             .await
             .map_err(|error| self.failed(&error))?;
-        let mut draft = Draft::begin(&self.out)?;
+        let mut draft = Draft::begin(&self.out, self.force)?;
         self.fill(&session, &manifest, &mut draft).await?;
         draft.finish()?;
         terminal.note(&backups_text::downloaded(
@@ -89,26 +89,28 @@ impl Download {
 /// A file that gets its name when it is whole; until then another one, which is removed when it does not come to that.
 struct Draft<'a> {
     file: &'a Path,
-    draft: PathBuf,
+    overwrites: bool,
+    part: PathBuf,
     opened: File,
     is_done: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn begin(file: &'a Path) -> Result<Self, Failure> {
+    /// Begins `file`, which is there already only where `overwrites`.
+    fn begin(file: &'a Path, overwrites: bool) -> Result<Self, Failure> {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
-        let draft = file.with_file_name(name);
+        let part = file.with_file_name(name);
         let opened = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
-            .open(&draft);
+            .open(&part);
         match opened {
             Ok(opened) => Ok(Self {
                 file,
-                draft,
+                overwrites,
+                part,
                 opened,
                 is_done: false,
             }),
@@ -123,12 +125,15 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self) -> Result<(), Failure> {
-        let placed = self
-            .opened
-            .sync_all()
-            .and_then(|()| whole_file::put_in_place(&self.draft, self.file));
+        let placed = self.opened.sync_all().and_then(|()| {
+            if self.overwrites {
+                return whole_file::put_in_place(&self.part, self.file);
+            }
+            // A link is refused where a file has come meanwhile, which a new name would take the place of.
+            std::fs::hard_link(&self.part, self.file)
+        });
         placed.map_err(|error| cannot_write(self.file, &error))?;
-        self.is_done = true;
+        self.is_done = self.overwrites;
         Ok(())
     }
 }
@@ -136,7 +141,7 @@ impl<'a> Draft<'a> {
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if !self.is_done {
-            let _ = std::fs::remove_file(&self.draft);
+            let _ = std::fs::remove_file(&self.part);
         }
     }
 }

@@ -1,0 +1,139 @@
+//! Making a member's data of a snapshot, on its machine.
+
+use std::time::Duration;
+
+use keelson_provider_api::kinds::MemberStart;
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{ErrorClass, Outcome, ProviderError, Restoration};
+
+use crate::bundle::upload::Upload;
+use crate::etcd::begin::{founders_urls, token_of};
+use crate::etcd::mark::Mark;
+use crate::etcd::step::{Deed, Step, data_of_nobody, permanent};
+use crate::etcd::survey::Survey;
+use crate::fence;
+use crate::shell::Output;
+
+/// As long as etcdutl may take to write the data of the largest database.
+const PLACING: Duration = Duration::from_secs(1800);
+/// So often an upload begins anew that was torn on the way.
+const UPLOADS_LIMIT: u32 = 3;
+/// What etcd takes at once for its log, several times over.
+const MARGIN_KIB: u64 = 256 * 1024;
+const NAME: &str = "restore the member's data";
+
+/// Carries the snapshot to `machine`. What was torn on the way is sent anew.
+pub(super) async fn upload(
+    step: &Step<'_>,
+    restoration: &Restoration,
+    machine: &str,
+) -> Result<(), ProviderError> {
+    let Some(shell) = step.reach.shell(machine) else {
+        return Err(permanent(format!(
+            "{machine} is not among the cluster's machines"
+        )));
+    };
+    let sha256: Digest = format!("sha256:{}", restoration.sha256)
+        .parse()
+        .map_err(|problem| permanent(format!("the snapshot's digest cannot be read: {problem}")))?;
+    let upload = Upload {
+        name: "snapshot",
+        sha256,
+        path: &restoration.file,
+        there: 0,
+    };
+    let mut uploads = 1;
+    loop {
+        match upload.carry(&*shell, step.context).await {
+            Ok(()) | Err(Outcome::Done) => return Ok(()),
+            Err(Outcome::Rejected(error) | Outcome::Indeterminate(error)) => {
+                if error.class != ErrorClass::Transient || uploads == UPLOADS_LIMIT {
+                    return Err(error);
+                }
+                uploads += 1;
+            }
+        }
+    }
+}
+
+/// Has etcdutl make the member's data of the snapshot that lies on `machine`.
+pub(super) async fn place(
+    step: &Step<'_>,
+    survey: &Survey,
+    restoration: &Restoration,
+    machine: &str,
+) -> Result<(), ProviderError> {
+    let etcd = restoration.etcd;
+    step.tell(&format!("make the data of etcd {} on {machine}", etcd.cluster));
+    // The database anew, and a log beside it.
+    let database_kib = restoration.size_bytes / 1024;
+    let need_kib = database_kib + database_kib / 4 + MARGIN_KIB;
+    let deed = Deed {
+        name: NAME,
+        script: concat!(
+            include_str!("../../scripts/write.sh"),
+            include_str!("../../scripts/etcd-restore.sh")
+        ),
+        arguments: vec![
+            step.ours(),
+            etcd.cluster.to_owned(),
+            etcd.unit.to_owned(),
+            etcd.data_folder.to_owned(),
+            machine.to_owned(),
+            founders_urls(survey, &restoration.founders)?,
+            token_of(step, Some(&restoration.id)),
+            mark(step, restoration, machine).as_json(),
+            restoration.sha256.clone(),
+            restoration.bump_revision.to_string(),
+            need_kib.to_string(),
+        ],
+        machine,
+        timeout: PLACING,
+    };
+    let output = step.run(deed).await?;
+    match output.status {
+        0 => Ok(()),
+        _ => Err(refusal(restoration, machine, &output)),
+    }
+}
+
+/// What is written down about the member on `machine`: the same whoever goes on with the restore.
+fn mark(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Mark {
+    Mark {
+        cluster_uid: step.uid.clone(),
+        cluster_name: step.context.cluster.name.to_string(),
+        etcd_cluster: restoration.etcd.cluster.to_owned(),
+        machine: machine.to_owned(),
+        start: MemberStart::Initial,
+        initial_members: restoration.founders.clone(),
+        generation: 0,
+        created_at: restoration.begun_at,
+        host_id: step.reach.host_id(machine),
+        member_id: None,
+        voted: false,
+        restored: Some(restoration.id.clone()),
+    }
+}
+
+/// Why it was not done.
+fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> ProviderError {
+    let etcd = restoration.etcd;
+    match output.status {
+        20 => permanent(format!("{machine} carries the mark of another cluster's etcd")).with_help(format!(
+            "see /var/lib/keelson/etcd-{}.json on {machine}",
+            etcd.cluster
+        )),
+        21 => data_of_nobody(etcd, machine),
+        22 => permanent(format!("a member of before has come to {machine} meanwhile"))
+            .with_help("run the command again: it is ended then"),
+        23 => permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
+            "`keelson apply` installs it; a cluster has to be there before data is restored into it",
+        ),
+        24 => permanent(format!(
+            "{machine} has no room for the data: {}",
+            output.stderr.trim()
+        ))
+        .with_help(format!("make room below {} on {machine}", etcd.data_folder)),
+        _ => fence::failure(machine, NAME, output),
+    }
+}

@@ -1,0 +1,44 @@
+# shellcheck shell=sh
+# Stops what a control plane runs on this host, if it is one, and keeps it stopped also when the host is started anew: the
+# manifests are put where no kubelet looks. Stands behind `fence.sh`.
+
+manifests=/etc/kubernetes/manifests
+held=/var/lib/keelson/held
+
+for name in kube-apiserver kube-controller-manager kube-scheduler; do
+    [ -f "$manifests/$name.yaml" ] || continue
+    mkdir -p -- "$held"
+    cp -p -- "$manifests/$name.yaml" "$held/$name.new"
+    sync -- "$held/$name.new"
+    mv -f -- "$held/$name.new" "$held/$name.yaml"
+    rm -f -- "$manifests/$name.yaml"
+done
+[ -d "$held" ] || exit 0
+
+# The numbers of their processes, also where neither kubelet nor containerd runs any more. The kernel keeps 15 letters of a
+# name.
+running() {
+    for comm in /proc/[0-9]*/comm; do
+        case $(cat -- "$comm" 2>/dev/null) in
+        kube-apiserver | kube-controller | kube-scheduler)
+            process=${comm#/proc/}
+            echo "${process%/comm}"
+            ;;
+        esac
+    done
+}
+
+# kubelet ends them, within the time that their pods have; where it does not, they are ended here.
+count=0
+while [ -n "$(running)" ]; do
+    count=$((count + 1))
+    if [ "$count" -gt 90 ]; then
+        echo "what the control plane runs does not end: process $(running | tr '\n' ' ')" >&2
+        exit 1
+    elif [ "$count" -ge 50 ] || ! systemctl is-active --quiet kubelet.service; then
+        for process in $(running); do
+            kill -TERM "$process" 2>/dev/null || :
+        done
+    fi
+    sleep 1
+done
