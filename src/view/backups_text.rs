@@ -201,6 +201,10 @@ pub fn pruned(report: &PruneReport) -> String {
     for name in &report.unfinished {
         let _ = writeln!(text, "    {name} stays: somebody may be saving it");
     }
+    if report.swept > 0 {
+        let remains = plural(report.swept, "file");
+        let _ = writeln!(text, "    {remains} of killed saves taken away");
+    }
     let verb = if report.done { "deleted" } else { "to delete" };
     let kept = report.kept.len() + report.damaged.len() + report.unfinished.len();
     let _ = writeln!(

@@ -167,3 +167,52 @@ async fn a_prune_deletes_the_objects_and_doing_it_twice_is_doing_it_once() {
         .collect();
     assert_eq!(left, names[3..]);
 }
+
+#[test]
+fn the_newest_of_a_cluster_that_is_gone_stays_beside_those_of_its_successor() {
+    let backup = |uid: &str, hours: i64| {
+        let taken = NOW - SignedDuration::from_hours(hours);
+        let mut manifest = manifest("main", taken, 1, packed());
+        manifest.cluster_uid = keelson_provider_api::ClusterUid::new(uid);
+        Backup {
+            name: manifest.name.clone(),
+            state: BackupState::Whole(Box::new(manifest)),
+        }
+    };
+    let backups = [
+        backup("old", 9),
+        backup("old", 8),
+        backup("new", 2),
+        backup("new", 1),
+    ];
+    let rules = KeepRules {
+        last: 1,
+        ..KeepRules::default()
+    };
+    let plan = PrunePlan::of(rules, &backups, NOW);
+    assert_eq!(
+        plan.deleted,
+        BTreeSet::from([backups[0].name.clone(), backups[2].name.clone()])
+    );
+}
+
+#[test]
+fn one_from_a_clock_that_is_ahead_stands_for_no_other() {
+    let backup = |minutes: i64| {
+        let taken = NOW + SignedDuration::from_mins(minutes);
+        let manifest = manifest("main", taken, 1, packed());
+        Backup {
+            name: manifest.name.clone(),
+            state: BackupState::Whole(Box::new(manifest)),
+        }
+    };
+    let (old, newest, ahead) = (backup(-60), backup(-1), backup(60));
+    let rules = KeepRules {
+        last: 1,
+        ..KeepRules::default()
+    };
+    let plan = PrunePlan::of(rules, &[old.clone(), newest.clone(), ahead.clone()], NOW);
+    assert_eq!(plan.deleted, BTreeSet::from([old.name]));
+    assert!(plan.kept.contains_key(&newest.name));
+    assert!(plan.damaged[&ahead.name].contains("still to come"));
+}

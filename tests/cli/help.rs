@@ -46,16 +46,22 @@ fn every_command_explains_itself() {
     }
 }
 
-/// Commands below commands, as the program itself has them: `node list`.
+/// Commands below commands, as the program itself has them: `node list`, `etcd snapshot save`.
 fn subcommands() -> Vec<String> {
+    fn below(command: &clap::Command, path: &str) -> Vec<String> {
+        let mut paths = Vec::new();
+        for command in command.get_subcommands() {
+            let path = format!("{path} {}", command.get_name());
+            paths.extend(below(command, &path));
+            paths.push(path);
+        }
+        paths
+    }
     let root = keelson::cli::Cli::command();
-    let below = |command: &clap::Command| -> Vec<String> {
-        let names = command.get_subcommands().map(clap::Command::get_name);
-        names
-            .map(|name| format!("{} {name}", command.get_name()))
-            .collect()
-    };
-    root.get_subcommands().flat_map(below).collect()
+    let commands = root.get_subcommands();
+    commands
+        .flat_map(|command| below(command, command.get_name()))
+        .collect()
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn every_subcommand_explains_itself() {
         let help = lab.expect(0, &format!("{command} --help"));
         assert_eq!(help.stderr, "");
         insta::assert_snapshot!(format!("help_{}", command.replace([' ', '-'], "_")), help.stdout);
-        let (above, name) = command.split_once(' ').unwrap();
+        let (above, name) = command.rsplit_once(' ').unwrap();
         let listed = lab.expect(0, &format!("{above} --help")).stdout;
         assert!(
             listed.contains(&format!("\n  {name} ")),

@@ -1,5 +1,7 @@
 //! What reports look like: every state once, with values that never change.
 
+mod backups;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
