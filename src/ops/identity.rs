@@ -34,6 +34,9 @@ pub struct ClusterRecord {
     /// The etcd clusters that have had data.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub etcd_clusters: BTreeSet<String>,
+    /// The revision that the last restore of each etcd began at: the next one begins above whatever was given since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restored_revisions: BTreeMap<String, u64>,
     /// What its spec says of fields that stay as they are for as long as it lives, by the fields' names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, String>,
@@ -183,6 +186,7 @@ pub(super) async fn read_or_new(
         spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
+        restored_revisions: BTreeMap::new(),
         fixed: BTreeMap::new(),
     };
     Ok(record)

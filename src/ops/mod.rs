@@ -4,7 +4,8 @@
 //! [`plan`](Session::plan), [`status`](Session::status), [`kubeconfig`](Session::kubeconfig),
 //! [`render`](Session::render), [`nodes`](Session::nodes), [`login`](Session::login),
 //! [`etcd_report`](Session::etcd_report), [`etcd_credentials`](Session::etcd_credentials),
-//! [`check_certificates`](Session::check_certificates), [`save_backups`](Session::save_backups), [`prune`](Session::prune). They share a [`Session`]: a spec, its providers, its state store.
+//! [`check_certificates`](Session::check_certificates), [`save_backups`](Session::save_backups), [`backups`](Session::backups), [`verify_backups`](Session::verify_backups),
+//! [`prune`](Session::prune), [`restore_etcd`](Session::restore_etcd), [`defragment_etcd`](Session::defragment_etcd). They share a [`Session`]: a spec, its providers, its state store.
 
 mod addons;
 mod apply;

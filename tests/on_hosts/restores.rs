@@ -100,6 +100,7 @@ fn while_it_lives(desk: &Desk) {
 }
 
 fn with_all_data_gone(desk: &Desk) {
+    let before = revision(desk);
     for host in HOSTS {
         desk.host(host)
             .run("systemctl stop etcd; rm -rf /var/lib/etcd/member")
@@ -107,6 +108,10 @@ fn with_all_data_gone(desk: &Desk) {
     }
     let restored = desk.expect(0, "etcd restore --yes");
     is_whole(desk, &restored);
+    assert!(
+        revision(desk) > before,
+        "not the revisions of the restore before once more"
+    );
 }
 
 fn with_a_host_that_is_off(desk: &Desk) {

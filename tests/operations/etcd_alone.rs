@@ -211,6 +211,7 @@ pub(super) async fn begin(store: &MemoryStore, name: &ClusterName) {
         spec_is_kept: false,
         keys: BTreeMap::new(),
         etcd_clusters: BTreeSet::new(),
+        restored_revisions: BTreeMap::new(),
         fixed: BTreeMap::new(),
     };
     let lease = LeaseRecord {

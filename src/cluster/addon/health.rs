@@ -174,7 +174,11 @@ pub(in crate::cluster) fn pod_problem(pod: &Pod) -> Option<String> {
         let told = status.reason.is_some() || status.message.is_some();
         told.then(|| with_message(status.reason.as_deref(), status.message.as_deref()))
     };
-    let phase = || format!("it is {}", status.phase.as_deref().unwrap_or("Pending"));
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let phase = || match (status.phase.as_deref(), node) {
+        (Some("Running"), Some(node)) => format!("it is not ready on {node}"),
+        (phase, _) => format!("it is {}", phase.unwrap_or("Pending")),
+    };
     let why = of_container
         .or_else(of_condition)
         .or_else(of_pod)

@@ -22,6 +22,8 @@ pub(in crate::ops) struct RestoreIntent {
     pub sha256: String,
     /// When it began.
     pub begun_at: Timestamp,
+    /// By how much revisions go up.
+    pub bump_revision: u64,
 }
 
 /// Where it is written down.

@@ -16,14 +16,15 @@ use serde::Serialize;
 
 use super::intent::{self, RestoreIntent};
 use super::unpacked::UnpackedSnapshot;
-use crate::execute::{Interrupt, Reporter};
+use crate::execute::{Interrupt, Reporter, Silent};
 use crate::ops::error::OperationError;
 use crate::ops::etcd::{of_machine, step_context};
+use crate::ops::identity;
 use crate::ops::session::Session;
 
-/// By how much revisions go up: more than are given between a snapshot and its restore
-/// (<https://etcd.io/docs/v3.6/op-guide/recovery/#restoring-with-revision-bump>).
-const BUMP_REVISION: u64 = 1_000_000_000;
+/// More revisions than are given between a snapshot and its restore, or between two restores: so far above all that is known
+/// does a restore begin (<https://etcd.io/docs/v3.6/op-guide/recovery/#restoring-with-revision-bump>).
+const MORE_THAN_GIVEN: u64 = 1_000_000_000;
 /// So often a step is tried that fails in a way that may pass.
 const ATTEMPTS_LIMIT: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -110,6 +111,7 @@ impl Session {
                 self.patiently(|| carry_out(stage, &*restore, &context, &restoration))
                     .await?;
             }
+            self.note_revision(etcd).await?;
             intent::clear(self.store(), self.spec().name()).await?;
             Ok(RestoredEtcd {
                 etcd_cluster: etcd.cluster.to_owned(),
@@ -134,12 +136,14 @@ impl Session {
             begun_at.as_nanosecond(),
             self.parts.holder
         );
+        let bump_revision = self.bump_revision(snapshot, etcd).await?;
         let wanted = RestoreIntent {
             id: Digest::of_bytes(id.as_bytes()).short(24),
             etcd_cluster: etcd.cluster.to_owned(),
             source: snapshot.source.clone(),
             sha256: snapshot.sum.sha256.clone(),
             begun_at,
+            bump_revision,
         };
         let begun = intent::begin(self.store(), self.spec().name(), wanted).await?;
         Ok(Restoration {
@@ -150,10 +154,52 @@ impl Session {
             file: snapshot.file.clone(),
             sha256: snapshot.sum.sha256.clone(),
             size_bytes: snapshot.sum.size_bytes,
-            bump_revision: BUMP_REVISION,
+            bump_revision: begun.bump_revision,
             serves_kubernetes: !self.spec().is_etcd_alone()
                 && etcd.cluster == keelson_provider_api::etcd::MAIN.cluster,
         })
+    }
+
+    /// By how much revisions have to go up so that none is given that anybody has seen: above those of the members that answer,
+    /// and above those of the restore before. Whoever watches would otherwise wait for one that is long past.
+    async fn bump_revision(
+        &self,
+        snapshot: &UnpackedSnapshot,
+        etcd: &EtcdInstance,
+    ) -> Result<u64, OperationError> {
+        let record = self.living().await?;
+        let restored = record.and_then(|record| record.restored_revisions.get(etcd.cluster).copied());
+        let seen = self.newest_revision(etcd).await?;
+        let floor = restored
+            .unwrap_or(0)
+            .max(seen.unwrap_or(0))
+            .max(snapshot.revision);
+        Ok(floor.saturating_add(MORE_THAN_GIVEN) - snapshot.revision)
+    }
+
+    /// The newest revision that a member of `etcd` tells of, if one answers.
+    async fn newest_revision(&self, etcd: &EtcdInstance) -> Result<Option<u64>, OperationError> {
+        let report = self.look_at_etcd(&Silent).await?;
+        let members = report
+            .clusters
+            .get(etcd.cluster)
+            .into_iter()
+            .flat_map(|cluster| &cluster.members);
+        Ok(members.filter_map(|member| member.revision).max())
+    }
+
+    /// Writes down which revision a restore began at.
+    async fn note_revision(&self, etcd: &EtcdInstance) -> Result<(), OperationError> {
+        let Some(revision) = self.newest_revision(etcd).await? else {
+            return Ok(());
+        };
+        identity::amend(self.store(), self.spec().name(), |record| {
+            record
+                .restored_revisions
+                .insert(etcd.cluster.to_owned(), revision);
+        })
+        .await?;
+        Ok(())
     }
 
     /// The machines that the spec gives members of `etcd`.

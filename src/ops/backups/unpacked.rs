@@ -36,6 +36,8 @@ pub struct UnpackedSnapshot {
     pub of_cluster: Option<(String, ClusterUid)>,
     /// Its size and digest.
     pub sum: Sum,
+    /// The revision that it was taken at; 0 where that is not known.
+    pub revision: u64,
     pub(super) file: PathBuf,
     /// What is removed when it is not needed any more.
     folder: Option<PathBuf>,
@@ -72,6 +74,7 @@ impl Session {
                     etcd_cluster: etcd.clone(),
                     of_cluster: None,
                     sum,
+                    revision: 0,
                     file: file.clone(),
                     folder: None,
                 })
@@ -98,6 +101,7 @@ impl Session {
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
             sum: manifest.sum(),
+            revision: manifest.contents.revision,
             file: file.clone(),
             folder: Some(folder),
         };

@@ -102,7 +102,10 @@ impl Session {
     }
 
     /// The same within an operation, whose clock is running.
-    pub(super) async fn look_at_etcd(&self, reporter: &dyn Reporter) -> Result<EtcdReport, OperationError> {
+    pub(in crate::ops) async fn look_at_etcd(
+        &self,
+        reporter: &dyn Reporter,
+    ) -> Result<EtcdReport, OperationError> {
         let identity = self.existing_identity().await?;
         let desired = self.desired_state()?;
         reporter.report(&Event::Observing);

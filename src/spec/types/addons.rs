@@ -76,7 +76,8 @@ pub struct Assets {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<HostName>", example = serde_json::json!(["mirror.example.com"]))]
     pub no_proxy: Vec<String>,
-    /// A registry that takes the place of registry.k8s.io for every image.
+    /// A registry that takes the place of registry.k8s.io for every image that keelson names. Images of your own manifests
+    /// are left as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Registry>")]
     pub registry: Option<String>,

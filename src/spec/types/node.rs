@@ -20,7 +20,7 @@ pub struct Kubelet {
     /// How many pods a node takes. A node's /24 has addresses for 253.
     #[schemars(range(min = 1, max = 253))]
     pub max_pods: u32,
-    /// Any field of a KubeletConfiguration, merged last.
+    /// Any field of a KubeletConfiguration, merged last, but those that other fields of this spec are for.
     #[schemars(example = serde_json::json!({ "imageGCHighThresholdPercent": 80 }))]
     pub config: FreeForm,
 }
@@ -41,7 +41,7 @@ impl Default for Kubelet {
 pub struct KubeProxy {
     /// How Services are implemented.
     pub mode: KubeProxyMode,
-    /// Any field of a KubeProxyConfiguration, merged last.
+    /// Any field of a KubeProxyConfiguration, merged last, but those that other fields of this spec are for.
     #[schemars(example = serde_json::json!({ "nodePortAddresses": ["primary"] }))]
     pub config: FreeForm,
 }

@@ -28,16 +28,23 @@ running() {
     done
 }
 
-# kubelet ends them, within the time that their pods have; where it does not, they are ended here.
+# kubelet ends them; where it does not run, they are ended here. They keep nothing of their own, and an API server whose etcd is
+# gone waits for it for a minute before it goes: nobody has to wait for that.
 count=0
 while [ -n "$(running)" ]; do
     count=$((count + 1))
-    if [ "$count" -gt 90 ]; then
+    signal=""
+    if [ "$count" -gt 60 ]; then
         echo "what the control plane runs does not end: process $(running | tr '\n' ' ')" >&2
         exit 1
-    elif [ "$count" -ge 50 ] || ! systemctl is-active --quiet kubelet.service; then
+    elif [ "$count" -ge 15 ]; then
+        signal=KILL
+    elif ! systemctl is-active --quiet kubelet.service; then
+        signal=TERM
+    fi
+    if [ -n "$signal" ]; then
         for process in $(running); do
-            kill -TERM "$process" 2>/dev/null || :
+            kill -s "$signal" "$process" 2>/dev/null || :
         done
     fi
     sleep 1
