@@ -168,6 +168,7 @@ fn coredns(settings: &AddonSettings) -> Result<Value, RenderError> {
     Ok(json!({
         "image": coredns_image(settings),
         "dns_address": settings.dns_address,
+        "is_apart": settings.keeps_dns_apart,
         "corefile": corefile,
     }))
 }

@@ -29,6 +29,8 @@ pub struct AddonSettings {
     pub dns_domain: String,
     /// The address of the cluster's DNS.
     pub dns_address: Option<IpAddr>,
+    /// True where two nodes at least take the pods of CoreDNS: they are kept apart, so that names are found when one is gone.
+    pub keeps_dns_apart: bool,
     /// How kube-proxy implements Services: `nftables`, `iptables`.
     pub proxy_mode: String,
     /// Fields of a KubeProxyConfiguration, merged last.

@@ -18,6 +18,7 @@ fn settings() -> AddonSettings {
         pod_cidr: "10.244.0.0/16".parse().unwrap(),
         dns_domain: "cluster.local".to_owned(),
         dns_address: Some("10.96.0.10".parse().unwrap()),
+        keeps_dns_apart: true,
         proxy_mode: "nftables".to_owned(),
         proxy_config: Map::new(),
     }
@@ -71,6 +72,24 @@ fn no_hostile_value_changes_anything_but_itself() {
             );
         }
     }
+}
+
+#[test]
+fn pods_of_coredns_are_kept_apart_where_that_can_be() {
+    let affinity = |keeps_dns_apart| {
+        let settings = AddonSettings {
+            keeps_dns_apart,
+            ..settings()
+        };
+        let objects = objects("coredns", &settings);
+        let deployment = objects
+            .iter()
+            .find(|object| object.content()["kind"] == "Deployment")
+            .unwrap();
+        deployment.content()["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"].clone()
+    };
+    assert!(affinity(true)["requiredDuringSchedulingIgnoredDuringExecution"].is_array());
+    assert!(affinity(false)["preferredDuringSchedulingIgnoredDuringExecution"].is_array());
 }
 
 #[test]

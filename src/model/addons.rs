@@ -1,11 +1,11 @@
 //! Add-ons: what every cluster has, the network plugin, and what the user adds.
 
-use keelson_provider_api::kinds::Addon as AddonResource;
-use keelson_provider_api::values::Digest;
+use keelson_provider_api::kinds::{Addon as AddonResource, MachineRole};
+use keelson_provider_api::values::{Digest, Taint, TaintEffect};
 use keelson_provider_api::{Kind, ResourceKey};
 use serde_json::json;
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, MachineBlueprint};
 use crate::addons::{self, AddonSettings, CLUSTER_ACCESS, COREDNS, KUBE_PROXY};
 use crate::node::RenderError;
 use crate::plan::DesiredState;
@@ -76,6 +76,7 @@ pub fn addon_settings(blueprint: &Blueprint<'_>) -> AddonSettings {
         pod_cidr: spec.network.pod_cidr,
         dns_domain: spec.network.dns_domain.clone(),
         dns_address: spec.network.service_cidr.address_at(10),
+        keeps_dns_apart: dns_nodes(blueprint) > 1,
         proxy_mode: match spec.kube_proxy.mode {
             KubeProxyMode::Nftables => "nftables",
             KubeProxyMode::Iptables => "iptables",
@@ -83,6 +84,16 @@ pub fn addon_settings(blueprint: &Blueprint<'_>) -> AddonSettings {
         .to_owned(),
         proxy_config: spec.kube_proxy.config.clone(),
     }
+}
+
+/// How many nodes take the pods of CoreDNS, which tolerate the taint of control planes and no other.
+fn dns_nodes(blueprint: &Blueprint<'_>) -> usize {
+    let keeps_away = |taint: &Taint| taint.effect != TaintEffect::PreferNoSchedule;
+    let takes_them = |machine: &&MachineBlueprint<'_>| {
+        machine.is(MachineRole::ControlPlane)
+            || machine.is(MachineRole::Worker) && !machine.taints.iter().any(keeps_away)
+    };
+    blueprint.machines.iter().filter(takes_them).count()
 }
 
 impl AddonBlueprint {

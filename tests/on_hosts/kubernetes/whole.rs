@@ -33,6 +33,14 @@ fn three_control_planes_and_two_workers_come_serve_survive_and_go() {
     let again = desk.expect(0, "apply --yes");
     assert!(again.stderr.contains("nothing was changed"), "{again:#?}");
 
+    let names = "get pods -n kube-system -l k8s-app=kube-dns -o jsonpath={.items[*].spec.nodeName}";
+    let names = site.kubectl("a", names);
+    let apart: std::collections::BTreeSet<&str> = names.split_whitespace().collect();
+    assert_eq!(
+        apart.len(),
+        2,
+        "names are found when one machine is gone: {names}"
+    );
     pods::serve(&site, "a", 2, &["a", "d", "e"]);
     let services =
         "nft list table ip kube-proxy >/dev/null && ! iptables-save -t nat | grep -q KUBE-SERVICES";
