@@ -21,6 +21,14 @@ pub enum BackupError {
         /// Where it was looked for.
         location: String,
     },
+    /// There is no backup that could be taken.
+    #[error("there is no backup of etcd {etcd} of this cluster in {location} that is whole")]
+    NoneWhole {
+        /// The etcd.
+        etcd: String,
+        /// Where it was looked for.
+        location: String,
+    },
     /// What is kept is not what was written.
     #[error("the backup {name} in {location} is damaged: {problem}")]
     Damaged {

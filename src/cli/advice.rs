@@ -172,7 +172,7 @@ fn of_backup(error: &BackupError, again: &str) -> Option<String> {
     Some(match error {
         BackupError::Store(error) => of_store(error),
         BackupError::Pki(error) => return of_keys(error),
-        BackupError::NotThere { .. } => "`keelson etcd snapshot list` shows those that there are".to_owned(),
+        BackupError::NotThere { .. } | BackupError::NoneWhole { .. } => "`keelson etcd snapshot list` shows those that there are".to_owned(),
         BackupError::Damaged { .. } => {
             "nothing is ever restored from it; `keelson etcd snapshot list` shows others, `keelson etcd snapshot save` takes a \
              new one"

@@ -173,17 +173,20 @@ fn what_is_refused(desk: &Desk) {
     let uid: serde_json::Value = serde_json::from_str(&text).unwrap();
     let uid = uid["clusterUid"].as_str().unwrap();
     std::fs::write(&manifest, text.replace(uid, "0123456789abcdef01234567")).unwrap();
-    let other = desk.expect(3, "etcd restore --yes");
+    let none = desk.expect(1, "etcd restore --yes");
+    assert!(none.stderr.contains("of this cluster"), "{none:#?}");
+    let name = name.to_str().unwrap();
+    let other = desk.expect(3, &format!("etcd restore {name} --yes"));
     assert!(
         other.stderr.contains("is of the cluster db.example.com"),
         "{other:#?}"
     );
-    let snapshot = backups.join(&name).join("snapshot");
+    let snapshot = backups.join(name).join("snapshot");
     let mut object = std::fs::read(&snapshot).unwrap();
     let middle = object.len() / 2;
     object[middle] ^= 1;
     std::fs::write(&snapshot, object).unwrap();
-    let damaged = desk.expect(1, "etcd restore --yes --of-another-cluster");
+    let damaged = desk.expect(1, &format!("etcd restore {name} --yes --of-another-cluster"));
     assert!(damaged.stderr.contains("is damaged"), "{damaged:#?}");
     assert_eq!(get(desk, "before"), "1", "nothing was touched");
 }

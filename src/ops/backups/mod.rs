@@ -88,8 +88,8 @@ impl Session {
                 let uid = self.living().await?.map(|record| record.uid);
                 let newest = newest_whole(&backups, etcd, uid.as_ref(), self.clock().now()).cloned();
                 newest.ok_or_else(|| {
-                    OperationError::Backup(BackupError::NotThere {
-                        name: format!("the newest of etcd {etcd}"),
+                    OperationError::Backup(BackupError::NoneWhole {
+                        etcd: etcd.clone(),
                         location: archive.location(),
                     })
                 })
