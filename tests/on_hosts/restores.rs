@@ -122,9 +122,12 @@ fn with_a_host_that_is_off(desk: &Desk) {
         refused.stderr.contains("c does not answer") || refused.stderr.contains("c ("),
         "{refused:#?}"
     );
+    assert!(
+        !desk.path("state/db.example.com/restore.json").exists(),
+        "it has not begun"
+    );
+    assert_eq!(get(desk, "after"), "2", "nothing was touched");
     desk.host("c").start().unwrap();
-    let apply = desk.expect(3, "apply --yes");
-    assert!(apply.stderr.contains("is being restored"), "{apply:#?}");
     is_whole(desk, &desk.expect(0, "etcd restore --yes"));
 }
 
@@ -141,7 +144,8 @@ fn killed_at_each_step(desk: &Desk) {
         }
         restore.kill().unwrap();
         restore.wait().unwrap();
-        desk.expect(3, "apply --yes");
+        let apply = desk.expect(3, "apply --yes");
+        assert!(apply.stderr.contains("is being restored"), "{apply:#?}");
         is_whole(desk, &desk.expect(0, "etcd restore --yes"));
     }
 }

@@ -36,6 +36,13 @@ pub struct Restoration {
 /// rest.
 #[async_trait]
 pub trait EtcdRestore: Send + Sync {
+    /// Makes sure that nothing would stop the restore half-way that can be seen before: every machine answers, none has what is
+    /// somebody else's, and each founder's has etcd. Nothing is touched.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    async fn check(&self, context: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError>;
+
     /// Stops what the cluster's control planes run, API servers, controller managers and schedulers, and keeps them stopped
     /// until they are [released](Self::release_control_planes). Where there is none there is nothing to do.
     ///

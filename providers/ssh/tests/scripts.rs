@@ -10,6 +10,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "certificates.sh"],
     &["enter.sh", "facts.sh"],
     &["enter.sh", "fence.sh", "write.sh", "etcd-restore.sh"],
+    &["enter.sh", "fence.sh", "etcd-restore-check.sh"],
     &["enter.sh", "fence.sh", "control-plane-hold.sh"],
     &["enter.sh", "fence.sh", "control-plane-release.sh"],
     &["enter.sh", "fence.sh", "mark.sh"],

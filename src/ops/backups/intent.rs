@@ -22,6 +22,8 @@ pub(in crate::ops) struct RestoreIntent {
     pub sha256: String,
     /// When it began.
     pub begun_at: Timestamp,
+    /// The machines whose members are given the data.
+    pub founders: Vec<String>,
     /// By how much revisions go up.
     pub bump_revision: u64,
 }
@@ -48,11 +50,11 @@ pub(in crate::ops) async fn read(
         })
 }
 
-/// Writes it down, unless the same restore has begun before: then that one is gone on with.
+/// The same restore as it has begun before, or the one that is `wanted`, which nothing is written of yet.
 ///
 /// # Errors
 /// [`OperationError::RestoreUnderWay`] when another has begun.
-pub(super) async fn begin(
+pub(super) async fn begun_or(
     store: &dyn Store,
     name: &ClusterName,
     wanted: RestoreIntent,
@@ -62,10 +64,23 @@ pub(super) async fn begin(
             Ok(begun)
         }
         Some(begun) => Err(under_way(begun)),
+        None => Ok(wanted),
+    }
+}
+
+/// Writes it down, unless it is.
+pub(super) async fn write(
+    store: &dyn Store,
+    name: &ClusterName,
+    intent: &RestoreIntent,
+) -> Result<(), OperationError> {
+    match read(store, name).await? {
+        Some(begun) if begun == *intent => Ok(()),
+        Some(begun) => Err(under_way(begun)),
         None => {
-            let text = serde_json::to_vec_pretty(&wanted).unwrap_or_default();
+            let text = serde_json::to_vec_pretty(intent).unwrap_or_default();
             store.write(&path(name), &text, Precondition::Absent).await?;
-            Ok(wanted)
+            Ok(())
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::EtcdMember;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
@@ -100,8 +101,12 @@ impl Session {
         let work = self.under_lease("etcd restore", reporter, interrupt, async |lease, _| {
             let identity = self.existing_identity().await?;
             check_cluster(snapshot, &identity, allows_other_cluster)?;
-            let restoration = self.begin_restore(snapshot, etcd).await?;
+            let begun = self.intent_of(snapshot, etcd).await?;
+            let restoration = self.restoration(snapshot, etcd, &begun);
             let context = step_context(identity, lease.generation(), progress);
+            // What would stop it half-way is seen before anything is touched.
+            restore.check(&context, &restoration).await.map_err(of_machine)?;
+            intent::write(self.store(), self.spec().name(), &begun).await?;
             for stage in STAGES {
                 if interrupt.is_stopped() {
                     let words = format!("etcd {} is being restored from {}", etcd.cluster, snapshot.source);
@@ -122,12 +127,12 @@ impl Session {
         self.drive(work).await
     }
 
-    /// Writes down that it begins, or finds out how it began.
-    async fn begin_restore(
+    /// What is to be done, as it has begun or will begin.
+    async fn intent_of(
         &self,
         snapshot: &UnpackedSnapshot,
         etcd: &'static EtcdInstance,
-    ) -> Result<Restoration, OperationError> {
+    ) -> Result<RestoreIntent, OperationError> {
         let begun_at = self.clock().now();
         let founders = self.founders_of(etcd)?;
         let id = format!(
@@ -143,21 +148,29 @@ impl Session {
             source: snapshot.source.clone(),
             sha256: snapshot.sum.sha256.clone(),
             begun_at,
+            founders,
             bump_revision,
         };
-        let begun = intent::begin(self.store(), self.spec().name(), wanted).await?;
-        Ok(Restoration {
-            id: begun.id,
+        intent::begun_or(self.store(), self.spec().name(), wanted).await
+    }
+
+    fn restoration(
+        &self,
+        snapshot: &UnpackedSnapshot,
+        etcd: &'static EtcdInstance,
+        begun: &RestoreIntent,
+    ) -> Restoration {
+        Restoration {
+            id: begun.id.clone(),
             begun_at: begun.begun_at,
             etcd,
-            founders,
+            founders: begun.founders.clone(),
             file: snapshot.file.clone(),
             sha256: snapshot.sum.sha256.clone(),
             size_bytes: snapshot.sum.size_bytes,
             bump_revision: begun.bump_revision,
-            serves_kubernetes: !self.spec().is_etcd_alone()
-                && etcd.cluster == keelson_provider_api::etcd::MAIN.cluster,
-        })
+            serves_kubernetes: !self.spec().is_etcd_alone() && etcd.cluster == MAIN.cluster,
+        }
     }
 
     /// By how much revisions have to go up so that none is given that anybody has seen: above those of the members that answer,

@@ -27,6 +27,23 @@ const API_LEASES: &str = "/registry/masterleases/";
 
 #[async_trait]
 impl EtcdRestore for EtcdProvider {
+    async fn check(&self, context: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
+        let step = Step::new(
+            self.reach.as_ref(),
+            self.clock.as_ref(),
+            context,
+            restoration.etcd,
+        )?;
+        let survey = self.seen(&step).await?;
+        former_members(&survey, restoration)?;
+        let checks = restoration
+            .founders
+            .iter()
+            .map(|machine| placing::check(&step, restoration, machine));
+        try_join_all(checks).await?;
+        Ok(())
+    }
+
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
         let script = include_str!("../scripts/control-plane-hold.sh");
         self.on_each(context, "stop the control plane", script).await
@@ -49,30 +66,7 @@ impl EtcdRestore for EtcdProvider {
             restoration.etcd,
         )?;
         let survey = self.seen(&step).await?;
-        let mut former = Vec::new();
-        for (machine, seen) in &survey.machines {
-            // Whoever is not seen may have a member.
-            let seen = seen.as_ref().map_err(|why| {
-                unreachable_machine(format!("{machine} does not answer, and may have its data: {why}")).with_help(format!(
-                    "bring {machine} back; where it is gone for good, take it out of the spec and `keelson node forget {machine}`"
-                ))
-            })?;
-            match &seen.mark {
-                MarkSeen::Other(owner) => {
-                    let cluster = restoration.etcd.cluster;
-                    return Err(
-                        permanent(format!("{machine} has a member of etcd {cluster} of {owner}")).with_help(
-                            "remove it with the cluster that it belongs to, or choose another machine",
-                        ),
-                    );
-                }
-                MarkSeen::None if seen.has_data => return Err(data_of_nobody(restoration.etcd, machine)),
-                MarkSeen::Ours(mark) if mark.restored.as_ref() != Some(&restoration.id) => {
-                    former.push(machine);
-                }
-                MarkSeen::None | MarkSeen::Ours(_) => {}
-            }
-        }
+        let former = former_members(&survey, restoration)?;
         try_join_all(former.into_iter().map(|machine| step.end(machine))).await?;
         Ok(())
     }
@@ -186,6 +180,38 @@ impl EtcdProvider {
             .next()
             .ok_or_else(|| permanent("no machine was looked at"))
     }
+}
+
+/// The machines with members that were not given the data by this restore.
+fn former_members<'a>(
+    survey: &'a Survey,
+    restoration: &Restoration,
+) -> Result<Vec<&'a String>, ProviderError> {
+    let mut former = Vec::new();
+    for (machine, seen) in &survey.machines {
+        // Whoever is not seen may have a member.
+        let seen = seen.as_ref().map_err(|why| {
+            unreachable_machine(format!("{machine} does not answer, and may have its data: {why}")).with_help(format!(
+                "bring {machine} back; where it is gone for good, take it out of the spec and `keelson node forget {machine}`"
+            ))
+        })?;
+        match &seen.mark {
+            MarkSeen::Other(owner) => {
+                let cluster = restoration.etcd.cluster;
+                return Err(
+                    permanent(format!("{machine} has a member of etcd {cluster} of {owner}")).with_help(
+                        "remove it with the cluster that it belongs to, or choose another machine",
+                    ),
+                );
+            }
+            MarkSeen::None if seen.has_data => return Err(data_of_nobody(restoration.etcd, machine)),
+            MarkSeen::Ours(mark) if mark.restored.as_ref() != Some(&restoration.id) => {
+                former.push(machine);
+            }
+            MarkSeen::None | MarkSeen::Ours(_) => {}
+        }
+    }
+    Ok(former)
 }
 
 fn member(restoration: &Restoration, machine: &str) -> EtcdMember {

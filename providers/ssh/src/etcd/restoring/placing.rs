@@ -16,6 +16,7 @@ use crate::shell::Output;
 
 /// As long as etcdutl may take to write the data of the largest database.
 const PLACING: Duration = Duration::from_secs(1800);
+const CHECKING: Duration = Duration::from_secs(30);
 /// So often an upload begins anew that was torn on the way.
 const UPLOADS_LIMIT: u32 = 3;
 /// What etcd takes at once for its log, several times over.
@@ -53,6 +54,26 @@ pub(super) async fn upload(
                 uploads += 1;
             }
         }
+    }
+}
+
+/// Makes sure that `machine` has etcd. Nothing is touched.
+pub(super) async fn check(
+    step: &Step<'_>,
+    restoration: &Restoration,
+    machine: &str,
+) -> Result<(), ProviderError> {
+    let deed = Deed {
+        name: "look for etcd",
+        script: include_str!("../../scripts/etcd-restore-check.sh"),
+        arguments: vec![restoration.etcd.unit.to_owned()],
+        machine,
+        timeout: CHECKING,
+    };
+    let output = step.run(deed).await?;
+    match output.status {
+        0 => Ok(()),
+        _ => Err(refusal(restoration, machine, &output)),
     }
 }
 
