@@ -1,6 +1,7 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
 mod authorities;
+mod backups;
 mod broken_stores;
 mod brought;
 mod certificates;

@@ -1,0 +1,378 @@
+//! Restores and upkeep of etcd, with machines that are played.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use keelson::backup::Archive;
+use keelson::execute::{Interrupt, ProviderSet, Silent};
+use keelson::ops::{
+    ApplyOptions, AutoApprove, BackupParts, DefragmentRequest, DestroyOptions, OperationError, RestoreSource,
+    RestoredEtcd, SaveRequest, Session, SessionParts, WhichBackup,
+};
+use keelson::pki::Seal;
+use keelson::spec;
+use keelson_provider_api::{
+    ClusterIdentity, Defragmented, ErrorClass, EtcdInstance, EtcdMaintenance, EtcdRestore, Precondition,
+    Progress, ProviderError, Restoration, StepContext, Store, WrittenSnapshot,
+};
+use keelson_provider_simulated::{
+    MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
+};
+use tokio::sync::mpsc::Sender;
+
+use super::block_on;
+
+const INTENT: &str = "prod/restore.json";
+
+/// What was asked of machines, in its order, and what they refuse.
+#[derive(Default)]
+struct Played {
+    asked: Mutex<Vec<String>>,
+    restorations: Mutex<Vec<Restoration>>,
+    refuses: Mutex<Option<&'static str>>,
+    stops: Mutex<Option<Interrupt>>,
+}
+
+impl Played {
+    fn ask(&self, what: &str) -> Result<(), ProviderError> {
+        self.asked.lock().unwrap().push(what.to_owned());
+        if *self.refuses.lock().unwrap() == Some(what) {
+            return Err(ProviderError::new(
+                ErrorClass::Permanent,
+                format!("cannot {what}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn step(&self, what: &str, restoration: &Restoration) -> Result<(), ProviderError> {
+        self.restorations.lock().unwrap().push(restoration.clone());
+        self.ask(what)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl EtcdRestore for Played {
+    async fn check(&self, _: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
+        self.step("check", restoration)
+    }
+
+    async fn hold_control_planes(&self, _: &StepContext<'_>) -> Result<(), ProviderError> {
+        self.ask("hold")
+    }
+
+    async fn release_control_planes(&self, _: &StepContext<'_>) -> Result<(), ProviderError> {
+        self.ask("release")
+    }
+
+    async fn end_members(&self, _: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
+        self.step("end", restoration)
+    }
+
+    async fn place_data(&self, _: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
+        self.step("place", restoration)
+    }
+
+    async fn start_members(
+        &self,
+        _: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<(), ProviderError> {
+        self.step("start", restoration)
+    }
+}
+
+/// The etcds of a simulated world, whose defragmentation is looked at.
+struct Watched(SimulatedMaintenance, Arc<Played>);
+
+#[async_trait]
+impl EtcdMaintenance for Watched {
+    async fn write_snapshot(
+        &self,
+        cluster: &ClusterIdentity,
+        etcd: &'static EtcdInstance,
+        progress: &Progress<'_>,
+    ) -> Result<WrittenSnapshot, ProviderError> {
+        self.0.write_snapshot(cluster, etcd, progress).await
+    }
+
+    async fn read_snapshot(
+        &self,
+        cluster: &ClusterIdentity,
+        snapshot: &WrittenSnapshot,
+        from: u64,
+        pieces: Sender<Vec<u8>>,
+    ) -> Result<(), ProviderError> {
+        self.0.read_snapshot(cluster, snapshot, from, pieces).await
+    }
+
+    async fn discard_snapshot(
+        &self,
+        cluster: &ClusterIdentity,
+        snapshot: &WrittenSnapshot,
+    ) -> Result<(), ProviderError> {
+        self.0.discard_snapshot(cluster, snapshot).await
+    }
+
+    async fn defragment(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+        machine: &str,
+    ) -> Result<Defragmented, ProviderError> {
+        self.1.ask(machine)?;
+        if let Some(interrupt) = &*self.1.stops.lock().unwrap() {
+            interrupt.stop();
+        }
+        self.0.defragment(context, etcd, machine).await
+    }
+
+    async fn disarm_alarms(
+        &self,
+        context: &StepContext<'_>,
+        etcd: &'static EtcdInstance,
+    ) -> Result<Vec<String>, ProviderError> {
+        self.0.disarm_alarms(context, etcd).await
+    }
+}
+
+struct Scene {
+    session: Session,
+    store: Arc<MemoryStore>,
+    played: Arc<Played>,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// A cluster with three members that has been applied.
+    async fn new() -> Self {
+        let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
+                    provider: { simulated: {} }\n  controlPlane: { replicas: 3 }\n";
+        let spec = spec::load(text.as_bytes(), "test").unwrap();
+        let options = SimulatedOptions {
+            start: Timestamp::UNIX_EPOCH,
+            ..SimulatedOptions::new(keelson_provider_simulated::Like::Aws, 7)
+        };
+        let world = SimulatedWorld::in_memory(options);
+        let (store, played) = (Arc::new(MemoryStore::new()), Arc::new(Played::default()));
+        let backups = BackupParts {
+            archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
+            maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
+            restore: Some(played.clone()),
+        };
+        let providers = ProviderSet::new(providers(&world)).unwrap();
+        let parts = SessionParts::simulated(spec, providers, store.clone(), world.clock(), "test");
+        let session = Session::new(SessionParts {
+            backups: Some(backups),
+            ..parts
+        });
+        let scene = Self {
+            session,
+            store,
+            played,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        scene.apply().await.unwrap();
+        let request = SaveRequest::default();
+        scene
+            .session
+            .save_backups(&request, &Progress::default())
+            .await
+            .unwrap();
+        scene
+    }
+
+    async fn apply(&self) -> Result<(), OperationError> {
+        let (options, interrupt) = (ApplyOptions::default(), Interrupt::new());
+        self.session
+            .apply(&options, &AutoApprove, &Silent, &interrupt)
+            .await
+            .map(drop)
+    }
+
+    async fn restore(&self) -> Result<RestoredEtcd, OperationError> {
+        let source = RestoreSource::Backup(WhichBackup::Newest("main".to_owned()));
+        let snapshot = self
+            .session
+            .unpack_snapshot(&source, self.folder.path())
+            .await
+            .unwrap();
+        let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        self.session
+            .restore_etcd(&snapshot, false, &progress, &Silent, &interrupt)
+            .await
+    }
+
+    async fn intent(&self) -> Option<Vec<u8>> {
+        self.store
+            .read(INTENT)
+            .await
+            .unwrap()
+            .map(|object| object.content)
+    }
+}
+
+const STEPS: [&str; 6] = ["check", "hold", "end", "place", "start", "release"];
+
+#[test]
+fn a_restore_goes_on_from_whatever_step_it_failed_at() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let mut bump = 0;
+        for (index, step) in STEPS.into_iter().enumerate() {
+            *scene.played.refuses.lock().unwrap() = Some(step);
+            let failed = scene.restore().await.unwrap_err();
+            assert!(failed.to_string().contains(&format!("cannot {step}")), "{failed}");
+            assert_eq!(scene.played.asked(), STEPS[..=index]);
+            assert_eq!(
+                scene.intent().await.is_some(),
+                index > 0,
+                "{step}: nothing has begun before it was checked"
+            );
+            let applied = scene.apply().await;
+            let is_refused = matches!(applied, Err(OperationError::RestoreUnderWay { .. }));
+            assert_eq!(is_refused, index > 0, "{step}: {applied:?}");
+            *scene.played.refuses.lock().unwrap() = None;
+            let restored = scene.restore().await.unwrap();
+            assert_eq!(scene.played.asked(), STEPS);
+            assert_eq!(restored.members.len(), 3, "{restored:?}");
+            assert_eq!(scene.intent().await, None);
+            let seen = std::mem::take(&mut *scene.played.restorations.lock().unwrap());
+            if index > 0 {
+                assert!(
+                    seen.iter().all(|one| one.id == seen[0].id),
+                    "it is the same restore"
+                );
+            }
+            assert!(
+                seen.iter()
+                    .all(|one| one.serves_kubernetes && one.founders == restored.members)
+            );
+            let last = seen.last().unwrap().bump_revision;
+            assert!(
+                last > bump,
+                "revisions go on above those of the restore before: {last}, {bump}"
+            );
+            bump = last;
+            scene.apply().await.unwrap();
+        }
+        let left = std::fs::read_dir(scene.folder.path()).unwrap().count();
+        assert_eq!(left, 0, "nothing of a snapshot stays on this machine");
+    });
+}
+
+#[test]
+fn another_restore_does_not_begin_and_a_destroy_ends_it() {
+    block_on(async {
+        let scene = Scene::new().await;
+        *scene.played.refuses.lock().unwrap() = Some("place");
+        scene.restore().await.unwrap_err();
+        let request = SaveRequest::default();
+        scene
+            .session
+            .save_backups(&request, &Progress::default())
+            .await
+            .unwrap();
+        let other = scene.restore().await;
+        assert!(
+            matches!(other, Err(OperationError::RestoreUnderWay { .. })),
+            "{other:?}"
+        );
+        let options = DestroyOptions {
+            override_protection: true,
+        };
+        let destroyed = scene
+            .session
+            .destroy(options, &AutoApprove, &Silent, &Interrupt::new())
+            .await;
+        destroyed.unwrap();
+        assert_eq!(scene.intent().await, None);
+    });
+}
+
+#[test]
+fn an_intent_that_cannot_be_read_stops_everything_and_stays() {
+    block_on(async {
+        let scene = Scene::new().await;
+        scene.store.write(INTENT, b"{", Precondition::None).await.unwrap();
+        assert!(matches!(scene.apply().await, Err(OperationError::Store(_))));
+        assert!(matches!(scene.restore().await, Err(OperationError::Store(_))));
+        assert_eq!(scene.intent().await.unwrap(), b"{");
+        assert_eq!(scene.played.asked(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_file_that_is_no_whole_snapshot_and_one_of_nobody_are_refused() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let file = scene.folder.path().join("whole.db");
+        let source = RestoreSource::File {
+            file: file.clone(),
+            etcd: "main".to_owned(),
+        };
+        let unpack = async || {
+            scene
+                .session
+                .unpack_snapshot(&source, Path::new("/nowhere"))
+                .await
+        };
+        assert!(matches!(unpack().await, Err(OperationError::SnapshotFile { .. })));
+        std::fs::write(&file, [0; 100]).unwrap();
+        assert!(matches!(unpack().await, Err(OperationError::SnapshotFile { .. })));
+        let mut bytes = vec![0; 100];
+        bytes.extend(keelson_provider_api::values::Digest::of_bytes(&bytes).bytes());
+        std::fs::write(&file, bytes).unwrap();
+        let snapshot = unpack().await.unwrap();
+        let restore = async |allows| {
+            let (progress, interrupt) = (Progress::default(), Interrupt::new());
+            scene
+                .session
+                .restore_etcd(&snapshot, allows, &progress, &Silent, &interrupt)
+                .await
+        };
+        assert!(matches!(
+            restore(false).await,
+            Err(OperationError::OtherCluster { .. })
+        ));
+        assert_eq!(scene.played.asked(), Vec::<String>::new());
+        restore(true).await.unwrap();
+        assert!(file.exists(), "the user's file is the user's");
+    });
+}
+
+#[test]
+fn members_are_defragmented_with_the_leader_last_and_a_stop_tells_who_was() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let defragment = async |interrupt: Interrupt| {
+            let request = DefragmentRequest::default();
+            scene
+                .session
+                .defragment_etcd(&request, &Progress::default(), &Silent, &interrupt)
+                .await
+        };
+        let report = scene.session.etcd_report(&Silent).await.unwrap();
+        let leader = report.clusters["main"].leader.clone().unwrap();
+        assert_eq!(defragment(Interrupt::new()).await.unwrap().len(), 3);
+        let asked = scene.played.asked();
+        assert_eq!((asked.len(), asked.last()), (3, Some(&leader)), "{asked:?}");
+        let interrupt = Interrupt::new();
+        *scene.played.stops.lock().unwrap() = Some(interrupt.clone());
+        let stopped = defragment(interrupt).await.unwrap_err();
+        let asked = scene.played.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(
+            stopped
+                .to_string()
+                .ends_with(&format!("defragmented are those on {}", asked[0])),
+            "{stopped}"
+        );
+    });
+}
