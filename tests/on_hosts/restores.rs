@@ -128,6 +128,7 @@ fn with_a_host_that_is_off(desk: &Desk) {
     );
     assert_eq!(get(desk, "after"), "2", "nothing was touched");
     desk.host("c").start().unwrap();
+    desk.host("c").wait_for_ssh().unwrap();
     is_whole(desk, &desk.expect(0, "etcd restore --yes"));
 }
 
