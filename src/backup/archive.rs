@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError, with_causes};
 use tokio::sync::mpsc::Receiver;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use super::error::BackupError;
 use super::manifest::{BackupManifest, BackupName};
 use super::packing::{Packed, Packer};
+use super::prune::is_ahead;
 use super::sum::{Sum, Summing};
 use super::unpacking::Unpacker;
 use crate::pki::Seal;
@@ -53,6 +55,12 @@ pub enum BackupState {
 }
 
 impl Backup {
+    /// What was written down about it, if it can be the newest or the last of anything: it is whole, and not from a clock that
+    /// is ahead of `now`.
+    pub fn counted(&self, now: Timestamp) -> Option<&BackupManifest> {
+        self.whole().filter(|manifest| !is_ahead(manifest, now))
+    }
+
     /// What was written down about it, if it is whole.
     pub fn whole(&self) -> Option<&BackupManifest> {
         match &self.state {

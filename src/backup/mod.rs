@@ -25,6 +25,6 @@ pub use error::BackupError;
 pub use keep::{KeepReason, KeepRules};
 pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};
 pub use packing::{Packed, Packer};
-pub use prune::{Line, PrunePlan, Pruned, is_ahead, line_of};
+pub use prune::{Line, PrunePlan, Pruned, line_of};
 pub use sum::{Sum, check_snapshot};
 pub use unpacking::Unpacker;

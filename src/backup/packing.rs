@@ -41,7 +41,7 @@ impl Packer {
         let writer = seal.writer(outlet.clone())?;
         let compressor = zstd::stream::write::Encoder::new(writer, LEVEL).map_err(failed)?;
         Ok(Self {
-            packing: if seal.encrypts() {
+            packing: if seal.is_encrypting() {
                 Packing::ZstdAge
             } else {
                 Packing::Zstd

@@ -77,10 +77,7 @@ impl PrunePlan {
             .into_values()
             .flat_map(|backups| rules.kept(backups))
             .collect();
-        for backup in backups.iter().filter(|backup| backup.whole().is_some()) {
-            if plan.damaged.contains_key(&backup.name) {
-                continue;
-            }
+        for backup in backups.iter().filter(|backup| backup.counted(now).is_some()) {
             match kept.get(backup.name.as_str()) {
                 Some(reasons) => {
                     plan.kept.insert(backup.name.clone(), reasons.clone());
@@ -100,7 +97,7 @@ pub fn line_of(manifest: &BackupManifest) -> Line {
 }
 
 /// True when it was taken by a clock that is ahead of this one: nobody knows how old it is.
-pub fn is_ahead(manifest: &BackupManifest, now: Timestamp) -> bool {
+pub(super) fn is_ahead(manifest: &BackupManifest, now: Timestamp) -> bool {
     manifest.taken_at.duration_since(now) > CLOCKS_APART
 }
 

@@ -120,7 +120,7 @@ impl Seal {
     }
 
     /// True when nothing may be kept that is not encrypted.
-    pub(super) fn is_encrypting(&self) -> bool {
+    pub fn is_encrypting(&self) -> bool {
         !matches!(self.close, Close::Not)
     }
 

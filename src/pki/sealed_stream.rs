@@ -68,11 +68,6 @@ impl<R: AsyncRead + Unpin> OpeningReader<R> {
 }
 
 impl Seal {
-    /// True when what is [written](Self::writer) is encrypted.
-    pub fn encrypts(&self) -> bool {
-        self.is_encrypting()
-    }
-
     /// Encrypts what is written to it, as everything is encrypted, and writes that to `output`.
     ///
     /// # Errors

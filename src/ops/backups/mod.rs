@@ -26,7 +26,7 @@ pub use verify::{VerifiedBackup, VerifyReport};
 
 use super::error::OperationError;
 use super::session::Session;
-use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker, is_ahead};
+use crate::backup::{Archive, Backup, BackupError, BackupManifest, BackupName, Unpacker};
 use crate::spec::EtcdPlacement;
 
 /// What backups take: where they are kept, who has members write snapshots, and who gives them back.
@@ -113,9 +113,9 @@ pub(super) fn newest_whole<'a>(
     uid: Option<&ClusterUid>,
     now: Timestamp,
 ) -> Option<&'a BackupManifest> {
-    let whole = backups.iter().filter_map(Backup::whole);
-    let of_etcd = whole.filter(|manifest| manifest.etcd_cluster == etcd && !is_ahead(manifest, now));
-    of_etcd
+    let counted = backups.iter().filter_map(|backup| backup.counted(now));
+    counted
+        .filter(|manifest| manifest.etcd_cluster == etcd)
         .filter(|manifest| uid.is_none_or(|uid| manifest.cluster_uid == *uid))
         .max_by_key(|manifest| age_key(manifest))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::age_key;
 use crate::backup::{
     Backup, BackupError, BackupManifest, BackupName, BackupState, KeepReason, KeepRules, Line, PrunePlan,
-    is_ahead, line_of,
+    line_of,
 };
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
@@ -104,22 +104,16 @@ impl Session {
     async fn prove_newest(&self, backups: &mut [Backup]) -> Result<(), OperationError> {
         let archive = &self.backup_parts()?.archive;
         let now = self.clock().now();
-        let counts = |backup: &Backup| {
-            backup
-                .whole()
-                .filter(|manifest| !is_ahead(manifest, now))
-                .cloned()
-        };
         let lines: BTreeSet<Line> = backups
             .iter()
-            .filter_map(counts)
-            .map(|manifest| line_of(&manifest))
+            .filter_map(|backup| backup.counted(now))
+            .map(line_of)
             .collect();
         for line in lines {
             let mut whole: Vec<(usize, BackupManifest)> = backups
                 .iter()
                 .enumerate()
-                .filter_map(|(index, backup)| Some((index, counts(backup)?)))
+                .filter_map(|(index, backup)| Some((index, backup.counted(now)?.clone())))
                 .filter(|(_, manifest)| line_of(manifest) == line)
                 .collect();
             whole.sort_by(|(_, one), (_, other)| age_key(other).cmp(&age_key(one)));

@@ -12,7 +12,6 @@ use keelson_provider_api::{
 use tokio::sync::mpsc::Sender;
 
 use super::provider::EtcdProvider;
-use super::step::Step;
 
 #[async_trait]
 impl EtcdMaintenance for EtcdProvider {
@@ -49,7 +48,7 @@ impl EtcdMaintenance for EtcdProvider {
         etcd: &'static EtcdInstance,
         machine: &str,
     ) -> Result<Defragmented, ProviderError> {
-        let step = Step::new(self.reach.as_ref(), self.clock.as_ref(), context, etcd)?;
+        let step = self.step(context, etcd)?;
         defragment::defragment(&step, machine).await
     }
 
@@ -58,7 +57,7 @@ impl EtcdMaintenance for EtcdProvider {
         context: &StepContext<'_>,
         etcd: &'static EtcdInstance,
     ) -> Result<Vec<String>, ProviderError> {
-        let step = Step::new(self.reach.as_ref(), self.clock.as_ref(), context, etcd)?;
+        let step = self.step(context, etcd)?;
         alarms::disarm(&step).await
     }
 }

@@ -33,12 +33,20 @@ impl EtcdProvider {
         Self { reach, clock }
     }
 
+    /// Something that is done to the members of `instance` in the name of `context`.
+    pub(super) fn step<'a>(
+        &'a self,
+        context: &'a StepContext<'a>,
+        instance: &'static EtcdInstance,
+    ) -> Result<Step<'a>, ProviderError> {
+        Step::new(self.reach.as_ref(), self.clock.as_ref(), context, instance)
+    }
+
     /// Carries `change` of the etcd cluster of that name out.
     async fn change(&self, context: &StepContext<'_>, change: &Change, cluster: &str) -> Outcome {
         let instance = EtcdInstance::of_cluster(cluster)
             .ok_or_else(|| permanent(format!("there is no etcd cluster `{}`", cluster.escape_debug())));
-        let step = instance
-            .and_then(|instance| Step::new(self.reach.as_ref(), self.clock.as_ref(), context, instance));
+        let step = instance.and_then(|instance| self.step(context, instance));
         let step = match step {
             Ok(step) => step,
             Err(error) => return Outcome::Rejected(error),

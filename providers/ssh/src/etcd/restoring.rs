@@ -28,12 +28,7 @@ const API_LEASES: &str = "/registry/masterleases/";
 #[async_trait]
 impl EtcdRestore for EtcdProvider {
     async fn check(&self, context: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
-        let step = Step::new(
-            self.reach.as_ref(),
-            self.clock.as_ref(),
-            context,
-            restoration.etcd,
-        )?;
+        let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
         former_members(&survey, restoration)?;
         let checks = restoration
@@ -59,12 +54,7 @@ impl EtcdRestore for EtcdProvider {
         context: &StepContext<'_>,
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
-        let step = Step::new(
-            self.reach.as_ref(),
-            self.clock.as_ref(),
-            context,
-            restoration.etcd,
-        )?;
+        let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
         let former = former_members(&survey, restoration)?;
         try_join_all(former.into_iter().map(|machine| step.end(machine))).await?;
@@ -76,12 +66,7 @@ impl EtcdRestore for EtcdProvider {
         context: &StepContext<'_>,
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
-        let step = Step::new(
-            self.reach.as_ref(),
-            self.clock.as_ref(),
-            context,
-            restoration.etcd,
-        )?;
+        let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
         let places = restoration.founders.iter().map(|machine| {
             let (step, survey) = (&step, &survey);
@@ -104,12 +89,7 @@ impl EtcdRestore for EtcdProvider {
         context: &StepContext<'_>,
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
-        let step = Step::new(
-            self.reach.as_ref(),
-            self.clock.as_ref(),
-            context,
-            restoration.etcd,
-        )?;
+        let step = self.step(context, restoration.etcd)?;
         let members: Vec<EtcdMember> = restoration
             .founders
             .iter()
@@ -141,7 +121,7 @@ impl EtcdProvider {
         name: &'static str,
         script: &'static str,
     ) -> Result<(), ProviderError> {
-        let step = Step::new(self.reach.as_ref(), self.clock.as_ref(), context, &MAIN)?;
+        let step = self.step(context, &MAIN)?;
         let machines = self.reach.machines();
         let runs = machines.iter().map(|machine| {
             let step = &step;
