@@ -11,6 +11,7 @@ mod etcd_alone;
 mod fixed;
 mod moved_away;
 mod statuses;
+mod store_contract;
 mod stores;
 
 use std::sync::Arc;

@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Rootfs,
     /// Makes a mirror of etcd's releases, if it is not there yet, and prints where it is
     Assets,
+    /// Makes a Python with moto, an emulator of AWS, in it, if it is not there yet, and prints where it is; needs no root
+    Moto,
     /// Serves the programs and images in the folder that `KEELSON_KUBERNETES_ASSETS` names to the hosts, until Ctrl-C
     Serve,
 }

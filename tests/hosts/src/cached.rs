@@ -26,9 +26,7 @@ pub(crate) fn folder(
     recipe: &str,
     make: impl FnOnce(&Path) -> Result<(), LabError>,
 ) -> Result<PathBuf, LabError> {
-    let digest = Sha256::digest(recipe);
-    let digest = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
-    let name = format!("{kind}-{digest:016x}");
+    let name = name(kind, recipe);
     let cache = places::cache()?;
     let folder = cache.join(&name);
     let lock = cache.join(format!("{name}.lock"));
@@ -47,6 +45,18 @@ pub(crate) fn folder(
     fs::rename(&unfinished, &folder).about("failed to rename", &unfinished)?;
     prune(&cache, kind)?;
     Ok(folder)
+}
+
+/// The folder that was made by the recipe, if it was.
+pub(crate) fn existing(kind: &str, recipe: &str) -> Result<Option<PathBuf>, LabError> {
+    let folder = places::cache()?.join(name(kind, recipe));
+    Ok(folder.is_dir().then_some(folder))
+}
+
+fn name(kind: &str, recipe: &str) -> String {
+    let digest = Sha256::digest(recipe);
+    let digest = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
+    format!("{kind}-{digest:016x}")
 }
 
 /// Removes what earlier recipes made and nobody has used for a long time.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
-    Host, Lab, LabError, LabOptions, SPEC_OF_HOSTS, assets, clean, kubernetes_assets, root_filesystem,
+    Host, Lab, LabError, LabOptions, SPEC_OF_HOSTS, assets, clean, kubernetes_assets, moto, root_filesystem,
     serve_directory, serve_registry,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
             eprintln!("etcd {}", assets.etcd_versions.join(", "));
             println!("{}", assets.folder.display());
         }
+        Command::Moto => println!("{}", moto()?.display()),
         Command::Serve => serve(&find_lab(lab)?)?,
         Command::Rootfs => println!("{}", root_filesystem()?.display()),
     }

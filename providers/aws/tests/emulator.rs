@@ -1,0 +1,110 @@
+//! An emulator of S3, and a bucket in it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_provider_api::clock::SystemClock;
+use keelson_provider_api::values::Secret;
+use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
+use keelson_test_hosts::moto_or_skip;
+
+use crate::proxy::Proxy;
+
+/// The bucket that every emulator has.
+pub(crate) const BUCKET: &str = "clusters";
+pub(crate) const ACCESS_KEY: &str = "AKIAKEELSON";
+/// With all that has to be quoted somewhere.
+pub(crate) const SECRET: &str = "s3cr3t/+=%'$x";
+const SCRIPT: &str = include_str!("emulator.py");
+
+/// moto, and before it the proxy that tests talk to. Both are gone when it is dropped; moto also when this process
+/// dies.
+pub(crate) struct Emulator {
+    moto: Child,
+    address: SocketAddr,
+    pub(crate) proxy: Proxy,
+}
+
+impl Emulator {
+    /// Starts one; none, after saying so, where there is no moto on this machine.
+    pub(crate) fn start_or_skip(test: &str) -> Option<Self> {
+        let python = moto_or_skip(test)?;
+        let mut moto = Command::new(python)
+            .args(["-c", SCRIPT])
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(moto.stdout.take().unwrap())
+            .read_line(&mut port)
+            .unwrap();
+        let port = port.trim().parse().expect("moto says its port");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let made = ask(address, "PUT", "");
+        assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+        Some(Self {
+            moto,
+            address,
+            proxy: Proxy::new(address),
+        })
+    }
+
+    /// What it takes to get at the objects below `prefix`.
+    pub(crate) fn settings(&self, prefix: &str) -> S3Settings {
+        settings(&self.proxy.url(), prefix)
+    }
+
+    /// How many uploads nobody has ended.
+    pub(crate) fn uploads(&self) -> usize {
+        ask(self.address, "GET", "?uploads").matches("<UploadId>").count()
+    }
+
+    /// The objects below `prefix`.
+    pub(crate) fn store(&self, prefix: &str) -> S3Store {
+        store(&self.settings(prefix))
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.moto.kill().ok();
+        self.moto.wait().ok();
+    }
+}
+
+pub(crate) fn settings(endpoint: &str, prefix: &str) -> S3Settings {
+    S3Settings {
+        bucket: BUCKET.to_owned(),
+        prefix: prefix.to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        region: "us-east-1".to_owned(),
+        path_style: true,
+        credentials: S3Credentials {
+            access_key_id: ACCESS_KEY.to_owned(),
+            secret_access_key: Secret::new(SECRET.to_owned()),
+            session_token: None,
+        },
+        authorities: None,
+        answer_limit: Duration::from_secs(20),
+    }
+}
+
+pub(crate) fn store(settings: &S3Settings) -> S3Store {
+    S3Store::new(settings, Arc::new(SystemClock)).unwrap()
+}
+
+/// Asks moto itself about the bucket, without a signature, and gives the whole answer.
+fn ask(moto: SocketAddr, method: &str, query: &str) -> String {
+    let mut stream = TcpStream::connect(moto).unwrap();
+    let head = "Host: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    write!(stream, "{method} /{BUCKET}{query} HTTP/1.1\r\n{head}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

@@ -1,0 +1,16 @@
+//! Buckets of an emulator, behind a proxy that checks signatures and makes trouble.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod bulk;
+#[path = "../../../tests/operations/store_contract.rs"]
+mod contract;
+mod emulator;
+mod faults;
+mod proxy;
+mod signature;
+mod small;
