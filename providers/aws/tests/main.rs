@@ -12,5 +12,6 @@ mod contract;
 mod emulator;
 mod faults;
 mod proxy;
+mod shell;
 mod signature;
 mod small;
