@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +25,26 @@ const SCRIPT: &str = include_str!("emulator.py");
 /// dies.
 pub(crate) struct Emulator {
     moto: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) proxy: Proxy,
 }
 
 impl Emulator {
     /// Starts one; none, after saying so, where there is no moto on this machine.
     pub(crate) fn start_or_skip(test: &str) -> Option<Self> {
+        Self::start(test, &[])
+    }
+
+    /// The same, with TLS: files with a certificate and its key. The proxy does not get through to it.
+    pub(crate) fn start_with_tls(test: &str, certificate: &Path, key: &Path) -> Option<Self> {
+        Self::start(test, &[certificate, key])
+    }
+
+    fn start(test: &str, files: &[&Path]) -> Option<Self> {
         let python = moto_or_skip(test)?;
         let mut moto = Command::new(python)
-            .args(["-c", SCRIPT])
+            .args(["-c", SCRIPT, BUCKET])
+            .args(files)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,8 +57,6 @@ impl Emulator {
             .unwrap();
         let port = port.trim().parse().expect("moto says its port");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let made = ask(address, "PUT", "");
-        assert!(made.starts_with("HTTP/1.1 200"), "{made}");
         Some(Self {
             moto,
             address,
@@ -62,7 +71,7 @@ impl Emulator {
 
     /// How many uploads nobody has ended.
     pub(crate) fn uploads(&self) -> usize {
-        ask(self.address, "GET", "?uploads").matches("<UploadId>").count()
+        ask(self.address, "?uploads").matches("<UploadId>").count()
     }
 
     /// The objects below `prefix`.
@@ -100,10 +109,10 @@ pub(crate) fn store(settings: &S3Settings) -> S3Store {
 }
 
 /// Asks moto itself about the bucket, without a signature, and gives the whole answer.
-fn ask(moto: SocketAddr, method: &str, query: &str) -> String {
+fn ask(moto: SocketAddr, query: &str) -> String {
     let mut stream = TcpStream::connect(moto).unwrap();
     let head = "Host: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    write!(stream, "{method} /{BUCKET}{query} HTTP/1.1\r\n{head}").unwrap();
+    write!(stream, "GET /{BUCKET}{query} HTTP/1.1\r\n{head}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

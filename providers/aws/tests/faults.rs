@@ -179,6 +179,17 @@ async fn what_stays_wrong_is_told_with_what_to_do() {
     emulator.proxy.trouble("GET", "", 100, page());
     emulator.proxy.trouble("HEAD", "", 100, page());
     expect_words(&emulator.settings(""), "does not answer as S3 does").await;
+    emulator.proxy.forgive();
+    // A server that is no store has nothing at these addresses: that is not an empty store.
+    let missing = || Trouble::Answer(404, "", "<html>Not found</html>".to_owned());
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        emulator.proxy.trouble(method, "", 100, missing());
+    }
+    expect_words(&emulator.settings(""), "the endpoint").await;
+    let store = store(&emulator.settings(""));
+    store.write("a", b"1", Precondition::Absent).await.unwrap_err();
+    store.delete("a", Precondition::None).await.unwrap_err();
+    assert_eq!(emulator.uploads(), 0);
 }
 
 /// Everything that is asked of such a bucket ends with these words.

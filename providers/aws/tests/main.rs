@@ -15,3 +15,4 @@ mod proxy;
 mod shell;
 mod signature;
 mod small;
+mod tls;

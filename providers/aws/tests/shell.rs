@@ -35,21 +35,21 @@ const TOOLS: &[&str] = &[
 const PART_BYTES: usize = 5 << 20;
 
 /// A host that has the script, and nothing in its environment.
-struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
     endpoint: String,
-    settings: String,
+    pub(crate) settings: String,
 }
 
 /// How a deed has ended: its code, and what it said.
-struct Ended {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Desk {
-    fn new(endpoint: &str) -> Self {
+    pub(crate) fn new(endpoint: &str) -> Self {
         let desk = Self {
             folder: tempfile::tempdir().unwrap(),
             endpoint: endpoint.to_owned(),
@@ -73,7 +73,7 @@ impl Desk {
     }
 
     /// Runs deeds of the script, with `$@` as its arguments.
-    fn run(&self, deeds: &str, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, deeds: &str, arguments: &[&str]) -> Ended {
         let credentials = self.path("credentials");
         let script = format!(
             "set -eu\n{SCRIPT}\ns3_endpoint={} s3_bucket={BUCKET} s3_region=us-east-1 s3_ca='' s3_pause=0\n\
@@ -110,7 +110,7 @@ impl Desk {
     }
 
     /// Runs it, and expects it to end well.
-    fn done(&self, deeds: &str, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, deeds: &str, arguments: &[&str]) -> String {
         let ended = self.run(deeds, arguments);
         assert_eq!(
             (ended.code, ended.stderr.as_str()),

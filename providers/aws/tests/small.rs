@@ -1,10 +1,11 @@
 //! Small objects, with compare-and-swap.
 
+use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Precondition, Store, StoreError, with_causes};
 use keelson_provider_aws::S3Store;
 
 use crate::contract;
-use crate::emulator::Emulator;
+use crate::emulator::{Emulator, store};
 use crate::proxy::Trouble;
 
 #[tokio::test]
@@ -14,7 +15,9 @@ async fn a_bucket_keeps_what_stores_promise() {
         return;
     };
     // Another store's objects in the same bucket are none of its business.
-    let other = emulator.store("state");
+    let mut settings = emulator.settings("state");
+    settings.credentials.session_token = Some(Secret::new("IQoJb3JpZ2lu+/=".to_owned()));
+    let other = store(&settings);
     other.write("a", b"other", Precondition::Absent).await.unwrap();
     contract::check(&emulator.store("state/of clusters")).await;
     assert_eq!(other.list("").await.unwrap(), ["a"]);

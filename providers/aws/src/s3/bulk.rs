@@ -7,7 +7,8 @@ use keelson_provider_api::{BulkReader, BulkStore, BulkWriter, StoreError};
 
 use super::failure::Failure;
 use super::reader::Reading;
-use super::store::{S3Store, new_mark};
+use super::requests::new_mark;
+use super::store::S3Store;
 use super::writer::{Parts, Writing};
 
 /// An upload that was begun longer ago is nobody's any more: no snapshot takes a day.
@@ -84,7 +85,7 @@ impl S3Store {
 
 /// A writer holds up to 64 MiB. One that is dropped has its upload taken back by a task of the runtime; where the
 /// runtime ends first, [`sweep`](BulkStore::sweep) finds the upload a day after it was begun. MinIO lists uploads only
-/// by an object's whole path, and takes old ones away by itself.
+/// by an object's whole key (minio/minio#20989), and takes old ones away by itself.
 #[async_trait]
 impl BulkStore for S3Store {
     async fn begin(&self, path: &str) -> Result<Box<dyn BulkWriter>, StoreError> {

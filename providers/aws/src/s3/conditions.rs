@@ -3,7 +3,8 @@
 use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::{Precondition, Store, StoreError};
 
-use super::store::{S3Store, new_mark};
+use super::requests::new_mark;
+use super::store::S3Store;
 
 /// Where it is tried out, with a random part behind it.
 const PROBE: &str = ".keelson-probe-";

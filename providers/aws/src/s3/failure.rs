@@ -44,9 +44,16 @@ impl Failure {
         Self::Strange(problem.into())
     }
 
-    /// True when there is a bucket, as far as was said, but no such object or upload in it.
+    /// True when there is no such object or upload in the bucket, and it is a server of S3 that says so: any other one
+    /// has no page at that address either.
     pub(super) fn is_absent(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.status == 404 && refusal.code != "NoSuchBucket")
+        let codes = ["NoSuchKey", "NoSuchUpload"];
+        matches!(self, Self::Refused(refusal) if refusal.status == 404 && codes.contains(&refusal.code.as_str()))
+    }
+
+    /// The same for answers without a body, which are all that `HEAD` gets: for these the SDK makes a code up.
+    pub(super) fn is_bare_absence(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 404 && matches!(refusal.code.as_str(), "" | "NotFound"))
     }
 
     /// True when a condition of the request did not hold.
@@ -162,7 +169,7 @@ fn words_on(refusal: &Refusal, asked: &Asked<'_>) -> String {
     } = asked;
     let advice = match (refusal.code.as_str(), refusal.status) {
         ("NoSuchBucket", _) => {
-            format!("there is no bucket {bucket} at {server}: make it, or correct its name")
+            format!("there is no bucket {bucket} at {server}: make it, or correct its name or the endpoint")
         }
         ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed", _) | ("", 301 | 307) => {
             match &refusal.region {

@@ -6,6 +6,7 @@
 //! | `client` | the SDK's client: TLS, time limits, retries |
 //! | `keys` | which key of the bucket an object has |
 //! | `store` | small objects, with compare-and-swap |
+//! | `requests` | what is asked of the server for one object, or for a list of them |
 //! | `conditions` | whether the server keeps the promises that compare-and-swap stands on |
 //! | `bulk` | large objects, and what killed writers left |
 //! | `reader` | an object read piece by piece, over connections that break |
@@ -15,9 +16,10 @@
 //! # What the server has to keep
 //!
 //! A write to [`Absent`](keelson_provider_api::Precondition::Absent) is a `PutObject` with `If-None-Match: *`, one to a
-//! version has `If-Match` with the object's `ETag`. AWS keeps them since 2024, and MinIO, and Ceph. Garage has no
-//! consensus and does not: there two writers may both win. [`S3Store::check_conditions`] finds out. Backups, which
-//! nobody writes twice under one name, do without.
+//! version has `If-Match` with the object's `ETag`. AWS keeps them since 2024, and MinIO, and Ceph. A
+//! server whose nodes do not agree, as those of Garage, cannot: there two writers may both win.
+//! [`S3Store::check_conditions`] finds those out that do not even try. Backups, which nobody writes twice under one
+//! name, do without.
 //!
 //! `DeleteObject` with `If-Match` is kept by AWS since September 2025 (before, it answered 501), and by Ceph; the MinIO
 //! that is free ignores it (minio/minio#21677). So a conditional delete first compares the `ETag` by itself and then
@@ -48,6 +50,7 @@ mod conditions;
 mod failure;
 mod keys;
 mod reader;
+mod requests;
 mod settings;
 mod store;
 mod writer;

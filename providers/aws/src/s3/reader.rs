@@ -10,7 +10,8 @@ use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::{BulkReader, StoreError};
 
 use super::failure::Failure;
-use super::store::{S3Store, version_of};
+use super::requests::version_of;
+use super::store::S3Store;
 
 /// How often in a row a connection may break without a byte having come.
 const FRUITLESS_LIMIT: u32 = 5;

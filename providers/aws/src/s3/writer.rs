@@ -8,7 +8,8 @@ use keelson_provider_api::{BulkWriter, Precondition, StoreError};
 use tokio::task::JoinSet;
 
 use super::failure::Failure;
-use super::store::{Put, S3Store, mark_name, version_of};
+use super::requests::{MARK, Put, version_of};
+use super::store::S3Store;
 
 /// The length of every part but the last; some servers want them all alike. 10,000 of them are 156 GiB.
 pub(super) const PART_BYTES: usize = 16 << 20;
@@ -107,7 +108,7 @@ impl Writing {
             .create_multipart_upload()
             .bucket(&shared.bucket)
             .key(&self.key);
-        let begun = asked.metadata(mark_name(), &self.mark).send().await?;
+        let begun = asked.metadata(MARK, &self.mark).send().await?;
         let upload = begun.upload_id.filter(|upload| !upload.is_empty());
         let upload = upload.ok_or_else(|| Failure::strange("it gives an upload no name"))?;
         self.parts.upload = Some(upload.clone());
