@@ -25,7 +25,9 @@ fn conditions(object: &NodeObject) -> &[NodeCondition] {
 
 fn words(condition: &NodeCondition) -> String {
     let reason = condition.reason.as_deref().unwrap_or_default();
-    match condition.message.as_deref().map(str::trim) {
+    // Other words follow it: kubelets end theirs with a full stop.
+    let message = condition.message.as_deref();
+    match message.map(|message| message.trim().trim_end_matches('.')) {
         Some(message) if !message.is_empty() => message.to_owned(),
         _ if reason.is_empty() => format!("{} is {}", condition.type_, condition.status),
         _ => reason.to_owned(),

@@ -6,6 +6,10 @@ use std::io;
 use keelson_provider_api::{ErrorClass, ProviderError};
 use kube::core::Status;
 
+/// What kube gives as the reason where the body of an answer is no Status, with that body as the message
+/// (`handle_api_errors` in kube-client's `client/mod.rs`).
+const UNREAD_REASON: &str = "Failed to parse error data";
+
 /// Why a call did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -121,6 +125,8 @@ impl Trouble {
             field => format!("{field}: {}", cause.message),
         });
         let message = match (status.message.as_str(), reason) {
+            // What is no line of prose may hold anything, secrets too.
+            (body, UNREAD_REASON) if !is_prose(body) => format!("the API server answers {} in words of its own", status.code),
             ("", "") => format!("the API server answers {}", status.code),
             ("", reason) => format!("the API server answers {} {reason}", status.code),
             (message, _) => message.trim().to_owned(),
@@ -150,6 +156,11 @@ impl From<kube::Error> for Trouble {
             _ => Self::new(TroubleKind::Unreachable, innermost(&error)),
         }
     }
+}
+
+/// True of a short line of words, as API servers write where they have no Status for it: `404 page not found`.
+fn is_prose(body: &str) -> bool {
+    body.len() <= 200 && !body.is_empty() && !body.contains(['{', '<', '\n'])
 }
 
 /// The innermost cause, which says what happened; those around it say that something happened.
@@ -186,6 +197,20 @@ mod tests {
         let status = json!({ "status": "Failure", "code": code, "reason": reason, "message": message });
         let status: Status = serde_json::from_value(status).unwrap();
         kube::Error::Api(Box::new(status)).into()
+    }
+
+    #[test]
+    fn an_answer_that_is_no_status_is_told_where_it_is_words() {
+        let words = |body: &str| status(503, UNREAD_REASON, body).message;
+        assert_eq!(words("no endpoints available"), "no endpoints available");
+        let long = "x".repeat(201);
+        for body in [r#"{"kind":"Statue"}"#, "<html>", "a\nb", "", &long] {
+            assert_eq!(
+                words(body),
+                "the API server answers 503 in words of its own",
+                "{body}"
+            );
+        }
     }
 
     #[test]

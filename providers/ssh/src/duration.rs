@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::kinds::{Kind, MachineRole, Resource};
 use keelson_provider_api::{Action, Change};
 
 /// Kind, verb, milliseconds: measured on test hosts (docs/testing.md), and for bundles with what a download of kubelet,
@@ -17,6 +17,10 @@ const TYPICAL: &[(Kind, &str, u64)] = &[
 ];
 const OTHERWISE_MS: u64 = 1_000;
 
+/// A machine that is a node ends its pods, and takes back mounts, firewall rules and the network of its pods: 43 s for five at
+/// once (docs/performance.md), 13 s for one.
+const NODE_DELETE_MS: u64 = 30_000;
+
 /// How long `change` typically takes.
 pub(crate) fn typical(change: &Change) -> Duration {
     let verb = match &change.action {
@@ -24,6 +28,11 @@ pub(crate) fn typical(change: &Change) -> Duration {
         Action::Update { .. } => "update",
         Action::Delete { .. } => "delete",
     };
+    if let (Action::Delete { .. }, Resource::Machine(machine)) = (&change.action, change.resource())
+        && machine.roles.iter().any(|role| *role != MachineRole::Etcd)
+    {
+        return Duration::from_millis(NODE_DELETE_MS);
+    }
     let row = TYPICAL
         .iter()
         .find(|(kind, of, _)| *kind == change.key.kind() && *of == verb);

@@ -73,7 +73,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         words: "No route to host",
         kind: HostErrorKind::Unreachable,
-        problem: "it does not answer",
+        problem: "there is no way to its address",
         help: "see whether {host} is switched on and in the network of {address}",
     },
     Trouble {
@@ -85,7 +85,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         words: "timed out",
         kind: HostErrorKind::Unreachable,
-        problem: "it does not answer in time",
+        problem: "nothing comes from its SSH port in time",
         help: "see whether {host} is switched on, and whether a firewall drops connections to {address}",
     },
     Trouble {
