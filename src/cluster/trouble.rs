@@ -126,7 +126,9 @@ impl Trouble {
         });
         let message = match (status.message.as_str(), reason) {
             // What is no line of prose may hold anything, secrets too.
-            (body, UNREAD_REASON) if !is_prose(body) => format!("the API server answers {} in words of its own", status.code),
+            (body, UNREAD_REASON) if !is_prose(body) => {
+                format!("the API server answers {} in words of its own", status.code)
+            }
             ("", "") => format!("the API server answers {}", status.code),
             ("", reason) => format!("the API server answers {} {reason}", status.code),
             (message, _) => message.trim().to_owned(),

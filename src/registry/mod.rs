@@ -53,6 +53,8 @@ pub struct ConnectOptions {
     pub installs_nothing: bool,
     /// Bare hosts that are gone for good, though the spec or the state store names them: nobody waits for them.
     pub gone_hosts: BTreeSet<String>,
+    /// A folder with etcd's programs, to restore snapshots for trial on this machine and not on one of the cluster's.
+    pub drill_programs: Option<PathBuf>,
     /// What sudo asks for on hosts, where it asks.
     pub sudo_password: Option<Secret<String>>,
     /// What keys in the state store are encrypted with, where the spec asks for a passphrase.

@@ -78,6 +78,7 @@ fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) 
         archive: Archive::new(store, spec.name().clone(), Arc::new(Seal::none())),
         maintenance: Arc::new(SimulatedMaintenance::of(world)),
         restore: None,
+        drill: None,
     }
 }
 

@@ -9,7 +9,7 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::etcd::{EVENTS, MAIN};
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{BulkStore, Clock, ProviderError, Store};
-use keelson_provider_ssh::etcd::EtcdProvider;
+use keelson_provider_ssh::etcd::{DrillHere, EtcdProvider};
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
@@ -60,6 +60,10 @@ pub(super) async fn reach(
         archive: Archive::new(bulk_store.clone(), spec.name().clone(), authorities.seal()),
         maintenance: etcd.clone(),
         restore: Some(etcd.clone()),
+        drill: Some(match &options.drill_programs {
+            Some(programs) => Arc::new(DrillHere::new(programs)),
+            None => etcd.clone(),
+        }),
     };
     let mut providers: Vec<Arc<dyn keelson_provider_api::Provider>> = vec![etcd];
     let mut node_access = None;

@@ -1,6 +1,7 @@
 //! Backups of etcd, for reading.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,7 +10,8 @@ use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
 use crate::ops::{
-    BackupCondition, BackupEntry, BackupList, PruneReport, RestoredEtcd, SavedBackup, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, DrillReport, PruneReport, RestoredEtcd, SavedBackup,
+    VerifyReport,
 };
 
 /// What stands for something that is not known.
@@ -43,6 +45,41 @@ fn packed(manifest: &BackupManifest) -> String {
         ""
     };
     format!("{}{encrypted}", approximate_size(manifest.stored.size_bytes))
+}
+
+/// What came of restoring snapshots for trial.
+pub fn drilled(reports: &[DrillReport]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let verdict = if report.good {
+            paint(GOOD, "Good:")
+        } else {
+            paint(BAD, "Not what was saved:")
+        };
+        let drilled = &report.drilled;
+        let _ = writeln!(
+            text,
+            "{verdict} {} of etcd {} was restored on {} in {}: etcd {} serves {} at revision {}",
+            printable(&report.source),
+            printable(&report.etcd_cluster),
+            printable(&drilled.machine),
+            duration(Duration::from_millis(report.duration_ms)),
+            printable(&drilled.etcd_version),
+            plural(usize::try_from(drilled.live.keys).unwrap_or(usize::MAX), "key"),
+            drilled.revision,
+        );
+        for problem in &report.problems {
+            let _ = writeln!(text, "  {} {}", paint(BAD, "!"), printable(problem));
+        }
+        if !report.unknown.is_empty() {
+            let _ = writeln!(
+                text,
+                "  not compared, since it was not written down or was compacted meanwhile: {}",
+                report.unknown.join(", ")
+            );
+        }
+    }
+    text
 }
 
 /// The list as a table, and what is wrong below it.

@@ -99,6 +99,7 @@ fn manifest(etcd: &str, taken_at: Timestamp, revision: u64, packed: Packed) -> B
             revision,
             total_keys: 3,
             total_bytes: packed.plain.size_bytes,
+            live: None,
         },
         size_bytes: packed.plain.size_bytes,
         sha256: packed.plain.sha256,

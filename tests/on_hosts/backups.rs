@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
@@ -59,6 +60,7 @@ fn snapshots_are_kept_whole_or_not_at_all() {
     write_keys(desk.host("a"));
     let name = saved_and_seen(&keeper);
     restored_by_etcd(&keeper, &name);
+    drilled(&keeper, &name);
     two_at_once(&keeper);
     without_the_key(&keeper, &name);
     damaged(&keeper, &name);
@@ -183,6 +185,55 @@ fn restored_by_etcd(keeper: &Keeper<'_>, name: &str) {
     host.run("systemctl stop scratch; rm -rf /root/scratch /root/whole.db")
         .unwrap();
     assert_eq!(after, before, "every key has its value");
+}
+
+/// It is restored for trial, on a machine of the cluster and on this one, and what it has is compared with what was written down.
+fn drilled(keeper: &Keeper<'_>, name: &str) {
+    let report = |code: i32, arguments: &str| -> serde_json::Value {
+        let said = keeper.expect(code, &format!("etcd drill {arguments} -o json"));
+        serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap()[0].take()
+    };
+    let on_host = report(0, "");
+    assert_eq!(
+        (&on_host["source"], &on_host["good"]),
+        (&name.into(), &true.into())
+    );
+    assert!(on_host["live"]["keys"].as_u64().unwrap() >= KEYS, "{on_host:#}");
+    assert_eq!(
+        on_host["unknown"],
+        serde_json::json!([]),
+        "all is compared: {on_host:#}"
+    );
+    assert_eq!(report(0, &format!("{name} --machine c"))["machine"], "c");
+    for host in ["a", "b", "c"] {
+        let left = "find /var/lib/keelson/snapshots -mindepth 1 2>/dev/null; pgrep -f name=drill; true";
+        let left = keeper.desk.host(host).run(left).unwrap();
+        assert_eq!(left.trim(), "", "nothing of it stays on {host}");
+    }
+    let mirror = keelson_test_hosts::assets().unwrap();
+    let unpack = "mkdir programs && find \"$1\" -name 'etcd-v3.5*-linux-amd64.tar.gz' -exec tar -xzf {} -C programs \
+                  --strip-components=1 ';'";
+    let unpacked = Command::new("sh")
+        .args(["-c", unpack, "unpack"])
+        .arg(&mirror.folder)
+        .current_dir(keeper.desk.folder())
+        .status();
+    assert!(unpacked.unwrap().success());
+    let here = report(0, "--programs programs");
+    assert_eq!(here["machine"], "this machine");
+    assert_eq!(here["live"], on_host["live"]);
+
+    let manifest = keeper.object(name, "manifest.json");
+    let whole = fs::read_to_string(&manifest).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    other["contents"]["live"]["keys"] = 1.into();
+    fs::write(&manifest, other.to_string()).unwrap();
+    let differs = keeper.expect(1, "etcd drill --programs programs");
+    assert!(
+        differs.stdout.contains("Not what was saved:") && differs.stdout.contains("1 was written down"),
+        "{differs:#?}"
+    );
+    fs::write(&manifest, whole).unwrap();
 }
 
 /// Two saves at the same moment both come to a good end.

@@ -165,6 +165,7 @@ impl Scene {
             archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
             maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
             restore: Some(played.clone()),
+            drill: None,
         };
         let providers = ProviderSet::new(providers(&world)).unwrap();
         let parts = SessionParts::simulated(spec, providers, store.clone(), world.clock(), "test");

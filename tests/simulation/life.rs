@@ -124,6 +124,7 @@ impl Life {
             archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
             maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
             restore: None,
+            drill: None,
         };
         let parts = SessionParts::simulated(
             spec,

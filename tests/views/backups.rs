@@ -39,6 +39,7 @@ fn manifest(etcd: &str, hours_ago: i64, packing: Packing) -> BackupManifest {
             revision: 42,
             total_keys: 40,
             total_bytes: 5 << 20,
+            live: None,
         },
         size_bytes: (5 << 20) + 32,
         sha256: "ab".repeat(32),

@@ -133,4 +133,29 @@ pub struct SnapshotContents {
     pub total_keys: u64,
     /// The size of the database in bytes.
     pub total_bytes: u64,
+    /// The keys that the member served at that revision; nothing where they were compacted meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveKeys>,
+}
+
+/// The keys that a member serves at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveKeys {
+    /// How many: `etcdctl get --count-only`.
+    pub keys: u64,
+    /// The hash of them and of their history; nothing where that was too large to be read beside other work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryHash>,
+}
+
+/// etcd's hash of keys and their history, `etcdctl endpoint hashkv`: the same for every member that has the same, in 3.5 and 3.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryHash {
+    /// The hash.
+    pub hash: u32,
+    /// The revision up to which the history was compacted, -1 where it never was. Hashes with another one are of another
+    /// history.
+    pub compact_revision: i64,
 }

@@ -9,6 +9,7 @@
 //! | [`key`] | what a resource is called inside one cluster |
 //! | [`observed`] | what was seen of the world: present, absent, or unknown with its reason |
 //! | [`bulk`] | large objects in a store |
+//! | [`etcd_drill`] | restoring a snapshot for trial |
 //! | [`etcd_maintenance`] | what is done to a running etcd: snapshots, space given back |
 //! | [`etcd_restore`] | giving an etcd the data of a snapshot |
 //! | [`causes`](mod@causes) | errors with their causes |
@@ -28,6 +29,7 @@ pub mod causes;
 pub mod change;
 pub mod clock;
 pub mod etcd;
+pub mod etcd_drill;
 pub mod etcd_facts;
 pub mod etcd_maintenance;
 pub mod etcd_restore;
@@ -47,9 +49,11 @@ pub use causes::{advice, causes, with_causes};
 pub use change::{Action, Change, Disruption};
 pub use clock::{BoxFuture, Clock};
 pub use etcd::EtcdInstance;
+pub use etcd_drill::{DrillSnapshot, Drilled, EtcdDrill};
 pub use etcd_facts::{EtcdAnswer, EtcdMemberFacts};
 pub use etcd_maintenance::{
-    DatabaseSize, Defragmented, EtcdMaintenance, SnapshotContents, WrittenSnapshot, read_whole,
+    DatabaseSize, Defragmented, EtcdMaintenance, HistoryHash, LiveKeys, SnapshotContents, WrittenSnapshot,
+    read_whole,
 };
 pub use etcd_restore::{EtcdRestore, Restoration};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};

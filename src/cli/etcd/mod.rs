@@ -1,6 +1,7 @@
 //! `keelson etcd`
 
 mod credentials;
+mod drill;
 mod restore;
 mod snapshot;
 mod status;
@@ -25,6 +26,7 @@ enum Command {
     Credentials(credentials::Credentials),
     Snapshot(snapshot::Snapshot),
     Restore(restore::Restore),
+    Drill(drill::Drill),
     Defrag(upkeep::Defrag),
     Disarm(upkeep::Disarm),
 }
@@ -43,6 +45,7 @@ impl Etcd {
             Command::Credentials(command) => command.run(terminal).await,
             Command::Snapshot(command) => command.run(terminal, interrupt).await,
             Command::Restore(command) => command.run(terminal, interrupt).await,
+            Command::Drill(command) => command.run(terminal).await,
             Command::Defrag(command) => command.run(terminal, interrupt).await,
             Command::Disarm(command) => command.run(terminal, interrupt).await,
         }

@@ -3,6 +3,7 @@
 //! None of it but a restore takes the lease: whoever saves changes nothing of the cluster, so an apply that goes on for an hour is no
 //! reason to go without a backup, and one that is deleted was not needed by anybody.
 
+mod drill;
 pub(super) mod intent;
 mod list;
 mod prune;
@@ -14,9 +15,10 @@ mod verify;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keelson_provider_api::{ClusterUid, EtcdMaintenance, EtcdRestore};
+use keelson_provider_api::{ClusterUid, EtcdDrill, EtcdMaintenance, EtcdRestore};
 use serde::Serialize;
 
+pub use drill::DrillReport;
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};
 pub use prune::{PlannedPrune, PruneReport, PrunedBackup};
 pub use restore::RestoredEtcd;
@@ -38,6 +40,8 @@ pub struct BackupParts {
     pub maintenance: Arc<dyn EtcdMaintenance>,
     /// Who gives members the data of snapshots; `None` where there is no such data.
     pub restore: Option<Arc<dyn EtcdRestore>>,
+    /// Who restores snapshots for trial; `None` where there is no such data.
+    pub drill: Option<Arc<dyn EtcdDrill>>,
 }
 
 /// Which backup is meant.

@@ -186,8 +186,8 @@ impl Session {
         let floor = restored
             .unwrap_or(0)
             .max(seen.unwrap_or(0))
-            .max(snapshot.revision);
-        Ok(floor.saturating_add(MORE_THAN_GIVEN) - snapshot.revision)
+            .max(snapshot.revision());
+        Ok(floor.saturating_add(MORE_THAN_GIVEN) - snapshot.revision())
     }
 
     /// The newest revision that a member of `etcd` tells of, if one answers.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use keelson_provider_api::ClusterUid;
+use keelson_provider_api::{ClusterUid, SnapshotContents};
 
 use super::WhichBackup;
 use crate::backup::{Sum, check_snapshot};
@@ -36,11 +36,18 @@ pub struct UnpackedSnapshot {
     pub of_cluster: Option<(String, ClusterUid)>,
     /// Its size and digest.
     pub sum: Sum,
-    /// The revision that it was taken at; 0 where that is not known.
-    pub revision: u64,
+    /// What was written down about its contents; nothing for a file of somebody's.
+    pub contents: Option<SnapshotContents>,
     pub(super) file: PathBuf,
     /// What is removed when it is not needed any more.
     folder: Option<PathBuf>,
+}
+
+impl UnpackedSnapshot {
+    /// The revision that it was taken at; 0 where that is not known.
+    pub fn revision(&self) -> u64 {
+        self.contents.map_or(0, |contents| contents.revision)
+    }
 }
 
 impl Drop for UnpackedSnapshot {
@@ -74,7 +81,7 @@ impl Session {
                     etcd_cluster: etcd.clone(),
                     of_cluster: None,
                     sum,
-                    revision: 0,
+                    contents: None,
                     file: file.clone(),
                     folder: None,
                 })
@@ -101,7 +108,7 @@ impl Session {
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
             sum: manifest.sum(),
-            revision: manifest.contents.revision,
+            contents: Some(manifest.contents),
             file: file.clone(),
             folder: Some(folder),
         };

@@ -146,11 +146,11 @@ impl Session {
         self.drive(work).await
     }
 
-    /// The etcds of the cluster that are meant by `asked`.
-    pub(in crate::ops) fn etcd_instances(
-        &self,
-        asked: Option<&str>,
-    ) -> Result<Vec<&'static EtcdInstance>, OperationError> {
+    /// The etcds of the cluster that are meant by `asked`: that one, or all of them.
+    ///
+    /// # Errors
+    /// [`OperationError::UnknownEtcd`], and [`OperationError::ExternalEtcd`] where the cluster's etcd is somebody else's.
+    pub fn etcd_instances(&self, asked: Option<&str>) -> Result<Vec<&'static EtcdInstance>, OperationError> {
         self.backup_parts()?;
         let instances = self.spec().etcd.instances();
         let Some(asked) = asked else {

@@ -42,6 +42,7 @@ impl World {
             revision,
             total_keys: revision.min(KEYS_LIMIT),
             total_bytes: 0,
+            live: None,
         };
         let file = format!("{name}-{revision}");
         let bytes = snapshot_bytes(&file, contents.total_keys);
@@ -51,6 +52,7 @@ impl World {
             etcd_version: self.etcd_version(thing, member),
             contents: SnapshotContents {
                 total_bytes: bytes.len() as u64,
+                live: None,
                 ..contents
             },
             size_bytes: bytes.len() as u64,

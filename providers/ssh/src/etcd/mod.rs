@@ -15,10 +15,11 @@
 //! | `step` | one change while it is carried out, and what is known to have had an effect |
 //! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
-//! | `writing` | having a member write a snapshot |
+//! | `writing`, `told` | having a member write a snapshot, and what scripts tell of it |
 //! | `snapshot`, `archive` | taking snapshots that stay on machines, and what is known of those that were taken |
 //! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
 //! | `restoring` | giving members the data of a snapshot |
+//! | `drill` | restoring a snapshot for trial |
 //! | [`wipe`] | what is left when a machine is given back: nothing |
 
 pub mod reach;
@@ -27,6 +28,7 @@ pub mod wipe;
 mod answers;
 mod archive;
 mod begin;
+mod drill;
 mod found;
 mod join;
 mod look;
@@ -40,7 +42,9 @@ mod restoring;
 mod snapshot;
 mod step;
 mod survey;
+mod told;
 mod writing;
 
+pub use drill::DrillHere;
 pub use provider::EtcdProvider;
 pub use reach::Reach;

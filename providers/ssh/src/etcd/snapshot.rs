@@ -48,6 +48,7 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
         name: "write a snapshot of etcd",
         script: concat!(
             include_str!("../scripts/etcdctl.sh"),
+            include_str!("../scripts/etcd-live-keys.sh"),
             include_str!("../scripts/etcd-snapshot.sh"),
             include_str!("../scripts/etcd-save.sh")
         ),

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use keelson_provider_api::{BoxFuture, ErrorClass, ProviderError, SnapshotContents};
-use serde::Deserialize;
 
 use super::step::{permanent, transient};
 use super::survey::Survey;
+use super::told::{contents, told};
 use crate::shell::Output;
 
 /// How long writing and checking a snapshot may take; etcd suggests databases of up to 8 GiB.
@@ -18,18 +18,6 @@ const MARGIN_KIB: u64 = 128 * 1024;
 
 /// What a script ends with that has found too little room, and has done nothing.
 const STATUS_NO_ROOM: i32 = 24;
-
-/// What `etcdutl snapshot status` says, in 3.5 and 3.6.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Checked {
-    hash: u32,
-    /// Of a database without any key it is 0.
-    revision: u64,
-    #[serde(rename = "totalKey")]
-    total_keys: u64,
-    #[serde(rename = "totalSize")]
-    total_bytes: u64,
-}
 
 /// What a script ends with that has found another cluster's mark, or none, and has done nothing.
 const STATUS_NOT_OURS: i32 = 20;
@@ -106,7 +94,7 @@ fn nobody(cluster: &str, full: Vec<String>, mut failed: Vec<ProviderError>) -> P
 }
 
 /// The machines whose members may write it, the one that does it best first: a follower, which has less to do.
-fn writers(survey: &Survey) -> Result<Vec<String>, ProviderError> {
+pub(super) fn writers(survey: &Survey) -> Result<Vec<String>, ProviderError> {
     let cluster = survey.instance.cluster;
     let writers = survey.other_voters("");
     if !writers.is_empty() {
@@ -149,27 +137,14 @@ fn check(output: &Output, cluster: &str, machine: &str) -> Result<Written, Provi
             _ => transient(message),
         });
     }
-    let answer = |about: &str| {
-        output
-            .stdout
-            .lines()
-            .find_map(|line| line.strip_prefix(about)?.strip_prefix(' '))
-            .map(str::trim)
-    };
+    let answer = |about: &str| told(&output.stdout, about);
     let written = || {
-        let checked: Checked = serde_json::from_str(answer("status")?).ok()?;
         let sha256 = answer("sha256")?;
         let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
         let size = answer("size")?.parse().ok().filter(|&size: &u64| size > 32)?;
-        // An etcd that nobody has written to has no keys: etcdutl counts them alone since 3.6, and before that whatever else
-        // there is too.
+        let contents = contents(&output.stdout)?;
         is_digest.then(|| Written {
-            contents: SnapshotContents {
-                hash: checked.hash,
-                revision: checked.revision,
-                total_keys: checked.total_keys,
-                total_bytes: checked.total_bytes,
-            },
+            contents,
             sha256: sha256.to_owned(),
             size,
             name: answer("name").map(str::to_owned),
@@ -207,6 +182,15 @@ mod tests {
         let text = format!("status {status}\nsha256 {DIGEST}\nsize 20512\n");
         let written = check(&output(0, &text), "main", "a").unwrap();
         assert_eq!((written.contents.revision, written.size), (12, 20512));
+        assert_eq!(written.contents.live, None);
+        let live = r#"{"keys":3,"history":{"hash":4082953917,"compactRevision":-1}}"#;
+        let written = check(&output(0, &format!("{text}live {live}\n")), "main", "a").unwrap();
+        let live = written.contents.live.unwrap();
+        let history = live.history.unwrap();
+        assert_eq!(
+            (live.keys, history.hash, history.compact_revision),
+            (3, 4_082_953_917, -1)
+        );
         let empty = text.replace("\"revision\":12,\"totalKey\":7", "\"revision\":0,\"totalKey\":0");
         assert_eq!(
             check(&output(0, &empty), "main", "a").unwrap().contents.revision,

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh`.
+# Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh` and
+# `etcd-live-keys.sh`.
 
 # Ends with 24 where fewer than `$2` KiB are free on the disk of the folder `$1`, which may not be there yet.
 need_room() {
@@ -29,7 +30,7 @@ end_with_member() {
 }
 
 # Has the member that serves clients at the port `$1` write a snapshot to the file `$2`, which is on the disk then, and says
-# in a line each: `status` with what etcdutl says of it, `sha256`, `size`. Ends with 40 when it is damaged, and with 41 when
+# in a line each: `status` with what etcdutl says of it, `sha256`, `size`, and `live`, see `live_keys`. Ends with 40 when it is damaged, and with 41 when
 # the member has died meanwhile.
 save() {
     # Whoever gives no limit gets none; the session has its own.
@@ -62,4 +63,9 @@ save() {
     echo "status $status"
     echo "sha256 $(sha256sum -- "$2" | cut -d ' ' -f 1)"
     echo "size $size"
+    revision=$(printf '%s' "$status" | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
+    # 0: nobody has written to it, and etcd takes 0 for whatever is newest.
+    if [ "${revision:-0}" -gt 0 ]; then
+        live_keys "$revision" "$size" etcdctl_at "$1" --dial-timeout=3s --command-timeout=60s
+    fi
 }

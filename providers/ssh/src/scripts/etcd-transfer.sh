@@ -21,6 +21,7 @@ refuse_other_cluster() {
 
 # Takes the folder `$1` away, its owner last: what is left when this is interrupted is known to be ours.
 take_away() {
+    rm -rf -- "$1/drill"
     rm -f -- "$1/db" "$1/db.part"
     rm -f -- "$1/owner"
     rmdir -- "$1"

@@ -119,6 +119,7 @@ async fn came(written: &[u8], file: &[u8], ends: &[(usize, ErrorClass)], wanted:
             revision: 2,
             total_keys: 3,
             total_bytes: 4,
+            live: None,
         },
         size_bytes: written.len() as u64,
         sha256: Digest::of_bytes(written).hexadecimal(),

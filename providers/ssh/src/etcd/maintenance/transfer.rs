@@ -26,6 +26,7 @@ use crate::shell::{Job, Output, Shell};
 const WRITE: &str = concat!(
     include_str!("../../scripts/etcd-transfer.sh"),
     include_str!("../../scripts/etcdctl.sh"),
+    include_str!("../../scripts/etcd-live-keys.sh"),
     include_str!("../../scripts/etcd-snapshot.sh"),
     include_str!("../../scripts/etcd-transfer-write.sh")
 );

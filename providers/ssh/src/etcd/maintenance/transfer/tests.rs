@@ -95,6 +95,7 @@ fn snapshot(machine: &str, file: &str) -> WrittenSnapshot {
             revision: 2,
             total_keys: 3,
             total_bytes: 4,
+            live: None,
         },
         size_bytes: 100,
         sha256: "ab".to_owned(),

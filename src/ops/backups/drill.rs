@@ -1,0 +1,107 @@
+//! Restoring a snapshot for trial, to know that it can be.
+
+use keelson_provider_api::{DrillSnapshot, Drilled, HistoryHash, LiveKeys, Progress};
+use serde::Serialize;
+
+use super::unpacked::UnpackedSnapshot;
+use crate::ops::error::OperationError;
+use crate::ops::etcd::of_machine;
+use crate::ops::session::Session;
+
+/// What came of restoring a snapshot for trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrillReport {
+    /// The backup or the file.
+    pub source: String,
+    /// The etcd that it is of.
+    pub etcd_cluster: String,
+    /// True when the member that was given it has all that was written down about it.
+    pub good: bool,
+    /// How what the member has differs from what was written down.
+    pub problems: Vec<String>,
+    /// What was not written down, so that there is nothing to compare it with.
+    pub unknown: Vec<&'static str>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What the member had.
+    #[serde(flatten)]
+    pub drilled: Drilled,
+}
+
+impl Session {
+    /// Gives `snapshot` to a member of its own, on `machine` or where none is named on one that can spare it, and compares what
+    /// that has with what was written down when the snapshot was taken. Nothing of the cluster is changed, and nothing is left.
+    ///
+    /// # Errors
+    /// [`OperationError::NoCluster`], [`OperationError::UnknownEtcd`], [`OperationError::Machine`] when there is no such member.
+    /// What differs is no error, but in the report.
+    pub async fn drill_etcd(
+        &self,
+        snapshot: &UnpackedSnapshot,
+        machine: Option<&str>,
+        progress: &Progress<'_>,
+    ) -> Result<DrillReport, OperationError> {
+        let drill = self.backup_parts()?.drill.clone();
+        let drill = drill.ok_or_else(|| OperationError::Simulated {
+            name: self.spec().name().clone(),
+            lacks: "data that could be restored",
+        })?;
+        let etcds = self.etcd_instances(Some(&snapshot.etcd_cluster))?;
+        let etcd = etcds.first().copied().ok_or(OperationError::ClockStopped)?;
+        let work = async {
+            let identity = self.existing_identity().await?;
+            let begun = self.clock().now();
+            let wanted = DrillSnapshot {
+                etcd,
+                file: &snapshot.file,
+                sha256: &snapshot.sum.sha256,
+                size_bytes: snapshot.sum.size_bytes,
+            };
+            let drilled = drill.drill(&identity, &wanted, machine, progress).await;
+            let drilled = drilled.map_err(of_machine)?;
+            let took = self.clock().now().duration_since(begun).as_millis();
+            let (problems, unknown) = compare(snapshot, &drilled);
+            Ok(DrillReport {
+                source: snapshot.source.clone(),
+                etcd_cluster: snapshot.etcd_cluster.clone(),
+                good: problems.is_empty(),
+                problems,
+                unknown,
+                duration_ms: u64::try_from(took).unwrap_or(0),
+                drilled,
+            })
+        };
+        self.drive(work).await
+    }
+}
+
+/// How what a member has differs from what was written down, and what was not written down.
+fn compare(snapshot: &UnpackedSnapshot, drilled: &Drilled) -> (Vec<String>, Vec<&'static str>) {
+    let (mut problems, mut unknown) = (Vec::new(), Vec::new());
+    let mut check = |what: &'static str, is: i128, was: Option<i128>| match was {
+        Some(was) if was != is => problems.push(format!("{what}: it has {is}, and {was} was written down")),
+        Some(_) => {}
+        None => unknown.push(what),
+    };
+    let written = snapshot.contents.as_ref();
+    // An etcd that nobody has written to begins at 1.
+    let revision = written.map(|written| i128::from(written.revision.max(1)));
+    check("revision", drilled.revision.into(), revision);
+    let live = written.and_then(|written| written.live);
+    check(
+        "keys",
+        drilled.live.keys.into(),
+        live.map(|live| live.keys.into()),
+    );
+    let hashes = live.and_then(|live| comparable(live, drilled.live));
+    let is = hashes.map_or(0, |(_, is)| is.hash.into());
+    check("hash of keys", is, hashes.map(|(was, _)| was.hash.into()));
+    (problems, unknown)
+}
+
+/// Two hashes of the same history: one that was compacted further is of another one.
+fn comparable(was: LiveKeys, is: LiveKeys) -> Option<(HistoryHash, HistoryHash)> {
+    let (was, is) = (was.history?, is.history?);
+    (was.compact_revision == is.compact_revision).then_some((was, is))
+}
