@@ -9,6 +9,7 @@
     reason = "a benchmark says what is wrong by ending, and runs in real time"
 )]
 
+mod backups;
 mod fan_out;
 mod kubernetes;
 /// What the tests on hosts stand on.
@@ -60,6 +61,7 @@ fn main() {
     });
     show("apply with nothing to do, 3 hosts", idle.collect());
     drop(desk);
+    backups::measure();
     fan_out::measure();
     kubernetes::measure();
 }

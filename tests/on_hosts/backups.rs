@@ -206,7 +206,7 @@ fn drilled(keeper: &Keeper<'_>, name: &str) {
     );
     assert_eq!(report(0, &format!("{name} --machine c"))["machine"], "c");
     for host in ["a", "b", "c"] {
-        let left = "find /var/lib/keelson/snapshots -mindepth 1 2>/dev/null; pgrep -f name=drill; true";
+        let left = "find /var/lib/keelson/snapshots -mindepth 1 2>/dev/null; pgrep -f '[n]ame=drill'; true";
         let left = keeper.desk.host(host).run(left).unwrap();
         assert_eq!(left.trim(), "", "nothing of it stays on {host}");
     }

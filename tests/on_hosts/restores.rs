@@ -37,10 +37,46 @@ fn an_etcd_is_given_the_data_of_a_snapshot_whatever_has_become_of_it() {
     desk.expect(0, "destroy --yes");
 }
 
+/// All machines of before are gone for good: others take their places in the spec, and are given the data.
+#[test]
+fn other_hosts_are_given_the_data_of_those_that_are_gone() {
+    let test = "on_hosts::restores::other_hosts_are_given_the_data_of_those_that_are_gone";
+    let Some(desk) = Desk::before(test, &["a", "b", "c", "d"]) else {
+        return;
+    };
+    desk.spec(&["a"], SPEC);
+    desk.expect(0, "apply --yes --accept-new-host-keys");
+    put(&desk, "before", "1");
+    let digest = "get '' --prefix --print-value-only=false -w json | sed 's/.*\"kvs\"//' | sha256sum";
+    let keys = ask_on(&desk, "a", digest);
+    desk.expect(0, "etcd snapshot save");
+    put(&desk, "after", "2");
+    desk.host("a").power_cut().unwrap();
+    desk.spec(&["b", "c", "d"], SPEC);
+    let blocked = desk.expect(3, "plan");
+    assert!(blocked.stdout.contains("keelson node forget a"), "{blocked:#?}");
+    desk.expect(0, "node forget a");
+    desk.expect(0, "apply --yes --accept-new-host-keys");
+    desk.expect(0, "etcd restore --yes");
+    for host in ["b", "c", "d"] {
+        assert_eq!(
+            ask_on(&desk, host, digest),
+            keys,
+            "every key is there, through {host}"
+        );
+    }
+    desk.expect(0, "plan");
+    desk.expect(0, "destroy --yes");
+}
+
 /// What `command` prints on a host, with everything that it takes to ask etcd.
 fn ask(desk: &Desk, command: &str) -> String {
+    ask_on(desk, "a", command)
+}
+
+fn ask_on(desk: &Desk, host: &str, command: &str) -> String {
     let said = desk
-        .host("a")
+        .host(host)
         .run(&format!("{ETCDCTL} --command-timeout=20s {command}"));
     said.unwrap().trim().to_owned()
 }

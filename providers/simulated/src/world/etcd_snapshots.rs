@@ -52,7 +52,6 @@ impl World {
             etcd_version: self.etcd_version(thing, member),
             contents: SnapshotContents {
                 total_bytes: bytes.len() as u64,
-                live: None,
                 ..contents
             },
             size_bytes: bytes.len() as u64,
