@@ -242,7 +242,8 @@ fn lost_data(member: &EtcdMember, observation: &Observation) -> Verdict {
     if silent.is_empty() {
         return Verdict::blocked(
             format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine"),
-            "bring back a machine that has its data; or, to begin anew without it, `keelson destroy` first",
+            "bring back a machine that has its data, or give it that of a snapshot: `keelson etcd restore`; to begin anew without it, \
+             `keelson destroy` first",
         );
     }
     let silent = silent.join(", ");
