@@ -1,9 +1,10 @@
-//! The place where a cluster's backups are kept: `<cluster>/backups/etcd/<name>/{snapshot,manifest.json}` in a store.
+//! A place where backups are kept: `<name>/{snapshot,manifest.json}` in a folder of a store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use keelson_provider_api::bulk::Look;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError, with_causes};
 use tokio::sync::mpsc::Receiver;
@@ -18,14 +19,13 @@ use crate::pki::Seal;
 
 const MANIFEST: &str = "manifest.json";
 const SNAPSHOT: &str = "snapshot";
-/// So many manifests are read at once.
-const LOOKS_AT_ONCE: usize = 16;
 
-/// The backups of one cluster in one place.
+/// The backups in one place.
 #[derive(Clone)]
 pub struct Archive {
     store: Arc<dyn BulkStore>,
-    cluster: ClusterName,
+    /// Empty, or with a slash at its end.
+    folder: String,
     seal: Arc<Seal>,
 }
 
@@ -71,26 +71,33 @@ impl Backup {
 }
 
 impl Archive {
-    /// The backups of `cluster` in `store`, encrypted and opened as `seal` says.
-    pub fn new(store: Arc<dyn BulkStore>, cluster: ClusterName, seal: Arc<Seal>) -> Self {
-        Self { store, cluster, seal }
+    /// The backups of `cluster` in its state store, at `<cluster>/backups/etcd`, encrypted and opened as `seal` says.
+    pub fn of_cluster(store: Arc<dyn BulkStore>, cluster: &ClusterName, seal: Arc<Seal>) -> Self {
+        Self {
+            store,
+            folder: format!("{cluster}/backups/etcd/"),
+            seal,
+        }
+    }
+
+    /// The backups in `store`, which holds nothing else.
+    pub fn whole_store(store: Arc<dyn BulkStore>, seal: Arc<Seal>) -> Self {
+        Self {
+            store,
+            folder: String::new(),
+            seal,
+        }
     }
 
     /// Where they are kept, for people.
     pub fn location(&self) -> String {
-        format!(
-            "{}/{}",
-            self.store.location().trim_end_matches('/'),
-            self.folder().trim_end_matches('/')
-        )
-    }
-
-    fn folder(&self) -> String {
-        format!("{}/backups/etcd/", self.cluster)
+        let store = self.store.location();
+        let location = format!("{}/{}", store.trim_end_matches('/'), self.folder);
+        location.trim_end_matches('/').to_owned()
     }
 
     fn path(&self, name: &BackupName, object: &str) -> String {
-        format!("{}{name}/{object}", self.folder())
+        format!("{}{name}/{object}", self.folder)
     }
 
     /// All that is there, in the order of their names.
@@ -98,68 +105,43 @@ impl Archive {
     /// # Errors
     /// [`BackupError::Store`].
     pub async fn list(&self) -> Result<Vec<Backup>, BackupError> {
-        let folder = self.folder();
-        let mut names: Vec<BackupName> = Vec::new();
-        for path in self.store.list(&folder).await? {
-            let name = path.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
-            let Some(name) = name.and_then(|(name, _)| BackupName::parse(name).ok()) else {
+        let mut found: BTreeMap<BackupName, Parts> = BTreeMap::new();
+        for seen in self.store.look(&self.folder, &format!("/{MANIFEST}")).await? {
+            let path = seen.path.strip_prefix(&self.folder);
+            let Some((name, object)) = path.and_then(|path| path.split_once('/')) else {
                 continue;
             };
-            if names.last() != Some(&name) {
-                names.push(name);
+            let Ok(name) = BackupName::parse(name) else {
+                continue;
+            };
+            match (object, seen.is) {
+                (MANIFEST, Ok(Look::Content(content))) => {
+                    found.entry(name).or_default().manifest = Some(content)
+                }
+                (SNAPSHOT, Ok(Look::Size(size))) => found.entry(name).or_default().size = Some(size),
+                (MANIFEST | SNAPSHOT, Err(error)) => found.entry(name).or_default().trouble = Some(error),
+                _ => {}
             }
         }
-        let looks = names.into_iter().map(|name| async move {
-            let state = self.state(&name).await?;
-            Ok(state.map(|state| Backup { name, state }))
+        let backups = found.into_iter().filter_map(|(name, parts)| {
+            let state = parts.judge(&name)?;
+            Some(Backup { name, state })
         });
-        let found: Vec<Result<Option<Backup>, BackupError>> =
-            stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
-        found.into_iter().filter_map(Result::transpose).collect()
+        Ok(backups.collect())
     }
 
     /// How the backup `name` is; `None` when nothing of it is there.
-    async fn state(&self, name: &BackupName) -> Result<Option<BackupState>, BackupError> {
-        // One that cannot be read keeps nobody from seeing the others.
-        let unreadable = |error: &StoreError| {
-            let problem = format!("it cannot be read: {}", with_causes(error));
-            Ok(Some(BackupState::Damaged {
-                manifest: None,
-                problem,
-            }))
-        };
-        let manifest = match self.store.read(&self.path(name, MANIFEST)).await {
-            Ok(manifest) => manifest,
-            Err(error) => return unreadable(&error),
-        };
-        let size = match self.store.size(&self.path(name, SNAPSHOT)).await {
-            Ok(size) => size,
-            Err(error) => return unreadable(&error),
-        };
-        let Some(manifest) = manifest else {
-            return Ok(size.map(|_| BackupState::Unfinished));
-        };
-        let manifest = match read_manifest(&manifest.content, name) {
-            Ok(manifest) => Box::new(manifest),
-            Err(problem) => {
-                return Ok(Some(BackupState::Damaged {
-                    manifest: None,
-                    problem,
-                }));
-            }
-        };
-        let wanted = manifest.stored.size_bytes;
-        Ok(Some(match size {
-            Some(size) if size == wanted => BackupState::Whole(manifest),
-            Some(size) => BackupState::Damaged {
-                manifest: Some(manifest),
-                problem: format!("its snapshot has {size} bytes, and had {wanted}"),
-            },
-            None => BackupState::Damaged {
-                manifest: Some(manifest),
-                problem: "its snapshot is not there".to_owned(),
-            },
-        }))
+    async fn state(&self, name: &BackupName) -> Option<BackupState> {
+        let mut parts = Parts::default();
+        match self.store.read(&self.path(name, MANIFEST)).await {
+            Ok(manifest) => parts.manifest = manifest.map(|manifest| manifest.content),
+            Err(error) => parts.trouble = Some(error),
+        }
+        match self.store.size(&self.path(name, SNAPSHOT)).await {
+            Ok(size) => parts.size = size,
+            Err(error) => parts.trouble = parts.trouble.or(Some(error)),
+        }
+        parts.judge(name)
     }
 
     /// The manifest of the backup `name`.
@@ -172,7 +154,7 @@ impl Archive {
             location: self.location(),
             problem,
         };
-        match self.state(name).await? {
+        match self.state(name).await {
             Some(BackupState::Whole(manifest)) => Ok(*manifest),
             Some(BackupState::Damaged { problem, .. }) => Err(damaged(problem)),
             Some(BackupState::Unfinished) => Err(damaged(
@@ -309,7 +291,43 @@ impl Archive {
     /// # Errors
     /// [`BackupError::Store`].
     pub async fn sweep(&self) -> Result<usize, BackupError> {
-        Ok(self.store.sweep(&self.folder()).await?)
+        Ok(self.store.sweep(&self.folder).await?)
+    }
+}
+
+/// What there is of a backup.
+#[derive(Default)]
+struct Parts {
+    manifest: Option<Vec<u8>>,
+    /// The size of its snapshot in bytes.
+    size: Option<u64>,
+    /// Why not all of it can be seen.
+    trouble: Option<StoreError>,
+}
+
+impl Parts {
+    /// How the backup `name` is of which this is there; `None` for nothing.
+    fn judge(self, name: &BackupName) -> Option<BackupState> {
+        let damaged = |manifest, problem| Some(BackupState::Damaged { manifest, problem });
+        if let Some(error) = &self.trouble {
+            return damaged(None, format!("it cannot be read: {}", with_causes(error)));
+        }
+        let Some(manifest) = self.manifest else {
+            return self.size.map(|_| BackupState::Unfinished);
+        };
+        let manifest = match read_manifest(&manifest, name) {
+            Ok(manifest) => Box::new(manifest),
+            Err(problem) => return damaged(None, problem),
+        };
+        let wanted = manifest.stored.size_bytes;
+        match self.size {
+            Some(size) if size == wanted => Some(BackupState::Whole(manifest)),
+            Some(size) => damaged(
+                Some(manifest),
+                format!("its snapshot has {size} bytes, and had {wanted}"),
+            ),
+            None => damaged(Some(manifest), "its snapshot is not there".to_owned()),
+        }
     }
 }
 

@@ -151,6 +151,9 @@ pub enum Packing {
     /// Compressed, and then encrypted: `age -d | zstd -d` reads it.
     #[serde(rename = "zstd+age")]
     ZstdAge,
+    /// Compressed, by a machine that keeps it for itself: `gzip -d` reads it.
+    #[serde(rename = "gzip")]
+    Gzip,
 }
 
 impl Packing {

@@ -8,10 +8,13 @@
 //!                                      manifest.json, written last: it makes a backup of what lies there
 //! ```
 //!
+//! Machines keep some for themselves, compressed by gzip and not encrypted (`templates/etcd/`); those are read here like others.
+//!
 //! A snapshot without a manifest is no backup, and a manifest whose snapshot is not there, or has another size, is a damaged
 //! one. Nothing here knows how a snapshot is taken, or what it is restored to.
 
 mod archive;
+mod decoding;
 mod error;
 mod keep;
 mod manifest;

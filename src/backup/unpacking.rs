@@ -8,8 +8,8 @@ use futures_util::io::AsyncRead;
 use futures_util::stream::{self, Stream, TryStreamExt};
 use keelson_provider_api::bulk::PIECE_BYTES;
 use keelson_provider_api::{BulkReader, StoreError};
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
+use super::decoding::Decoder;
 use super::error::BackupError;
 use super::manifest::BackupManifest;
 use super::sum::{OwnSum, Summing};
@@ -23,11 +23,10 @@ pub struct Unpacker {
     location: String,
     opening: OpeningReader<Pin<Box<dyn AsyncRead + Send>>>,
     stored: Arc<Mutex<Stored>>,
-    decoder: Decoder<'static>,
+    decoder: Decoder,
     input: Vec<u8>,
     used: usize,
     ended: bool,
-    frame_ended: bool,
     plain: Summing,
     own: OwnSum,
 }
@@ -69,7 +68,7 @@ impl Unpacker {
             (Ok(opening), None) => opening,
         };
         Ok(Self {
-            decoder: Decoder::new().map_err(|source| BackupError::Unpack { source })?,
+            decoder: Decoder::of(manifest.stored.packing).map_err(|source| BackupError::Unpack { source })?,
             manifest,
             location: location.to_owned(),
             opening,
@@ -77,7 +76,6 @@ impl Unpacker {
             input: vec![0; INPUT_BYTES],
             used: INPUT_BYTES,
             ended: false,
-            frame_ended: true,
             plain: Summing::default(),
             own: OwnSum::default(),
         })
@@ -120,18 +118,14 @@ impl Unpacker {
             self.used = 0;
             self.ended = count == 0;
         }
-        let mut from = InBuffer::around(self.input.get(self.used..).unwrap_or_default());
-        let mut to = OutBuffer::around(output);
-        let hint = self.decoder.run(&mut from, &mut to);
-        let (read, written) = (from.pos(), to.pos());
-        self.used += read;
-        match hint {
-            // A frame that has ended asks for nothing more.
-            Ok(hint) if read > 0 || written > 0 => self.frame_ended = hint == 0,
-            Ok(_) => {}
-            Err(error) => return Err(self.damaged(error.to_string())),
+        let input = self.input.get(self.used..).unwrap_or_default();
+        match self.decoder.run(input, output) {
+            Ok((read, written)) => {
+                self.used += read;
+                Ok(written)
+            }
+            Err(error) => Err(self.damaged(error.to_string())),
         }
-        Ok(written)
     }
 
     /// Why the object could not be read on: the store's trouble, or what is in it.
@@ -143,7 +137,7 @@ impl Unpacker {
     }
 
     fn judge(&mut self) -> Result<(), BackupError> {
-        if !self.frame_ended {
+        if !self.decoder.has_ended() {
             return Err(self.damaged("it ends before its end"));
         }
         let stored = {

@@ -16,10 +16,12 @@ use crate::node::kubernetes::{
     VirtualAddressSettings,
 };
 use crate::node::{
-    AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, etcd_release, image,
+    AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, SnapshotSettings, etcd_release,
+    image,
 };
 use crate::spec::{
-    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, nearest_release,
+    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, SnapshotPlace,
+    Snapshots, nearest_release,
 };
 
 /// What the machines of each set of roles run. Rendered once for each set, however many machines have it.
@@ -96,8 +98,24 @@ fn etcd(blueprint: &Blueprint<'_>, assets: &AssetIndex, version: Version) -> Etc
         heartbeat_ms: etcd.heartbeat.as_millis(),
         election_timeout_ms: etcd.election_timeout.as_millis(),
         quota_bytes: etcd.quota.bytes(),
+        snapshots: snapshots(blueprint),
         certificates: certificates::of_etcd(),
     }
+}
+
+fn snapshots(blueprint: &Blueprint<'_>) -> Option<SnapshotSettings> {
+    let spec = blueprint.spec;
+    let Snapshots { schedule, to, keep } = &spec.etcd.snapshots;
+    let SnapshotPlace::Hosts = to;
+    Some(SnapshotSettings {
+        schedule: schedule.as_ref()?.with_zone(),
+        cluster: blueprint.name.to_string(),
+        kubernetes_version: (!spec.is_etcd_alone()).then_some(spec.kubernetes_version),
+        last: keep.last.unwrap_or(0),
+        hourly: keep.hourly,
+        daily: keep.daily,
+        weekly: keep.weekly,
+    })
 }
 
 fn kubernetes(

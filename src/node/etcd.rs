@@ -13,6 +13,7 @@ use serde_json::json;
 use super::action::{Access, Action};
 use super::assets::{Program, ResolvedRelease};
 use super::contents::{Contents, RenderError};
+use super::etcd_snapshots::{self, SnapshotSettings};
 use super::templates;
 
 /// Where etcd's programs are.
@@ -57,6 +58,8 @@ pub struct EtcdSettings {
     pub election_timeout_ms: u64,
     /// How large a database may grow.
     pub quota_bytes: u64,
+    /// Snapshots that are taken by a schedule.
+    pub snapshots: Option<SnapshotSettings>,
     /// The files that a member shows and trusts.
     pub certificates: EtcdCertificates,
 }
@@ -96,7 +99,10 @@ pub(super) fn add(settings: &EtcdSettings, contents: &mut Contents) -> Result<()
     for instance in &settings.instances {
         add_instance(settings, instance, contents)?;
     }
-    Ok(())
+    match &settings.snapshots {
+        Some(snapshots) => etcd_snapshots::add(snapshots, &settings.instances, contents),
+        None => Ok(()),
+    }
 }
 
 fn add_instance(

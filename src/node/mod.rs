@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `class` | what machines of one class run, and what is a single machine's own |
 //! | `etcd` | etcd: unit, settings, ports, paths |
+//! | `etcd_snapshots` | snapshots that machines take by a timer |
 //! | `kubernetes` | container runtime, kubelet, static pods |
 //! | `assets` | release files and where upstream has them |
 //! | `images` | names of container images |
@@ -18,6 +19,7 @@ mod assets;
 mod class;
 mod contents;
 mod etcd;
+mod etcd_snapshots;
 mod images;
 pub mod kubernetes;
 mod merge;
@@ -31,6 +33,7 @@ pub use assets::{
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};
+pub use etcd_snapshots::SnapshotSettings;
 pub use images::image;
 pub use merge::merge;
 

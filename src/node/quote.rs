@@ -81,6 +81,16 @@ pub(super) fn plain(text: &str) -> Result<String, Unquotable> {
     })
 }
 
+/// A calendar expression in a unit's setting, where words have no quotes (`systemd.time(7)`).
+///
+/// # Errors
+/// [`Unquotable`] for everything that no calendar expression has in it.
+pub(super) fn calendar(text: &str) -> Result<String, Unquotable> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "*-~:/., ".contains(character);
+    refuse(text, "a calendar expression", |character| !fits(character))?;
+    Ok(text.to_owned())
+}
+
 /// A scalar of YAML: a JSON string, which YAML 1.2 reads as it is (YAML 1.2.2, 7.3.1), so that no word is taken for a
 /// number, a boolean, an alias or the begin of a map.
 pub(super) fn yaml(text: &str) -> String {

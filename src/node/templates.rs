@@ -35,6 +35,12 @@ pub(super) const HOST_ENVIRONMENT: Template = template!("node/host.env.hbs");
 pub(super) const ETCD_ENVIRONMENT: Template = template!("etcd/etcd.env.hbs");
 /// The unit of an etcd member.
 pub(super) const ETCD_UNIT: Template = template!("etcd/etcd.service.hbs");
+/// What snapshots of a member need to know of its cluster.
+pub(super) const SNAPSHOTS_ENVIRONMENT: Template = template!("etcd/snapshots.env.hbs");
+/// The unit that takes one.
+pub(super) const SNAPSHOTS_UNIT: Template = template!("etcd/snapshots.service.hbs");
+/// When it does.
+pub(super) const SNAPSHOTS_TIMER: Template = template!("etcd/snapshots.timer.hbs");
 
 /// A kubeconfig that refers to files.
 pub(super) const KUBECONFIG: Template = template!("kubernetes/kubeconfig.yaml.hbs");
@@ -61,6 +67,9 @@ pub(super) const TEMPLATES: &[Template] = &[
     HOST_ENVIRONMENT,
     ETCD_ENVIRONMENT,
     ETCD_UNIT,
+    SNAPSHOTS_ENVIRONMENT,
+    SNAPSHOTS_UNIT,
+    SNAPSHOTS_TIMER,
     KUBECONFIG,
     STATIC_POD,
     KUBELET_UNIT,
@@ -88,6 +97,7 @@ pub(crate) fn registry(templates: &[Template]) -> Registry {
     handlebars.register_helper("env", Box::new(Quoting(quote::environment)));
     handlebars.register_helper("unit", Box::new(Quoting(quote::unit)));
     handlebars.register_helper("plain", Box::new(Quoting(quote::plain)));
+    handlebars.register_helper("calendar", Box::new(Quoting(quote::calendar)));
     handlebars.register_helper("yaml", Box::new(Quoting(|text| Ok(quote::yaml(text)))));
     for template in templates {
         handlebars

@@ -12,7 +12,8 @@ mod on_hosts;
 
 use super::templates::{TEMPLATES, Template, render};
 use super::{
-    AssetIndex, EtcdCertificates, EtcdSettings, HostIdentity, NodeClass, PlacedSecret, etcd_release,
+    AssetIndex, EtcdCertificates, EtcdSettings, HostIdentity, NodeClass, PlacedSecret, SnapshotSettings,
+    etcd_release,
 };
 use crate::node::Access;
 
@@ -87,8 +88,11 @@ pub(crate) fn check_declarations(template: Template) {
     for expression in expressions(template) {
         let words: Vec<&str> = expression.split_whitespace().collect();
         match words.as_slice() {
-            ["sh" | "env" | "unit" | "yaml" | "plain", "this"] | ["else" | "/if" | "/each"] => {}
-            ["#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain", name] => {
+            ["sh" | "env" | "unit" | "yaml" | "plain" | "calendar", "this"] | ["else" | "/if" | "/each"] => {}
+            [
+                "#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain" | "calendar",
+                name,
+            ] => {
                 used.insert(name.trim_start_matches("this.").to_owned());
             }
             _ => panic!("{}: `{expression}` goes through no helper", template.path),
@@ -153,7 +157,10 @@ fn no_hostile_value_adds_a_line_or_a_setting() {
             let Ok(text) = render(*template, &filled(*template, hostile)) else {
                 // A format without quotes takes nothing that could mean something.
                 assert!(
-                    hostile.contains(char::is_control) || template.text.contains("{{plain "),
+                    hostile.contains(char::is_control)
+                        || ["{{plain ", "{{calendar "]
+                            .iter()
+                            .any(|helper| template.text.contains(helper)),
                     "{}: {hostile:?}",
                     template.path
                 );
@@ -236,6 +243,15 @@ fn class() -> NodeClass {
             heartbeat_ms: 100,
             election_timeout_ms: 1000,
             quota_bytes: 8 << 30,
+            snapshots: Some(SnapshotSettings {
+                schedule: "*-*-* *:00/15 UTC".to_owned(),
+                cluster: "prod.example.com".to_owned(),
+                kubernetes_version: Some(Version::new(1, 36, 2)),
+                last: 0,
+                hourly: 24,
+                daily: 30,
+                weekly: 0,
+            }),
             certificates: EtcdCertificates {
                 authority: file("ca.crt"),
                 server: file("server.crt"),
@@ -347,6 +363,7 @@ const VERIFY: &[&str] = &["verify", "--man=no", "--recursive-errors=no"];
 fn shellcheck_finds_nothing_in_what_machines_run() {
     let scripts = [
         ("apply", super::templates::APPLY_SCRIPT),
+        ("snapshots", super::etcd_snapshots::PROGRAM),
         ("routes", include_str!("../../templates/network/routes.sh")),
         (
             "keepalived",
@@ -369,7 +386,7 @@ pub(crate) fn verify_units(test: &str, files: &BTreeMap<String, Vec<u8>>, names:
         .filter_map(|(path, content)| {
             let name = path
                 .strip_prefix("files/")
-                .filter(|name| name.ends_with(".service"))?;
+                .filter(|name| name.ends_with(".service") || name.ends_with(".timer"))?;
             // What the unit runs is not on this machine.
             let lines = String::from_utf8_lossy(content);
             let lines = lines
@@ -407,6 +424,13 @@ fn systemd_would_find_a_setting_that_is_none() {
 #[test]
 fn systemd_verifies_the_units() {
     let files = class().render().unwrap().of_host(&host()).unwrap();
-    let names = ["etcd-events.service", "etcd.service"];
+    let names = [
+        "etcd-events.service",
+        "etcd.service",
+        "keelson-etcd-events-snapshot.service",
+        "keelson-etcd-events-snapshot.timer",
+        "keelson-etcd-snapshot.service",
+        "keelson-etcd-snapshot.timer",
+    ];
     verify_units("systemd_verifies_the_units", &files, &names);
 }

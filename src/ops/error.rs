@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 
-use crate::backup::BackupError;
+use crate::backup::{BackupError, BackupName};
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
 use crate::pki::{AuthorityName, PkiError};
@@ -150,6 +150,22 @@ pub enum OperationError {
     /// Something about backups did not work.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// Several places have a backup of that name.
+    #[error("there is a snapshot {name} in several places: {}", places.join(", "))]
+    AmbiguousBackup {
+        /// The name.
+        name: BackupName,
+        /// The places.
+        places: Vec<String>,
+    },
+    /// No backups of the cluster lie there.
+    #[error("no snapshots of the cluster lie in `{}`", name.escape_debug())]
+    UnknownPlace {
+        /// The place that was asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// The cluster is in memory.
     #[error("cluster {name} is simulated: it has no {lacks}")]
     Simulated {

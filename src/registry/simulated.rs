@@ -75,7 +75,9 @@ pub fn connect_in_memory(
 /// Backups of a world that holds nothing secret.
 fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) -> BackupParts {
     BackupParts {
-        archive: Archive::new(store, spec.name().clone(), Arc::new(Seal::none())),
+        archive: Archive::of_cluster(store, spec.name(), Arc::new(Seal::none())),
+        hosts: Vec::new(),
+        scheduled: None,
         maintenance: Arc::new(SimulatedMaintenance::of(world)),
         restore: None,
         drill: None,

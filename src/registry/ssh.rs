@@ -20,13 +20,13 @@ use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
 use crate::backup::Archive;
 use crate::cluster::DrainsFirst;
 use crate::ops::{
-    Authorities, BackupParts, BroughtFiles, GoneHosts, MachineAccess, SpecBundles, cluster_provider,
-    pinned_assets,
+    Authorities, BackupParts, BroughtFiles, GoneHosts, HostArchive, MachineAccess, SpecBundles,
+    cluster_provider, pinned_assets,
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{
-    ApiAddress, AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, KeyEncryption, Plugin,
-    Provider, ValidSpec,
+    ApiAddress, AuthorityFiles, ContainerdSource, EtcdPlacement, EventsPlacement, HostRole, KeyEncryption,
+    Plugin, Provider, ValidSpec,
 };
 
 /// The hosts of `spec`. What they are to install is looked for here, so that every plan knows it.
@@ -57,7 +57,9 @@ pub(super) async fn reach(
         Arc::new(SshProvider::new(hosts.clone(), bundles).with_host_needs(host_needs(spec)));
     let etcd = Arc::new(EtcdProvider::new(hosts.clone(), clock.clone()));
     let backups = BackupParts {
-        archive: Archive::new(bulk_store.clone(), spec.name().clone(), authorities.seal()),
+        archive: Archive::of_cluster(bulk_store.clone(), spec.name(), authorities.seal()),
+        hosts: host_archives(spec, &etcd, &authorities),
+        scheduled: Some(etcd.clone()),
         maintenance: etcd.clone(),
         restore: Some(etcd.clone()),
         drill: Some(match &options.drill_programs {
@@ -94,6 +96,23 @@ pub(super) async fn reach(
         gone_hosts: (!options.gone_hosts.is_empty())
             .then(|| Arc::new(CalledGone::of(spec, options, store)) as Arc<dyn GoneHosts>),
     })
+}
+
+/// What the hosts keep that have members of etcd.
+fn host_archives(spec: &ValidSpec, etcd: &EtcdProvider, authorities: &Authorities) -> Vec<HostArchive> {
+    let role = match spec.etcd.placement {
+        EtcdPlacement::Stacked => HostRole::ControlPlane,
+        EtcdPlacement::Dedicated(_) => HostRole::Etcd,
+        EtcdPlacement::External(_) => return Vec::new(),
+    };
+    let hosts = spec.spec().provider.hosts().iter();
+    hosts
+        .filter(|host| host.roles.contains(&role))
+        .map(|host| HostArchive {
+            machine: host.name.to_string(),
+            archive: Archive::whole_store(etcd.backups(host.name.as_str()), authorities.seal()),
+        })
+        .collect()
 }
 
 /// What hosts are to have besides what keelson brings: the routed network sets rules with the machine's own `nft`; what

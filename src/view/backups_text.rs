@@ -10,8 +10,8 @@ use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
 use crate::ops::{
-    BackupCondition, BackupEntry, BackupList, DrillReport, PruneReport, RestoredEtcd, SavedBackup,
-    VerifyReport,
+    BackupCondition, BackupEntry, BackupList, BackupPlace, DrillReport, PruneReport, RestoredEtcd,
+    SavedBackup, SilentPlace, VerifyReport,
 };
 
 /// What stands for something that is not known.
@@ -88,11 +88,12 @@ pub fn list(list: &BackupList) -> String {
         return format!(
             "cluster {} has no snapshot in {}\n",
             list.name,
-            printable(&list.location)
-        );
+            printable(&list.locations.join(", "))
+        ) + &silent(&list.silent);
     }
     let header = [
         "SNAPSHOT",
+        "PLACE",
         "ETCD",
         "AGE",
         "REVISION",
@@ -116,13 +117,28 @@ pub fn list(list: &BackupList) -> String {
             );
         }
     }
+    text.push_str(&silent(&list.silent));
     let _ = writeln!(
         text,
         "{} in {}",
         plural(list.backups.len(), "snapshot"),
-        printable(&list.location)
+        printable(&list.locations.join(", "))
     );
     text
+}
+
+/// Which places did not answer, a line each.
+pub fn silent(places: &[SilentPlace]) -> String {
+    places.iter().fold(String::new(), |mut text, silent| {
+        let SilentPlace { place, problem } = silent;
+        let _ = writeln!(
+            text,
+            "  {} what {place} keeps is not known: {}",
+            paint(BAD, "!"),
+            printable(problem)
+        );
+        text
+    })
 }
 
 fn row(backup: &BackupEntry, now: Timestamp) -> Vec<String> {
@@ -133,13 +149,14 @@ fn row(backup: &BackupEntry, now: Timestamp) -> Vec<String> {
         BackupCondition::Unfinished => "unfinished",
     };
     let Some(manifest) = &backup.manifest else {
-        let mut row = vec![NONE.to_owned(); 10];
-        row.splice(0..1, [backup.name.to_string()]);
-        row.splice(9.., [condition.to_owned()]);
+        let mut row = vec![NONE.to_owned(); 11];
+        row.splice(0..2, [backup.name.to_string(), backup.place.to_string()]);
+        row.splice(10.., [condition.to_owned()]);
         return row;
     };
     vec![
         backup.name.to_string(),
+        printable(&backup.place.to_string()),
         printable(&manifest.etcd_cluster),
         age(manifest.taken_at, now),
         manifest.contents.revision.to_string(),
@@ -164,7 +181,10 @@ pub(super) fn age(taken: Timestamp, now: Timestamp) -> String {
 pub fn verified(report: &VerifyReport) -> String {
     let mut text = String::new();
     for backup in &report.backups {
-        let name = paint(STRONG, &backup.name);
+        let name = match &backup.place {
+            BackupPlace::StateStore => paint(STRONG, &backup.name),
+            BackupPlace::Host(machine) => format!("{} on {machine}", paint(STRONG, &backup.name)),
+        };
         let _ = match (&backup.problem, &backup.manifest) {
             (Some(problem), _) => writeln!(text, "{} {name}: {}", paint(BAD, "Damaged:"), printable(problem)),
             (None, Some(manifest)) => writeln!(
@@ -187,15 +207,15 @@ pub fn verified(report: &VerifyReport) -> String {
             printable(&report.location)
         );
     }
+    text.push_str(&silent(&report.silent));
     text
 }
 
 /// What was written to a file.
-pub fn downloaded(manifest: &BackupManifest, file: &str) -> String {
+pub fn downloaded(name: &str, manifest: &BackupManifest, file: &str) -> String {
     format!(
-        "{} {} is written to {}: {}, revision {}",
+        "{} {name} is written to {}: {}, revision {}",
         paint(GOOD, "Done:"),
-        manifest.name,
         printable(file),
         approximate_size(manifest.size_bytes),
         manifest.contents.revision

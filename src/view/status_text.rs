@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::backups_text::age;
 use super::groups::fold_names;
 use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
@@ -32,6 +33,9 @@ pub fn render(status: &ClusterStatus) -> String {
         None => text.push_str("  API  no address yet\n"),
     }
     text.push_str(&problems(status));
+    for warning in &status.warnings {
+        let _ = writeln!(text, "  {} {}", paint(CHANGE, "!"), printable(warning));
+    }
     text.push('\n');
     write_machines(&mut text, status);
     write_etcd(&mut text, status);
@@ -159,7 +163,17 @@ fn write_nodes(text: &mut String, status: &ClusterStatus) {
 fn write_rest(text: &mut String, status: &ClusterStatus) {
     let snapshot = status.last_snapshot.as_ref().map_or_else(
         || "none yet".to_owned(),
-        |snapshot| format!("{:.0} ({})", snapshot.taken_at, snapshot.purpose),
+        |snapshot| {
+            let ago = match age(snapshot.taken_at, status.observed_at) {
+                ago if snapshot.taken_at <= status.observed_at => format!("{ago} ago"),
+                ahead => ahead,
+            };
+            format!(
+                "{:.0}, {ago} ({})",
+                snapshot.taken_at,
+                printable(&snapshot.purpose)
+            )
+        },
     );
     if let Some(certificates) = &status.certificates {
         let _ = writeln!(text, "Certificates   {}", of_certificates(certificates));

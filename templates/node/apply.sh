@@ -382,6 +382,10 @@ prune() {
             say "stop $what"
             systemctl disable --now -- "$what" >/dev/null 2>&1 || :
             systemctl reset-failed -- "$what" >/dev/null 2>&1 || :
+            case $what in
+            # systemd remembers when it elapsed last.
+            *.timer) systemctl clean --what=state -- "$what" >/dev/null 2>&1 || : ;;
+            esac
             reload=yes
             ;;
         user)
@@ -436,6 +440,8 @@ restart_what_changed() {
     awk -F "$tab" -v boot="$boot" -v only="$1" '($2 == "" || $2 == boot) && (only == "" || $1 == only) { print $1 }' \
         "$root/restarts" | sort -u >"$work/restarts-once"
     while read -r unit; do
+        # What a timer starts begins anew by itself, and how it ends is no matter of what is installed.
+        [ -z "$(systemctl show --property=TriggeredBy --value -- "$unit")" ] || continue
         state=$(systemctl is-active -- "$unit" || :)
         case $state in
         inactive | unknown | '') ;;

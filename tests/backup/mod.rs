@@ -4,6 +4,7 @@ mod archive;
 mod damage;
 mod directory;
 mod pruning;
+mod scheduled;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -25,7 +26,7 @@ fn cluster() -> ClusterName {
 }
 
 fn archive_in(store: Arc<dyn BulkStore>, seal: Seal) -> Archive {
-    Archive::new(store, cluster(), Arc::new(seal))
+    Archive::of_cluster(store, &cluster(), Arc::new(seal))
 }
 
 fn archive() -> Archive {

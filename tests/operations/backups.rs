@@ -162,7 +162,9 @@ impl Scene {
         let world = SimulatedWorld::in_memory(options);
         let (store, played) = (Arc::new(MemoryStore::new()), Arc::new(Played::default()));
         let backups = BackupParts {
-            archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
+            archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
+            hosts: Vec::new(),
+            scheduled: None,
             maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
             restore: Some(played.clone()),
             drill: None,
@@ -198,7 +200,10 @@ impl Scene {
     }
 
     async fn restore(&self) -> Result<RestoredEtcd, OperationError> {
-        let source = RestoreSource::Backup(WhichBackup::Newest("main".to_owned()));
+        let source = RestoreSource::Backup {
+            which: WhichBackup::Newest("main".to_owned()),
+            place: None,
+        };
         let snapshot = self
             .session
             .unpack_snapshot(&source, self.folder.path())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use keelson::backup::{BackupName, KeepRules};
 use keelson::execute::Silent;
-use keelson::ops::{OperationError, SaveRequest, SavedBackup, Session};
+use keelson::ops::{OperationError, SaveRequest, SavedBackup, Session, VerifyRequest};
 use keelson_provider_api::{BulkStore, Progress};
 use keelson_provider_simulated::{CrashMoment, CrashPoint, FaultPlan, MemoryStore};
 
@@ -62,7 +62,10 @@ impl Kept {
         let list = session.backups().await.map_err(told)?;
         let counting = list.backups.iter().filter(|backup| backup.manifest.is_some());
         let names: Vec<BackupName> = counting.map(|backup| backup.name.clone()).collect();
-        let report = session.verify_backups(&names).await.map_err(told)?;
+        let report = session
+            .verify_backups(&VerifyRequest::Named(names.clone()), None)
+            .await
+            .map_err(told)?;
         if report.good {
             Ok(names.into_iter().collect())
         } else {

@@ -121,7 +121,9 @@ impl Life {
             self.world.add_host(host.name.as_str(), &host.address).unwrap();
         }
         let backups = BackupParts {
-            archive: Archive::new(store.clone(), spec.name().clone(), Arc::new(Seal::none())),
+            archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
+            hosts: Vec::new(),
+            scheduled: None,
             maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
             restore: None,
             drill: None,

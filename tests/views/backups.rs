@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use keelson::backup::{BackupManifest, BackupName, KeepReason, Packing, StoredObject};
 use keelson::ops::{
-    BackupCondition, BackupEntry, BackupList, DefragmentedMember, DisarmedEtcd, PruneReport, PrunedBackup,
-    RestoredEtcd, SavedBackup, VerifiedBackup, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, BackupPlace, DefragmentedMember, DisarmedEtcd, PruneReport,
+    PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace, VerifiedBackup, VerifyReport,
 };
 use keelson::view::{backups_text, etcd_upkeep_text};
 use keelson_provider_api::values::ClusterName;
@@ -54,6 +54,7 @@ fn manifest(etcd: &str, hours_ago: i64, packing: Packing) -> BackupManifest {
 fn entry(manifest: BackupManifest, condition: BackupCondition, problem: Option<&str>) -> BackupEntry {
     BackupEntry {
         name: manifest.name.clone(),
+        place: BackupPlace::StateStore,
         condition,
         problem: problem.map(str::to_owned),
         of_earlier_life: false,
@@ -65,6 +66,7 @@ fn entry(manifest: BackupManifest, condition: BackupCondition, problem: Option<&
 fn backups_in_every_state() {
     let unfinished = BackupEntry {
         name: BackupName::parse("20260528T000000Z-9").unwrap(),
+        place: BackupPlace::StateStore,
         condition: BackupCondition::Unfinished,
         problem: None,
         of_earlier_life: false,
@@ -72,7 +74,11 @@ fn backups_in_every_state() {
     };
     let mut list = BackupList {
         name: cluster(),
-        location: LOCATION.to_owned(),
+        locations: vec![LOCATION.to_owned(), "db-1:/var/lib/keelson/backups".to_owned()],
+        silent: vec![SilentPlace {
+            place: BackupPlace::Host("db-2".to_owned()),
+            problem: "db-2 (10.0.0.2): timed out".to_owned(),
+        }],
         now: NOW,
         backups: vec![
             entry(manifest("main", -1, Packing::Zstd), BackupCondition::Whole, None),
@@ -91,6 +97,10 @@ fn backups_in_every_state() {
                 ..entry(manifest("main", 900, Packing::Zstd), BackupCondition::Whole, None)
             },
             unfinished,
+            BackupEntry {
+                place: BackupPlace::Host("db-1".to_owned()),
+                ..entry(manifest("main", 3, Packing::Gzip), BackupCondition::Whole, None)
+            },
         ],
     };
     insta::assert_snapshot!("backups", plain(&backups_text::list(&list)));
@@ -106,8 +116,9 @@ fn backups_that_are_saved_read_and_restored() {
         manifest: whole.clone(),
         location: LOCATION.to_owned(),
     };
-    let verified = |problem: Option<&str>, manifest: Option<BackupManifest>| VerifiedBackup {
+    let verified = |place, problem: Option<&str>, manifest: Option<BackupManifest>| VerifiedBackup {
         name: whole.name.clone(),
+        place,
         problem: problem.map(str::to_owned),
         manifest,
     };
@@ -116,9 +127,14 @@ fn backups_that_are_saved_read_and_restored() {
         location: LOCATION.to_owned(),
         good: false,
         backups: vec![
-            verified(None, Some(whole.clone())),
-            verified(Some("it ends before its end"), None),
+            verified(BackupPlace::StateStore, None, Some(whole.clone())),
+            verified(
+                BackupPlace::Host("db-1".to_owned()),
+                Some("it ends before its end"),
+                None,
+            ),
         ],
+        silent: Vec::new(),
     };
     let restored = RestoredEtcd {
         etcd_cluster: "main".to_owned(),
@@ -128,7 +144,7 @@ fn backups_that_are_saved_read_and_restored() {
     let text = [
         backups_text::saved(&[saved]),
         backups_text::verified(&report),
-        backups_text::downloaded(&whole, "main.db") + "\n",
+        backups_text::downloaded("it on db-1", &whole, "main.db") + "\n",
         backups_text::restored(&restored),
     ]
     .concat();

@@ -1,11 +1,15 @@
 //! Large objects: written and read piece by piece, so that nobody ever has to hold one as a whole.
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt};
 
 use crate::store::{Store, StoreError};
 
 /// A piece of a large object is at most so long.
 pub const PIECE_BYTES: usize = 1 << 20;
+
+/// So many objects are looked at at once.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// A [`Store`] that takes objects of any size besides.
 #[async_trait]
@@ -28,12 +32,49 @@ pub trait BulkStore: Store {
     /// When the store cannot be read.
     async fn size(&self, path: &str) -> Result<Option<u64>, StoreError>;
 
+    /// Looks at all objects that begin with `prefix`, in the order of their paths: at those that end with `read` for what is in
+    /// them, which is small, at all others for their size. One that cannot be looked at keeps nobody from seeing the others.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn look(&self, prefix: &str, read: &str) -> Result<Vec<Seen>, StoreError> {
+        let looks = self.list(prefix).await?.into_iter().map(|path| async move {
+            let is = if path.ends_with(read) {
+                let object = self.read(&path).await;
+                object.map(|object| object.map(|object| Look::Content(object.content)))
+            } else {
+                self.size(&path).await.map(|size| size.map(Look::Size))
+            };
+            is.transpose().map(|is| Seen { path, is })
+        });
+        let seen: Vec<Option<Seen>> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        Ok(seen.into_iter().flatten().collect())
+    }
+
     /// Takes away what writers below `prefix` have left that were killed, and tells how many those were. What somebody still
     /// writes stays.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     async fn sweep(&self, prefix: &str) -> Result<usize, StoreError>;
+}
+
+/// An object that was looked at.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its path.
+    pub path: String,
+    /// What was seen, or why nothing was.
+    pub is: Result<Look, StoreError>,
+}
+
+/// What was seen of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// What is in it.
+    Content(Vec<u8>),
+    /// Its size in bytes.
+    Size(u64),
 }
 
 /// An object that is being written. Dropping it unfinished leaves nothing.

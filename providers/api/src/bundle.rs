@@ -30,6 +30,9 @@ use crate::values::{Digest, Secret};
 /// The folder on a machine that is keelson's own.
 pub const ROOT: &str = "/var/lib/keelson";
 
+/// The folder where a machine keeps the snapshots of etcd that it takes by a schedule: `<name>/{snapshot,manifest.json}`.
+pub const BACKUPS: &str = "/var/lib/keelson/backups";
+
 /// The name of the script in a bundle. It is run as root with the bundle's folder as its working directory: with the argument
 /// `apply`, which the folder and the names of new secrets may follow, to put the bundle in force, and with `remove` to take
 /// away what it installed. It prints one line an action, [`PROGRESS_MARK`] in front, and can be run any number of times.

@@ -17,6 +17,10 @@ pub struct EtcdInstance {
     pub peer_port: u16,
     /// The port for metrics and health, plain HTTP on loopback.
     pub metrics_port: u16,
+    /// The unit that takes a snapshot, where a schedule asks for them.
+    pub snapshot_unit: &'static str,
+    /// The timer that starts it.
+    pub snapshot_timer: &'static str,
 }
 
 /// The etcd of everything but events, on the ports that IANA gave etcd.
@@ -27,6 +31,8 @@ pub const MAIN: EtcdInstance = EtcdInstance {
     client_port: 2379,
     peer_port: 2380,
     metrics_port: 2381,
+    snapshot_unit: "keelson-etcd-snapshot.service",
+    snapshot_timer: "keelson-etcd-snapshot.timer",
 };
 
 /// The etcd of events, where they have their own.
@@ -37,6 +43,8 @@ pub const EVENTS: EtcdInstance = EtcdInstance {
     client_port: 2382,
     peer_port: 2383,
     metrics_port: 2384,
+    snapshot_unit: "keelson-etcd-events-snapshot.service",
+    snapshot_timer: "keelson-etcd-events-snapshot.timer",
 };
 
 /// Every etcd that a machine can run.

@@ -33,6 +33,7 @@ pub mod etcd_drill;
 pub mod etcd_facts;
 pub mod etcd_maintenance;
 pub mod etcd_restore;
+pub mod etcd_schedule;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -56,6 +57,7 @@ pub use etcd_maintenance::{
     read_whole,
 };
 pub use etcd_restore::{EtcdRestore, Restoration};
+pub use etcd_schedule::{ScheduledRuns, ScheduledSnapshots};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use keelson_provider_api::Progress;
 
-use super::snapshot::backup_name;
+use super::snapshot::{backup_name, backup_place};
 use crate::backup::BackupName;
 use crate::cli::arguments::{ClusterArgument, Format};
 use crate::cli::failure::{EXIT_FAILED, Failure};
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
-use crate::ops::{DrillReport, OperationError, RestoreSource, Session, WhichBackup};
+use crate::ops::{BackupPlace, DrillReport, OperationError, RestoreSource, Session, WhichBackup};
 use crate::registry::{self, ConnectOptions};
 use crate::view::backups_text;
 
@@ -29,6 +29,9 @@ pub(super) struct Drill {
     /// The snapshots, by the names that `keelson etcd snapshot list` shows
     #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "etcd")]
     names: Vec<BackupName>,
+    /// Where they lie: `state-store` or a machine's name; without it, wherever they are found
+    #[arg(long, value_name = "PLACE", value_parser = backup_place)]
+    place: Option<BackupPlace>,
     /// The etcd whose newest snapshot is restored: `main` or `events`
     #[arg(long, value_name = "ETCD")]
     etcd: Option<String>,
@@ -87,7 +90,10 @@ impl Drill {
     ) -> Result<DrillReport, OperationError> {
         terminal.note("read the snapshot to its end");
         let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
-        let source = RestoreSource::Backup(which);
+        let source = RestoreSource::Backup {
+            which,
+            place: self.place.clone(),
+        };
         let snapshot = session.unpack_snapshot(&source, &work_folder).await?;
         let tell = |action: &str| terminal.note(action);
         session

@@ -7,7 +7,7 @@ use clap::Args;
 use keelson_provider_api::Progress;
 use keelson_provider_api::values::Span;
 
-use super::snapshot::backup_name;
+use super::snapshot::{backup_name, backup_place};
 use crate::backup::BackupName;
 use crate::cli::arguments::{ClusterArgument, lifetime};
 use crate::cli::ask::is_answered;
@@ -16,7 +16,8 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::{
-    Condition, OperationError, RestoreSource, RestoredEtcd, Session, UnpackedSnapshot, WhichBackup,
+    BackupPlace, Condition, OperationError, RestoreSource, RestoredEtcd, Session, UnpackedSnapshot,
+    WhichBackup,
 };
 use crate::view::{backups_text, status_text};
 
@@ -34,6 +35,9 @@ pub(super) struct Restore {
     /// The snapshot, by the name that `keelson etcd snapshot list` shows; without it, the newest of the etcd
     #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "from")]
     name: Option<BackupName>,
+    /// The snapshot that lies there: `state-store`, or the name of a machine; without it, wherever it is found
+    #[arg(long, value_name = "PLACE", value_parser = backup_place, conflicts_with = "from")]
+    place: Option<BackupPlace>,
     /// A file as `etcdctl snapshot save` and `keelson etcd snapshot download` write it
     #[arg(long, value_name = "FILE", requires = "of_another_cluster")]
     from: Option<PathBuf>,
@@ -67,6 +71,11 @@ impl Restore {
             .unpack_snapshot(&self.source(), &work_folder)
             .await
             .map_err(|error| self.failed(&error))?;
+        if self.name.is_none() {
+            backups_text::silent(&snapshot.silent)
+                .lines()
+                .for_each(|line| terminal.note(line));
+        }
         if !self.yes {
             let name = session.spec().name();
             let question = format!(
@@ -123,8 +132,13 @@ impl Restore {
                 file: file.clone(),
                 etcd: self.etcd.clone(),
             },
-            (None, Some(name)) => RestoreSource::Backup(WhichBackup::Named(name.clone())),
-            (None, None) => RestoreSource::Backup(WhichBackup::Newest(self.etcd.clone())),
+            (None, name) => RestoreSource::Backup {
+                which: match name {
+                    Some(name) => WhichBackup::Named(name.clone()),
+                    None => WhichBackup::Newest(self.etcd.clone()),
+                },
+                place: self.place.clone(),
+            },
         }
     }
 

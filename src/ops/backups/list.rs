@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use serde::Serialize;
 
-use crate::backup::{Backup, BackupManifest, BackupName, BackupState};
+use super::places::{BackupPlace, Placed, SilentPlace};
+use crate::backup::{BackupManifest, BackupName, BackupState};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -14,8 +15,10 @@ use crate::ops::session::Session;
 pub struct BackupList {
     /// The cluster.
     pub name: ClusterName,
-    /// Where they are kept.
-    pub location: String,
+    /// Where they are kept, each place.
+    pub locations: Vec<String>,
+    /// The places that did not answer.
+    pub silent: Vec<SilentPlace>,
     /// The time that ages count from.
     pub now: Timestamp,
     /// The backups.
@@ -28,6 +31,8 @@ pub struct BackupList {
 pub struct BackupEntry {
     /// Its name.
     pub name: BackupName,
+    /// Where it lies.
+    pub place: BackupPlace,
     /// How it is, as far as can be seen without reading all of it.
     pub condition: Condition,
     /// What is wrong with it.
@@ -54,36 +59,42 @@ impl Session {
     /// Lists the cluster's backups, also when the cluster is gone.
     ///
     /// # Errors
-    /// [`OperationError::Backup`] when the place where they are kept cannot be read.
+    /// [`OperationError::Backup`] when the state store cannot be read.
     pub async fn backups(&self) -> Result<BackupList, OperationError> {
-        let archive = &self.backup_parts()?.archive;
+        let everywhere = self.look_everywhere(None).await?;
         let uid = self.living().await?.map(|record| record.uid);
-        let mut backups: Vec<BackupEntry> = archive.list().await?.into_iter().map(entry).collect();
+        let mut backups: Vec<BackupEntry> = everywhere.backups.into_iter().map(entry).collect();
         for backup in &mut backups {
             let of = backup.manifest.as_ref().map(|manifest| &manifest.cluster_uid);
             backup.of_earlier_life = of.is_some() && of != uid.as_ref();
         }
         backups.sort_by_cached_key(|backup| {
             let taken = backup.manifest.as_ref().map(|manifest| manifest.taken_at);
-            std::cmp::Reverse((taken, backup.name.clone()))
+            std::cmp::Reverse((
+                taken,
+                backup.name.clone(),
+                std::cmp::Reverse(backup.place.clone()),
+            ))
         });
         Ok(BackupList {
             name: self.spec().name().clone(),
-            location: archive.location(),
+            locations: everywhere.locations,
+            silent: everywhere.silent,
             now: self.clock().now(),
             backups,
         })
     }
 }
 
-fn entry(backup: Backup) -> BackupEntry {
-    let (condition, problem, manifest) = match backup.state {
+fn entry(placed: Placed<'_>) -> BackupEntry {
+    let (condition, problem, manifest) = match placed.backup.state {
         BackupState::Whole(manifest) => (Condition::Whole, None, Some(manifest)),
         BackupState::Damaged { manifest, problem } => (Condition::Damaged, Some(problem), manifest),
         BackupState::Unfinished => (Condition::Unfinished, None, None),
     };
     BackupEntry {
-        name: backup.name,
+        name: placed.backup.name,
+        place: placed.place,
         condition,
         problem,
         of_earlier_life: false,

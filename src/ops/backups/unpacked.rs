@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use keelson_provider_api::{ClusterUid, SnapshotContents};
 
-use super::WhichBackup;
+use super::{BackupPlace, SilentPlace, WhichBackup};
 use crate::backup::{Sum, check_snapshot};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
@@ -16,7 +16,12 @@ use crate::ops::session::Session;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RestoreSource {
     /// A backup.
-    Backup(WhichBackup),
+    Backup {
+        /// Which one.
+        which: WhichBackup,
+        /// Where it lies; nothing for wherever it is found.
+        place: Option<BackupPlace>,
+    },
     /// A file of somebody's, as `etcdctl snapshot save` writes it, and the etcd that is to have it.
     File {
         /// The file.
@@ -38,6 +43,8 @@ pub struct UnpackedSnapshot {
     pub sum: Sum,
     /// What was written down about its contents; nothing for a file of somebody's.
     pub contents: Option<SnapshotContents>,
+    /// Places that did not answer: something newer may lie there.
+    pub silent: Vec<SilentPlace>,
     pub(super) file: PathBuf,
     /// What is removed when it is not needed any more.
     folder: Option<PathBuf>,
@@ -82,20 +89,25 @@ impl Session {
                     of_cluster: None,
                     sum,
                     contents: None,
+                    silent: Vec::new(),
                     file: file.clone(),
                     folder: None,
                 })
             }
-            RestoreSource::Backup(which) => self.unpack_backup(which, work_folder).await,
+            RestoreSource::Backup { which, place } => {
+                self.unpack_backup(which, place.as_ref(), work_folder).await
+            }
         }
     }
 
     async fn unpack_backup(
         &self,
         which: &WhichBackup,
+        place: Option<&BackupPlace>,
         work_folder: &Path,
     ) -> Result<UnpackedSnapshot, OperationError> {
-        let manifest = self.find_backup(which).await?;
+        let found = self.find_backup(which, place).await?;
+        let manifest = &found.manifest;
         let folder = work_folder.join(format!("keelson-{}-{}", std::process::id(), manifest.name));
         let file = folder.join("snapshot.db");
         let failed = |source: io::Error| OperationError::SnapshotFile {
@@ -104,11 +116,12 @@ impl Session {
         };
         DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let unpacked = UnpackedSnapshot {
-            source: manifest.name.to_string(),
+            source: found.words(),
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
             sum: manifest.sum(),
             contents: Some(manifest.contents),
+            silent: found.silent.clone(),
             file: file.clone(),
             folder: Some(folder),
         };
@@ -118,7 +131,7 @@ impl Session {
             .mode(0o600)
             .open(&file)
             .map_err(failed)?;
-        let mut pieces = self.open_backup(&manifest).await?;
+        let mut pieces = found.open().await?;
         while let Some(piece) = pieces.next().await? {
             opened.write_all(&piece).map_err(failed)?;
         }

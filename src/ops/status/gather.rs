@@ -32,6 +32,7 @@ impl Session {
             exists: record.is_some(),
             condition: Condition::Absent,
             problems: Vec::new(),
+            warnings: Vec::new(),
             endpoint: endpoint(self.spec(), observation),
             machines: machines(planned),
             etcd,

@@ -2,23 +2,24 @@
 
 mod certificates;
 mod gather;
+mod schedule;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keelson_provider_api::StoreError;
-use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
 
-use super::backups::newest_whole;
+use super::backups::BackupPlace;
 use super::error::OperationError;
-use super::identity::ClusterRecord;
 use super::session::Session;
 use crate::execute::lease::lease_path;
 use crate::execute::{Interrupt, LeaseRecord, Reporter};
 use crate::plan::Problem;
+
+const STATE_STORE: BackupPlace = BackupPlace::StateStore;
 
 /// How often [`Session::wait_until_healthy`] looks.
 const POLL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub struct ClusterStatus {
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
+    /// What else deserves attention, in words, and leaves the condition as it is: snapshots that do not come.
+    pub warnings: Vec<String>,
     /// The machines, by name; with those that could not be looked at.
     pub machines: Vec<MachineStatus>,
     /// The etcd clusters, by name.
@@ -188,11 +191,15 @@ impl Session {
         let looking = async {
             let record = self.living().await?;
             let planned = self.look(record.as_ref(), reporter);
-            // At the same time: both ask the machines, and one that does not answer is waited for once.
-            let (planned, certificates) = tokio::join!(planned, self.certificates(record.as_ref()));
-            Ok((record, planned?, certificates?))
+            // At the same time: all ask the machines, and one that does not answer is waited for once.
+            let (planned, certificates, snapshots) = tokio::join!(
+                planned,
+                self.certificates(record.as_ref()),
+                self.snapshots(record.as_ref())
+            );
+            Ok((record, planned?, certificates?, snapshots))
         };
-        let (record, planned, certificates) = self.drive(looking).await?;
+        let (record, planned, certificates, snapshots) = self.drive(looking).await?;
         let (held, damage) = match self.lease_beside(record.as_ref()).await {
             Ok(held) => (held, None),
             Err(damage) if is_of_lease(&damage, self.spec().name()) => (None, Some(damage)),
@@ -201,7 +208,8 @@ impl Session {
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         let mut status = self.summarise(&planned, record.as_ref(), lease);
         status.certificates = certificates;
-        if let Some(backup) = self.newest_backup(record.as_ref()).await {
+        status.warnings = snapshots.warnings;
+        if let Some(backup) = snapshots.newest {
             status.last_snapshot = status
                 .last_snapshot
                 .filter(|last| last.taken_at > backup.taken_at);
@@ -213,19 +221,6 @@ impl Session {
             status.condition = status.condition.max(Condition::Degraded);
         }
         Ok(status)
-    }
-
-    /// The newest backup of the cluster's `main` etcd; none where they cannot be seen.
-    async fn newest_backup(&self, record: Option<&ClusterRecord>) -> Option<SnapshotStatus> {
-        let uid = &record?.uid;
-        let parts = self.parts.backups.as_ref()?;
-        let backups = parts.archive.list().await.ok()?;
-        let newest = newest_whole(&backups, MAIN.cluster, Some(uid), self.clock().now())?;
-        Some(SnapshotStatus {
-            name: newest.name.to_string(),
-            taken_at: newest.taken_at,
-            purpose: newest.purpose.clone(),
-        })
     }
 
     /// Looks again and again until the cluster is healthy and as the spec says.

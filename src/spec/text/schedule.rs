@@ -1,36 +1,22 @@
 //! Times that repeat.
 
+mod calendar;
+
 use std::fmt;
 
+use jiff::Timestamp;
 use keelson_provider_api::values::{InvalidText, TextValue, clip, text_value};
+
+use self::calendar::Calendar;
 
 /// A time that repeats, as systemd writes it (`systemd.time(7)`, "Calendar Events"): `hourly`, `*-*-* 03:00`,
 /// `Mon..Fri *-*-* *:00/15`.
 ///
-/// This is a check of alphabet and outline; systemd has the last word when the timer is installed.
+/// Times are those of UTC. What this refuses, and more, systemd refuses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OnCalendar(String);
 
-const WORDS: &[&str] = &[
-    "minutely",
-    "hourly",
-    "daily",
-    "weekly",
-    "monthly",
-    "quarterly",
-    "semiannually",
-    "yearly",
-];
-const DAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const LONG_DAYS: &[&str] = &[
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
+const ZONE: &str = "UTC";
 const LIMIT_CHARS: usize = 100;
 
 impl OnCalendar {
@@ -38,57 +24,24 @@ impl OnCalendar {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The expression with its time zone, so that machines in different ones agree.
+    pub fn with_zone(&self) -> String {
+        if self.0.split_whitespace().last() == Some(ZONE) {
+            return self.0.clone();
+        }
+        format!("{} {ZONE}", self.0)
+    }
+
+    /// When it elapses next after `moment`; `None` when that is not within nine years.
+    pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
+        Calendar::parse(&self.0)?.next_after(moment)
+    }
 }
 
 impl fmt::Display for OnCalendar {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
-    }
-}
-
-fn is_weekdays(part: &str) -> bool {
-    part.split(',').all(|days| {
-        days.split("..").all(|day| {
-            let day = day.to_ascii_lowercase();
-            DAYS.contains(&day.as_str()) || LONG_DAYS.contains(&day.as_str())
-        })
-    })
-}
-
-/// A list of numbers, `*`, ranges `a..b` and repetitions `a/b`, each number at most `limit`.
-fn is_component(part: &str, limit: u32) -> bool {
-    let number = |text: &str| {
-        !text.is_empty()
-            && text.len() <= 4
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-            && text.parse::<u32>().is_ok_and(|value| value <= limit)
-    };
-    part.split(',').all(|item| {
-        let (range, step) = item
-            .split_once('/')
-            .map_or((item, None), |(range, step)| (range, Some(step)));
-        let range_ok = range == "*" || range.split("..").count() <= 2 && range.split("..").all(number);
-        range_ok && step.is_none_or(|step| number(step) && step != "0")
-    })
-}
-
-fn is_date(part: &str) -> bool {
-    let parts: Vec<&str> = part.split(['-', '~']).collect();
-    match parts.as_slice() {
-        [year, month, day] => is_component(year, 9999) && is_component(month, 12) && is_component(day, 31),
-        [month, day] => is_component(month, 12) && is_component(day, 31),
-        _ => false,
-    }
-}
-
-fn is_time(part: &str) -> bool {
-    let parts: Vec<&str> = part.split(':').collect();
-    match parts.as_slice() {
-        [hour, minute] => is_component(hour, 23) && is_component(minute, 59),
-        [hour, minute, second] => {
-            is_component(hour, 23) && is_component(minute, 59) && is_component(second, 59)
-        }
-        _ => false,
     }
 }
 
@@ -111,32 +64,29 @@ impl TextValue for OnCalendar {
                 "it is longer than {LIMIT_CHARS} characters"
             )));
         }
-        let wrong = || InvalidText::new(format!("`{}` is not a calendar expression", clip(text)));
         let parts: Vec<&str> = text.split_whitespace().collect();
-        let cron_like = parts.len() == 5 && parts.iter().all(|part| is_component(part, 59));
-        if cron_like {
+        let is_of_cron = |part: &&str| {
+            part.bytes()
+                .all(|byte| byte.is_ascii_digit() || b"*/,-".contains(&byte))
+        };
+        if parts.len() == 5 && parts.iter().all(is_of_cron) {
             return Err(InvalidText::new(format!(
                 "`{}` is written as cron writes it; systemd writes `*-*-* HH:MM`",
                 clip(text)
             )));
         }
-        let rest = match parts.split_first() {
-            Some((first, [])) if WORDS.contains(&first.to_ascii_lowercase().as_str()) => &[],
-            Some((first, rest)) if is_weekdays(first) => rest,
-            Some(_) => parts.as_slice(),
-            None => return Err(wrong()),
-        };
-        let rest = rest.strip_suffix(&["UTC"]).unwrap_or(rest);
-        let valid = match rest {
-            [] => parts.first() != Some(&"UTC"),
-            [one] => is_date(one) || is_time(one),
-            [date, time] => is_date(date) && is_time(time),
-            _ => false,
-        };
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(wrong())
+        if text.contains("*/") {
+            return Err(InvalidText::new(format!(
+                "`{}` repeats from `*` on; systemd writes `0/5`, and of days and months `1/5`",
+                clip(text)
+            )));
+        }
+        match Calendar::parse(text) {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err(InvalidText::new(format!(
+                "`{}` is not a calendar expression",
+                clip(text)
+            ))),
         }
     }
 }
@@ -167,6 +117,8 @@ mod tests {
             "*/5 * * * *",
             "0 3 * * *",
             "often",
+            "*:*/5",
+            "Fri..Mon",
             "*-*-* 25:00",
             "*-13-01",
             "hourly; reboot",

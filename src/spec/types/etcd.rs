@@ -123,11 +123,24 @@ pub enum EventsPlacement {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Snapshots {
-    /// When they are taken, as a systemd calendar expression. Without it, only operations that need one take one.
+    /// When they are taken, as a systemd calendar expression, in UTC. Without it, only operations that need one take one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<OnCalendar>,
+    /// Where those are kept that are taken by the schedule.
+    pub to: SnapshotPlace,
     /// Which ones are kept. The newest one always is.
     pub keep: Keep,
+}
+
+/// Where backups are kept that are taken by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotPlace {
+    /// On the machines that run etcd, each on the one whose member has taken it, at /var/lib/keelson/backups: unencrypted
+    /// beyond what the API encrypts, as the data of etcd itself is, and readable by root alone. `keep` counts on each machine
+    /// for itself.
+    #[default]
+    Hosts,
 }
 
 /// How many backups are kept. One that any of the numbers keeps stays.

@@ -22,7 +22,9 @@ pub use api::{Api, Argument, Audit, Component, Encryption, Oidc};
 pub use api_address::ApiAddress;
 pub(in crate::spec) use api_address::comparable;
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
-pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, Snapshots};
+pub use etcd::{
+    DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, SnapshotPlace, Snapshots,
+};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};
 pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};

@@ -5,7 +5,7 @@ use keelson_provider_api::values::{Quantity, Span};
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
-use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement, Provider};
+use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement};
 
 /// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
 /// than five heartbeats. <https://etcd.io/docs/v3.6/tuning/>
@@ -70,21 +70,13 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
         + u64::from(keep.hourly)
         + u64::from(keep.daily)
         + u64::from(keep.weekly);
-    let path = path_of!("spec", "etcd", "snapshots");
     if snapshots.schedule.is_some() && kept == 0 {
         found.error(
             Finding::new(
-                path.then("keep"),
+                path_of!("spec", "etcd", "snapshots", "keep"),
                 "snapshots are taken, but only the newest would be kept",
             )
             .help("write at least `last: 1`"),
-        );
-    }
-    if snapshots.schedule.is_some() && matches!(spec.provider, Provider::Ssh(_)) {
-        let problem = "this version takes no snapshots by itself, only before an upgrade";
-        found.warn(
-            Finding::new(path.then("schedule"), problem)
-                .help("have a timer of your own run `keelson etcd snapshot save`"),
         );
     }
 }

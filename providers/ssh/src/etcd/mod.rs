@@ -17,6 +17,7 @@
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
 //! | `writing`, `told` | having a member write a snapshot, and what scripts tell of it |
 //! | `snapshot`, `archive` | taking snapshots that stay on machines, and what is known of those that were taken |
+//! | `backups`, `schedule` | snapshots that machines take by themselves and keep, and how that goes |
 //! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
 //! | `restoring` | giving members the data of a snapshot |
 //! | `drill` | restoring a snapshot for trial |
@@ -27,6 +28,7 @@ pub mod wipe;
 
 mod answers;
 mod archive;
+mod backups;
 mod begin;
 mod drill;
 mod found;
@@ -39,6 +41,7 @@ mod provider;
 mod refusal;
 mod remove;
 mod restoring;
+mod schedule;
 mod snapshot;
 mod step;
 mod survey;

@@ -16,7 +16,15 @@ pub const SCRIPT: &str = include_str!("../scripts/etcd-wipe.sh");
 pub fn arguments(uid: &ClusterUid) -> Vec<String> {
     let members = INSTANCES
         .iter()
-        .flat_map(|instance| [instance.cluster, instance.unit, instance.data_folder])
+        .flat_map(|instance| {
+            [
+                instance.cluster,
+                instance.unit,
+                instance.data_folder,
+                instance.snapshot_timer,
+                instance.snapshot_unit,
+            ]
+        })
         .map(str::to_owned);
     std::iter::once(fragment(uid)).chain(members).collect()
 }

@@ -1,12 +1,19 @@
 # shellcheck shell=sh
-# Takes everything away that the etcd members of one cluster have on this host, data and snapshots too. What belongs to
-# someone else, or to nobody knows whom, stays.
+# Takes everything away that the etcd members of one cluster have on this host, data and snapshots too, those that were taken
+# by a schedule among them. What belongs to someone else, or to nobody knows whom, stays.
 #
-# Arguments: what a mark of ours has in it, then for each etcd cluster: its name, its unit, the folder of its data.
+# Arguments: what a mark of ours has in it, then for each etcd cluster: its name, its unit, the folder of its data, the timer of
+# its snapshots, the unit that takes them.
 set -eu
 
 ours=$1
 shift
+
+# No snapshot is taken of what goes. Whoever changes the cluster holds the fence: no apply starts the timer meanwhile.
+stop_snapshots() {
+    systemctl disable --quiet --now -- "$timer" 2>/dev/null || systemctl stop -- "$timer" 2>/dev/null || :
+    systemctl stop -- "$snapshots" 2>/dev/null || :
+}
 
 wipe_member() {
     mark=/var/lib/keelson/etcd-$cluster.json
@@ -26,9 +33,10 @@ wipe_member() {
     done
 }
 
-while [ $# -ge 3 ]; do
-    cluster=$1 unit=$2 data=$3
-    shift 3
+while [ $# -ge 5 ]; do
+    cluster=$1 unit=$2 data=$3 timer=$4 snapshots=$5
+    shift 5
+    stop_snapshots
     wipe_member
 done
 for manifest in /var/lib/keelson/snapshots/*.json; do
@@ -42,4 +50,11 @@ for transfer in /var/lib/keelson/snapshots/*.transfer; do
         rm -rf -- "$transfer"
     fi
 done
+rm -rf -- /var/lib/keelson/backups/.new
+for manifest in /var/lib/keelson/backups/*/manifest.json; do
+    if grep -Fqs -- "$ours" "$manifest"; then
+        rm -rf -- "${manifest%/*}"
+    fi
+done
+rmdir -- /var/lib/keelson/backups 2>/dev/null || :
 rmdir -- /var/lib/keelson/snapshots 2>/dev/null || :

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use keelson_provider_api::whole_file;
 
-use super::backup_name;
-use crate::backup::{BackupManifest, BackupName};
+use super::{backup_name, backup_place};
+use crate::backup::BackupName;
 use crate::cli::arguments::ClusterArgument;
 use crate::cli::failure::Failure;
 use crate::cli::files;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
-use crate::ops::{OperationError, Session, WhichBackup};
+use crate::ops::{BackupPlace, FoundBackup, OperationError, WhichBackup};
 use crate::view::backups_text;
 
 /// Write a snapshot to a file, opened and unpacked, as `etcdutl snapshot restore` takes it
@@ -30,6 +30,9 @@ pub(super) struct Download {
     /// The snapshot, by the name that `list` shows; without it, the newest of the etcd `main`
     #[arg(value_name = "NAME", value_parser = backup_name)]
     name: Option<BackupName>,
+    /// The one that lies there: `state-store`, or the name of a machine; without it, wherever it is found
+    #[arg(long, value_name = "PLACE", value_parser = backup_place)]
+    place: Option<BackupPlace>,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -48,30 +51,28 @@ impl Download {
             Some(name) => WhichBackup::Named(name.clone()),
             None => WhichBackup::Newest("main".to_owned()),
         };
-        let manifest = session
-            .find_backup(&which)
+        let found = session
+            .find_backup(&which, self.place.as_ref())
             .await
             .map_err(|error| self.failed(&error))?;
+        if self.name.is_none() {
+            backups_text::silent(&found.silent)
+                .lines()
+                .for_each(|line| terminal.note(line));
+        }
         let mut draft = Draft::begin(&self.out, self.force)?;
-        self.fill(&session, &manifest, &mut draft).await?;
+        self.fill(&found, &mut draft).await?;
         draft.finish()?;
         terminal.note(&backups_text::downloaded(
-            &manifest,
+            &found.words(),
+            &found.manifest,
             &self.out.display().to_string(),
         ));
         Ok(EXIT_DONE)
     }
 
-    async fn fill(
-        &self,
-        session: &Session,
-        manifest: &BackupManifest,
-        draft: &mut Draft<'_>,
-    ) -> Result<(), Failure> {
-        let mut unpacker = session
-            .open_backup(manifest)
-            .await
-            .map_err(|error| self.failed(&error))?;
+    async fn fill(&self, found: &FoundBackup, draft: &mut Draft<'_>) -> Result<(), Failure> {
+        let mut unpacker = found.open().await.map_err(|error| self.failed(&error))?;
         loop {
             match unpacker.next().await {
                 Ok(Some(piece)) => draft.write(&piece)?,

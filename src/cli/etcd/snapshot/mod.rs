@@ -12,6 +12,7 @@ use crate::backup::BackupName;
 use crate::cli::CommandResult;
 use crate::cli::terminal::Terminal;
 use crate::execute::Interrupt;
+use crate::ops::BackupPlace;
 
 /// Take snapshots of etcd, keep them beside the cluster's state, and read them again
 #[derive(Debug, Args)]
@@ -44,4 +45,9 @@ impl Snapshot {
 /// The name of a backup as an argument.
 pub(super) fn backup_name(text: &str) -> Result<BackupName, String> {
     BackupName::parse(text).map_err(|error| format!("{error}; `keelson etcd snapshot list` shows them"))
+}
+
+/// A place where backups lie as an argument.
+pub(super) fn backup_place(text: &str) -> Result<BackupPlace, std::convert::Infallible> {
+    text.parse()
 }

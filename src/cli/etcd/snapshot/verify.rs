@@ -2,13 +2,13 @@
 
 use clap::{ArgGroup, Args};
 
-use super::backup_name;
+use super::{backup_name, backup_place};
 use crate::backup::BackupName;
 use crate::cli::arguments::{ClusterArgument, Format};
 use crate::cli::failure::{EXIT_FAILED, Failure};
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
-use crate::ops::{OperationError, Session, WhichBackup};
+use crate::ops::{BackupPlace, OperationError, VerifyRequest};
 use crate::view::backups_text;
 
 /// Read snapshots again, to know that they are what was saved
@@ -24,6 +24,9 @@ pub(super) struct Verify {
     /// Read all of them
     #[arg(long)]
     all: bool,
+    /// Those that lie there alone: `state-store`, or the name of a machine
+    #[arg(long, value_name = "PLACE", value_parser = backup_place)]
+    place: Option<BackupPlace>,
     /// How the result is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -34,24 +37,19 @@ impl Verify {
         let session = self.spec.connect_to_look(terminal).await?;
         let failed =
             |error: OperationError| Failure::of_operation(&error, &self.spec.command("etcd snapshot verify"));
-        let names = self.names(&session).await.map_err(failed)?;
-        let report = session.verify_backups(&names).await.map_err(failed)?;
+        let report = session.verify_backups(&self.request(), self.place.as_ref()).await;
+        let report = report.map_err(failed)?;
         self.output.print(terminal, &report, backups_text::verified)?;
         Ok(if report.good { EXIT_DONE } else { EXIT_FAILED })
     }
 
-    async fn names(&self, session: &Session) -> Result<Vec<BackupName>, OperationError> {
+    fn request(&self) -> VerifyRequest {
         if self.all {
-            return session.backup_names().await;
+            VerifyRequest::All
+        } else if self.names.is_empty() {
+            VerifyRequest::Newest
+        } else {
+            VerifyRequest::Named(self.names.clone())
         }
-        if !self.names.is_empty() {
-            return Ok(self.names.clone());
-        }
-        let mut names = Vec::new();
-        for etcd in session.spec().etcd.instances() {
-            let newest = WhichBackup::Newest(etcd.cluster.to_owned());
-            names.push(session.find_backup(&newest).await?.name);
-        }
-        Ok(names)
     }
 }

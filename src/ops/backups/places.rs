@@ -1,0 +1,183 @@
+//! Where backups lie, and what lies where.
+
+use std::fmt;
+use std::str::FromStr;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use keelson_provider_api::{ClusterUid, with_causes};
+use serde::Serialize;
+
+use super::age_key;
+use crate::backup::{Archive, Backup, BackupManifest};
+use crate::ops::error::OperationError;
+use crate::ops::session::Session;
+
+/// Where a backup lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupPlace {
+    /// Beside the state of its cluster.
+    #[default]
+    StateStore,
+    /// On the machine of that name, which has taken it by a schedule.
+    Host(String),
+}
+
+/// What the state store is called where a place is to be named.
+const STATE_STORE: &str = "state-store";
+
+impl fmt::Display for BackupPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StateStore => formatter.write_str(STATE_STORE),
+            Self::Host(name) => formatter.write_str(name),
+        }
+    }
+}
+
+impl FromStr for BackupPlace {
+    type Err = std::convert::Infallible;
+
+    /// Every name but that of the state store is a machine's.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            STATE_STORE => Self::StateStore,
+            name => Self::Host(name.to_owned()),
+        })
+    }
+}
+
+/// The backups that a machine keeps.
+#[derive(Clone)]
+pub struct HostArchive {
+    /// The machine.
+    pub machine: String,
+    /// What it keeps.
+    pub archive: Archive,
+}
+
+/// A place that did not say what lies there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SilentPlace {
+    /// The place.
+    pub place: BackupPlace,
+    /// Why nothing is known of it.
+    pub problem: String,
+}
+
+/// A backup and where it lies.
+pub(in crate::ops) struct Placed<'a> {
+    pub(super) place: BackupPlace,
+    pub(super) archive: &'a Archive,
+    pub(super) backup: Backup,
+}
+
+/// What lies in all places that were asked.
+pub(in crate::ops) struct Everywhere<'a> {
+    pub(super) backups: Vec<Placed<'a>>,
+    /// Where the places are, for people.
+    pub(super) locations: Vec<String>,
+    /// Machines that do not answer keep nobody from seeing what lies elsewhere.
+    pub(in crate::ops) silent: Vec<SilentPlace>,
+}
+
+impl Session {
+    /// Looks at all places; at `only` one where that is given. What machines keep goes with the cluster, so they are asked only
+    /// while it lives.
+    pub(in crate::ops) async fn look_everywhere(
+        &self,
+        only: Option<&BackupPlace>,
+    ) -> Result<Everywhere<'_>, OperationError> {
+        let parts = self.backup_parts()?;
+        let hosts: &[HostArchive] = match self.living().await? {
+            Some(_) => &parts.hosts,
+            None => &[],
+        };
+        let mut places = vec![(BackupPlace::StateStore, &parts.archive)];
+        places.extend(
+            hosts
+                .iter()
+                .map(|host| (BackupPlace::Host(host.machine.clone()), &host.archive)),
+        );
+        if let Some(only) = only {
+            let known = places.iter().map(|(place, _)| place.to_string()).collect();
+            places.retain(|(place, _)| place == only);
+            if places.is_empty() {
+                return Err(OperationError::UnknownPlace {
+                    name: only.to_string(),
+                    known,
+                });
+            }
+        }
+        let looks = places.into_iter().map(|(place, archive)| async move {
+            let listed = archive.list().await;
+            (place, archive, listed)
+        });
+        let mut everywhere = Everywhere {
+            backups: Vec::new(),
+            locations: Vec::new(),
+            silent: Vec::new(),
+        };
+        for (place, archive, listed) in join_all(looks).await {
+            everywhere.locations.push(archive.location());
+            match listed {
+                Ok(backups) => everywhere
+                    .backups
+                    .extend(backups.into_iter().map(|backup| Placed {
+                        place: place.clone(),
+                        archive,
+                        backup,
+                    })),
+                Err(error) if place == BackupPlace::StateStore || only.is_some() => return Err(error.into()),
+                Err(error) => everywhere.silent.push(SilentPlace {
+                    place,
+                    problem: with_causes(&error),
+                }),
+            }
+        }
+        Ok(everywhere)
+    }
+}
+
+impl Everywhere<'_> {
+    /// The newest backup of `etcd` that is whole: of the cluster that lives, or of any where none does. Of one that lies in
+    /// several places, the one in the state store.
+    pub(in crate::ops) fn newest_whole(
+        &self,
+        etcd: &str,
+        uid: Option<&ClusterUid>,
+        now: Timestamp,
+    ) -> Option<(&Placed<'_>, &BackupManifest)> {
+        let counted = self
+            .backups
+            .iter()
+            .filter_map(|placed| Some((placed, placed.backup.counted(now)?)));
+        counted
+            .filter(|(_, manifest)| manifest.etcd_cluster == etcd)
+            .filter(|(_, manifest)| uid.is_none_or(|uid| manifest.cluster_uid == *uid))
+            .max_by_key(|(placed, manifest)| (age_key(manifest), std::cmp::Reverse(&placed.place)))
+    }
+
+    /// Where they lie, in words, with those that did not answer.
+    pub(super) fn location(&self) -> String {
+        let mut words = self.locations.join(", ");
+        for silent in &self.silent {
+            words.push_str(&format!(" ({} did not answer)", silent.place));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        for place in [BackupPlace::StateStore, BackupPlace::Host("db-1".to_owned())] {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+    }
+}
