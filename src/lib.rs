@@ -178,7 +178,7 @@
 //!   store, and by marks on machines, and every step of it finds out by itself what is done ([`ops::RestoredEtcd`]). Nothing
 //!   else begins meanwhile.
 //! - **A backup counts from its manifest on**, which is written last and deleted first; what it is packed in can be opened with
-//!   `zstd` and `age` ([`backup`]).
+//!   `zstd` and `age`, or with `gzip` ([`backup`]).
 //! - **etcd is asked by `etcdctl` on the machines themselves**, so no port of it need be reachable from the operator.
 //! - **A preflight's findings are part of the plan's report**: errors stop an apply before anything is touched, warnings are
 //!   shown with the plan and stop nothing; `Unknown` is for what cannot be seen at all.

@@ -21,3 +21,4 @@ mod quorum;
 mod renewal;
 mod restores;
 mod scaling;
+mod scheduled;

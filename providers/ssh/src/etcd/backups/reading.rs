@@ -127,23 +127,24 @@ impl HostReader {
 impl Flow {
     /// The next piece, or how it ended.
     async fn next(&mut self) -> Result<Vec<u8>, Result<Output, HostError>> {
-        loop {
-            let piece = match self.ended.take() {
-                // What came before the end may still be on its way here.
-                Some(ended) => return self.pieces.recv().await.ok_or(ended),
-                None => tokio::select! {
-                    biased;
-                    piece = self.pieces.recv() => piece,
-                    ended = &mut self.work => {
-                        self.ended = Some(ended);
-                        continue;
-                    }
+        let ended = match self.ended.take() {
+            Some(ended) => ended,
+            None => tokio::select! {
+                biased;
+                piece = self.pieces.recv() => match piece {
+                    Some(piece) => return Ok(piece),
+                    None => (&mut self.work).await,
                 },
-            };
-            return match piece {
-                Some(piece) => Ok(piece),
-                None => Err((&mut self.work).await),
-            };
+                ended = &mut self.work => ended,
+            },
+        };
+        // What came before the end may still be on its way here.
+        match self.pieces.recv().await {
+            Some(piece) => {
+                self.ended = Some(ended);
+                Ok(piece)
+            }
+            None => Err(ended),
         }
     }
 }
@@ -172,3 +173,6 @@ impl BulkReader for HostReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
