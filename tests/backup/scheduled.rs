@@ -89,6 +89,7 @@ fn manifest(uid: &str, etcd: &str, taken_at: Timestamp, revision: u64, object: &
             revision,
             total_keys: 3,
             total_bytes: 9,
+            live: None,
         },
         size_bytes: 9,
         sha256: "ab".repeat(32),
