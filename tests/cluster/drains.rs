@@ -231,7 +231,7 @@ fn the_pods_of_a_kubelet_that_falls_silent_are_not_waited_for() {
         assert_eq!(
             error.message,
             "nothing is heard of the kubelet of n, so its pods cannot be told to end: Kubelet stopped posting node \
-             status."
+             status"
         );
     });
 }

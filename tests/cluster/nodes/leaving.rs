@@ -62,7 +62,7 @@ fn a_node_whose_machine_is_gone_is_there_until_it_is_deleted() {
         let _ = scene.told();
         let seen = scene.present(Kind::Node, "w").await;
         assert_eq!((seen.owner.clone(), seen.generation), (Owner::ThisCluster, 3));
-        let why = "nothing is heard of its kubelet: Kubelet stopped posting node status.";
+        let why = "nothing is heard of its kubelet: Kubelet stopped posting node status";
         assert_eq!(seen.health, Health::Unhealthy(why.to_owned()));
         scene.remove(Kind::Node, "w").await.unwrap();
         assert_eq!(object(&scene), Value::Null);
