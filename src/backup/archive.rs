@@ -116,7 +116,7 @@ impl Archive {
             };
             match (object, seen.is) {
                 (MANIFEST, Ok(Look::Content(content))) => {
-                    found.entry(name).or_default().manifest = Some(content)
+                    found.entry(name).or_default().manifest = Some(content);
                 }
                 (SNAPSHOT, Ok(Look::Size(size))) => found.entry(name).or_default().size = Some(size),
                 (MANIFEST | SNAPSHOT, Err(error)) => found.entry(name).or_default().trouble = Some(error),

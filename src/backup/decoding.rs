@@ -10,7 +10,7 @@ use super::manifest::Packing;
 /// Decompresses what one of the packings has compressed.
 pub(super) enum Decoder {
     Zstd(Zstd),
-    Gzip(Gzip),
+    Gzip(Box<Gzip>),
 }
 
 impl Decoder {
@@ -21,11 +21,11 @@ impl Decoder {
                 decoder: ZstdDecoder::new()?,
                 frame_ended: true,
             })),
-            Packing::Gzip => Ok(Self::Gzip(Gzip {
+            Packing::Gzip => Ok(Self::Gzip(Box::new(Gzip {
                 decoder: GzDecoder::new(Vec::new()),
                 ready: 0,
                 ended: false,
-            })),
+            }))),
         }
     }
 

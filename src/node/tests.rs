@@ -386,7 +386,7 @@ pub(crate) fn verify_units(test: &str, files: &BTreeMap<String, Vec<u8>>, names:
         .filter_map(|(path, content)| {
             let name = path
                 .strip_prefix("files/")
-                .filter(|name| name.ends_with(".service") || name.ends_with(".timer"))?;
+                .filter(|name| [".service", ".timer"].iter().any(|kind| name.ends_with(kind)))?;
             // What the unit runs is not on this machine.
             let lines = String::from_utf8_lossy(content);
             let lines = lines

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_secs(2);
 
 fn spec(desk: &Desk, snapshots: &str) {
     let mut spec = desk.spec_of(&NAMES);
-    spec.more = "  preflight: { ignore: [time-sync] }\n".to_owned();
+    "  preflight: { ignore: [time-sync] }\n".clone_into(&mut spec.more);
     let etcd = "placement: { dedicated: {} }";
     let text = spec.text();
     assert!(text.contains(etcd), "{text}");

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use keelson::backup::Archive;
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
-    ApplyOptions, AutoApprove, BackupParts, DefragmentRequest, DestroyOptions, OperationError, RestoreSource,
-    RestoredEtcd, SaveRequest, Session, SessionParts, WhichBackup,
+    ApplyOptions, AutoApprove, BackupParts, BackupPlace, DefragmentRequest, DestroyOptions, HostArchive,
+    OperationError, RestoreSource, RestoredEtcd, SaveRequest, Session, SessionParts, VerifyRequest,
+    WhichBackup,
 };
 use keelson::pki::Seal;
 use keelson::spec;
@@ -145,6 +146,8 @@ impl EtcdMaintenance for Watched {
 struct Scene {
     session: Session,
     store: Arc<MemoryStore>,
+    /// What the machine `a` keeps.
+    on_a: Arc<MemoryStore>,
     played: Arc<Played>,
     folder: tempfile::TempDir,
 }
@@ -161,9 +164,13 @@ impl Scene {
         };
         let world = SimulatedWorld::in_memory(options);
         let (store, played) = (Arc::new(MemoryStore::new()), Arc::new(Played::default()));
+        let on_a = Arc::new(MemoryStore::new());
         let backups = BackupParts {
             archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
-            hosts: Vec::new(),
+            hosts: vec![HostArchive {
+                machine: "a".to_owned(),
+                archive: Archive::whole_store(on_a.clone(), Arc::new(Seal::none())),
+            }],
             scheduled: None,
             maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
             restore: Some(played.clone()),
@@ -178,6 +185,7 @@ impl Scene {
         let scene = Self {
             session,
             store,
+            on_a,
             played,
             folder: tempfile::tempdir().unwrap(),
         };
@@ -380,5 +388,64 @@ fn members_are_defragmented_with_the_leader_last_and_a_stop_tells_who_was() {
                 .ends_with(&format!("defragmented are those on {}", asked[0])),
             "{stopped}"
         );
+    });
+}
+
+#[test]
+fn a_backup_is_found_wherever_it_lies() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let (session, at_a) = (&scene.session, BackupPlace::Host("a".to_owned()));
+        let newest = WhichBackup::Newest("main".to_owned());
+        let found = session.find_backup(&newest, None).await.unwrap();
+        assert_eq!(found.place, BackupPlace::StateStore);
+        let only = session.find_backup(&newest, Some(&at_a)).await.err().unwrap();
+        assert!(matches!(only, OperationError::Backup(_)), "{only}");
+        // The same on the machine.
+        let name = found.manifest.name.clone();
+        for object in ["snapshot", "manifest.json"] {
+            let path = format!("prod/backups/etcd/{name}/{object}");
+            let content = scene.store.read(&path).await.unwrap().unwrap().content;
+            let path = format!("{name}/{object}");
+            scene
+                .on_a
+                .write(&path, &content, Precondition::None)
+                .await
+                .unwrap();
+        }
+        let named = WhichBackup::Named(name.clone());
+        let several = session.find_backup(&named, None).await.err().unwrap();
+        let words = several.to_string();
+        assert!(words.ends_with("in several places: state-store, a"), "{words}");
+        let found = session.find_backup(&newest, None).await.unwrap();
+        assert_eq!(found.place, BackupPlace::StateStore, "of two alike, that one");
+        let on_a = session.find_backup(&named, Some(&at_a)).await.unwrap();
+        assert_eq!((&on_a.place, on_a.words()), (&at_a, format!("{name} on a")));
+        let nowhere = BackupPlace::Host("b".to_owned());
+        let unknown = session.find_backup(&named, Some(&nowhere)).await.err().unwrap();
+        assert!(
+            matches!(unknown, OperationError::UnknownPlace { .. }),
+            "{unknown}"
+        );
+        let listed = session.backups().await.unwrap();
+        let places: Vec<&BackupPlace> = listed.backups.iter().map(|backup| &backup.place).collect();
+        assert_eq!(places, [&BackupPlace::StateStore, &at_a]);
+        // With one of them damaged the other is meant.
+        let path = format!("prod/backups/etcd/{name}/snapshot");
+        scene
+            .store
+            .write(&path, b"cut", Precondition::None)
+            .await
+            .unwrap();
+        for which in [&named, &newest] {
+            assert_eq!(session.find_backup(which, None).await.unwrap().place, at_a);
+        }
+        let report = session.verify_backups(&VerifyRequest::All, None).await.unwrap();
+        let problems: Vec<bool> = report
+            .backups
+            .iter()
+            .map(|backup| backup.problem.is_some())
+            .collect();
+        assert_eq!((problems, report.good), (vec![true, false], false));
     });
 }

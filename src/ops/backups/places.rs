@@ -1,6 +1,6 @@
 //! Where backups lie, and what lies where.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use futures_util::future::join_all;
@@ -164,7 +164,7 @@ impl Everywhere<'_> {
     pub(super) fn location(&self) -> String {
         let mut words = self.locations.join(", ");
         for silent in &self.silent {
-            words.push_str(&format!(" ({} did not answer)", silent.place));
+            let _ = write!(words, " ({} did not answer)", silent.place);
         }
         words
     }

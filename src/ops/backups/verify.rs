@@ -104,15 +104,15 @@ impl Session {
                 Ok(counted)
             }
             VerifyRequest::Named(names) => {
-                let mut named = Vec::new();
+                let mut requested = Vec::new();
                 for name in names {
-                    let before = named.len();
-                    named.extend(all().filter(|placed| placed.backup.name == *name));
-                    if named.len() == before {
+                    let before = requested.len();
+                    requested.extend(all().filter(|placed| placed.backup.name == *name));
+                    if requested.len() == before {
                         return Err(everywhere.not_there(name));
                     }
                 }
-                Ok(named)
+                Ok(requested)
             }
             VerifyRequest::Newest => {
                 let uid = self.living().await?.map(|record| record.uid);

@@ -127,16 +127,17 @@ impl HostReader {
 impl Flow {
     /// The next piece, or how it ended.
     async fn next(&mut self) -> Result<Vec<u8>, Result<Output, HostError>> {
-        let ended = match self.ended.take() {
-            Some(ended) => ended,
-            None => tokio::select! {
+        let ended = if let Some(ended) = self.ended.take() {
+            ended
+        } else {
+            tokio::select! {
                 biased;
                 piece = self.pieces.recv() => match piece {
                     Some(piece) => return Ok(piece),
                     None => (&mut self.work).await,
                 },
                 ended = &mut self.work => ended,
-            },
+            }
         };
         // What came before the end may still be on its way here.
         match self.pieces.recv().await {
