@@ -229,6 +229,7 @@ impl From<ConnectError> for Failure {
                     .help
                     .unwrap_or_else(|| "see to what is named above, then try again".to_owned()),
             ),
+            ConnectError::Bucket(_) => failure.with_help("put right what is named in the spec: `keelson explain etcd.snapshots.to`"),
             ConnectError::Providers(_) => failure.with_help(REPORT),
         }
     }

@@ -9,13 +9,13 @@ use serde_json::json;
 use super::blueprint::{Blueprint, Endpoint, MachineBlueprint};
 use super::classes::encryption;
 use crate::node::kubernetes::{ENCRYPTION_FILE, SecretsProvider};
-use crate::node::{Access, ETCD_USER, EtcdCertificates, PlacedSecret};
+use crate::node::{Access, BUCKET_AUTHORITY, BUCKET_KEY, ETCD_USER, EtcdCertificates, PlacedSecret};
 use crate::pki::table::{
     self, AUTHORITIES, CERTIFICATE_MODE, CERTIFICATES, CertificateRow, KEY_MODE, Owner, PlacedFile,
     SERVICE_ACCOUNT_FILES,
 };
 use crate::pki::{AuthorityName, ClusterFacts, Layout, MachineFacts, Requirement, SubjectName, Terms};
-use crate::spec::{EtcdPlacement, ExternalEtcd, Plugin};
+use crate::spec::{EtcdPlacement, ExternalEtcd, Plugin, SnapshotPlace};
 
 /// The certificates of one machine.
 pub struct MachineCertificates {
@@ -76,6 +76,9 @@ impl MachineCertificates {
             if file.is_on(&roles) {
                 others.push((what, file.file(&cluster.layout), access(file.owner, KEY_MODE)));
             }
+        }
+        if roles.contains(&table::MachineRole::Etcd) {
+            others.extend(of_snapshots(blueprint));
         }
         if roles.contains(&table::MachineRole::ControlPlane) {
             others.extend(of_api_server(blueprint, external));
@@ -291,6 +294,25 @@ fn of_api_server(
             (what, format!("{folder}/{file}"), Access::of_root(mode))
         }));
     }
+    others
+}
+
+/// What machines need that write snapshots to a bucket.
+fn of_snapshots(blueprint: &Blueprint<'_>) -> Vec<(OtherSecret, String, Access)> {
+    let snapshots = &blueprint.spec.etcd.snapshots;
+    let (Some(_), SnapshotPlace::S3(bucket)) = (&snapshots.schedule, &snapshots.to) else {
+        return Vec::new();
+    };
+    let key = OtherSecret::BroughtKey(bucket.secret_access_key.clone());
+    let mut others = vec![(key, BUCKET_KEY.to_owned(), Access::of_root(KEY_MODE))];
+    others.extend(bucket.ca.as_ref().map(|ca| {
+        let authority = OtherSecret::BroughtCertificate(ca.clone());
+        (
+            authority,
+            BUCKET_AUTHORITY.to_owned(),
+            Access::of_root(CERTIFICATE_MODE),
+        )
+    }));
     others
 }
 

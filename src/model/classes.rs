@@ -16,12 +16,12 @@ use crate::node::kubernetes::{
     VirtualAddressSettings,
 };
 use crate::node::{
-    AssetIndex, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError, SnapshotSettings, etcd_release,
-    image,
+    AssetIndex, BucketSettings, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError,
+    SnapshotSettings, etcd_release, image,
 };
 use crate::spec::{
-    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, SnapshotPlace,
-    Snapshots, nearest_release,
+    Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, SnapshotBucket,
+    SnapshotPlace, Snapshots, nearest_release,
 };
 
 /// What the machines of each set of roles run. Rendered once for each set, however many machines have it.
@@ -106,7 +106,6 @@ fn etcd(blueprint: &Blueprint<'_>, assets: &AssetIndex, version: Version) -> Etc
 fn snapshots(blueprint: &Blueprint<'_>) -> Option<SnapshotSettings> {
     let spec = blueprint.spec;
     let Snapshots { schedule, to, keep } = &spec.etcd.snapshots;
-    let SnapshotPlace::Hosts = to;
     Some(SnapshotSettings {
         schedule: schedule.as_ref()?.with_zone(),
         cluster: blueprint.name.to_string(),
@@ -115,7 +114,25 @@ fn snapshots(blueprint: &Blueprint<'_>) -> Option<SnapshotSettings> {
         hourly: keep.hourly,
         daily: keep.daily,
         weekly: keep.weekly,
+        bucket: match to {
+            SnapshotPlace::Hosts => None,
+            SnapshotPlace::S3(bucket) => Some(self::bucket(bucket, blueprint)),
+        },
     })
+}
+
+fn bucket(bucket: &SnapshotBucket, blueprint: &Blueprint<'_>) -> BucketSettings {
+    let prefix = bucket.folder();
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    BucketSettings {
+        endpoint: bucket.server(),
+        name: bucket.bucket.clone(),
+        region: bucket.region.clone(),
+        folder: format!("{prefix}{slash}{}/backups/etcd/", blueprint.name),
+        has_path_style: bucket.has_path_style(),
+        has_authority: bucket.ca.is_some(),
+        access_key_id: bucket.access_key_id.clone(),
+    }
 }
 
 fn kubernetes(

@@ -12,18 +12,35 @@ use super::contents::{Contents, RenderError};
 use super::etcd::PROGRAM_FOLDER;
 use super::templates;
 
-/// The program. How a member is made to write a snapshot, and how that is checked, is the text that saves have, too.
-pub(super) const PROGRAM: &str = concat!(
-    "#!/bin/sh\n",
-    include_str!("../../providers/ssh/src/scripts/etcdctl.sh"),
-    include_str!("../../providers/ssh/src/scripts/etcd-live-keys.sh"),
-    include_str!("../../providers/ssh/src/scripts/etcd-snapshot.sh"),
-    include_str!("../../templates/etcd/snapshots-turn.sh"),
-    include_str!("../../templates/etcd/snapshots-prune.sh"),
-    include_str!("../../templates/etcd/snapshots.sh"),
-);
+/// How a member is made to write a snapshot, and how that is checked, is the text that saves have, too.
+macro_rules! program {
+    ($($place:literal),+) => {
+        concat!(
+            "#!/bin/sh\n",
+            include_str!("../../providers/ssh/src/scripts/etcdctl.sh"),
+            include_str!("../../providers/ssh/src/scripts/etcd-live-keys.sh"),
+            include_str!("../../providers/ssh/src/scripts/etcd-snapshot.sh"),
+            include_str!("../../templates/etcd/snapshots-turn.sh"),
+            $(include_str!(concat!("../../templates/etcd/", $place)),)+
+            include_str!("../../templates/etcd/snapshots.sh"),
+        )
+    };
+}
 
-/// Snapshots that are taken by a schedule and kept where they are taken.
+/// The program that keeps snapshots on its machine.
+pub(super) const PROGRAM: &str = program!["snapshots-rules.sh", "snapshots-here.sh"];
+
+/// The program that keeps them in a bucket.
+pub(super) const BUCKET_PROGRAM: &str =
+    program!["object-store.sh", "snapshots-rules.sh", "snapshots-bucket.sh"];
+
+/// Where the secret part of a bucket's key is on a machine: its id and its secret, a line each.
+pub const BUCKET_KEY: &str = "/etc/keelson/etcd-snapshots.key";
+
+/// Where the authority is that the bucket's server shows a certificate of.
+pub const BUCKET_AUTHORITY: &str = "/etc/keelson/etcd-snapshots-ca.crt";
+
+/// Snapshots that are taken by a schedule.
 #[derive(Debug, Clone)]
 pub struct SnapshotSettings {
     /// When, as a calendar expression of systemd's with its time zone.
@@ -40,6 +57,27 @@ pub struct SnapshotSettings {
     pub daily: u32,
     /// The newest of each of the last so many weeks that have one.
     pub weekly: u32,
+    /// Where they are kept; nothing for the machines that take them.
+    pub bucket: Option<BucketSettings>,
+}
+
+/// A bucket as machines write to it.
+#[derive(Debug, Clone)]
+pub struct BucketSettings {
+    /// Its server, `https://…`.
+    pub endpoint: String,
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// What stands before the names of snapshots, with a slash at its end.
+    pub folder: String,
+    /// Whether its name stands in the path of its URLs.
+    pub has_path_style: bool,
+    /// Whether its server's authority is [brought](BUCKET_AUTHORITY).
+    pub has_authority: bool,
+    /// The id of the key, which is no secret: with another key machines are set up anew.
+    pub access_key_id: String,
 }
 
 /// Adds snapshots of the members of `instances` to what a machine runs.
@@ -51,7 +89,11 @@ pub(super) fn add(
     let program = format!("{PROGRAM_FOLDER}/keelson-etcd-snapshot");
     contents.directory(BACKUPS, Access::of_root(0o700));
     // A run that goes on ends with what it began with.
-    contents.file(&program, Access::of_root(0o755), PROGRAM.to_owned(), &[]);
+    let text = match settings.bucket {
+        Some(_) => BUCKET_PROGRAM,
+        None => PROGRAM,
+    };
+    contents.file(&program, Access::of_root(0o755), text.to_owned(), &[]);
     for instance in instances {
         add_instance(settings, instance, &program, contents)?;
     }
@@ -75,6 +117,7 @@ fn add_instance(
         "hourly": settings.hourly,
         "daily": settings.daily,
         "weekly": settings.weekly,
+        "bucket": settings.bucket.as_ref().map(bucket_values),
     });
     let environment_file = format!("/etc/keelson/etcd-snapshots-{cluster}.env");
     let environment = templates::render(templates::SNAPSHOTS_ENVIRONMENT, &values)?;
@@ -102,4 +145,16 @@ fn add_instance(
     );
     contents.act(Action::Start { unit: timer });
     Ok(())
+}
+
+fn bucket_values(bucket: &BucketSettings) -> serde_json::Value {
+    json!({
+        "endpoint": bucket.endpoint,
+        "name": bucket.name,
+        "region": bucket.region,
+        "folder": bucket.folder,
+        "path_style": if bucket.has_path_style { "yes" } else { "no" },
+        "authority": if bucket.has_authority { BUCKET_AUTHORITY } else { "" },
+        "access_key_id": bucket.access_key_id,
+    })
 }

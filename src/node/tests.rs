@@ -251,6 +251,7 @@ fn class() -> NodeClass {
                 hourly: 24,
                 daily: 30,
                 weekly: 0,
+                bucket: None,
             }),
             certificates: EtcdCertificates {
                 authority: file("ca.crt"),
@@ -364,6 +365,7 @@ fn shellcheck_finds_nothing_in_what_machines_run() {
     let scripts = [
         ("apply", super::templates::APPLY_SCRIPT),
         ("snapshots", super::etcd_snapshots::PROGRAM),
+        ("snapshots-bucket", super::etcd_snapshots::BUCKET_PROGRAM),
         ("routes", include_str!("../../templates/network/routes.sh")),
         (
             "keepalived",

@@ -2,6 +2,8 @@
 
 mod assets;
 mod bare_hosts;
+#[cfg(feature = "ssh")]
+mod bucket;
 mod manifests;
 mod processes;
 mod references;
@@ -82,6 +84,9 @@ pub enum ConnectError {
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
+    /// The bucket of snapshots cannot be asked.
+    #[error("etcd.snapshots.to.s3 in the spec cannot be used: {0}")]
+    Bucket(String),
     /// The machine that keelson runs on has no address that pods could reach it under.
     #[error("cannot tell the address of the host that is `local`: {0}")]
     OwnAddress(String),

@@ -77,6 +77,7 @@ fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) 
     BackupParts {
         archive: Archive::of_cluster(store, spec.name(), Arc::new(Seal::none())),
         hosts: Vec::new(),
+        bucket: None,
         scheduled: None,
         maintenance: Arc::new(SimulatedMaintenance::of(world)),
         restore: None,

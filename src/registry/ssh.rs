@@ -14,6 +14,7 @@ use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, SshProvider, Target};
 
 use super::assets::{fetcher, known_files};
+use super::bucket;
 use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
@@ -59,6 +60,7 @@ pub(super) async fn reach(
     let backups = BackupParts {
         archive: Archive::of_cluster(bulk_store.clone(), spec.name(), authorities.seal()),
         hosts: host_archives(spec, &etcd, &authorities),
+        bucket: bucket::archive(spec, &options.base_directory, &authorities, &clock)?,
         scheduled: Some(etcd.clone()),
         maintenance: etcd.clone(),
         restore: Some(etcd.clone()),
@@ -327,10 +329,10 @@ fn read_authority(
     Ok(Authority::load(name, &certificate, key.as_ref())?)
 }
 
-/// What control planes show and trust where someone else runs etcd.
+/// What control planes show and trust where someone else runs etcd, and what opens the bucket of snapshots.
 fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFiles, ConnectError> {
     let EtcdPlacement::External(external) = &spec.spec().etcd.placement else {
-        return Ok(BroughtFiles::new());
+        return bucket::brought_files(spec, base);
     };
     let files = [&external.ca, &external.certificate, &external.key];
     let read = |file: &String| Ok((file.clone(), Secret::new(read_text(base, file)?)));

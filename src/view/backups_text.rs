@@ -183,6 +183,7 @@ pub fn verified(report: &VerifyReport) -> String {
     for backup in &report.backups {
         let name = match &backup.place {
             BackupPlace::StateStore => paint(STRONG, &backup.name),
+            BackupPlace::Bucket => format!("{} in the bucket", paint(STRONG, &backup.name)),
             BackupPlace::Host(machine) => format!("{} on {machine}", paint(STRONG, &backup.name)),
         };
         let _ = match (&backup.problem, &backup.manifest) {

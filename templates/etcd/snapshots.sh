@@ -1,10 +1,11 @@
 # shellcheck shell=sh
-# Variables: none. Takes a snapshot of the etcd member on this machine, when a timer says so and it is its turn, and keeps it
-# here. What differs comes from the environment: `snapshots.env.hbs`.
+# Variables: none. Takes a snapshot of the etcd member on this machine, when a timer says so and it is its turn, and keeps it.
+# What differs comes from the environment: `snapshots.env.hbs`.
 #
-# Each is a folder, /var/lib/keelson/backups/NAME with `snapshot` and `manifest.json`, as `src/backup/manifest.rs` has it. It
-# comes to its place when it is whole and on the disk. Nothing here is encrypted, and no key is needed.
-# Stands behind `etcdctl.sh`, `etcd-live-keys.sh`, `etcd-snapshot.sh`, `snapshots-turn.sh` and `snapshots-prune.sh`.
+# Each is a folder NAME with `snapshot` and `manifest.json`, as `src/backup/manifest.rs` has it, in /var/lib/keelson/backups or
+# in a bucket. It comes to its place when it is whole and on the disk. Nothing here is encrypted, and no key is needed for that.
+# Stands behind `etcdctl.sh`, `etcd-live-keys.sh`, `etcd-snapshot.sh`, `snapshots-turn.sh`, and `snapshots-here.sh` or
+# `snapshots-bucket.sh`.
 set -eu
 umask 077
 export LC_ALL=C
@@ -26,6 +27,7 @@ ended() {
     status=$?
     trap - EXIT
     rm -rf -- "$new"
+    end_place
     if [ "$status" -ne 0 ] && [ -s "$scratch/words" ]; then
         { grep -v '^{' "$scratch/words" || cat -- "$scratch/words"; } | tail -n 1 | cut -c 1-400 >&3
     fi
@@ -73,8 +75,8 @@ take() {
     sync -- "$new/snapshot"
     write_manifest "$new/manifest.json"
     sync -- "$new/manifest.json" "$new"
-    mv -T -- "$new" "$backups/$name"
-    sync -- "$backups"
+    keep_snapshot "$name"
+    took=yes
     why="took $name: revision $revision, $size bytes"
 }
 
@@ -93,6 +95,8 @@ main() {
     trap ended EXIT
     rm -rf -- "$new"
     : >"$scratch/words"
+    took=''
+    begin_place
     uid=$(sed -n '1s/^{"uid":"\([^"]*\)".*/\1/p' "$root/host.json" 2>/dev/null || :)
     find_turn "$fired"
     if [ -z "$why" ]; then

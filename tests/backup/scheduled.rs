@@ -24,13 +24,18 @@ use super::{at, cluster, snapshot, unpacked};
 const FUNCTIONS: &str = concat!(
     include_str!("../../providers/ssh/src/scripts/etcdctl.sh"),
     include_str!("../../templates/etcd/snapshots-turn.sh"),
-    include_str!("../../templates/etcd/snapshots-prune.sh"),
+    include_str!("../../templates/etcd/snapshots-rules.sh"),
+    include_str!("../../templates/etcd/snapshots-here.sh"),
     include_str!("../../templates/etcd/snapshots.sh"),
 );
 
 /// What the program says after it has run `then`, with the machine's folder of backups in the place of the real one.
 fn run(folder: &Path, rules: KeepRules, then: &str, input: &str) -> String {
-    let functions = FUNCTIONS.trim_end().strip_suffix("\nmain").unwrap();
+    run_program(FUNCTIONS, folder, rules, then, input)
+}
+
+fn run_program(functions: &str, folder: &Path, rules: KeepRules, then: &str, input: &str) -> String {
+    let functions = functions.trim_end().strip_suffix("\nmain").unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let script = format!("{functions}\nbackups={}\n{then}\n", folder.display());
     let program = scratch.path().join("program");
@@ -174,6 +179,61 @@ async fn a_machine_keeps_what_the_rules_keep() {
         assert!(differ.is_empty(), "{rules:?}, {count} at {now}: {differ:?}");
         let again = run(folder.path(), rules, &prune, "");
         assert_eq!(again.trim(), "0", "once is enough");
+    }
+}
+
+/// The program as it keeps snapshots in a bucket, without its last line.
+const BUCKET_FUNCTIONS: &str = concat!(
+    include_str!("../../templates/etcd/snapshots-turn.sh"),
+    include_str!("../../templates/etcd/snapshots-rules.sh"),
+    include_str!("../../templates/etcd/snapshots-bucket.sh"),
+    include_str!("../../templates/etcd/snapshots.sh"),
+);
+
+#[test]
+fn in_a_bucket_stays_what_the_rules_keep() {
+    let now = at("2027-01-02T00:00:00Z");
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for count in [0, 1, 40, 400, 2000] {
+        let rules = KeepRules {
+            last: 2,
+            hourly: 5,
+            daily: 10,
+            weekly: 4,
+        };
+        let mut backups = Vec::new();
+        let mut keys = String::new();
+        for revision in 0..count {
+            let before = i64::try_from(numbers.below(86_400 * 90)).unwrap();
+            let taken = now - SignedDuration::from_secs(before);
+            let etcd = ["main", "events"][usize::try_from(numbers.below(2)).unwrap()];
+            let name = BackupName::of(etcd, taken, revision);
+            let folder = format!("some/where/prod/backups/etcd/{name}");
+            keys.push_str(&format!("{folder}/snapshot\n"));
+            // Every thirtieth never came to have a manifest.
+            if numbers.below(30) > 0 {
+                keys.push_str(&format!("{folder}/manifest.json\n"));
+                backups.push((etcd, name.to_string(), taken));
+            }
+        }
+        for etcd in ["main", "events"] {
+            let own = backups.iter().filter(|(of, ..)| *of == etcd);
+            let own: Vec<_> = own.map(|(_, name, taken)| (name.as_str(), *taken)).collect();
+            let kept = rules.kept(own.iter().copied());
+            let expected: BTreeSet<&str> = own
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !kept.contains_key(name))
+                .collect();
+            let judge = format!(
+                "KEELSON_S3_FOLDER=some/where/prod/backups/etcd/ KEELSON_ETCD={etcd}; cat >\"$scratch/keys\"; survey_bucket {}; \
+                 judge_backups | sed -n 's/^delete //p'",
+                now.as_second()
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let said = run_program(BUCKET_FUNCTIONS, folder.path(), rules, &judge, &keys);
+            assert_eq!(said.lines().collect::<BTreeSet<_>>(), expected, "{count} {etcd}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod backups;
+mod bucket;
 mod client;
 mod commands;
 mod desk;

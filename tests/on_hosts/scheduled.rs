@@ -53,7 +53,7 @@ fn kept(desk: &Desk, name: &str) -> BTreeSet<String> {
     of_main.map(str::to_owned).collect()
 }
 
-fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+pub(super) fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     for _ in 0..POLLS {
         if is_there() {
             return;

@@ -171,6 +171,7 @@ impl Scene {
                 machine: "a".to_owned(),
                 archive: Archive::whole_store(on_a.clone(), Arc::new(Seal::none())),
             }],
+            bucket: None,
             scheduled: None,
             maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
             restore: Some(played.clone()),

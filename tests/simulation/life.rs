@@ -123,6 +123,7 @@ impl Life {
         let backups = BackupParts {
             archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
             hosts: Vec::new(),
+            bucket: None,
             scheduled: None,
             maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
             restore: None,

@@ -1,16 +1,15 @@
 //! An emulator of S3, and a bucket in it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
-use keelson_test_hosts::moto_or_skip;
+use keelson_test_hosts::Moto;
 
 use crate::proxy::Proxy;
 
@@ -19,13 +18,10 @@ pub(crate) const BUCKET: &str = "clusters";
 pub(crate) const ACCESS_KEY: &str = "AKIAKEELSON";
 /// With all that has to be quoted somewhere.
 pub(crate) const SECRET: &str = "s3cr3t/+=%'$x";
-const SCRIPT: &str = include_str!("emulator.py");
 
-/// moto, and before it the proxy that tests talk to. Both are gone when it is dropped; moto also when this process
-/// dies.
+/// moto, and before it the proxy that tests talk to.
 pub(crate) struct Emulator {
-    moto: Child,
-    pub(crate) address: SocketAddr,
+    moto: Moto,
     pub(crate) proxy: Proxy,
 }
 
@@ -41,27 +37,16 @@ impl Emulator {
     }
 
     fn start(test: &str, files: &[&Path]) -> Option<Self> {
-        let python = moto_or_skip(test)?;
-        let mut moto = Command::new(python)
-            .args(["-c", SCRIPT, BUCKET])
-            .args(files)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        BufReader::new(moto.stdout.take().unwrap())
-            .read_line(&mut port)
-            .unwrap();
-        let port = port.trim().parse().expect("moto says its port");
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), BUCKET, files).unwrap()?;
         Some(Self {
+            proxy: Proxy::new(moto.address),
             moto,
-            address,
-            proxy: Proxy::new(address),
         })
+    }
+
+    /// Where moto itself listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.moto.address
     }
 
     /// What it takes to get at the objects below `prefix`.
@@ -71,19 +56,12 @@ impl Emulator {
 
     /// How many uploads nobody has ended.
     pub(crate) fn uploads(&self) -> usize {
-        ask(self.address, "?uploads").matches("<UploadId>").count()
+        ask(self.address(), "?uploads").matches("<UploadId>").count()
     }
 
     /// The objects below `prefix`.
     pub(crate) fn store(&self, prefix: &str) -> S3Store {
         store(&self.settings(prefix))
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.moto.kill().ok();
-        self.moto.wait().ok();
     }
 }
 

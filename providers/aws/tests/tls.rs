@@ -25,7 +25,7 @@ async fn an_authority_that_is_named_is_trusted_and_no_other() {
     let Some(emulator) = Emulator::start_with_tls(test, &certificate, &key) else {
         return;
     };
-    let endpoint = format!("https://{}", emulator.address);
+    let endpoint = format!("https://{}", emulator.address());
     let mut settings = settings(&endpoint, "state");
     settings.authorities = Some(fs::read_to_string(&certificate).unwrap());
     store(&settings)

@@ -40,6 +40,7 @@ impl FoundBackup {
     pub fn words(&self) -> String {
         match &self.place {
             BackupPlace::StateStore => self.manifest.name.to_string(),
+            BackupPlace::Bucket => format!("{} in the bucket", self.manifest.name),
             BackupPlace::Host(machine) => format!("{} on {machine}", self.manifest.name),
         }
     }

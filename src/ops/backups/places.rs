@@ -20,17 +20,22 @@ pub enum BackupPlace {
     /// Beside the state of its cluster.
     #[default]
     StateStore,
+    /// In the bucket that machines write to by a schedule.
+    Bucket,
     /// On the machine of that name, which has taken it by a schedule.
     Host(String),
 }
 
 /// What the state store is called where a place is to be named.
 const STATE_STORE: &str = "state-store";
+/// And the bucket.
+const BUCKET: &str = "bucket";
 
 impl fmt::Display for BackupPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StateStore => formatter.write_str(STATE_STORE),
+            Self::Bucket => formatter.write_str(BUCKET),
             Self::Host(name) => formatter.write_str(name),
         }
     }
@@ -39,10 +44,11 @@ impl fmt::Display for BackupPlace {
 impl FromStr for BackupPlace {
     type Err = std::convert::Infallible;
 
-    /// Every name but that of the state store is a machine's.
+    /// Every name but those two is a machine's.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             STATE_STORE => Self::StateStore,
+            BUCKET => Self::Bucket,
             name => Self::Host(name.to_owned()),
         })
     }
@@ -96,6 +102,7 @@ impl Session {
             None => &[],
         };
         let mut places = vec![(BackupPlace::StateStore, &parts.archive)];
+        places.extend(parts.bucket.iter().map(|archive| (BackupPlace::Bucket, archive)));
         places.extend(
             hosts
                 .iter()
@@ -176,7 +183,11 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_written() {
-        for place in [BackupPlace::StateStore, BackupPlace::Host("db-1".to_owned())] {
+        for place in [
+            BackupPlace::StateStore,
+            BackupPlace::Bucket,
+            BackupPlace::Host("db-1".to_owned()),
+        ] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::spec::text::formats::FilePath;
+use crate::spec::text::formats::{FilePath, Identifier};
 use crate::spec::text::{HttpUrl, OnCalendar};
 
 /// The database of the Kubernetes API.
@@ -141,6 +141,63 @@ pub enum SnapshotPlace {
     /// for itself.
     #[default]
     Hosts,
+    /// In a bucket, which the machines write to by themselves. `keep` counts there for all of them together.
+    S3(SnapshotBucket),
+}
+
+/// A bucket of AWS S3, or of any server that speaks S3, and the key that opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotBucket {
+    /// Its name.
+    #[schemars(length(min = 3, max = 63), example = &"backups")]
+    pub bucket: String,
+    /// What stands before the paths of all objects.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(example = &"prod/etcd")]
+    pub prefix: String,
+    /// Its server; without it, that of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<HttpUrl>,
+    /// Its region. Servers that have none take any.
+    #[serde(default = "default_region")]
+    #[schemars(with = "Identifier")]
+    pub region: String,
+    /// The id of the access key. Machines are set up anew when another one stands here.
+    #[schemars(example = &"AKIAIOSFODNN7EXAMPLE")]
+    pub access_key_id: String,
+    /// The file with the access key's secret.
+    #[schemars(with = "FilePath", example = &"./backups.key")]
+    pub secret_access_key: String,
+    /// The file with the authority of the server's certificate, PEM; without it, those that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FilePath")]
+    pub ca: Option<String>,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+impl SnapshotBucket {
+    /// Its server's URL.
+    pub fn server(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.as_str().trim_end_matches('/').to_owned(),
+            None => format!("https://s3.{}.amazonaws.com", self.region),
+        }
+    }
+
+    /// Whether the bucket's name stands in the path and not in the server's name: no certificate is for a name with further
+    /// dots, and few servers but AWS have names for buckets.
+    pub fn has_path_style(&self) -> bool {
+        self.endpoint.is_some() || self.bucket.contains('.')
+    }
+
+    /// The prefix without slashes at its ends.
+    pub fn folder(&self) -> &str {
+        self.prefix.trim_matches('/')
+    }
 }
 
 /// How many backups are kept. One that any of the numbers keeps stays.

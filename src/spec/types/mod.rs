@@ -23,7 +23,8 @@ pub use api_address::ApiAddress;
 pub(in crate::spec) use api_address::comparable;
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
 pub use etcd::{
-    DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, SnapshotPlace, Snapshots,
+    DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, SnapshotBucket, SnapshotPlace,
+    Snapshots,
 };
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};

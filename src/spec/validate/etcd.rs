@@ -5,7 +5,7 @@ use keelson_provider_api::values::{Quantity, Span};
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
-use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement};
+use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement, SnapshotBucket, SnapshotPlace};
 
 /// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
 /// than five heartbeats. <https://etcd.io/docs/v3.6/tuning/>
@@ -78,6 +78,49 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
             )
             .help("write at least `last: 1`"),
         );
+    }
+    if let SnapshotPlace::S3(bucket) = &snapshots.to {
+        bucket_is_reached(bucket, found);
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn bucket_is_reached(bucket: &SnapshotBucket, found: &mut Found) {
+    let base = path_of!("spec", "etcd", "snapshots", "to", "s3");
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let name = bucket.bucket.as_bytes();
+    let fits = (3..=63).contains(&name.len())
+        && name.iter().all(|&byte| is_plain(byte) || b"-.".contains(&byte))
+        && name.first().copied().is_some_and(is_plain)
+        && name.last().copied().is_some_and(is_plain);
+    if !fits {
+        let problem = format!("`{}` is no name of a bucket", bucket.bucket);
+        found.error(
+            Finding::new(base.then("bucket"), problem)
+                .expected("3 to 63 small letters, digits, dots and hyphens"),
+        );
+    }
+    let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    if !bucket.prefix.bytes().all(is_path) || bucket.folder().split('/').any(|part| part == "..") {
+        let problem = format!("`{}` cannot stand before the paths of objects", bucket.prefix);
+        found.error(
+            Finding::new(base.then("prefix"), problem).expected("letters, digits, and any of / - _ ."),
+        );
+    }
+    if bucket
+        .endpoint
+        .as_ref()
+        .is_some_and(|endpoint| !endpoint.is_secure())
+    {
+        let problem =
+            "the bucket's server is asked without encryption: snapshots go over the network as they are";
+        found
+            .warn(Finding::new(base.then("endpoint"), problem).help("write a URL that begins with https://"));
+    }
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_word(&bucket.access_key_id) {
+        let problem = "the id of a key is a word without blanks".to_owned();
+        found.error(Finding::new(base.then("accessKeyId"), problem));
     }
 }
 

@@ -1,5 +1,5 @@
-"""moto's S3, with a bucket, on a free loopback port, which it prints. It ends with its standard input: when whoever started
-it is gone. Arguments: the bucket and, for TLS, files with a certificate and its key."""
+"""moto's S3, with a bucket, on a free port of an address of this machine, which it prints. It ends with its standard input:
+when whoever started it is gone. Arguments: the address, the bucket and, for TLS, files with a certificate and its key."""
 
 import os
 import sys
@@ -24,10 +24,10 @@ def end_with_owner():
 
 threading.Thread(target=end_with_owner, daemon=True).start()
 moto = DomainDispatcherApplication(create_backend_app)
-bucket, *certificate = sys.argv[1:]
+address, bucket, *certificate = sys.argv[1:]
 assert Client(moto).put(f"/{bucket}", base_url="http://localhost").status_code == 200
 server = make_server(
-    "127.0.0.1", 0, moto, threaded=True, request_handler=Quiet, ssl_context=tuple(certificate) or None
+    address, 0, moto, threaded=True, request_handler=Quiet, ssl_context=tuple(certificate) or None
 )
 print(server.server_port, flush=True)
 server.serve_forever()

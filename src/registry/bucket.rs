@@ -1,0 +1,86 @@
+//! The bucket in which machines keep the snapshots of etcd that they take by a schedule.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keelson_provider_api::Clock;
+use keelson_provider_api::values::Secret;
+
+use super::{ConnectError, read_text};
+use crate::backup::Archive;
+use crate::ops::{Authorities, BroughtFiles};
+use crate::spec::{SnapshotBucket, SnapshotPlace, ValidSpec};
+
+/// The bucket of `spec`, if it has one.
+fn of(spec: &ValidSpec) -> Option<&SnapshotBucket> {
+    match &spec.spec().etcd.snapshots.to {
+        SnapshotPlace::Hosts => None,
+        SnapshotPlace::S3(bucket) => Some(bucket),
+    }
+}
+
+/// What machines are given that write to it: the key, its id and its secret in a line each, and the authority of its server.
+pub(super) fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFiles, ConnectError> {
+    let mut files = BroughtFiles::new();
+    let Some(bucket) = of(spec) else {
+        return Ok(files);
+    };
+    if let Some(ca) = &bucket.ca {
+        files.insert(ca.clone(), Secret::new(read_text(base, ca)?));
+    }
+    let key = format!("{}\n{}\n", bucket.access_key_id, secret(bucket, base)?.expose());
+    files.insert(bucket.secret_access_key.clone(), Secret::new(key));
+    Ok(files)
+}
+
+fn secret(bucket: &SnapshotBucket, base: &Path) -> Result<Secret<String>, ConnectError> {
+    let text = Secret::new(read_text(base, &bucket.secret_access_key)?);
+    Ok(Secret::new(text.expose().trim().to_owned()))
+}
+
+/// What lies in it of the cluster of `spec`.
+#[cfg(feature = "aws")]
+pub(super) fn archive(
+    spec: &ValidSpec,
+    base: &Path,
+    authorities: &Authorities,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Archive>, ConnectError> {
+    use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
+
+    let Some(bucket) = of(spec) else {
+        return Ok(None);
+    };
+    let settings = S3Settings {
+        bucket: bucket.bucket.clone(),
+        prefix: bucket.folder().to_owned(),
+        endpoint: bucket.endpoint.as_ref().map(|_| bucket.server()),
+        region: bucket.region.clone(),
+        path_style: bucket.has_path_style(),
+        credentials: S3Credentials {
+            access_key_id: bucket.access_key_id.clone(),
+            secret_access_key: secret(bucket, base)?,
+            session_token: None,
+        },
+        authorities: bucket.ca.as_deref().map(|ca| read_text(base, ca)).transpose()?,
+        answer_limit: S3Settings::ANSWER_LIMIT,
+    };
+    let store =
+        S3Store::new(&settings, clock.clone()).map_err(|error| ConnectError::Bucket(error.to_string()))?;
+    Ok(Some(Archive::of_cluster(
+        Arc::new(store),
+        spec.name(),
+        authorities.seal(),
+    )))
+}
+
+/// This build cannot read one; machines write to it all the same.
+#[cfg(not(feature = "aws"))]
+pub(super) fn archive(
+    _spec: &ValidSpec,
+    _base: &Path,
+    _authorities: &Authorities,
+    _clock: &Arc<dyn Clock>,
+) -> Result<Option<Archive>, ConnectError> {
+    Ok(None)
+}

@@ -1,0 +1,123 @@
+//! Snapshots that the machines of an etcd take by themselves and keep in a bucket, which an emulator has.
+
+use std::fs;
+use std::net::IpAddr;
+
+use keelson_test_hosts::Moto;
+
+use super::client::ETCDCTL;
+use super::desk::Desk;
+use super::scheduled::wait_for;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const BUCKET: &str = "backups";
+const SECRET: &str = "a+secret/with=signs";
+/// How many stay.
+const LAST: usize = 3;
+
+#[test]
+fn snapshots_go_to_a_bucket_by_themselves_and_come_back_from_it() {
+    let test = "on_hosts::bucket::snapshots_go_to_a_bucket_by_themselves_and_come_back_from_it";
+    let Some(desk) = Desk::before(test, &NAMES) else {
+        return;
+    };
+    let gateway = IpAddr::V4(desk.lab.gateway());
+    let Some(moto) = Moto::start_or_skip(test, gateway, BUCKET, &[]).unwrap() else {
+        return;
+    };
+    fs::write(desk.path("backups.key"), format!("{SECRET}\n")).unwrap();
+    spec(&desk, &moto, "AKIAFIRST");
+    desk.expect(0, "apply --yes --accept-new-host-keys");
+    let put = format!("for n in $(seq 50); do {ETCDCTL} put key/$n value-$n >/dev/null; done");
+    desk.host("a").run(&put).unwrap();
+    wait_for("the first snapshots", || listed(&desk).len() >= 2);
+    wait_for("a snapshot that went", || went(&desk));
+    pruned_and_good(&desk);
+    restored(&desk);
+    the_secret_stays_where_it_belongs(&desk);
+    without_the_bucket(&desk, moto);
+    desk.expect(0, "destroy --yes");
+}
+
+fn spec(desk: &Desk, moto: &Moto, key: &str) {
+    let mut spec = desk.spec_of(&NAMES);
+    spec.more = "  preflight: { ignore: [time-sync] }\n".to_owned();
+    let etcd = "placement: { dedicated: {} }";
+    let snapshots = format!(
+        "{etcd}, snapshots: {{ schedule: \"*:*:0/10\", keep: {{ last: {LAST}, hourly: 0, daily: 0 }}, to: {{ s3: {{ bucket: \
+         {BUCKET}, prefix: some/where, endpoint: \"http://{}\", accessKeyId: {key}, secretAccessKey: ./backups.key }} }} }}",
+        moto.address
+    );
+    let text = spec.text();
+    assert!(text.contains(etcd), "{text}");
+    fs::write(desk.path("cluster.yaml"), text.replace(etcd, &snapshots)).unwrap();
+}
+
+/// The names of what lies in the bucket.
+fn listed(desk: &Desk) -> Vec<String> {
+    let said = desk.expect(0, "etcd snapshot list -o json");
+    let list: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let backups = list["backups"].as_array().unwrap().iter();
+    backups
+        .map(|backup| {
+            assert_eq!(backup["place"], "bucket", "{backup:#}");
+            backup["name"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+/// True when somebody has taken one away that no rule keeps.
+fn went(desk: &Desk) -> bool {
+    NAMES.iter().any(|name| {
+        let words = "journalctl --unit keelson-etcd-snapshot.service --output cat --no-pager | grep -c 'deleted [1-9]' || :";
+        desk.host(name).run(words).unwrap().trim() != "0"
+    })
+}
+
+fn pruned_and_good(desk: &Desk) {
+    let names = listed(desk);
+    assert!((LAST..=LAST + 1).contains(&names.len()), "{names:?}");
+    let verified = desk.expect(0, "etcd snapshot verify --place bucket");
+    assert!(
+        verified.stdout.starts_with("Good:") && verified.stdout.contains("in the bucket"),
+        "{verified:#?}"
+    );
+    for name in NAMES {
+        let left = "find /var/lib/keelson/backups -mindepth 1 -name '20*'";
+        assert_eq!(desk.host(name).run(left).unwrap(), "", "nothing stays on {name}");
+    }
+}
+
+fn restored(desk: &Desk) {
+    let drilled = desk.expect(0, "etcd drill --place bucket");
+    assert!(drilled.stdout.starts_with("Good:"), "{drilled:#?}");
+    desk.host("a")
+        .run(&format!("{ETCDCTL} del --prefix key/"))
+        .unwrap();
+    // The newest may have been taken since.
+    let names = listed(desk);
+    let oldest = names.iter().min().unwrap();
+    desk.expect(0, &format!("etcd restore {oldest} --place bucket --yes"));
+    let count = desk
+        .host("a")
+        .run(&format!("{ETCDCTL} get --prefix key/ --keys-only | grep -c key/"));
+    assert_eq!(count.unwrap().trim(), "50");
+}
+
+/// On machines in one file that root alone reads; in no other, in no process and in no log.
+fn the_secret_stays_where_it_belongs(desk: &Desk) {
+    let look = format!(
+        "grep -rlF -- '{SECRET}' /etc /var/lib/keelson /run /opt/keelson 2>/dev/null; stat -c '%a %U' /etc/keelson/etcd-snapshots.key; \
+         journalctl --no-pager | grep -cF -- '{SECRET}'; true"
+    );
+    let said = desk.host("a").run(&look).unwrap();
+    assert_eq!(said, "/etc/keelson/etcd-snapshots.key\n600 root\n0\n");
+}
+
+/// The bucket's server is gone: each run says so, and so does the status.
+fn without_the_bucket(desk: &Desk, moto: Moto) {
+    drop(moto);
+    wait_for("the failure of a run", || {
+        desk.status()["warnings"].to_string().contains("s3:")
+    });
+}
