@@ -107,6 +107,8 @@ fn add_instance(
     contents: &mut Contents,
 ) -> Result<(), RenderError> {
     let EtcdInstance { cluster, .. } = *instance;
+    let of_bucket =
+        |field: &dyn Fn(&BucketSettings) -> &str| settings.bucket.as_ref().map_or("", field).to_owned();
     let kubernetes_version = settings.kubernetes_version.map(|version| version.to_string());
     let values = json!({
         "etcd": cluster,
@@ -117,7 +119,13 @@ fn add_instance(
         "hourly": settings.hourly,
         "daily": settings.daily,
         "weekly": settings.weekly,
-        "bucket": settings.bucket.as_ref().map(bucket_values),
+        "bucket_endpoint": of_bucket(&|bucket| &bucket.endpoint),
+        "bucket_name": of_bucket(&|bucket| &bucket.name),
+        "bucket_region": of_bucket(&|bucket| &bucket.region),
+        "bucket_folder": of_bucket(&|bucket| &bucket.folder),
+        "bucket_path_style": of_bucket(&|bucket| if bucket.has_path_style { "yes" } else { "no" }),
+        "bucket_authority": of_bucket(&|bucket| if bucket.has_authority { BUCKET_AUTHORITY } else { "" }),
+        "bucket_key_id": of_bucket(&|bucket| &bucket.access_key_id),
     });
     let environment_file = format!("/etc/keelson/etcd-snapshots-{cluster}.env");
     let environment = templates::render(templates::SNAPSHOTS_ENVIRONMENT, &values)?;
@@ -145,16 +153,4 @@ fn add_instance(
     );
     contents.act(Action::Start { unit: timer });
     Ok(())
-}
-
-fn bucket_values(bucket: &BucketSettings) -> serde_json::Value {
-    json!({
-        "endpoint": bucket.endpoint,
-        "name": bucket.name,
-        "region": bucket.region,
-        "folder": bucket.folder,
-        "path_style": if bucket.has_path_style { "yes" } else { "no" },
-        "authority": if bucket.has_authority { BUCKET_AUTHORITY } else { "" },
-        "access_key_id": bucket.access_key_id,
-    })
 }

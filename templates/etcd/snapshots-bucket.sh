@@ -74,7 +74,9 @@ delete_from_bucket() {
 # do.
 prune_backups() {
     deleted=0 damaged=''
-    [ -n "$took" ] || return 0
+    case $why in
+    'took none'*) return 0 ;;
+    esac
     s3_list "$KEELSON_S3_FOLDER" >"$scratch/keys" 2>"$scratch/words" || exit 1
     survey_bucket "$1"
     judge_backups | sed -n 's/^delete //p' | head -n "$prune_limit" >"$scratch/names"

@@ -76,7 +76,6 @@ take() {
     write_manifest "$new/manifest.json"
     sync -- "$new/manifest.json" "$new"
     keep_snapshot "$name"
-    took=yes
     why="took $name: revision $revision, $size bytes"
 }
 
@@ -95,7 +94,6 @@ main() {
     trap ended EXIT
     rm -rf -- "$new"
     : >"$scratch/words"
-    took=''
     begin_place
     uid=$(sed -n '1s/^{"uid":"\([^"]*\)".*/\1/p' "$root/host.json" 2>/dev/null || :)
     find_turn "$fired"

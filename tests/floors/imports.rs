@@ -42,7 +42,12 @@ const FLOORS: &[Floor] = &[
         may_use: &[
             "assets", "ops", "cluster", "execute", "node", "backup", "pki", "spec", "store",
         ],
-        crates: &[API, "keelson_provider_simulated", "keelson_provider_ssh"],
+        crates: &[
+            API,
+            "keelson_provider_simulated",
+            "keelson_provider_aws",
+            "keelson_provider_ssh",
+        ],
     },
     Floor {
         module: "ops",

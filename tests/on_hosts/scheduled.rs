@@ -63,7 +63,7 @@ pub(super) fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     panic!("{what} did not come");
 }
 
-fn everywhere(desk: &Desk, command: &str) {
+pub(super) fn everywhere(desk: &Desk, command: &str) {
     for name in NAMES {
         desk.host(name).run(command).unwrap();
     }
