@@ -202,17 +202,17 @@ fn in_a_bucket_stays_what_the_rules_keep() {
             weekly: 4,
         };
         let mut backups = Vec::new();
-        let mut keys = String::new();
+        let mut keys = Vec::new();
         for revision in 0..count {
             let before = i64::try_from(numbers.below(86_400 * 90)).unwrap();
             let taken = now - SignedDuration::from_secs(before);
             let etcd = ["main", "events"][usize::try_from(numbers.below(2)).unwrap()];
             let name = BackupName::of(etcd, taken, revision);
             let folder = format!("some/where/prod/backups/etcd/{name}");
-            keys.push_str(&format!("{folder}/snapshot\n"));
+            keys.push(format!("{folder}/snapshot\n"));
             // Every thirtieth never came to have a manifest.
             if numbers.below(30) > 0 {
-                keys.push_str(&format!("{folder}/manifest.json\n"));
+                keys.push(format!("{folder}/manifest.json\n"));
                 backups.push((etcd, name.to_string(), taken));
             }
         }
@@ -231,7 +231,7 @@ fn in_a_bucket_stays_what_the_rules_keep() {
                 now.as_second()
             );
             let folder = tempfile::tempdir().unwrap();
-            let said = run_program(BUCKET_FUNCTIONS, folder.path(), rules, &judge, &keys);
+            let said = run_program(BUCKET_FUNCTIONS, folder.path(), rules, &judge, &keys.concat());
             assert_eq!(said.lines().collect::<BTreeSet<_>>(), expected, "{count} {etcd}");
         }
     }

@@ -8,7 +8,7 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_test_hosts::Moto;
 
 use super::client::ETCDCTL;
-use super::desk::Desk;
+use super::desk::{Desk, Spec};
 use super::scheduled::{everywhere, wait_for};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -42,8 +42,10 @@ fn snapshots_go_to_a_bucket_by_themselves_and_come_back_from_it() {
 }
 
 fn spec(desk: &Desk, moto: &Moto, key: &str) {
-    let mut spec = desk.spec_of(&NAMES);
-    spec.more = "  preflight: { ignore: [time-sync] }\n".to_owned();
+    let spec = Spec {
+        more: "  preflight: { ignore: [time-sync] }\n".to_owned(),
+        ..desk.spec_of(&NAMES)
+    };
     let etcd = "placement: { dedicated: {} }";
     let snapshots = format!(
         "{etcd}, snapshots: {{ schedule: \"*:*:0/10\", keep: {{ last: {LAST}, hourly: 0, daily: 0 }}, to: {{ s3: {{ bucket: \

@@ -136,7 +136,6 @@ fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
         .unwrap_or(said);
     match output.status {
         0 => {}
-        20 => return Err(permanent(format!("{machine}: {said}"))),
         23 => return Err(permanent(format!("{machine} has no etcd"))),
         24 => {
             return Err(
@@ -156,7 +155,7 @@ fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
                 "etcd on {machine} does not take the snapshot: {said}"
             )));
         }
-        42 | 43 => return Err(permanent(format!("{machine}: {said}"))),
+        20 | 42 | 43 => return Err(permanent(format!("{machine}: {said}"))),
         _ => return Err(fence::failure(machine, NAME, output)),
     }
     let drilled = || {
