@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore, Clock};
 use keelson_provider_simulated::{
-    Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
+    Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedRestore, SimulatedWorld, providers,
 };
 
 use super::{ConnectError, Reached};
@@ -80,7 +80,7 @@ fn backups(spec: &ValidSpec, world: &SimulatedWorld, store: Arc<dyn BulkStore>) 
         bucket: None,
         scheduled: None,
         maintenance: Arc::new(SimulatedMaintenance::of(world)),
-        restore: None,
+        restore: Some(Arc::new(SimulatedRestore::of(world))),
         drill: None,
     }
 }

@@ -18,6 +18,7 @@ mod mirrors;
 mod one_node;
 mod plans;
 mod rendered;
+mod restores;
 mod sessions;
 mod settling;
 mod signals;

@@ -19,7 +19,7 @@ use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
 use keelson_provider_api::{BulkStore, Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
 use keelson_provider_simulated::{
     CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedMaintenance, SimulatedOptions,
-    SimulatedWorld, providers,
+    SimulatedRestore, SimulatedWorld, providers,
 };
 
 use super::specs::Shape;
@@ -126,7 +126,7 @@ impl Life {
             bucket: None,
             scheduled: None,
             maintenance: Arc::new(SimulatedMaintenance::of(&self.world)),
-            restore: None,
+            restore: Some(Arc::new(SimulatedRestore::of(&self.world))),
             drill: None,
         };
         let parts = SessionParts::simulated(

@@ -12,6 +12,7 @@ mod interrupts;
 mod lease;
 mod life;
 mod limits;
+mod restores;
 mod shared_failures;
 mod silence;
 pub(crate) mod specs;

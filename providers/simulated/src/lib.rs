@@ -19,6 +19,7 @@
 //! | `log` | the world on disk: an append-only log that commands share |
 //! | `store`, `bulk` | [`MemoryStore`], a state store without a disk, also for large objects |
 //! | `maintenance` | [`SimulatedMaintenance`]: snapshots, as members write them |
+//! | `restoring` | [`SimulatedRestore`]: members that are given what a snapshot holds |
 //!
 //! # What is simulated
 //!
@@ -29,6 +30,10 @@
 //!   never touched ([`Rule::ForeignTouched`]).
 //! - **etcd**: members wait, form a cluster by majority, join as learners one at a time, and leave only when a
 //!   quorum is left. Members whose machine is gone stay in the list until they are removed.
+//! - **Data of etcd**: which incarnation of an etcd gave which revisions tells one content from another
+//!   ([`EtcdContents`]). A snapshot carries it. Members of before a restore and of after it are never one cluster, a
+//!   restored one starts only where all founders have the data, and what is moved aside stays with its machine
+//!   ([`SimulatedWorld::etcd_copies`]).
 //! - **Kubernetes**: API servers need etcd, kubelets need an API server that answers at its endpoint, versions keep
 //!   to the skew policy; a changed bundle takes its machine's components down for a while.
 //! - **Machines**: clouds make them and lose them for good; bare machines stand there, are claimed by a marker, and
@@ -39,7 +44,8 @@
 //!
 //! # What is not
 //!
-//! Contents: files, certificates, pods, traffic, prices, quotas. A look at nodes and add-ons succeeds also while no
+//! Contents: files, certificates, pods, traffic, prices, quotas. Nodes and add-ons stay as they are when their etcd goes
+//! back to a snapshot: kubelets would register anew, add-ons be applied again. A look at nodes and add-ons succeeds also while no
 //! API server answers. The latency of one call does not depend on how many others are under way.
 //!
 //! # Determinism
@@ -56,6 +62,7 @@ mod maintenance;
 mod options;
 mod provider;
 mod random;
+mod restoring;
 mod simulated;
 mod store;
 #[cfg(test)]
@@ -70,6 +77,7 @@ pub use log::WorldLogError;
 pub use maintenance::SimulatedMaintenance;
 pub use options::{Like, SimulatedOptions};
 pub use provider::{SimulatedProvider, providers};
+pub use restoring::SimulatedRestore;
 pub use simulated::SimulatedWorld;
 pub use store::MemoryStore;
-pub use world::{Rule, Violation};
+pub use world::{EtcdContents, EtcdCopy, EtcdPlace, Rule, Stretch, Violation};

@@ -15,7 +15,7 @@ use crate::clock::VirtualClock;
 use crate::faults::{CrashMoment, CrashPoint, FaultPlan, Faults};
 use crate::log::{WorldLog, WorldLogError};
 use crate::options::SimulatedOptions;
-use crate::world::{Effect, Holder, Refusal, Violation, World};
+use crate::world::{Effect, EtcdCopy, Holder, Refusal, Violation, World};
 
 /// A world, and the clock that it runs on. Clones share both.
 #[derive(Debug, Clone)]
@@ -245,6 +245,16 @@ impl SimulatedWorld {
     pub fn foreign(&self, cluster: &ClusterIdentity) -> BTreeMap<String, Existing> {
         let now = self.shared.clock.now();
         self.lock().world.foreign(cluster, now)
+    }
+
+    /// Every copy of the data of the etcd `name`, `main` or `events`, that is on the cluster's machines: served, put there or
+    /// moved aside. None where the cluster has no uid.
+    pub fn etcd_copies(&self, cluster: &ClusterIdentity, name: &str) -> Vec<EtcdCopy> {
+        let now = self.shared.clock.now();
+        let holder = Holder::of(cluster);
+        holder.map_or_else(Vec::new, |holder| {
+            self.lock().world.etcd_copies(&holder, name, now)
+        })
     }
 
     /// The most workers of each group that were away at the same moment.

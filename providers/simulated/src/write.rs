@@ -10,7 +10,7 @@ use crate::faults::Fault;
 use crate::latency::drawn;
 use crate::random::later;
 use crate::simulated::{SimulatedWorld, holder_of};
-use crate::world::{Call, Effect, Refusal, Thing, World};
+use crate::world::{Call, Effect, Holder, Refusal, Thing, World};
 
 /// A write that has begun.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +56,7 @@ impl SimulatedWorld {
         decide: impl FnOnce(&World, &Call<'_>) -> Result<(Vec<Effect>, T), Refusal>,
     ) -> Result<T, ProviderError> {
         let holder = holder_of(&context.cluster)?;
-        let result = self.transact(|world, now| {
-            let mut effects = match &context.cluster.uid {
-                Some(uid) => world.fence(uid, context.fencing_generation)?,
-                None => Vec::new(),
-            };
+        self.fenced(context, |world, now| {
             let call = Call {
                 identity: &context.cluster,
                 holder,
@@ -68,7 +64,31 @@ impl SimulatedWorld {
                 now,
                 begun_at,
             };
-            let (more, value) = decide(world, &call)?;
+            decide(world, &call)
+        })
+    }
+
+    /// What is done to machines that is no change of a resource, refused as well when its lease has been overtaken.
+    pub(crate) fn deed(
+        &self,
+        context: &StepContext<'_>,
+        decide: impl FnOnce(&World, &Holder, Timestamp) -> Result<Vec<Effect>, ProviderError>,
+    ) -> Result<(), ProviderError> {
+        let holder = holder_of(&context.cluster)?;
+        self.fenced(context, |world, now| Ok((decide(world, &holder, now)?, ())))
+    }
+
+    fn fenced<T>(
+        &self,
+        context: &StepContext<'_>,
+        decide: impl FnOnce(&World, Timestamp) -> Result<(Vec<Effect>, T), Refusal>,
+    ) -> Result<T, ProviderError> {
+        let result = self.transact(|world, now| {
+            let mut effects = match &context.cluster.uid {
+                Some(uid) => world.fence(uid, context.fencing_generation)?,
+                None => Vec::new(),
+            };
+            let (more, value) = decide(world, now)?;
             effects.extend(more);
             Ok((effects, value))
         });

@@ -110,7 +110,7 @@ impl World {
             }
         }
         for name in &ended {
-            gone.extend(self.members(holder, name).map(|(thing, _)| thing.serial));
+            gone.extend(self.members_of_any(holder, name).map(|(thing, _)| thing.serial));
         }
         if ended.contains("main") {
             // Kubernetes' objects were kept there.
@@ -134,11 +134,19 @@ impl World {
         let Holder::Cluster { uid, .. } = holder else {
             return BTreeSet::new();
         };
+        let others = self.things.held(holder, Kind::Machine);
+        let is_last = others.filter(|other| other.serial != machine.serial).count() == 0;
+        let is_here = |thing: &Thing| thing.host_id.as_ref() == Some(&machine.id);
         self.etcd_names(uid)
             .filter(|name| {
-                !self.members(holder, name).any(|(thing, _)| {
-                    thing.host_id.as_ref() != Some(&machine.id) && self.host_of(thing).is_ok()
-                })
+                let mut members = self.members_of_any(holder, name);
+                // One whose members were ended waits for other data, and ends with the last machine.
+                is_last || members.any(|(thing, _)| is_here(thing))
+            })
+            .filter(|name| {
+                !self
+                    .members_of_any(holder, name)
+                    .any(|(thing, _)| !is_here(thing) && self.host_of(thing).is_ok())
             })
             .map(str::to_owned)
             .collect()

@@ -12,7 +12,7 @@ use keelson_provider_api::kinds::{EtcdMember, Kind, MachineRole, MemberPhase, Me
 use keelson_provider_api::{ClusterUid, ProviderError, Resource, ResourceKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Effect, Holder, Thing, World, permanent, transient};
+use super::{Call, Effect, EtcdContents, Holder, Thing, World, permanent, transient};
 use crate::random::later;
 
 /// How long a learner takes to catch up; the databases of new clusters are small.
@@ -27,6 +27,22 @@ pub(crate) struct EtcdCluster {
     pub(crate) writes: u64,
     /// Machines of initial members that have never started: voters all the same.
     pub(crate) pending: BTreeSet<String>,
+    /// Machines of voters whose data was moved aside: nobody took their votes away.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) ended: BTreeSet<String>,
+    /// When too few were left for anything to be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped_at: Option<Timestamp>,
+    /// The restore that it began with: only members that were given their data by it are of this etcd. None where they
+    /// founded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restored: Option<String>,
+    /// What it held when it began.
+    #[serde(default)]
+    pub(crate) begun_with: EtcdContents,
+    /// The revision that its own come after.
+    #[serde(default)]
+    pub(crate) begun_after: u64,
 }
 
 /// Voters of an etcd cluster, and how many of them work.
@@ -59,7 +75,19 @@ impl World {
         self.etcd.get(&(uid.clone(), name.to_owned()))
     }
 
+    /// The members of the etcd that there is now: one that was restored has nothing to do with members of before.
     pub(super) fn members<'a>(
+        &'a self,
+        holder: &'a Holder,
+        name: &'a str,
+    ) -> impl Iterator<Item = (&'a Thing, &'a EtcdMember)> {
+        let formed = self.etcd_cluster(holder, name);
+        self.members_of_any(holder, name)
+            .filter(move |(thing, _)| formed.is_none_or(|cluster| cluster.restored == thing.restored))
+    }
+
+    /// The members of every incarnation of that etcd.
+    pub(super) fn members_of_any<'a>(
         &'a self,
         holder: &'a Holder,
         name: &'a str,
@@ -78,7 +106,7 @@ impl World {
             return Count::default();
         };
         let mut count = Count {
-            voters: cluster.pending.len(),
+            voters: cluster.pending.len() + cluster.ended.len(),
             ..Count::default()
         };
         for (thing, member) in self.members(holder, name) {
@@ -126,11 +154,38 @@ impl World {
 
     /// The revision that the cluster is at: its writes, and the leases that are renewed every second.
     pub(super) fn revision(cluster: &EtcdCluster, now: Timestamp) -> u64 {
-        let seconds = now.duration_since(cluster.formed_at).as_secs();
+        cluster
+            .begun_after
+            .saturating_add(Self::own_revisions(cluster, now))
+    }
+
+    /// How many revisions this incarnation has given.
+    pub(super) fn own_revisions(cluster: &EtcdCluster, now: Timestamp) -> u64 {
+        let until = cluster.stopped_at.unwrap_or(now);
+        let seconds = until.duration_since(cluster.formed_at).as_secs();
         cluster
             .writes
             .saturating_add(u64::try_from(seconds).unwrap_or(0))
             .saturating_add(1)
+    }
+
+    /// What the member `thing` of the etcd `name` holds. That of an etcd that is no more there held nothing.
+    pub(super) fn contents_of(&self, thing: &Thing, name: &str, now: Timestamp) -> EtcdContents {
+        let cluster = self.etcd_cluster(&thing.holder, name);
+        match (
+            cluster.filter(|cluster| cluster.restored == thing.restored),
+            &thing.holder,
+        ) {
+            (Some(cluster), Holder::Cluster { uid, .. }) => {
+                let founded = || format!("{uid} {name} {}", cluster.formed_at);
+                let by = cluster.restored.clone().unwrap_or_else(founded);
+                let first = cluster.begun_after.saturating_add(1);
+                cluster
+                    .begun_with
+                    .followed_by(by, first, Self::revision(cluster, now))
+            }
+            _ => EtcdContents::default(),
+        }
     }
 
     /// What the start of a member does, with `thing` as it comes into the world.
@@ -163,6 +218,7 @@ impl World {
             ..member.clone()
         };
         thing.resource = Resource::EtcdMember(member.clone());
+        thing.restored = formed.and_then(|cluster| cluster.restored.clone());
         let mut effects = Vec::new();
         if let Some(cluster) = formed.filter(|cluster| cluster.pending.contains(&member.machine)) {
             let mut cluster = cluster.clone();
@@ -216,6 +272,11 @@ impl World {
             formed_at: call.now,
             writes: 0,
             pending: initial.difference(&started).map(|&name| name.clone()).collect(),
+            ended: BTreeSet::new(),
+            stopped_at: None,
+            restored: None,
+            begun_with: EtcdContents::default(),
+            begun_after: 0,
         };
         let mut effects: Vec<Effect> = waiting
             .into_iter()
@@ -305,7 +366,8 @@ impl World {
             Kind::EtcdMember => 1,
             _ => return,
         };
-        if let Some(cluster) = self.etcd.get_mut(&(uid.clone(), "main".to_owned())) {
+        let cluster = self.etcd.get_mut(&(uid.clone(), "main".to_owned()));
+        if let Some(cluster) = cluster.filter(|cluster| cluster.stopped_at.is_none()) {
             cluster.writes = cluster.writes.saturating_add(writes);
         }
     }
@@ -315,7 +377,11 @@ impl World {
         let mut copy = Self::new(self.like, self.seed, self.last_moment);
         copy.hosts.clone_from(&self.hosts);
         copy.etcd.clone_from(&self.etcd);
-        for (thing, _) in self.etcd.keys().flat_map(|(_, name)| self.members(holder, name)) {
+        for (thing, _) in self
+            .etcd
+            .keys()
+            .flat_map(|(_, name)| self.members_of_any(holder, name))
+        {
             let machine = thing.machine().unwrap_or_default();
             for kind in [Kind::Machine, Kind::NodeBundle] {
                 if let Some(ground) = self.things.get(holder, &ResourceKey::new(kind, machine)) {

@@ -33,7 +33,8 @@ impl World {
         member: &EtcdMember,
         now: Timestamp,
     ) -> BTreeMap<String, String> {
-        let Some(cluster) = self.etcd_cluster(&thing.holder, &member.cluster) else {
+        let cluster = self.etcd_cluster(&thing.holder, &member.cluster);
+        let Some(cluster) = cluster.filter(|cluster| cluster.restored == thing.restored) else {
             return BTreeMap::new();
         };
         let answers = member.phase != MemberPhase::Waiting && self.working(thing, now).is_ok();
@@ -82,7 +83,9 @@ impl World {
     ) -> EtcdAnswer {
         let revision = Self::revision(cluster, now);
         let behind = if thing.is_busy(now) { ENTRIES_BEHIND } else { 0 };
-        let index = revision.saturating_add(ENTRIES_OF_FORMING).saturating_sub(behind);
+        // A restored member's log begins anew, and its revisions do not.
+        let entries = Self::own_revisions(cluster, now).saturating_add(ENTRIES_OF_FORMING);
+        let index = entries.saturating_sub(behind);
         let written = cluster.writes.saturating_mul(WRITE_BYTES);
         let in_use = EMPTY_DATABASE_BYTES.saturating_add(written);
         EtcdAnswer {

@@ -45,6 +45,8 @@ impl World {
             generation: 0,
             created_at: now,
             busy_until: None,
+            restored: None,
+            held: false,
         }))
     }
 

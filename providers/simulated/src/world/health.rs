@@ -55,6 +55,9 @@ impl World {
     /// Why the control plane does not answer, if so.
     pub(super) fn control_plane_answers(&self, thing: &Thing, now: Timestamp) -> Result<(), String> {
         self.working(thing, now)?;
+        if thing.held {
+            return Err("it is stopped until its etcd has been given other data".to_owned());
+        }
         if thing.is_busy(now) {
             return Err("the API server is starting".to_owned());
         }
@@ -114,6 +117,16 @@ impl World {
             .is_some_and(|thing| self.control_plane_answers(thing, now).is_ok())
     }
 
+    /// Why a member has nothing to do with the etcd that there is now, if so.
+    fn is_of_another_etcd(&self, thing: &Thing) -> Option<String> {
+        let Resource::EtcdMember(member) = &thing.resource else {
+            return None;
+        };
+        let cluster = self.etcd_cluster(&thing.holder, &member.cluster)?;
+        (cluster.restored != thing.restored)
+            .then(|| format!("etcd {} was restored without it", member.cluster))
+    }
+
     /// How `thing` is doing.
     pub(super) fn health(&self, thing: &Thing, now: Timestamp) -> Health {
         if let Resource::EtcdMember(member) = &thing.resource
@@ -122,6 +135,9 @@ impl World {
             && !self.etcd_count(&thing.holder, &member.cluster, now).has_quorum()
         {
             return Health::Stalled(format!("etcd {} has no quorum", member.cluster));
+        }
+        if let Some(why) = self.is_of_another_etcd(thing) {
+            return Health::Stalled(why);
         }
         let well = match &thing.resource {
             Resource::EtcdMember(member) => self.working(thing, now).and_then(|()| match member.phase {

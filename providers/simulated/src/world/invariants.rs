@@ -24,6 +24,8 @@ pub enum Rule {
     ForeignTouched,
     /// A change, and no fault, took an etcd cluster of three or more voters below its quorum.
     BelowQuorum,
+    /// A member was started with the data of a restore while one of before was there.
+    TwoEtcds,
 }
 
 /// A rule that was broken.

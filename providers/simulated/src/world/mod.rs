@@ -6,7 +6,11 @@
 mod create;
 mod delete;
 mod etcd;
+mod etcd_contents;
+mod etcd_data;
 mod etcd_facts;
+mod etcd_restarts;
+mod etcd_restores;
 mod etcd_snapshots;
 mod foreign;
 mod health;
@@ -29,6 +33,10 @@ use keelson_provider_api::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use etcd::EtcdCluster;
+pub use etcd_contents::{EtcdContents, Stretch};
+pub(crate) use etcd_data::EtcdData;
+pub use etcd_data::{EtcdCopy, EtcdPlace};
+pub(crate) use etcd_snapshots::contents_in;
 pub(crate) use invariants::Refusal;
 pub use invariants::{Rule, Violation};
 pub(crate) use settle::Settled;
@@ -45,6 +53,7 @@ pub(crate) struct World {
     hosts: BTreeMap<String, Host>,
     tombstones: BTreeMap<String, Tombstone>,
     etcd: BTreeMap<(ClusterUid, String), EtcdCluster>,
+    etcd_data: BTreeMap<u64, EtcdData>,
     fences: BTreeMap<ClusterUid, u64>,
     violations: Vec<Violation>,
     next_serial: u64,
@@ -99,6 +108,11 @@ pub(crate) enum Effect {
         name: String,
         state: Option<EtcdCluster>,
     },
+    Data(Box<EtcdData>),
+    /// The data of that number is a member's from now on.
+    NoData {
+        serial: u64,
+    },
     Fence {
         cluster: ClusterUid,
         generation: u64,
@@ -134,6 +148,7 @@ impl World {
             hosts: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             etcd: BTreeMap::new(),
+            etcd_data: BTreeMap::new(),
             fences: BTreeMap::new(),
             violations: Vec::new(),
             next_serial: 1,
@@ -151,7 +166,8 @@ impl World {
 
     /// How many effects it takes to write the world down.
     pub(crate) fn live_records(&self) -> usize {
-        self.things.len() + self.hosts.len() + self.tombstones.len() + self.etcd.len() + self.fences.len()
+        let things = self.things.len() + self.hosts.len() + self.tombstones.len();
+        things + self.etcd.len() + self.etcd_data.len() + self.fences.len()
     }
 
     /// The effects that make this world out of an empty one.
@@ -175,6 +191,8 @@ impl World {
             name: name.clone(),
             state: Some(state.clone()),
         }));
+        let data = self.etcd_data.values().cloned();
+        effects.extend(data.map(|data| Effect::Data(Box::new(data))));
         effects.extend(self.violations.iter().cloned().map(Effect::Violation));
         effects
     }
@@ -192,6 +210,8 @@ impl World {
                 Effect::Remove { serial } => {
                     if let Some(thing) = self.things.remove(serial) {
                         self.count_etcd_write(&thing);
+                        // What lies on a machine goes with it.
+                        self.etcd_data.retain(|_, data| data.host_id != thing.id);
                         self.bury(thing);
                     }
                 }
@@ -202,6 +222,13 @@ impl World {
                     self.tombstones.insert(tombstone.token.clone(), tombstone);
                 }
                 Effect::Etcd { cluster, name, state } => self.set_etcd(cluster, name, state),
+                Effect::Data(data) => {
+                    self.next_serial = self.next_serial.max(data.serial.saturating_add(1));
+                    self.etcd_data.insert(data.serial, *data);
+                }
+                Effect::NoData { serial } => {
+                    self.etcd_data.remove(&serial);
+                }
                 Effect::Fence { cluster, generation } => {
                     let highest = self.fences.entry(cluster).or_default();
                     *highest = generation.max(*highest);
@@ -277,6 +304,8 @@ impl World {
             created_at: call.now,
             host_id,
             busy_until: None,
+            restored: None,
+            held: false,
             facts,
         }
     }

@@ -1,4 +1,5 @@
 mod etcd;
 mod existence;
 mod platforms;
+mod restores;
 mod versions;

@@ -68,6 +68,12 @@ pub(crate) struct Thing {
     /// Until when it restarts, starts, drains or catches up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) busy_until: Option<Timestamp>,
+    /// The restore that a member of etcd was given its data by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restored: Option<String>,
+    /// True for a control plane that is stopped until its etcd has other data.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) held: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) facts: BTreeMap<String, String>,
 }
@@ -192,6 +198,11 @@ impl Things {
             .flatten()
             .filter_map(|&serial| self.by_serial(serial))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn forget<K, Q>(index: &mut BTreeMap<K, BTreeSet<u64>>, key: &Q, serial: u64)
