@@ -5,6 +5,7 @@ use std::time::Duration;
 use keelson_provider_api::{Progress, ProviderError};
 
 use super::apply::{Applied, ApplyOptions, Approve};
+use super::backups::intent;
 use super::error::OperationError;
 use super::session::Session;
 use crate::cluster::{ClusterProvider, DrainOptions, Drained};
@@ -113,6 +114,7 @@ impl Session {
             evicts_unmanaged: !request.keeps_unmanaged,
         };
         let work = self.under_lease("node drain", reporter, interrupt, async |_, _| {
+            intent::check_none(self.store(), self.spec().name()).await?;
             let identity = self.existing_identity().await?;
             let drained = self.node_access()?.drain(&identity, name, &options, progress);
             tokio::select! {

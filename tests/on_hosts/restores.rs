@@ -33,6 +33,7 @@ fn an_etcd_is_given_the_data_of_a_snapshot_whatever_has_become_of_it() {
     with_all_data_gone(&desk);
     with_a_host_that_is_off(&desk);
     killed_at_each_step(&desk);
+    while_members_die(&desk);
     what_is_refused(&desk);
     desk.expect(0, "destroy --yes");
 }
@@ -185,8 +186,42 @@ fn killed_at_each_step(desk: &Desk) {
         restore.wait().unwrap();
         let apply = desk.expect(3, "apply --yes");
         assert!(apply.stderr.contains("is being restored"), "{apply:#?}");
+        let defrag = desk.expect(3, "etcd defrag");
+        assert!(defrag.stderr.contains("is being restored"), "{defrag:#?}");
         is_whole(desk, &desk.expect(0, "etcd restore --yes"));
     }
+}
+
+/// A machine loses its power while it is given the data, and a member dies while it starts: the restore goes on by itself.
+fn while_members_die(desk: &Desk) {
+    put(desk, "after", "2");
+    let mut restore = desk.command("etcd restore --yes").spawn().unwrap();
+    let mut lines = BufReader::new(restore.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let mut come_to = |step: &str, said: &mut String| {
+        for line in lines.by_ref().map(Result::unwrap) {
+            said.push_str(&line);
+            said.push('\n');
+            if line.starts_with(step) {
+                return;
+            }
+        }
+    };
+    come_to(STEPS[2], &mut said);
+    desk.host("c").power_cut().unwrap();
+    desk.host("c").start().unwrap();
+    come_to(STEPS[3], &mut said);
+    desk.host("b")
+        .run("for n in 1 2 3; do systemctl kill --signal=KILL etcd 2>/dev/null; sleep 0.3; done; true")
+        .unwrap();
+    come_to("nothing stands there, so all that is left is read", &mut said);
+    let restored = Said {
+        code: restore.wait().unwrap().code(),
+        stdout: String::new(),
+        stderr: said,
+    };
+    assert_eq!(restored.code, Some(0), "{restored:#?}");
+    is_whole(desk, &restored);
 }
 
 /// A file that nobody knows, one that is none, one of another cluster, and a backup that is damaged.

@@ -28,7 +28,7 @@ use crate::lint::lint;
 pub(super) const NAME: &str = "prod.example.com";
 
 /// So many runs of keelson must do for one operation, whatever goes wrong.
-const RUN_LIMIT: u32 = 80;
+const RUN_LIMIT: u32 = 300;
 
 /// What is done to a cluster.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::report::{EtcdClusterReport, EtcdMemberReport};
 use crate::execute::{Interrupt, Reporter, Silent};
+use crate::ops::backups::intent;
 use crate::ops::{OperationError, Session};
 use crate::plan::EtcdHealth;
 
@@ -61,6 +62,7 @@ impl Session {
         let instances = self.etcd_instances(request.etcd.as_deref())?;
         self.check_etcd_machine(request.machine.as_deref()).await?;
         let work = self.under_lease("etcd defrag", reporter, interrupt, async |lease, _| {
+            intent::check_none(self.store(), self.spec().name()).await?;
             let identity = self.existing_identity().await?;
             let context = step_context(identity, lease.generation(), progress);
             let mut done = Vec::new();
@@ -127,6 +129,7 @@ impl Session {
     ) -> Result<Vec<DisarmedEtcd>, OperationError> {
         let instances = self.etcd_instances(etcd)?;
         let work = self.under_lease("etcd disarm", reporter, interrupt, async |lease, _| {
+            intent::check_none(self.store(), self.spec().name()).await?;
             let identity = self.existing_identity().await?;
             let context = step_context(identity, lease.generation(), progress);
             let maintenance = &self.backup_parts()?.maintenance;
