@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use keelson::backup::{BackupManifest, BackupName};
 use keelson::execute::{Interrupt, Silent};
-use keelson::ops::{OperationError, RestoreSource, SaveRequest, Session, UnpackedSnapshot, WhichBackup};
+use keelson::ops::{
+    OperationError, RestoreSource, SaveRequest, Session, UnpackedSnapshot, VerifyRequest, WhichBackup,
+};
 use keelson_provider_api::{BulkStore, ClusterIdentity, Progress, Store};
 use keelson_provider_simulated::{EtcdContents, EtcdCopy, EtcdPlace};
 use tempfile::TempDir;
@@ -99,7 +101,10 @@ impl Scene {
         session: &Session,
         saved: &Saved,
     ) -> Result<UnpackedSnapshot, OperationError> {
-        let source = RestoreSource::Backup(WhichBackup::Named(saved.name.clone()));
+        let source = RestoreSource::Backup {
+            which: WhichBackup::Named(saved.name.clone()),
+            place: None,
+        };
         session.unpack_snapshot(&source, self.folder.path()).await
     }
 
@@ -224,8 +229,10 @@ impl Scene {
         if let Some(copy) = served.into_iter().find(differs) {
             return Err(format!("{copy:#?} is no copy of {saved:#?}"));
         }
-        let names = [self.first.name.clone(), self.second.name.clone()];
-        let report = self.session().verify_backups(&names).await.map_err(told)?;
+        let names = vec![self.first.name.clone(), self.second.name.clone()];
+        let request = VerifyRequest::Named(names);
+        let report = self.session().verify_backups(&request, None).await;
+        let report = report.map_err(told)?;
         if !report.good {
             return Err(format!("a backup is damaged: {report:?}"));
         }
