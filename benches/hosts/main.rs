@@ -30,7 +30,24 @@ const HOSTS: [&str; 3] = ["a", "b", "c"];
 const APPLIES: usize = 5;
 const IDLE_APPLIES: usize = 10;
 
+/// All of it, or what is named: `cargo bench --bench hosts -- backups`.
 fn main() {
+    let named = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let parts: [(&str, fn()); 4] = [
+        ("etcd", etcd),
+        ("backups", backups::measure),
+        ("fan-out", fan_out::measure),
+        ("kubernetes", kubernetes::measure),
+    ];
+    for (name, measure) in parts {
+        if named.as_ref().is_none_or(|named| named == name) {
+            measure();
+        }
+    }
+}
+
+/// An etcd of three members, from empty hosts.
+fn etcd() {
     let Some(desk) = Desk::before("bench-hosts", &HOSTS) else {
         return;
     };
@@ -60,10 +77,6 @@ fn main() {
         since.elapsed()
     });
     show("apply with nothing to do, 3 hosts", idle.collect());
-    drop(desk);
-    backups::measure();
-    fan_out::measure();
-    kubernetes::measure();
 }
 
 /// How long the unit took on that host, by systemd's own clock.

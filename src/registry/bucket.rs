@@ -35,17 +35,24 @@ pub(super) fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFile
 
 fn secret(bucket: &SnapshotBucket, base: &Path) -> Result<Secret<String>, ConnectError> {
     let text = Secret::new(read_text(base, &bucket.secret_access_key)?);
-    Ok(Secret::new(text.expose().trim().to_owned()))
+    let secret = text.expose().trim();
+    if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConnectError::Bucket(format!(
+            "{} is to have the secret of the access key in it, one word, and nothing else",
+            bucket.secret_access_key
+        )));
+    }
+    Ok(Secret::new(secret.to_owned()))
 }
 
-/// What lies in it of the cluster of `spec`.
+/// What lies in it of the cluster of `spec`, or why this build cannot read it; nothing where there is none.
 #[cfg(feature = "aws")]
 pub(super) fn archive(
     spec: &ValidSpec,
     base: &Path,
     authorities: &Authorities,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Archive>, ConnectError> {
+) -> Result<Option<Result<Archive, String>>, ConnectError> {
     use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
 
     let Some(bucket) = of(spec) else {
@@ -67,20 +74,18 @@ pub(super) fn archive(
     };
     let store =
         S3Store::new(&settings, clock.clone()).map_err(|error| ConnectError::Bucket(error.to_string()))?;
-    Ok(Some(Archive::of_cluster(
-        Arc::new(store),
-        spec.name(),
-        authorities.seal(),
-    )))
+    let archive = Archive::of_cluster(Arc::new(store), spec.name(), authorities.seal());
+    Ok(Some(Ok(archive)))
 }
 
-/// This build cannot read one; machines write to it all the same.
+/// Machines write to it all the same.
 #[cfg(not(feature = "aws"))]
+#[expect(clippy::unnecessary_wraps, reason = "other builds read files for it")]
 pub(super) fn archive(
-    _spec: &ValidSpec,
+    spec: &ValidSpec,
     _base: &Path,
     _authorities: &Authorities,
     _clock: &Arc<dyn Clock>,
-) -> Result<Option<Archive>, ConnectError> {
-    Ok(None)
+) -> Result<Option<Result<Archive, String>>, ConnectError> {
+    Ok(of(spec).map(|_| Err("this build of keelson cannot read buckets".to_owned())))
 }

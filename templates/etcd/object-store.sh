@@ -170,7 +170,7 @@ ${s3_digest%% *}"; do
         [ -z "${s3_ca:-}" ] || printf 'cacert = "%s"\n' "$s3_ca"
         [ "$1" != GET ] || printf 'max-filesize = %s\n' "$s3_limit"
         printf 'output = "%s"\ndump-header = "%s"\nmax-time = %s\n' "$s3_work/answer" "$s3_work/head" "$5"
-        printf '%s\n' http1.1 silent show-error globoff 'connect-timeout = 10' 'speed-limit = 1024' 'speed-time = 60' \
+        printf '%s\n' http1.1 silent show-error globoff 'connect-timeout = 10' 'speed-limit = 1024' "speed-time = ${s3_silence:-60}" \
             'write-out = "%{http_code}"' 'proto = "=http,https"'
     } >"$s3_work/curl"
 }
@@ -351,7 +351,10 @@ s3_send_parts() {
     s3_plain
     s3_file=$s3_work/parts s3_condition='If-None-Match: *'
     s3_length=$(($(wc -c <"$s3_file")))
+    # A server that puts parts together is silent for minutes.
+    s3_silence=900
     s3_ask POST "$s3_target" "uploadId=$s3_upload" 900 || return 1
+    s3_silence=60
     if [ "$s3_status" = 200 ] && grep -q '<CompleteMultipartUploadResult' "$s3_work/answer"; then
         return
     fi

@@ -14,11 +14,21 @@ begin_place() {
     s3_begin || fail 'the key of the bucket cannot be read: run keelson apply'
 }
 end_place() { s3_end; }
+make_room() { :; }
 
 # Puts the snapshot in $new, which is whole, in its place as `$1`, its manifest last.
 keep_snapshot() {
     for object in snapshot manifest.json; do
-        s3_put "$new/$object" "$KEELSON_S3_FOLDER$1/$object" 2>"$scratch/words" || exit 1
+        answer=0
+        s3_put "$new/$object" "$KEELSON_S3_FOLDER$1/$object" 2>"$scratch/words" || answer=$?
+        case $answer in
+        0) ;;
+        3)
+            why="took none: another member has kept $1"
+            break
+            ;;
+        *) exit 1 ;;
+        esac
     done
     rm -rf -- "$new"
 }
@@ -42,13 +52,14 @@ survey_bucket() {
             split(substr($0, length(folder) + 1), path, "/")
             names[path[1]] = 1
             if (path[2] == "manifest.json") manifests[path[1]] = 1
+            if (path[2] == "snapshot") snapshots[path[1]] = 1
         }
         END {
             for (name in names) {
                 moment = taken(name)
                 if (moment == "" || moment > now + 600) continue
-                if (name in manifests) printf "%s %012.0f %s -\n", etcd, moment, name
-                else if (moment < now - 86400) print name >unfinished
+                if (name in manifests && name in snapshots) printf "%s %012.0f %s -\n", etcd, moment, name
+                else if (!(name in manifests) && moment < now - 86400) print name >unfinished
             }
         }
     ' "$scratch/keys" >"$scratch/whole"
@@ -58,7 +69,13 @@ survey_bucket() {
 # True when the snapshot `$1` is of this life of the cluster: those of an earlier one, or of another cluster, are not ours to
 # delete.
 is_of_this_cluster() {
-    s3_read "$KEELSON_S3_FOLDER$1/manifest.json" >"$scratch/manifest" 2>"$scratch/words" || return 1
+    answer=0
+    s3_read "$KEELSON_S3_FOLDER$1/manifest.json" >"$scratch/manifest" 2>"$scratch/words" || answer=$?
+    case $answer in
+    0) ;;
+    4) return 1 ;;
+    *) exit 1 ;;
+    esac
     grep -Eq "\"clusterUid\" *: *\"$uid\"" "$scratch/manifest"
 }
 
@@ -81,7 +98,10 @@ prune_backups() {
     survey_bucket "$1"
     judge_backups | sed -n 's/^delete //p' | head -n "$prune_limit" >"$scratch/names"
     while read -r old <&4; do
-        ! is_of_this_cluster "$old" || delete_from_bucket "$old"
+        # A cluster of the same name may have kept one since.
+        if [ "$old" != "$name" ] && is_of_this_cluster "$old"; then
+            delete_from_bucket "$old"
+        fi
     done 4<"$scratch/names"
     while read -r old <&4; do
         delete_from_bucket "$old"

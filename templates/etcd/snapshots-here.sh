@@ -7,6 +7,12 @@
 begin_place() { :; }
 end_place() { :; }
 
+# Where the disk is full, what no rule keeps goes before there is to be another one. Sets `made` to how many that were.
+make_room() {
+    prune_backups "$(date +%s)"
+    made=$deleted
+}
+
 # Puts the snapshot in $new, which is whole and on the disk, in its place as `$1`.
 keep_snapshot() {
     mv -T -- "$new" "$backups/$1"

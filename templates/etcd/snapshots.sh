@@ -76,7 +76,7 @@ take() {
     write_manifest "$new/manifest.json"
     sync -- "$new/manifest.json" "$new"
     keep_snapshot "$name"
-    why="took $name: revision $revision, $size bytes"
+    [ -n "$why" ] || why="took $name: revision $revision, $size bytes"
 }
 
 main() {
@@ -96,13 +96,16 @@ main() {
     : >"$scratch/words"
     begin_place
     uid=$(sed -n '1s/^{"uid":"\([^"]*\)".*/\1/p' "$root/host.json" 2>/dev/null || :)
+    made=0
     find_turn "$fired"
     if [ -z "$why" ]; then
+        make_room
         take
     else
         why="took none: $why"
     fi
     prune_backups "$(date +%s)"
+    deleted=$((deleted + made))
     [ -z "$damaged" ] || fail "$why; deleted $deleted; damaged, and left as they are: $damaged"
     echo "$why; deleted $deleted"
 }

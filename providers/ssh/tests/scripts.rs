@@ -96,7 +96,13 @@ const SCRIPTS: &[&[&str]] = &[
         "etcd-snapshot.sh",
         "etcd-transfer-write.sh",
     ],
-    &["enter.sh", "etcd-transfer.sh", "etcd-drill-part.sh"],
+    &[
+        "enter.sh",
+        "etcd-transfer.sh",
+        "etcd-live-keys.sh",
+        "etcd-snapshot.sh",
+        "etcd-drill-part.sh",
+    ],
     &[
         "enter.sh",
         "etcd-transfer.sh",

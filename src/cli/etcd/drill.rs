@@ -29,7 +29,7 @@ pub(super) struct Drill {
     /// The snapshots, by the names that `keelson etcd snapshot list` shows
     #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "etcd")]
     names: Vec<BackupName>,
-    /// Where they lie: `state-store` or a machine's name; without it, wherever they are found
+    /// Where they lie: `state-store`, `bucket`, or the name of a machine; without it, wherever they are found
     #[arg(long, value_name = "PLACE", value_parser = backup_place)]
     place: Option<BackupPlace>,
     /// The etcd whose newest snapshot is restored: `main` or `events`
@@ -54,11 +54,21 @@ impl Drill {
         let failed = |error: OperationError| Failure::of_operation(&error, &self.spec.command("etcd drill"));
         let session = self.connect(terminal).await?;
         let mut reports = Vec::new();
+        let mut first_error = None;
         for which in self.which(&session).map_err(failed)? {
-            reports.push(self.drill(&session, which, terminal).await.map_err(failed)?);
+            match self.drill(&session, which, terminal).await {
+                Ok(report) => reports.push(report),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
         }
-        self.output
-            .print(terminal, &reports, |reports| backups_text::drilled(reports))?;
+        // What was found of one is told whatever became of another.
+        if first_error.is_none() || !reports.is_empty() {
+            self.output
+                .print(terminal, &reports, |reports| backups_text::drilled(reports))?;
+        }
+        if let Some(error) = first_error {
+            return Err(failed(error));
+        }
         let good = reports.iter().all(|report| report.good);
         Ok(if good { EXIT_DONE } else { EXIT_FAILED })
     }
@@ -90,11 +100,16 @@ impl Drill {
     ) -> Result<DrillReport, OperationError> {
         terminal.note("read the snapshot to its end");
         let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
+        let is_named = matches!(which, WhichBackup::Named(_));
         let source = RestoreSource::Backup {
             which,
             place: self.place.clone(),
         };
         let snapshot = session.unpack_snapshot(&source, &work_folder).await?;
+        if !is_named {
+            let silent = backups_text::silent(&snapshot.silent);
+            silent.lines().for_each(|line| terminal.note(line));
+        }
         let tell = |action: &str| terminal.note(action);
         session
             .drill_etcd(&snapshot, self.machine.as_deref(), &Progress::to(&tell))

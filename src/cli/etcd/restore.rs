@@ -35,7 +35,7 @@ pub(super) struct Restore {
     /// The snapshot, by the name that `keelson etcd snapshot list` shows; without it, the newest of the etcd
     #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "from")]
     name: Option<BackupName>,
-    /// The snapshot that lies there: `state-store`, or the name of a machine; without it, wherever it is found
+    /// The snapshot that lies there: `state-store`, `bucket`, or the name of a machine; without it, wherever it is found
     #[arg(long, value_name = "PLACE", value_parser = backup_place, conflicts_with = "from")]
     place: Option<BackupPlace>,
     /// A file as `etcdctl snapshot save` and `keelson etcd snapshot download` write it

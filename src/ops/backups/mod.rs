@@ -42,8 +42,8 @@ pub struct BackupParts {
     pub archive: Archive,
     /// Those that machines keep which take them by a schedule.
     pub hosts: Vec<HostArchive>,
-    /// What machines keep in a bucket by a schedule, where they do.
-    pub bucket: Option<Archive>,
+    /// What machines keep in a bucket by a schedule, where they do, or why it cannot be read.
+    pub bucket: Option<Result<Archive, String>>,
     /// Who knows how that goes; `None` where no machine does.
     pub scheduled: Option<Arc<dyn ScheduledSnapshots>>,
     /// Who has members write snapshots.

@@ -102,7 +102,15 @@ impl Session {
             None => &[],
         };
         let mut places = vec![(BackupPlace::StateStore, &parts.archive)];
-        places.extend(parts.bucket.iter().map(|archive| (BackupPlace::Bucket, archive)));
+        let mut silent = Vec::new();
+        match &parts.bucket {
+            Some(Ok(archive)) => places.push((BackupPlace::Bucket, archive)),
+            Some(Err(problem)) => silent.push(SilentPlace {
+                place: BackupPlace::Bucket,
+                problem: problem.clone(),
+            }),
+            None => {}
+        }
         places.extend(
             hosts
                 .iter()
@@ -125,7 +133,7 @@ impl Session {
         let mut everywhere = Everywhere {
             backups: Vec::new(),
             locations: Vec::new(),
-            silent: Vec::new(),
+            silent,
         };
         for (place, archive, listed) in join_all(looks).await {
             everywhere.locations.push(archive.location());

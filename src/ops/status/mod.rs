@@ -195,7 +195,7 @@ impl Session {
             let (planned, certificates, snapshots) = tokio::join!(
                 planned,
                 self.certificates(record.as_ref()),
-                self.snapshots(record.as_ref())
+                self.snapshots_in_time(record.as_ref())
             );
             Ok((record, planned?, certificates?, snapshots))
         };

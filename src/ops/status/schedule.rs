@@ -1,5 +1,7 @@
 //! Whether the snapshots that the spec's schedule asks for come.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use keelson_provider_api::etcd::MAIN;
@@ -7,6 +9,7 @@ use keelson_provider_api::{ScheduledRuns, ScheduledSnapshots};
 
 use super::SnapshotStatus;
 use crate::backup::BackupManifest;
+use crate::ops::backups::BackupPlace;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::session::Session;
 use crate::spec::OnCalendar;
@@ -25,10 +28,24 @@ pub(super) struct Snapshots {
     pub(super) warnings: Vec<String>,
 }
 
+/// Longer is nobody kept waiting for what is known of the cluster itself.
+const LOOKS_LIMIT: Duration = Duration::from_secs(30);
+
 impl Session {
+    /// What is known of snapshots within half a minute.
+    pub(super) async fn snapshots_in_time(&self, record: Option<&ClusterRecord>) -> Snapshots {
+        tokio::select! {
+            snapshots = self.snapshots(record) => snapshots,
+            () = self.clock().sleep(LOOKS_LIMIT) => Snapshots {
+                newest: None,
+                warnings: vec![format!("where snapshots lie was not seen within {} s", LOOKS_LIMIT.as_secs())],
+            },
+        }
+    }
+
     /// Looks at the backups of the cluster of `record`, and at what its machines say of the schedule. Whoever does not answer
     /// is left out: that it does not is told elsewhere.
-    pub(super) async fn snapshots(&self, record: Option<&ClusterRecord>) -> Snapshots {
+    async fn snapshots(&self, record: Option<&ClusterRecord>) -> Snapshots {
         let (Some(record), Some(parts)) = (record, self.parts.backups.as_ref()) else {
             return Snapshots::default();
         };
@@ -37,20 +54,30 @@ impl Session {
         let machines = parts.hosts.iter().map(|host| host.machine.as_str());
         let places = self.look_everywhere(schedule.is_none().then_some(&super::STATE_STORE));
         let (everywhere, runs) = tokio::join!(places, runs_of(asked, machines));
+        let mut warnings = failures(&runs);
         let Ok(everywhere) = everywhere else {
-            return Snapshots::default();
+            return Snapshots {
+                newest: None,
+                warnings,
+            };
         };
+        // Where all of them would lie: without it nobody knows what is missing.
+        let unseen = everywhere
+            .silent
+            .iter()
+            .find(|silent| silent.place == BackupPlace::Bucket);
+        warnings
+            .extend(unseen.map(|silent| format!("what the bucket keeps is not known: {}", silent.problem)));
         let now = self.clock().now();
         let newest_of = |etcd: &str| {
             let newest = everywhere.newest_whole(etcd, Some(&record.uid), now);
             newest.map(|(_, manifest)| manifest)
         };
-        let mut warnings = failures(&runs);
         for etcd in self.spec().etcd.instances() {
             let since = runs.iter().flat_map(|(_, runs)| runs);
             let since = since.filter(|runs| runs.etcd_cluster == etcd.cluster);
             let since = since.map(|runs| runs.since.max(record.created_at)).min();
-            if let (Some(schedule), Some(since)) = (schedule, since) {
+            if let (Some(schedule), Some(since), None) = (schedule, since, unseen) {
                 let last = newest_of(etcd.cluster).map(|manifest| manifest.taken_at);
                 warnings.extend(overdue(etcd.cluster, schedule, last, since, now));
             }

@@ -5,6 +5,7 @@ use keelson_provider_api::values::{Quantity, Span};
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::path_of;
+use crate::spec::text::HttpUrl;
 use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement, SnapshotBucket, SnapshotPlace};
 
 /// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
@@ -101,7 +102,9 @@ fn bucket_is_reached(bucket: &SnapshotBucket, found: &mut Found) {
         );
     }
     let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-    if !bucket.prefix.bytes().all(is_path) || bucket.folder().split('/').any(|part| part == "..") {
+    let folder = bucket.folder();
+    let has_gap = !folder.is_empty() && folder.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if !bucket.prefix.bytes().all(is_path) || has_gap {
         let problem = format!("`{}` cannot stand before the paths of objects", bucket.prefix);
         found.error(
             Finding::new(base.then("prefix"), problem).expected("letters, digits, and any of / - _ ."),
@@ -117,10 +120,26 @@ fn bucket_is_reached(bucket: &SnapshotBucket, found: &mut Found) {
         found
             .warn(Finding::new(base.then("endpoint"), problem).help("write a URL that begins with https://"));
     }
+    let has_path = |endpoint: &HttpUrl| {
+        let text = endpoint.as_str().trim_end_matches('/');
+        !text.ends_with(endpoint.authority())
+    };
+    if let Some(endpoint) = bucket.endpoint.as_ref().filter(|endpoint| has_path(endpoint)) {
+        let problem = format!("`{endpoint}` has a path; the server of a bucket has none");
+        found.error(
+            Finding::new(base.then("endpoint"), problem)
+                .expected("https://HOST or https://HOST:PORT")
+                .help("write what stands before the paths of objects into `prefix`"),
+        );
+    }
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_word(&bucket.access_key_id) {
         let problem = "the id of a key is a word without blanks".to_owned();
         found.error(Finding::new(base.then("accessKeyId"), problem));
+    }
+    if !is_word(&bucket.region) {
+        let problem = "a region is a word without blanks".to_owned();
+        found.error(Finding::new(base.then("region"), problem));
     }
 }
 

@@ -1,5 +1,5 @@
 //! The snapshots that a machine takes by a schedule and keeps, as a store: `<name>/{snapshot,manifest.json}` below
-//! [`BACKUPS`]. The machine writes them by itself (`templates/etcd/` at the root); from elsewhere they are read and deleted.
+//! [`BACKUPS`]. The machine writes them by itself (`templates/etcd/` at the root); from elsewhere they are read.
 //! Nothing of the cluster is changed: no lease is needed, and the scripts are not fenced.
 
 mod reading;
@@ -172,15 +172,8 @@ impl Store for HostBackups {
         Err(self.unavailable("write", path, only_the_machine(&self.machine)))
     }
 
-    async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
-        if let Precondition::Version(_) = precondition {
-            let why = permanent("what lies there has no versions".to_owned());
-            return Err(self.unavailable("delete", path, why));
-        }
-        let asked = self.ask("delete", path).await;
-        asked
-            .map(drop)
-            .map_err(|error| self.unavailable("delete", path, error))
+    async fn delete(&self, path: &str, _: Precondition) -> Result<(), StoreError> {
+        Err(self.unavailable("delete", path, only_the_machine(&self.machine)))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -13,7 +13,7 @@ end_drill() {
 
 ask_drill() {
     env -i PATH="$PATH" "$drill_programs/etcdctl" --endpoints="unix://$drill_scratch/client" --dial-timeout=5s \
-        --command-timeout=120s "$@"
+        --command-timeout="${drill_patience:-120s}" "$@"
 }
 
 # Starts the member in place of the shell that calls it. It listens on sockets in its folder alone, and nothing of the caller's
@@ -29,15 +29,15 @@ become_drill() {
 
 # Waits until the member serves, at most ten minutes: a large database is read to its end first.
 await_drill() {
-    waited=0
+    drill_deadline=$(($(date +%s) + 600)) drill_patience=5s
     until ask_drill get '' --prefix --limit=1 --keys-only >/dev/null 2>&1; do
-        waited=$((waited + 1))
-        if [ "$waited" -gt 600 ] || ! kill -0 "$drill_member" 2>/dev/null; then
+        if [ "$(date +%s)" -gt "$drill_deadline" ] || ! kill -0 "$drill_member" 2>/dev/null; then
             echo "the member does not come to serve: $(tail -n 3 -- "$drill_scratch/log" | cut -c 1-300)" >&2
             exit 42
         fi
         sleep 1
     done
+    drill_patience=120s
 }
 
 # Gives the snapshot in the file `$2` to a member of its own in the folder `$3`, which this makes, with the programs in the folder

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# Does something with one object among the snapshots that this host keeps: `NAME/snapshot` or `NAME/manifest.json`.
+# Reads one object among the snapshots that this host keeps: `NAME/snapshot` or `NAME/manifest.json`.
 #
-# Arguments: `size`, `read`, `stream` or `delete`, the object, and for `stream` its size in bytes and how many bytes to leave
+# Arguments: `size`, `read` or `stream`, the object, and for `stream` its size in bytes and how many bytes to leave
 # out. Writes the size, or what is in it, and nothing else.
 # Ends with: 25 it is not there, 26 it has another size.
 set -eu
@@ -14,17 +14,7 @@ as_large() {
     exit 26
 }
 
-case $what in
-delete)
-    rm -f -- "$object"
-    folder=${object%/*}
-    rmdir -- "$folder" 2>/dev/null || :
-    [ ! -d "${folder%/*}" ] || sync -- "${folder%/*}"
-    ;;
-*)
-    [ -f "$object" ] || exit 25
-    ;;
-esac
+[ -f "$object" ] || exit 25
 case $what in
 size) stat -c %s -- "$object" ;;
 read) head -c 65536 -- "$object" ;;

@@ -11,7 +11,8 @@ while [ $# -ge 3 ]; do
     since=$(stat -c %Y -- "/etc/systemd/system/$timer" 2>/dev/null) || continue
     echo "$etcd since $since"
     [ "$(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null)" = failed ] || continue
-    words=$(journalctl --unit="$unit" --identifier="${unit%.service}" --lines=1 --no-pager --output=cat 2>/dev/null | tr '\n' ' ')
+    run=$(systemctl show --property=InvocationID --value -- "$unit" 2>/dev/null)
+    words=$(journalctl _SYSTEMD_INVOCATION_ID="$run" --identifier="${unit%.service}" --lines=1 --no-pager --output=cat 2>/dev/null | tr '\n' ' ')
     [ -n "$words" ] || words=$(systemctl show --property=Result --value -- "$unit" 2>/dev/null)
     printf '%s failed %s\n' "$etcd" "$words" | cut -c 1-600
 done

@@ -10,27 +10,6 @@
 
 ours=$1 uid=$2 cluster=$3 port=$4 need=$5
 
-# Whoever reads on after a lost connection, or a power cut, is back long before.
-forgotten() { [ -n "$(find "$1" -maxdepth 0 -mmin +15)" ]; }
-
-# In a shell of its own for each, so that its lock ends with it.
-sweep_one() (
-    exec 9<"$1"
-    flock --exclusive --nonblock 9 || exit 0
-    forgotten "$1" || exit 0
-    # Without a database it was begun, and nothing more, when the power went.
-    if [ ! -e "$1/db" ] || grep -Fqs -- "$ours" "$1/owner"; then
-        take_away "$1"
-    fi
-)
-
-sweep() {
-    for old in "$keelson_snapshots"/*.transfer; do
-        [ -d "$old" ] || continue
-        sweep_one "$old" || echo "$old cannot be taken away" >&2
-    done
-}
-
 refuse_other_cluster "$uid"
 if ! grep -Fqs -- "$ours" "$keelson_root/etcd-$cluster.json"; then
     echo "this machine bears no mark of the cluster's etcd $cluster" >&2

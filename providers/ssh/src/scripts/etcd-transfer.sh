@@ -26,3 +26,25 @@ take_away() {
     rm -f -- "$1/owner"
     rmdir -- "$1"
 }
+
+# Whoever reads on after a lost connection, or a power cut, is back long before.
+forgotten() { [ -n "$(find "$1" -maxdepth 0 -mmin +15)" ]; }
+
+# Takes away what others have left here who were killed; $ours is what a mark of ours has in it. In a shell of its own for each,
+# so that its lock ends with it.
+sweep_one() (
+    exec 9<"$1"
+    flock --exclusive --nonblock 9 || exit 0
+    forgotten "$1" || exit 0
+    # Without a database it was begun, and nothing more, when the power went.
+    if [ ! -e "$1/db" ] || grep -Fqs -- "$ours" "$1/owner"; then
+        take_away "$1"
+    fi
+)
+
+sweep() {
+    for old in "$keelson_snapshots"/*.transfer; do
+        [ -d "$old" ] || continue
+        sweep_one "$old" || echo "$old cannot be taken away" >&2
+    done
+}

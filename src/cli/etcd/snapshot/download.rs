@@ -30,7 +30,7 @@ pub(super) struct Download {
     /// The snapshot, by the name that `list` shows; without it, the newest of the etcd `main`
     #[arg(value_name = "NAME", value_parser = backup_name)]
     name: Option<BackupName>,
-    /// The one that lies there: `state-store`, or the name of a machine; without it, wherever it is found
+    /// The one that lies there: `state-store`, `bucket`, or the name of a machine; without it, wherever it is found
     #[arg(long, value_name = "PLACE", value_parser = backup_place)]
     place: Option<BackupPlace>,
     /// The file to write

@@ -24,7 +24,7 @@ pub(super) struct Verify {
     /// Read all of them
     #[arg(long)]
     all: bool,
-    /// Those that lie there alone: `state-store`, or the name of a machine
+    /// Those that lie there alone: `state-store`, `bucket`, or the name of a machine
     #[arg(long, value_name = "PLACE", value_parser = backup_place)]
     place: Option<BackupPlace>,
     /// How the result is printed

@@ -69,16 +69,18 @@ impl EtcdDrill for DrillHere {
             .args([KILL_AFTER, LIMIT, "sh", "-c", DRILL, "drill"])
             .args([&programs, snapshot.file, &scratch])
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn();
-        let child = spawned.map_err(|error| permanent(format!("cannot run timeout: {error}")))?;
+        let mut child = spawned.map_err(|error| permanent(format!("cannot run timeout: {error}")))?;
+        // It ends in order, and takes everything away, when this is closed: however keelson ends.
+        let open = child.stdin.take();
         let said = child
             .wait_with_output()
             .await
             .map_err(|error| permanent(format!("the drill cannot be waited for: {error}")))?;
+        drop(open);
         let status = said.status.code().unwrap_or(STATUS_TOO_LATE);
         let output = Output {
             status,

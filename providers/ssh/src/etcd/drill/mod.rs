@@ -66,10 +66,11 @@ impl EtcdDrill for EtcdProvider {
             "carry the snapshot to {machine} ({} MiB)",
             snapshot.size_bytes.div_ceil(1 << 20)
         ));
-        let name = upload::carry(&*shell, uid, snapshot).await?;
-        progress.tell(&format!("restore it on {machine}, and ask what it has"));
         // The database anew, and a log beside it.
-        let database_kib = snapshot.size_bytes / 1024;
+        let file_kib = snapshot.size_bytes / 1024;
+        let beside_kib = file_kib + file_kib / 4 + MARGIN_KIB;
+        let name = upload::carry(&*shell, uid, snapshot, file_kib + beside_kib).await?;
+        progress.tell(&format!("restore it on {machine}, and ask what it has"));
         let job = Job {
             name: NAME,
             script: DRILL,
@@ -78,7 +79,7 @@ impl EtcdDrill for EtcdProvider {
                 uid.to_string(),
                 name,
                 snapshot.sha256.to_owned(),
-                (database_kib + database_kib / 4 + MARGIN_KIB).to_string(),
+                beside_kib.to_string(),
             ],
             input: Vec::new(),
             timeout: LIMIT,
@@ -137,13 +138,7 @@ fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
     match output.status {
         0 => {}
         23 => return Err(permanent(format!("{machine} has no etcd"))),
-        24 => {
-            return Err(
-                permanent(format!("{machine} has no room for a drill: {said}")).with_help(
-                    "make room below /var/lib/keelson/snapshots, or choose another machine with --machine",
-                ),
-            );
-        }
+        24 => return Err(upload::too_small(machine, said)),
         25 => return Err(transient(format!("the snapshot is not on {machine} any more"))),
         40 => {
             return Err(transient(format!(

@@ -15,39 +15,61 @@ use crate::shell::{Job, Shell};
 
 const PART: &str = concat!(
     include_str!("../../scripts/etcd-transfer.sh"),
+    include_str!("../../scripts/etcd-live-keys.sh"),
+    include_str!("../../scripts/etcd-snapshot.sh"),
     include_str!("../../scripts/etcd-drill-part.sh")
 );
+const END: &str = concat!(
+    include_str!("../../scripts/etcd-transfer.sh"),
+    include_str!("../../scripts/etcd-transfer-end.sh")
+);
+const END_LIMIT: Duration = Duration::from_secs(60);
 const PART_BYTES: u64 = 8 << 20;
 /// A part in this time needs 0.3 Mbit/s.
 const PART_LIMIT: Duration = Duration::from_secs(240);
 /// So often it is sent anew that was torn on the way.
 const ATTEMPTS_LIMIT: u32 = 3;
 
-/// Carries it, and gives what it is called there. What was torn on the way is sent anew; what is left of that goes as everything
-/// does that is forgotten there.
+/// Carries it, and gives what it is called there. What was torn on the way is taken away and sent anew; where that cannot be, it
+/// goes as everything does that is forgotten there.
 pub(super) async fn carry(
     shell: &dyn Shell,
     uid: &ClusterUid,
     snapshot: &DrillSnapshot<'_>,
+    need_kib: u64,
 ) -> Result<String, ProviderError> {
     let mut attempts = 1;
     loop {
-        match carry_once(shell, uid, snapshot).await {
-            Err(error) if error.class == ErrorClass::Transient && attempts < ATTEMPTS_LIMIT => attempts += 1,
-            done => return done,
+        let mut name = None;
+        let carried = carry_once(shell, uid, snapshot, need_kib, &mut name).await;
+        let error = match (carried, name) {
+            (Ok(()), Some(name)) => return Ok(name),
+            (Ok(()), None) => return Err(permanent(format!("{} is empty", snapshot.file.display()))),
+            (Err(error), name) => {
+                if let Some(name) = name {
+                    take_back(shell, uid, name).await;
+                }
+                error
+            }
+        };
+        if error.class != ErrorClass::Transient || attempts == ATTEMPTS_LIMIT {
+            return Err(error);
         }
+        attempts += 1;
     }
 }
 
+/// Carries it once; `name` is what it is called there from the first part on.
 async fn carry_once(
     shell: &dyn Shell,
     uid: &ClusterUid,
     snapshot: &DrillSnapshot<'_>,
-) -> Result<String, ProviderError> {
+    need_kib: u64,
+    name: &mut Option<String>,
+) -> Result<(), ProviderError> {
     let unreadable =
         |error: std::io::Error| permanent(format!("{} cannot be read: {error}", snapshot.file.display()));
     let mut file = File::open(snapshot.file).await.map_err(unreadable)?;
-    let mut name = None;
     let mut sent = 0_u64;
     loop {
         let mut part = Vec::new();
@@ -56,12 +78,10 @@ async fn carry_once(
             .read_to_end(&mut part)
             .await
             .map_err(unreadable)?;
-        let count = u64::try_from(part.len()).unwrap_or(u64::MAX);
-        if count == 0
-            && let Some(name) = name
-        {
-            return Ok(name);
+        if part.is_empty() {
+            return Ok(());
         }
+        let count = u64::try_from(part.len()).unwrap_or(u64::MAX);
         let job = Job {
             name: "carry a snapshot",
             script: PART,
@@ -71,13 +91,26 @@ async fn carry_once(
                 snapshot.etcd.cluster.to_owned(),
                 name.clone().unwrap_or_else(|| "-".to_owned()),
                 sent.to_string(),
+                need_kib.to_string(),
             ],
             input: part,
             timeout: PART_LIMIT,
         };
-        name = Some(send(shell, &job).await?);
+        *name = Some(send(shell, &job).await?);
         sent = sent.saturating_add(count);
     }
+}
+
+/// Takes away what has come of one that will not come whole. Where nobody answers it stays for a later sweep.
+async fn take_back(shell: &dyn Shell, uid: &ClusterUid, name: String) {
+    let job = Job {
+        name: "take a snapshot back",
+        script: END,
+        arguments: vec![fragment(uid), uid.to_string(), name],
+        input: Vec::new(),
+        timeout: END_LIMIT,
+    };
+    shell.run(&job, &|_| ()).await.ok();
 }
 
 /// Sends a part, and gives what the snapshot is called.
@@ -103,4 +136,11 @@ async fn send(shell: &dyn Shell, job: &Job<'_>) -> Result<String, ProviderError>
         .ok_or_else(|| transient(format!("{machine} did not say what it called the snapshot")))?;
     check_name(name)?;
     Ok(name.to_owned())
+}
+
+/// What it means that a machine has too little room.
+pub(super) fn too_small(machine: &str, said: &str) -> ProviderError {
+    permanent(format!("{machine} has no room for a drill: {said}")).with_help(
+        "make room below /var/lib/keelson/snapshots, choose another machine with --machine, or this one with --programs",
+    )
 }
