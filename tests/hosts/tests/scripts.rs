@@ -8,7 +8,10 @@ fn scripts_pass_shellcheck() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let mut command = Command::new("shellcheck");
     for entry in std::fs::read_dir(folder).unwrap() {
-        command.arg(entry.unwrap().path());
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "sh") {
+            command.arg(path);
+        }
     }
     match command.output() {
         Ok(output) => assert!(

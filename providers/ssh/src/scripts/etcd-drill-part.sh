@@ -5,10 +5,9 @@
 # that is to be begun, how much of it must be there already, how many KiB must be free for all of it and what is made of it. The
 # part comes by stdin.
 # Says `name` with what the snapshot is called, which is nobody else's.
-# Ends with 20 when the machine is another cluster's, 23 when it has no etcd, 24 when it has too little
-# room, 25 when the snapshot is not there any more, or not so
-# much of it: it has to be sent anew.
-ours=$1 uid=$2 cluster=$3 name=$4 there=$5 need=$6
+# Ends with 20 when the machine is another cluster's, 23 when it has no etcd, 24 when it has too little room, 25 when the snapshot
+# is not there any more, or not so much of it: it has to be sent anew.
+ours=$1 uid=$2 cluster=$3 name=$4 from=$5 need=$6
 
 refuse_other_cluster "$uid"
 [ -x /opt/keelson/bin/etcdutl ] || exit 23
@@ -26,7 +25,7 @@ folder=$keelson_snapshots/$name.transfer
 [ -f "$folder/db" ] || exit 25
 exec 9<"$folder"
 flock --exclusive --wait 60 9
-[ "$(stat -c %s -- "$folder/db")" = "$there" ] || exit 25
+[ "$(stat -c %s -- "$folder/db")" = "$from" ] || exit 25
 cat >>"$folder/db"
 touch -- "$folder"
 echo "name $name"
