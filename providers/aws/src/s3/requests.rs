@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
 use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::{Precondition, StoreError, Versioned};
 
@@ -117,15 +118,9 @@ impl S3Store {
         if !self.is_there(key, version).await.map_err(failed)? {
             return Err(self.conflict(path));
         }
-        let shared = &self.shared;
         let attempts = Attempts::default();
-        let asked = shared
-            .clients
-            .small
-            .delete_object()
-            .bucket(&shared.bucket)
-            .key(key);
-        let asked = asked
+        let asked = self
+            .deletion(key)
             .if_match(&version.0)
             .customize()
             .interceptor(attempts.clone());
@@ -150,15 +145,14 @@ impl S3Store {
         Ok(there.is_some_and(|there| there.version == *version))
     }
 
-    pub(super) async fn delete_anyway(&self, key: &str) -> Result<(), Failure> {
+    fn deletion(&self, key: &str) -> DeleteObjectFluentBuilder {
         let shared = &self.shared;
-        let asked = shared
-            .clients
-            .small
-            .delete_object()
-            .bucket(&shared.bucket)
-            .key(key);
-        match asked.send().await.map_err(Failure::from) {
+        let asked = shared.clients.small.delete_object();
+        asked.bucket(&shared.bucket).key(key)
+    }
+
+    pub(super) async fn delete_anyway(&self, key: &str) -> Result<(), Failure> {
+        match self.deletion(key).send().await.map_err(Failure::from) {
             Err(failure) if !failure.is_absent() => Err(failure),
             _ => Ok(()),
         }

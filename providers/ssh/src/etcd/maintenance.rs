@@ -2,7 +2,7 @@
 
 mod alarms;
 mod defragment;
-mod transfer;
+pub(super) mod transfer;
 
 use async_trait::async_trait;
 use keelson_provider_api::{

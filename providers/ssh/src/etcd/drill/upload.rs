@@ -6,6 +6,7 @@ use keelson_provider_api::{ClusterUid, DrillSnapshot, ErrorClass, ProviderError}
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
+use crate::etcd::maintenance::transfer::ending;
 use crate::etcd::mark::fragment;
 use crate::etcd::snapshot::check_name;
 use crate::etcd::step::{permanent, transient};
@@ -19,11 +20,6 @@ const PART: &str = concat!(
     include_str!("../../scripts/etcd-snapshot.sh"),
     include_str!("../../scripts/etcd-drill-part.sh")
 );
-const END: &str = concat!(
-    include_str!("../../scripts/etcd-transfer.sh"),
-    include_str!("../../scripts/etcd-transfer-end.sh")
-);
-const END_LIMIT: Duration = Duration::from_secs(60);
 const PART_BYTES: u64 = 8 << 20;
 /// A part in this time needs 0.3 Mbit/s.
 const PART_LIMIT: Duration = Duration::from_secs(240);
@@ -103,13 +99,7 @@ async fn carry_once(
 
 /// Takes away what has come of one that will not come whole. Where nobody answers it stays for a later sweep.
 async fn take_back(shell: &dyn Shell, uid: &ClusterUid, name: String) {
-    let job = Job {
-        name: "take a snapshot back",
-        script: END,
-        arguments: vec![fragment(uid), uid.to_string(), name],
-        input: Vec::new(),
-        timeout: END_LIMIT,
-    };
+    let job = ending(vec![fragment(uid), uid.to_string(), name]);
     shell.run(&job, &|_| ()).await.ok();
 }
 

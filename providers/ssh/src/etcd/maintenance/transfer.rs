@@ -139,17 +139,22 @@ pub(super) async fn discard(
     cluster: &ClusterIdentity,
     snapshot: &WrittenSnapshot,
 ) -> Result<(), ProviderError> {
-    let job = Job {
-        name: "delete the snapshot",
-        script: END,
-        arguments: arguments_of(cluster, snapshot)?,
-        input: Vec::new(),
-        timeout: END_LIMIT,
-    };
+    let job = ending(arguments_of(cluster, snapshot)?);
     let output = shell_of(reach, &snapshot.machine)?.run(&job, &|_| ()).await?;
     match output.status {
         0 => Ok(()),
         status => Err(trouble(snapshot, &job, status, &output)),
+    }
+}
+
+/// What deletes the snapshot that `arguments` are about: what a mark of ours has in it, the uid, its name.
+pub(in crate::etcd) fn ending(arguments: Vec<String>) -> Job<'static> {
+    Job {
+        name: "delete the snapshot",
+        script: END,
+        arguments,
+        input: Vec::new(),
+        timeout: END_LIMIT,
     }
 }
 
