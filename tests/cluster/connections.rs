@@ -105,7 +105,7 @@ fn an_api_server_that_nobody_vouches_for_is_told_nothing() {
         let scene = Scene::founded().await;
         let other = Scene::founded().await;
         // The way leads to a server of another authority.
-        let machines = super::machines::Machines::new(other.api.clone());
+        let machines = super::machines::Machines::new(other.api.clone(), other.clock.clone());
         let scene = scene.through(machines);
         let Outcome::Rejected(error) = attempt(&scene).await else {
             panic!()

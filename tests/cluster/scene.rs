@@ -96,7 +96,7 @@ pub(crate) struct Scene {
     pub(crate) machines: Arc<Machines>,
     pub(crate) identity: ClusterIdentity,
     pub(crate) fencing_generation: u64,
-    clock: Arc<HurriedClock>,
+    pub(crate) clock: Arc<HurriedClock>,
     manifests: Arc<Manifests>,
     provider: Arc<ClusterProvider>,
     issued: Arc<Mutex<Vec<Standing>>>,
@@ -115,10 +115,10 @@ impl Scene {
     /// A new cluster: its API server has nothing but namespaces.
     pub(crate) async fn new() -> Self {
         let api = ApiServer::start().await;
-        let machines = Machines::new(api.clone());
         let clock = Arc::new(HurriedClock {
             started: SystemClock.now(),
         });
+        let machines = Machines::new(api.clone(), clock.clone());
         let manifests = Arc::new(Manifests::default());
         let issued = Arc::new(Mutex::new(Vec::new()));
         let credentials = Issuer {

@@ -61,14 +61,9 @@ fn kill_and_go_on(desk: &Desk, mirror: &FileServer, cluster: usize, names: &[&st
     );
 }
 
-/// Starts an apply and kills it as soon as it has told of `point` events; says which was the last.
-pub(super) fn kill_at(desk: &Desk, point: usize) -> String {
-    killed_at(desk, point).0
-}
-
-/// The same, and whether it was the signal that ended it. Near its end it may have a few events less than the one before, and
-/// be done.
-fn killed_at(desk: &Desk, point: usize) -> (String, bool) {
+/// Starts an apply and kills it as soon as it has told of `point` events; says which was the last, and whether it was the signal
+/// that ended it. Near its end it may have a few events less than the one before, and be done.
+pub(super) fn killed_at(desk: &Desk, point: usize) -> (String, bool) {
     let mut apply = desk.command(APPLY).spawn().unwrap();
     let mut events = BufReader::new(apply.stderr.take().unwrap()).lines();
     let event = events.nth(point - 1);

@@ -5,6 +5,14 @@ use std::time::Duration;
 use super::pods;
 use super::site::{Site, eventually};
 
+/// The default StorageClass that the documentation shows.
+fn documented_storage_class() -> &'static str {
+    let page = include_str!("../../../docs/addons.md");
+    let mut blocks = page.split("```").skip(1).step_by(2);
+    let block = blocks.find(|block| block.contains("kind: StorageClass"));
+    block.unwrap().trim_start_matches("yaml\n")
+}
+
 #[test]
 fn metrics_of_nodes_and_pods_come_by_way_of_the_api() {
     let test = "on_hosts::kubernetes::metrics::metrics_of_nodes_and_pods_come_by_way_of_the_api";
@@ -15,11 +23,9 @@ fn metrics_of_nodes_and_pods_come_by_way_of_the_api() {
         keelson_test_hosts::skip(test, "there is no image of metrics-server");
         return;
     }
-    site.spec(
-        &[("a", "control-plane"), ("b", "worker")],
-        "",
-        "  addons: [metrics-server]\n",
-    );
+    std::fs::write(site.desk.path("storage.yaml"), documented_storage_class()).unwrap();
+    let addons = "  addons: [metrics-server, { name: storage, manifest: ./storage.yaml }]\n";
+    site.spec(&[("a", "control-plane"), ("b", "worker")], "", addons);
     site.desk.expect(0, "apply --yes --accept-new-host-keys");
     site.desk.expect(0, "status --wait --timeout 120s");
     let again = site.desk.expect(0, "apply --yes");
@@ -36,12 +42,17 @@ fn metrics_of_nodes_and_pods_come_by_way_of_the_api() {
     });
     let pods = site.kubectl("a", "top pods -n kube-system --no-headers");
     assert!(pods.contains("kube-apiserver-a"), "{pods}");
+    let classes = site.kubectl("a", "get storageclasses --no-headers");
+    assert!(classes.starts_with("standard (default)"), "{classes}");
 
     // What is no longer wanted goes, its place in the API too.
-    site.edit("  addons: [metrics-server]\n", "");
+    site.edit(addons, "");
     site.desk.expect(0, "apply --yes");
-    let services = site.kubectl("a", "get apiservices -o name");
-    assert!(!services.contains("metrics.k8s.io"), "{services}");
+    let left = site.kubectl("a", "get apiservices,storageclasses -o name");
+    assert!(
+        !left.contains("metrics.k8s.io") && !left.contains("standard"),
+        "{left}"
+    );
     site.desk.expect(0, "destroy --yes");
     pods::nothing_is_left(&site, &["a", "b"]);
 }

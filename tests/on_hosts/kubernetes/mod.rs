@@ -17,6 +17,7 @@ mod pods;
 mod restored;
 mod rights;
 mod settings;
+mod sign_in;
 mod site;
 mod topologies;
 mod whole;

@@ -17,7 +17,7 @@ spec:
       containers:
         - name: web
           image: REGISTRY/e2e-test-images/busybox:1.36
-          command: [sh, -c, 'mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www']
+          command: [sh, -c, 'mkdir /tmp/www; hostname > /tmp/www/index.html; echo page of $(hostname); exec httpd -f -p 8080 -h /tmp/www']
 ---
 apiVersion: v1
 kind: Service
@@ -27,9 +27,10 @@ spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 
 
 /// What of Kubernetes and of keelson is on a host. The configuration of a containerd that Debian brought stays.
 const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson* /etc/keelson /var/lib/kubelet/* \
-                    /etc/cni/net.d/* /var/lib/etcd/* /var/lib/containerd/* /var/log/pods/* /var/log/kubernetes 2>/dev/null; \
+                    /etc/cni/net.d/* /var/lib/cni /var/lib/etcd/* /var/lib/containerd/* /var/log/pods/* /var/log/kubernetes 2>/dev/null; \
                     pgrep -l '^(kube|etcd|containerd|keepalived)'; getent passwd etcd keelson-check; \
-                    ip route show proto 76; nft list tables | grep -e keelson -e kube-proxy; ip link show keelson0 2>/dev/null; \
+                    ip route show proto 76; nft list tables | grep -e keelson -e kube-proxy -e cni_; \
+                    ip -o link | awk -F ': ' '{ sub(/@.*/, \"\", $2); print $2 }' | grep -vx -e lo -e eth0; \
                     iptables-save 2>/dev/null | grep -e KUBE -e CNI-; \
                     ls -d /opt/containerd /usr/libexec/kubernetes /run/containerd /run/netns/cni-* 2>/dev/null; \
                     awk '$5 ~ \"^/(var/lib/(kubelet|containerd)|run/(containerd|netns))/\" { print $5 }' /proc/self/mountinfo; true";
@@ -76,7 +77,13 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
             "the port of {name}"
         );
     }
-    site.kubectl(on, &format!("logs {}", pods[0]));
+    for pod in &pods {
+        let name = pod.trim_start_matches("pod/");
+        assert_eq!(
+            site.kubectl(on, &format!("logs {pod}")),
+            format!("page of {name}\n")
+        );
+    }
 }
 
 /// Fails where something is left on a host.

@@ -41,7 +41,7 @@ impl Site {
         let options = LabOptions {
             hosts: names.iter().map(|name| HostOptions::named(*name)).collect(),
             // Longer than any of these tests may take (`.config/nextest.toml`).
-            lifetime: Duration::from_secs(75 * 60),
+            lifetime: Duration::from_secs(100 * 60),
             ..LabOptions::with_hosts(0)
         };
         let desk = Desk::of(test, &options)?;

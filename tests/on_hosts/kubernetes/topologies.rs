@@ -76,7 +76,34 @@ fn five_control_planes_are_workers_too() {
     let address = site.api_address();
     let roles = names.map(|name| (name, "control-plane, worker"));
     site.spec(&roles, &format!("      apiAddress: {address}\n"), "");
+    behind_firewalls(&site, &names);
     lives(&site, "c", 5, &names);
+}
+
+/// Gives each host a firewall that lets in nothing but ssh and what keelson says that it needs.
+fn behind_firewalls(site: &Site, hosts: &[&str]) {
+    for name in hosts {
+        let host = site.desk.host(name);
+        host.run("mkdir -p /etc/ufw && echo ENABLED=yes >/etc/ufw/ufw.conf")
+            .unwrap();
+    }
+    let plan = site.desk.expect(2, "plan --accept-new-host-keys").stdout;
+    let told = "firewall: ufw may close ports that the cluster needs: ";
+    let ports = plan.lines().find_map(|line| Some(line.split_once(told)?.1));
+    let (ports, vrrp) = ports.unwrap().split_once(", and IP protocol ").unwrap();
+    let protocol = vrrp.split_once(' ').unwrap().0;
+    let rules = format!(
+        "table inet their_firewall {{ chain input {{ type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            tcp dport {{ 22, {ports} }} accept
+            ip protocol {protocol} accept
+        }} }}"
+    );
+    for name in hosts {
+        let host = site.desk.host(name);
+        host.run(&format!("nft -f - <<'END'\n{rules}\nEND")).unwrap();
+    }
 }
 
 #[test]

@@ -133,8 +133,12 @@ fn the_loss_of_the_holder_is_survived(site: &Site, address: &str) {
     };
     let holder = || ["a", "b", "c"].into_iter().find(holds);
 
-    // An API server that hangs loses the address, and nothing else of its machine has to fail.
+    // What keepalived asks the API server with has no rights of its own.
     let hung = holder().unwrap();
+    let asks = "for n in $(seq 1000); do pgrep -u keelson-check && exit; sleep 0.01; done; exit 1";
+    site.desk.host(hung).run(asks).unwrap();
+
+    // An API server that hangs loses the address, and nothing else of its machine has to fail.
     let since = Instant::now();
     site.desk.host(hung).run("pkill -STOP -x kube-apiserver").unwrap();
     eventually("the API answers elsewhere", Duration::from_secs(30), || {

@@ -16,15 +16,22 @@ done
 [ -d "$held" ] || exit 0
 
 # The numbers of their processes, also where neither kubelet nor containerd runs any more. The kernel keeps 15 letters of a
-# name.
+# name, which others begin with too; a program of that very name in a network of its own is of a cluster that runs in pods or
+# containers of this host.
 running() {
+    network=$(readlink /proc/self/ns/net)
     for comm in /proc/[0-9]*/comm; do
         case $(cat -- "$comm" 2>/dev/null) in
-        kube-apiserver | kube-controller | kube-scheduler)
-            process=${comm#/proc/}
-            echo "${process%/comm}"
-            ;;
+        kube-apiserver | kube-controller | kube-scheduler) ;;
+        *) continue ;;
         esac
+        folder=${comm%/comm}
+        program=$(tr '\0' '\n' <"$folder/cmdline" 2>/dev/null | head -n 1)
+        case ${program##*/} in
+        kube-apiserver | kube-controller-manager | kube-scheduler) ;;
+        *) continue ;;
+        esac
+        [ "$(readlink "$folder/ns/net")" = "$network" ] && echo "${folder#/proc/}"
     done
 }
 

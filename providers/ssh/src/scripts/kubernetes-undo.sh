@@ -91,8 +91,16 @@ remove_since() {
     done
 }
 
+# The bridges that configurations of plugins name, which came since: whatever made one of them, it was for pods.
+bridges_of_pods() {
+    find /etc/cni/net.d -mindepth 1 -maxdepth 1 -type f 2>/dev/null | while IFS= read -r entry; do
+        was_before "$entry" || grep -Eo '"bridge"[[:space:]]*:[[:space:]]*"[A-Za-z0-9._-]+"' -- "$entry"
+    done | sed 's/.*"\([^"]*\)"$/\1/' | sort -u
+}
+
 remove_links() {
-    for link in cni0 keelson0 cbr0 kube-ipvs0 nodelocaldns flannel.1 vxlan.calico cilium_host cilium_net cilium_vxlan; do
+    for link in cni0 keelson0 cbr0 kube-ipvs0 nodelocaldns flannel.1 vxlan.calico cilium_host cilium_net cilium_vxlan \
+        $(bridges_of_pods); do
         if ip link show dev "$link" >/dev/null 2>&1 && ! was_before "link $link"; then
             say "remove network device $link"
             ip link delete dev "$link" 2>/dev/null || :
@@ -145,11 +153,12 @@ remove_networks() {
     # It would set its routes anew.
     systemctl disable --quiet --now -- keelson-routes.service 2>/dev/null || :
     rm -rf -- /var/lib/keelson-routes
+    # Before the configurations that name them.
+    remove_links
     remove_since /etc/cni/net.d
     remove_since /var/lib/cni/networks
     remove_since /var/lib/cni/results
     rmdir -- /var/lib/cni/networks /var/lib/cni/results /var/lib/cni 2>/dev/null || :
-    remove_links
     # The number under which keelson's routes are known.
     ip route flush proto 76 2>/dev/null || :
     ip -6 route flush proto 76 2>/dev/null || :

@@ -1,14 +1,17 @@
 //! Control planes that come up, are watched, end, and do not come up.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
+use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::kinds::Kind;
 use keelson_provider_api::{
-    ErrorClass, Existing, Health, Observed, Outcome, Owner, Provider, ProviderError, ReachApi, Resource,
-    ResourceKey,
+    ErrorClass, EtcdRestore as _, Existing, Health, Observed, Outcome, Owner, Provider, ProviderError,
+    ReachApi, Resource, ResourceKey,
 };
 use keelson_provider_ssh::ControlPlaneProvider;
+use keelson_provider_ssh::etcd::EtcdProvider;
 
 use crate::support::{Scene, Told, claim_all, control_plane, control_planes, create, delete, look, update};
 
@@ -133,6 +136,41 @@ async fn it_ends(scene: &Scene, provider: &ControlPlaneProvider, end: &keelson_p
             .contains("kube-apiserver.yaml"),
         "they are the bundle's"
     );
+}
+
+/// A control plane of somebody else's in a container of this host, and a program whose name only begins like one of ours.
+const OTHERS: &str = "
+    cp /usr/bin/sleep /root/kube-controllers
+    cp /usr/bin/sleep /root/kube-apiserver
+    systemd-run --quiet --unit=controllers /root/kube-controllers 1000
+    systemd-run --quiet --unit=nested --property=PrivateNetwork=yes /root/kube-apiserver 1000
+";
+
+#[tokio::test]
+async fn a_control_plane_is_held_and_those_of_others_run_on() {
+    let Some(scene) = Scene::of_hosts("a_control_plane_is_held_and_those_of_others_run_on", 1) else {
+        return;
+    };
+    claim_all(&scene).await;
+    let (host, provider) = (scene.host(0), control_planes(&scene).await);
+    let wanted = control_plane("a", "10.0.0.100:6443");
+    let done = Told::default().carry_out(&provider, &create("a", wanted)).await;
+    assert_eq!(done, Outcome::Done);
+    host.run(OTHERS).unwrap();
+    let etcd = EtcdProvider::new(scene.hosts("root").await, Arc::new(SystemClock));
+    for _ in 0..2 {
+        etcd.hold_control_planes(&Scene::context("u1", 1)).await.unwrap();
+        let left = "systemctl is-active controllers nested; ss -Hltn 'sport = :6443 or sport = :10259'; \
+                    ls /etc/kubernetes/manifests";
+        assert_eq!(host.run(left).unwrap(), "active\nactive\n");
+    }
+    for _ in 0..2 {
+        etcd.release_control_planes(&Scene::context("u1", 1))
+            .await
+            .unwrap();
+        let there = host.run("ls /etc/kubernetes/manifests | wc -l").unwrap();
+        assert_eq!(there.trim(), "3");
+    }
 }
 
 fn permanent(outcome: &Outcome) -> &ProviderError {

@@ -39,9 +39,9 @@ async fn joined(provider: &ControlPlaneProvider) -> Observed<Joined> {
 }
 
 /// What someone else has on the host, before it becomes a node.
-const FOREIGN: &str = "
+const FOREIGN: &str = r#"
     mkdir -p /etc/cni/net.d /var/lib/cni/networks/theirs
-    echo theirs >/etc/cni/net.d/99-theirs.conflist
+    echo '{ "type": "bridge", "bridge": "theirs" }' >/etc/cni/net.d/99-theirs.conflist
     ip link add theirs type bridge
     ip route add 192.0.2.0/24 dev eth0 proto 99
     nft add table ip theirs
@@ -49,9 +49,9 @@ const FOREIGN: &str = "
     iptables -N THEIRS
     iptables -A INPUT -p tcp --dport 22 -m comment --comment 'their own' -j ACCEPT
     iptables -t nat -N CNI-THEIRS
-";
+"#;
 /// What kubelet, kube-proxy, plugins and pods leave on a host.
-const LEFT: &str = "
+const LEFT: &str = r#"
     mkdir -p /var/lib/kubelet/pods/1/volumes/token /var/lib/kubelet/pki /var/log/pods/x /var/log/containers
     mount -t tmpfs tmpfs /var/lib/kubelet/pods/1/volumes/token
     echo secret >/var/lib/kubelet/pods/1/volumes/token/token
@@ -59,7 +59,10 @@ const LEFT: &str = "
     echo secret >/etc/kubernetes/kubelet.conf
     mkdir -p /var/lib/cni/networks/keelson /var/lib/cni/results
     echo ours >/etc/cni/net.d/10-keelson.conflist
+    echo '{ "plugins": [{ "type": "bridge", "bridge": "other0", "mtu": 1400 }, { "bridge" : "theirs" }] }' >/etc/cni/net.d/05-other.conflist
     ip link add keelson0 type bridge
+    ip link add other0 type bridge
+    ip link add later type bridge
     ip link set keelson0 up
     ip route add 198.51.100.0/24 dev eth0 proto 76
     for family in ip ip6; do nft add table $family kube-proxy; done
@@ -70,7 +73,7 @@ const LEFT: &str = "
     iptables -t nat -A PREROUTING -m comment --comment 'kubernetes service portals' -j KUBE-SERVICES
     ip6tables -N KUBE-FORWARD
     ip6tables -A FORWARD -j KUBE-FORWARD
-";
+"#;
 
 fn is_clean(host: &Host) {
     let all = host
@@ -78,6 +81,8 @@ fn is_clean(host: &Host) {
         .unwrap();
     for ours in [
         "keelson0",
+        "other0",
+        "05-other",
         "198.51.100.0",
         "kube-proxy",
         "keelson_masquerade",
@@ -93,6 +98,7 @@ fn is_clean(host: &Host) {
         "99-theirs.conflist",
         "/var/lib/cni/networks/theirs",
         "theirs: <",
+        "later: <",
         "192.0.2.0/24 dev eth0",
         "table ip theirs",
         "table inet keelson_not_yours",
