@@ -1,6 +1,6 @@
 //! Restoring a snapshot for trial, to know that it can be.
 
-use keelson_provider_api::{DrillSnapshot, Drilled, HistoryHash, LiveKeys, Progress};
+use keelson_provider_api::{DrillSnapshot, Drilled, HistoryHash, LiveKeys, Progress, SnapshotContents};
 use serde::Serialize;
 
 use super::unpacked::UnpackedSnapshot;
@@ -61,7 +61,7 @@ impl Session {
             let drilled = drill.drill(&identity, &wanted, machine, progress).await;
             let drilled = drilled.map_err(of_machine)?;
             let took = self.clock().now().duration_since(begun).as_millis();
-            let (problems, unknown) = compare(snapshot, &drilled);
+            let (problems, unknown) = compare(snapshot.contents.as_ref(), &drilled);
             Ok(DrillReport {
                 source: snapshot.source.clone(),
                 etcd_cluster: snapshot.etcd_cluster.clone(),
@@ -77,14 +77,13 @@ impl Session {
 }
 
 /// How what a member has differs from what was written down, and what was not written down.
-fn compare(snapshot: &UnpackedSnapshot, drilled: &Drilled) -> (Vec<String>, Vec<&'static str>) {
+fn compare(written: Option<&SnapshotContents>, drilled: &Drilled) -> (Vec<String>, Vec<&'static str>) {
     let (mut problems, mut unknown) = (Vec::new(), Vec::new());
     let mut check = |what: &'static str, is: i128, was: Option<i128>| match was {
         Some(was) if was != is => problems.push(format!("{what}: it has {is}, and {was} was written down")),
         Some(_) => {}
         None => unknown.push(what),
     };
-    let written = snapshot.contents.as_ref();
     // An etcd that nobody has written to begins at 1.
     let revision = written.map(|written| i128::from(written.revision.max(1)));
     check("revision", drilled.revision.into(), revision);
@@ -104,4 +103,115 @@ fn compare(snapshot: &UnpackedSnapshot, drilled: &Drilled) -> (Vec<String>, Vec<
 fn comparable(was: LiveKeys, is: LiveKeys) -> Option<(HistoryHash, HistoryHash)> {
     let (was, is) = (was.history?, is.history?);
     (was.compact_revision == is.compact_revision).then_some((was, is))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HISTORY: HistoryHash = HistoryHash {
+        hash: 77,
+        compact_revision: 5,
+    };
+
+    fn live(keys: u64, history: Option<HistoryHash>) -> LiveKeys {
+        LiveKeys { keys, history }
+    }
+
+    fn contents(revision: u64, live: Option<LiveKeys>) -> SnapshotContents {
+        SnapshotContents {
+            hash: 1,
+            revision,
+            total_keys: 40,
+            total_bytes: 4096,
+            live,
+        }
+    }
+
+    fn drilled(revision: u64, live: LiveKeys) -> Drilled {
+        Drilled {
+            machine: "a".to_owned(),
+            etcd_version: "3.6.8".to_owned(),
+            contents: contents(revision, None),
+            revision,
+            live,
+        }
+    }
+
+    #[test]
+    fn revision_keys_and_their_hash_are_compared_as_far_as_they_were_written_down() {
+        let other = HistoryHash { hash: 78, ..HISTORY };
+        let further = HistoryHash {
+            compact_revision: 6,
+            ..other
+        };
+        let written = |history| Some(contents(9, Some(live(30, history))));
+        let has = |revision, keys, history| drilled(revision, live(keys, history));
+        let rows: &[(Option<SnapshotContents>, Drilled, &[&str], &[&str])] = &[
+            (written(Some(HISTORY)), has(9, 30, Some(HISTORY)), &[], &[]),
+            (
+                written(Some(HISTORY)),
+                has(8, 30, Some(HISTORY)),
+                &["revision"],
+                &[],
+            ),
+            (written(Some(HISTORY)), has(9, 29, Some(HISTORY)), &["keys"], &[]),
+            (
+                written(Some(HISTORY)),
+                has(9, 30, Some(other)),
+                &["hash of keys"],
+                &[],
+            ),
+            (
+                written(Some(HISTORY)),
+                has(10, 31, Some(other)),
+                &["revision", "keys", "hash of keys"],
+                &[],
+            ),
+            // Hashes of another history say nothing, and neither does one alone.
+            (
+                written(Some(HISTORY)),
+                has(9, 30, Some(further)),
+                &[],
+                &["hash of keys"],
+            ),
+            (written(Some(HISTORY)), has(9, 30, None), &[], &["hash of keys"]),
+            (
+                written(None),
+                has(9, 29, Some(HISTORY)),
+                &["keys"],
+                &["hash of keys"],
+            ),
+            (
+                Some(contents(9, None)),
+                has(8, 30, Some(HISTORY)),
+                &["revision"],
+                &["keys", "hash of keys"],
+            ),
+            (
+                None,
+                has(9, 30, Some(HISTORY)),
+                &[],
+                &["revision", "keys", "hash of keys"],
+            ),
+            // Nobody has written to it, and its member serves the revision 1.
+            (
+                Some(contents(0, Some(live(0, None)))),
+                has(1, 0, None),
+                &[],
+                &["hash of keys"],
+            ),
+        ];
+        for (written, has, differ, unknown) in rows {
+            let (problems, not_compared) = compare(written.as_ref(), has);
+            let told: Vec<&str> = problems
+                .iter()
+                .filter_map(|problem| Some(problem.split_once(':')?.0))
+                .collect();
+            assert_eq!(told, *differ, "{written:?} {has:?}");
+            assert_eq!(not_compared, *unknown, "{written:?} {has:?}");
+        }
+        let (problems, _) = compare(written(Some(HISTORY)).as_ref(), &has(9, 30, Some(other)));
+        assert_eq!(problems, ["hash of keys: it has 78, and 77 was written down"]);
+    }
 }
