@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::backups_text::age;
 use super::groups::fold_names;
 use super::humane::{plural, printable};
 use super::styles::{BAD, CHANGE, GOOD, STRONG, paint};
 use super::table::table;
 use super::trouble;
-use crate::ops::{CertificatesStatus, ClusterStatus, Condition, NodeStatus};
+use crate::ops::{CertificatesStatus, ClusterStatus, Condition, NodeStatus, SnapshotStatus};
 
 /// Groups of more nodes than this are folded to one row, as long as all are alike.
 const ROWS_OF_A_GROUP: usize = 10;
@@ -161,24 +163,10 @@ fn write_nodes(text: &mut String, status: &ClusterStatus) {
 }
 
 fn write_rest(text: &mut String, status: &ClusterStatus) {
-    let snapshot = status.last_snapshot.as_ref().map_or_else(
-        || "none yet".to_owned(),
-        |snapshot| {
-            let ago = match age(snapshot.taken_at, status.observed_at) {
-                ago if snapshot.taken_at <= status.observed_at => format!("{ago} ago"),
-                ahead => ahead,
-            };
-            format!(
-                "{:.0}, {ago} ({})",
-                snapshot.taken_at,
-                printable(&snapshot.purpose)
-            )
-        },
-    );
     if let Some(certificates) = &status.certificates {
         let _ = writeln!(text, "Certificates   {}", of_certificates(certificates));
     }
-    let _ = writeln!(text, "Last snapshot  {snapshot}");
+    write_snapshots(text, status);
     let drift = match (status.pending_changes, status.blocked) {
         (0, 0) => "none: the cluster is as the spec says".to_owned(),
         (0, blocked) => format!("{} blocked; `keelson plan` says why", plural(blocked, "resource")),
@@ -192,6 +180,35 @@ fn write_rest(text: &mut String, status: &ClusterStatus) {
         );
     }
     write_lease(text, status);
+}
+
+/// How old the last snapshot of each etcd is: by the etcd's name where there are several.
+fn write_snapshots(text: &mut String, status: &ClusterStatus) {
+    let mut label = "Last snapshot";
+    for (etcd, snapshot) in &status.last_snapshots {
+        let of_etcd = match status.last_snapshots.len() {
+            1 => String::new(),
+            _ => format!("{}: ", printable(etcd)),
+        };
+        let snapshot = snapshot.as_ref().map_or_else(
+            || "none yet".to_owned(),
+            |last| of_snapshot(last, status.observed_at),
+        );
+        let _ = writeln!(text, "{label:<13}  {of_etcd}{snapshot}");
+        label = "";
+    }
+}
+
+fn of_snapshot(snapshot: &SnapshotStatus, now: Timestamp) -> String {
+    let ago = match age(snapshot.taken_at, now) {
+        ago if snapshot.taken_at <= now => format!("{ago} ago"),
+        ahead => ahead,
+    };
+    format!(
+        "{:.0}, {ago} ({})",
+        snapshot.taken_at,
+        printable(&snapshot.purpose)
+    )
 }
 
 fn of_certificates(certificates: &CertificatesStatus) -> String {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::{Existing, Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    SnapshotStatus,
+    last_snapshots,
 };
 use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
@@ -15,6 +15,7 @@ use crate::ops::identity::ClusterRecord;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
 use crate::plan::{self, Problem};
+use crate::spec::EtcdPlacement;
 
 impl Session {
     pub(super) fn summarise(
@@ -40,7 +41,8 @@ impl Session {
             nodes: nodes(observation),
             certificates: None,
             ends_at: record.and_then(|record| self.end_of(record)),
-            last_snapshot: last_snapshot(observation),
+            last_snapshot: None,
+            last_snapshots: last_snapshots::observed(self.own_etcds(), observation),
             pending_changes: planned.plan.steps().len(),
             blocked: planned.report.blocked.len(),
             lease,
@@ -49,6 +51,15 @@ impl Session {
         status.problems = problems(&status, planned, has_api);
         status.condition = condition(&status, has_api);
         status
+    }
+
+    /// The etcds that are this cluster's: none where someone else runs them, and takes snapshots of them.
+    fn own_etcds(&self) -> &'static [&'static EtcdInstance] {
+        let etcd = &self.spec().etcd;
+        match etcd.placement {
+            EtcdPlacement::External(_) => &[],
+            _ => etcd.instances(),
+        }
     }
 
     /// When the lifetime that the spec gives the cluster is over.
@@ -167,20 +178,6 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .owned_of(Kind::Node)
         .filter_map(|(key, existing)| of(key, existing))
         .collect()
-}
-
-fn last_snapshot(observation: &Observation) -> Option<SnapshotStatus> {
-    observation
-        .owned_of(Kind::EtcdSnapshot)
-        .max_by_key(|(_, existing)| existing.created_at)
-        .and_then(|(key, existing)| match &existing.resource {
-            Resource::EtcdSnapshot(snapshot) => Some(SnapshotStatus {
-                name: key.name().to_owned(),
-                taken_at: existing.created_at,
-                purpose: snapshot.purpose.clone(),
-            }),
-            _ => None,
-        })
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {

@@ -2,12 +2,14 @@
 
 mod certificates;
 mod gather;
+mod last_snapshots;
 mod schedule;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keelson_provider_api::StoreError;
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
 use serde::Serialize;
@@ -56,8 +58,10 @@ pub struct ClusterStatus {
     pub certificates: Option<CertificatesStatus>,
     /// When the cluster has outlived its purpose, if its spec says so. Nothing ends it by itself.
     pub ends_at: Option<Timestamp>,
-    /// The last snapshot of etcd, if there is one.
+    /// The last snapshot of the etcd `main`, if there is one.
     pub last_snapshot: Option<SnapshotStatus>,
+    /// The last snapshot of each etcd that keelson runs, by the etcd's name; nothing where there is none.
+    pub last_snapshots: BTreeMap<String, Option<SnapshotStatus>>,
     /// How many changes an apply would make now.
     pub pending_changes: usize,
     /// How many resources an apply could not touch now.
@@ -209,12 +213,8 @@ impl Session {
         let mut status = self.summarise(&planned, record.as_ref(), lease);
         status.certificates = certificates;
         status.warnings = snapshots.warnings;
-        if let Some(backup) = snapshots.newest {
-            status.last_snapshot = status
-                .last_snapshot
-                .filter(|last| last.taken_at > backup.taken_at);
-            status.last_snapshot = status.last_snapshot.or(Some(backup));
-        }
+        last_snapshots::take_newer(&mut status.last_snapshots, snapshots.newest);
+        status.last_snapshot = status.last_snapshots.get(MAIN.cluster).cloned().flatten();
         if let Some(damage) = damage {
             let words = format!("{damage}; nothing can be changed until it is mended");
             status.problems.insert(0, Problem::of_all(words));

@@ -1,14 +1,13 @@
 //! Whether the snapshots that the spec's schedule asks for come.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::{ScheduledRuns, ScheduledSnapshots};
 
 use super::SnapshotStatus;
-use crate::backup::BackupManifest;
 use crate::ops::backups::BackupPlace;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::session::Session;
@@ -22,8 +21,8 @@ const GRACE_LEAST: SignedDuration = SignedDuration::from_secs(30);
 /// What is known of the snapshots of a cluster.
 #[derive(Default)]
 pub(super) struct Snapshots {
-    /// The newest one of `main` that is whole.
-    pub(super) newest: Option<SnapshotStatus>,
+    /// The newest one that is whole of each etcd that has one, by the etcd's name.
+    pub(super) newest: BTreeMap<&'static str, SnapshotStatus>,
     /// What is wrong with those of the schedule, in words.
     pub(super) warnings: Vec<String>,
 }
@@ -37,7 +36,7 @@ impl Session {
         tokio::select! {
             snapshots = self.snapshots(record) => snapshots,
             () = self.clock().sleep(LOOKS_LIMIT) => Snapshots {
-                newest: None,
+                newest: BTreeMap::new(),
                 warnings: vec![format!("where snapshots lie was not seen within {} s", LOOKS_LIMIT.as_secs())],
             },
         }
@@ -57,7 +56,7 @@ impl Session {
         let mut warnings = failures(&runs);
         let Ok(everywhere) = everywhere else {
             return Snapshots {
-                newest: None,
+                newest: BTreeMap::new(),
                 warnings,
             };
         };
@@ -82,18 +81,13 @@ impl Session {
                 warnings.extend(overdue(etcd.cluster, schedule, last, since, now));
             }
         }
+        let etcds = self.spec().etcd.instances().iter();
         Snapshots {
-            newest: newest_of(MAIN.cluster).map(status_of),
+            newest: etcds
+                .filter_map(|etcd| Some((etcd.cluster, newest_of(etcd.cluster)?.into())))
+                .collect(),
             warnings,
         }
-    }
-}
-
-fn status_of(newest: &BackupManifest) -> SnapshotStatus {
-    SnapshotStatus {
-        name: newest.name.to_string(),
-        taken_at: newest.taken_at,
-        purpose: newest.purpose.clone(),
     }
 }
 
