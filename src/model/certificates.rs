@@ -9,7 +9,9 @@ use serde_json::json;
 use super::blueprint::{Blueprint, Endpoint, MachineBlueprint};
 use super::classes::encryption;
 use crate::node::kubernetes::{ENCRYPTION_FILE, SecretsProvider};
-use crate::node::{Access, BUCKET_AUTHORITY, BUCKET_KEY, ETCD_USER, EtcdCertificates, PlacedSecret};
+use crate::node::{
+    Access, BUCKET_AUTHORITY, BUCKET_KEY, ETCD_USER, EtcdCertificates, PlacedSecret, SNAPSHOT_AUTHORITIES,
+};
 use crate::pki::table::{
     self, AUTHORITIES, CERTIFICATE_MODE, CERTIFICATES, CertificateRow, KEY_MODE, Owner, PlacedFile,
     SERVICE_ACCOUNT_FILES,
@@ -38,6 +40,12 @@ pub enum OtherSecret {
     ServiceAccountPublicKey,
     /// How Secrets are encrypted in etcd, with the key.
     Encryption(SecretsProvider),
+    /// The digests of the cluster's authorities and keys, for what a machine writes down about its snapshots. They are no secret,
+    /// and stay the same for as long as the cluster lives.
+    KeyDigests {
+        /// Where there is no Kubernetes, there are none of its authorities and keys.
+        of_etcd_alone: bool,
+    },
     /// A certificate in a file that the spec names: of an etcd that someone else runs. It is no secret, and may be renewed.
     BroughtCertificate(String),
     /// A private key in a file that the spec names, which goes with a [certificate](Self::BroughtCertificate).
@@ -78,6 +86,7 @@ impl MachineCertificates {
             }
         }
         if roles.contains(&table::MachineRole::Etcd) {
+            others.extend(of_manifests(blueprint));
             others.extend(of_snapshots(blueprint));
         }
         if roles.contains(&table::MachineRole::ControlPlane) {
@@ -295,6 +304,17 @@ fn of_api_server(
         }));
     }
     others
+}
+
+/// What machines need that take snapshots by a schedule and write down what they are of.
+fn of_manifests(blueprint: &Blueprint<'_>) -> Option<(OtherSecret, String, Access)> {
+    let spec = blueprint.spec;
+    spec.etcd.snapshots.schedule.as_ref()?;
+    let digests = OtherSecret::KeyDigests {
+        of_etcd_alone: spec.is_etcd_alone(),
+    };
+    let access = Access::of_root(CERTIFICATE_MODE);
+    Some((digests, SNAPSHOT_AUTHORITIES.to_owned(), access))
 }
 
 /// What machines need that write snapshots to a bucket.

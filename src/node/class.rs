@@ -16,7 +16,7 @@ use super::kubernetes::{self, KubernetesSettings, VirtualAddressSettings};
 use super::templates;
 
 /// keelson's folder for configuration on a machine.
-const CONFIGURATION_FOLDER: &str = "/etc/keelson";
+pub(super) const CONFIGURATION_FOLDER: &str = "/etc/keelson";
 /// The file with what is a machine's own.
 const HOST_FILE: &str = "/etc/keelson/host.env";
 

@@ -40,6 +40,10 @@ pub const BUCKET_KEY: &str = "/etc/keelson/etcd-snapshots.key";
 /// Where the authority is that the bucket's server shows a certificate of.
 pub const BUCKET_AUTHORITY: &str = "/etc/keelson/etcd-snapshots-ca.crt";
 
+/// Where a machine that takes snapshots finds the digests of the cluster's authorities and keys, as their manifests have them:
+/// a line of JSON.
+pub const SNAPSHOT_AUTHORITIES: &str = "/etc/keelson/etcd-snapshots-authorities.json";
+
 /// Snapshots that are taken by a schedule.
 #[derive(Debug, Clone)]
 pub struct SnapshotSettings {

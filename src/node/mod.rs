@@ -33,7 +33,9 @@ pub use assets::{
 pub use class::{HostIdentity, NodeClass, NodeFiles, PlacedSecret};
 pub use contents::RenderError;
 pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};
-pub use etcd_snapshots::{BUCKET_AUTHORITY, BUCKET_KEY, BucketSettings, SnapshotSettings};
+pub use etcd_snapshots::{
+    BUCKET_AUTHORITY, BUCKET_KEY, BucketSettings, SNAPSHOT_AUTHORITIES, SnapshotSettings,
+};
 pub use images::image;
 pub use merge::merge;
 

@@ -145,6 +145,27 @@ impl Authorities {
         self.vouch(ENCRYPTION, found, digest_of_random_key).await
     }
 
+    /// The digests of the cluster's authorities and keys, by their names: those of etcd alone, or of Kubernetes as well. Those that
+    /// it has not got yet are made.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn digests(&self, of_etcd_alone: bool) -> Result<BTreeMap<String, Digest>, PkiError> {
+        let names: &[AuthorityName] = if of_etcd_alone {
+            &[AuthorityName::Etcd]
+        } else {
+            &AuthorityName::ALL
+        };
+        for name in names {
+            self.establish(*name).await?;
+        }
+        if !of_etcd_alone {
+            self.service_account_key().await?;
+            self.encryption_key().await?;
+        }
+        Ok(self.recorded.lock().await.clone())
+    }
+
     /// Makes sure that the state store still has everything that the cluster began with, and that the spec still names what of
     /// it the user brought; of a cluster that has nothing yet, that what it is to keep can be opened again.
     ///

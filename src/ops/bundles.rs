@@ -118,6 +118,18 @@ impl SpecBundles {
                     .map_err(|error| permanent(&error))?;
                 encryption_configuration(*provider, &key).map_err(|error| permanent(&error))
             }
+            OtherSecret::KeyDigests { of_etcd_alone } => {
+                let digests = authorities
+                    .digests(*of_etcd_alone)
+                    .await
+                    .map_err(|error| permanent(&error))?;
+                let digests: BTreeMap<String, String> = digests
+                    .into_iter()
+                    .map(|(name, digest)| (name, digest.to_string()))
+                    .collect();
+                let line = serde_json::to_string(&digests).map_err(|error| permanent(&error))?;
+                Ok(Secret::new(format!("{line}\n")))
+            }
             OtherSecret::BroughtCertificate(path) | OtherSecret::BroughtKey(path) => {
                 self.brought.get(path).cloned().ok_or_else(|| {
                     lacking(

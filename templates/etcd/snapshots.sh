@@ -16,6 +16,7 @@ root=/var/lib/keelson
 backups=$root/backups
 scratch=$RUNTIME_DIRECTORY
 new=$backups/.new
+authorities=/etc/keelson/etcd-snapshots-authorities.json
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -39,6 +40,12 @@ number() { sed -n "s/^status .*\"$1\":\([0-9][0-9]*\).*/\1/p" "$scratch/said"; }
 
 sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
+# The digests of the cluster's authorities and keys by their names, as they were brought here; none where they were not.
+key_digests() {
+    row='"[a-z-]+":"sha256:[0-9a-f]{64}"'
+    grep -Exm 1 "\{$row(,$row)*\}" "$authorities" 2>/dev/null || echo '{}'
+}
+
 # Writes the manifest of the snapshot $name to `$1`.
 write_manifest() {
     kubernetes=''
@@ -46,7 +53,7 @@ write_manifest() {
     live=$(sed -n 's/^live /,"live":/p' "$scratch/said")
     cat >"$1" <<END
 {"form":1,"name":"$name","clusterUid":"$uid","clusterName":"$KEELSON_CLUSTER","etcdCluster":"$KEELSON_ETCD",\
-"purpose":"schedule","takenAt":"$taken","machine":"$KEELSON_HOST_NAME","etcdVersion":"$version",${kubernetes}"authorities":{},\
+"purpose":"schedule","takenAt":"$taken","machine":"$KEELSON_HOST_NAME","etcdVersion":"$version",${kubernetes}"authorities":$(key_digests),\
 "contents":{"hash":$(number hash),"revision":$revision,"totalKeys":$(number totalKey),"totalBytes":$(number totalSize)$live},\
 "sizeBytes":$size,"sha256":"$sha256",\
 "stored":{"sizeBytes":$(stat -c %s -- "$new/snapshot"),"sha256":"$(sum_of "$new/snapshot")","packing":"gzip"}}

@@ -350,14 +350,39 @@ async fn what_a_machine_writes_down_is_read_here() {
     let write = format!(
         "new={own}; name={name}; uid=one; taken=2026-11-28T03:43:33Z; version=3.6.8; revision=12; size={}; sha256={}\n\
          KEELSON_CLUSTER=prod; KEELSON_ETCD=events; KEELSON_HOST_NAME=a; KEELSON_KUBERNETES_VERSION=1.36.2\n\
-         echo '{said}' >\"$scratch/said\"; write_manifest \"$new/manifest.json\"",
+         echo '{said}' >\"$scratch/said\"; authorities={}; write_manifest \"$new/manifest.json\"",
         plain.len(),
         Digest::of_bytes(&plain).hexadecimal(),
+        folder.path().join("authorities").display(),
         own = own.display(),
     );
-    run(folder.path(), KeepRules::default(), &write, "");
+    let digest = Digest::of_bytes(b"").to_string();
+    let pair = format!("{{\"etcd\":\"{digest}\",\"service-account\":\"{digest}\"}}\n");
     let archive = archive(folder.path());
-    let manifest = archive.manifest(&BackupName::parse(name).unwrap()).await.unwrap();
+    let mut manifest = None;
+    // What was brought, and what is missing, cut short or something else.
+    for (brought, count) in [
+        (Some(&pair[..40]), 0),
+        (Some("{\"a\":1}\n"), 0),
+        (None, 0),
+        (Some(&pair[..]), 2),
+    ] {
+        let _ = fs::remove_file(folder.path().join("authorities"));
+        if let Some(brought) = brought {
+            fs::write(folder.path().join("authorities"), brought).unwrap();
+        }
+        run(folder.path(), KeepRules::default(), &write, "");
+        let read = archive.manifest(&BackupName::parse(name).unwrap()).await.unwrap();
+        assert_eq!(
+            read.authorities.len(),
+            count,
+            "{brought:?}: {:?}",
+            read.authorities
+        );
+        assert!(read.authorities.values().all(|read| *read == digest));
+        manifest = Some(read);
+    }
+    let manifest = manifest.unwrap();
     assert_eq!(
         (
             manifest.contents.hash,

@@ -4,7 +4,7 @@ use keelson_provider_api::values::{Cidr, Digest};
 use serde_json::{Value, json};
 
 use super::super::action::{Access, Action};
-use super::super::class::PlacedSecret;
+use super::super::class::{CONFIGURATION_FOLDER, PlacedSecret};
 use super::super::contents::{Contents, RenderError};
 use super::super::templates;
 use super::api_server::{self, ApiServerSettings};
@@ -120,7 +120,11 @@ fn add_component(
     contents: &mut Contents,
 ) -> Result<(), RenderError> {
     // Which files there are is a part of what a component starts with; what is in certificates is read anew by itself.
-    let paths: Vec<&str> = secrets.iter().map(|secret| secret.path.as_str()).collect();
+    // What lies in keelson's own folder, for snapshots, no component reads.
+    let paths = secrets.iter().map(|secret| secret.path.as_str());
+    let paths: Vec<&str> = paths
+        .filter(|path| !path.starts_with(CONFIGURATION_FOLDER))
+        .collect();
     let values = json!({
         "name": component.name,
         "image": component.image,
