@@ -87,6 +87,11 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
              they were encrypted with"
                 .to_owned()
         }
+        OperationError::OtherEncryptionKey { .. } => {
+            "nothing was touched; see whether the state store is the one that the cluster began with; --of-another-cluster takes \
+             it all the same, and its Secrets are lost"
+                .to_owned()
+        }
         OperationError::RestoreUnderWay { .. } => {
             "nothing was touched; `keelson etcd restore` with that snapshot goes on with it".to_owned()
         }

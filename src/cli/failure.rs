@@ -155,6 +155,7 @@ fn code(error: &OperationError) -> u8 {
             | PkiError::NotEncrypted { .. },
         )
         | OperationError::OtherCluster { .. }
+        | OperationError::OtherEncryptionKey { .. }
         | OperationError::RestoreUnderWay { .. }
         | OperationError::StalePlan(_) => EXIT_BLOCKED,
         OperationError::Interrupted(_) | OperationError::DrainStopped(_) | OperationError::StoppedAmid(_) => {

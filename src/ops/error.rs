@@ -135,6 +135,14 @@ pub enum OperationError {
         /// Whose it is.
         other: String,
     },
+    /// A snapshot is the cluster's own, and its Secrets were encrypted with another key than the one that the cluster has.
+    #[error(
+        "the Secrets in {source_words} were encrypted with another key than the one that the cluster has"
+    )]
+    OtherEncryptionKey {
+        /// The backup.
+        source_words: String,
+    },
     /// A restore has begun and did not come to its end.
     #[error(
         "etcd {etcd} is being restored from {source_words} since {begun_at:.0}, and that has not come to its end"

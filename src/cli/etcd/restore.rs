@@ -76,6 +76,10 @@ impl Restore {
                 .lines()
                 .for_each(|line| terminal.note(line));
         }
+        let lacks = session.other_keys(&snapshot).await;
+        for words in lacks.map_err(|error| self.failed(&error))? {
+            terminal.note(&format!("{}: {words}", snapshot.source));
+        }
         if !self.yes {
             let name = session.spec().name();
             let question = format!(

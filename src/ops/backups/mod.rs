@@ -7,6 +7,7 @@ mod drill;
 mod finding;
 pub(super) mod intent;
 mod list;
+mod other_keys;
 pub(super) mod places;
 mod prune;
 mod restore;

@@ -80,7 +80,7 @@ impl Session {
     /// `allows_other_cluster` takes a snapshot of which it is not known that it is this cluster's.
     ///
     /// # Errors
-    /// [`OperationError::OtherCluster`], [`OperationError::RestoreUnderWay`] when another one has begun and did not come to its
+    /// [`OperationError::OtherCluster`], [`OperationError::OtherEncryptionKey`], [`OperationError::RestoreUnderWay`] when another one has begun and did not come to its
     /// end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`], and those of leases. Once it has begun, the same call
     /// goes on with it.
     pub async fn restore_etcd(
@@ -101,6 +101,7 @@ impl Session {
         let work = self.under_lease("etcd restore", reporter, interrupt, async |lease, _| {
             let identity = self.existing_identity().await?;
             check_cluster(snapshot, &identity, allows_other_cluster)?;
+            self.check_encryption_key(snapshot, allows_other_cluster).await?;
             let begun = self.intent_of(snapshot, etcd).await?;
             let restoration = self.restoration(snapshot, etcd, &begun);
             let context = step_context(identity, lease.generation(), progress);

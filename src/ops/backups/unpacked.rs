@@ -1,5 +1,6 @@
 //! A snapshot on the machine that keelson runs on, as etcd reads it, while it is needed there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -39,6 +40,8 @@ pub struct UnpackedSnapshot {
     pub etcd_cluster: String,
     /// The cluster that it is of, where that is known.
     pub of_cluster: Option<(String, ClusterUid)>,
+    /// The digests of that cluster's authorities and keys, by their names, as far as they were written down.
+    pub authorities: BTreeMap<String, String>,
     /// Its size and digest.
     pub sum: Sum,
     /// What was written down about its contents; nothing for a file of somebody's.
@@ -87,6 +90,7 @@ impl Session {
                     source: file.display().to_string(),
                     etcd_cluster: etcd.clone(),
                     of_cluster: None,
+                    authorities: BTreeMap::new(),
                     sum,
                     contents: None,
                     silent: Vec::new(),
@@ -119,6 +123,7 @@ impl Session {
             source: found.words(),
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
+            authorities: manifest.authorities.clone(),
             sum: manifest.sum(),
             contents: Some(manifest.contents),
             silent: found.silent.clone(),
