@@ -219,7 +219,7 @@ fn drilled(keeper: &Keeper<'_>, name: &str) {
         .current_dir(keeper.desk.folder())
         .status();
     assert!(unpacked.unwrap().success());
-    let here = report(0, "--programs programs");
+    let here = here_leaves_nothing(keeper);
     assert_eq!(here["machine"], "this machine");
     assert_eq!(here["live"], on_host["live"]);
 
@@ -234,6 +234,25 @@ fn drilled(keeper: &Keeper<'_>, name: &str) {
         "{differs:#?}"
     );
     fs::write(&manifest, whole).unwrap();
+}
+
+/// Drills on this machine, where nobody says otherwise in the system's folder for what goes by itself: nothing is left there,
+/// and no process.
+fn here_leaves_nothing(keeper: &Keeper<'_>) -> serde_json::Value {
+    let folder = keeper.desk.path("tmp");
+    fs::create_dir(&folder).unwrap();
+    let mut drill = keeper.desk.command("etcd drill --programs programs -o json");
+    drill.env("TMPDIR", &folder);
+    let output = drill
+        .env("KEELSON_PKI_IDENTITIES", &keeper.identities)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{output:?}");
+    let names = format!("[/]{}", folder.display().to_string().trim_start_matches('/'));
+    let left = Command::new("pgrep").args(["-f", &names]).output().unwrap();
+    assert!(left.stdout.is_empty(), "{left:?}");
+    serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()[0].take()
 }
 
 /// Two saves at the same moment both come to a good end.

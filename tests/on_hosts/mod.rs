@@ -4,6 +4,7 @@
     reason = "figures, and what was killed where, are for the reader of the test's output"
 )]
 
+mod another_cluster;
 mod backups;
 mod bucket;
 mod client;
@@ -11,6 +12,7 @@ mod commands;
 mod desk;
 mod endings;
 mod etcd;
+mod events;
 mod faults;
 mod killed;
 mod kubernetes;
