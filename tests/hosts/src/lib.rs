@@ -97,7 +97,7 @@ pub use host::Host;
 pub use kubernetes::{KubernetesAssets, SPEC_OF_HOSTS, kubernetes_assets, skip_without_kubernetes};
 pub use lab::Lab;
 pub use machine::{check_machine, skip_without_root};
-pub use moto::{Moto, moto};
+pub use moto::{Moto, moto, moto_python_or_skip};
 pub use options::{HostOptions, LabOptions};
 pub use proxy::{Proxy, serve_proxy};
 pub use registry::{Registry, serve_registry};

@@ -1,9 +1,10 @@
-//! An emulator of AWS, for tests that talk to one.
+//! An emulator of AWS, for tests that talk to one: moto behind `scripts/aws`, which says what it does.
 
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::{LabError, cached};
 
@@ -13,10 +14,13 @@ const RECIPE: &str = concat!(
     include_str!("../scripts/moto.sh")
 );
 const SCRIPT: &str = include_str!("../scripts/moto.sh");
-const SERVER: &str = include_str!("../scripts/moto.py");
+/// Python finds the module `aws` in it.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
 const KIND: &str = "moto";
 /// On a slow line; 40 seconds on a fast one.
 const LIMIT_SECONDS: u32 = 15 * 60;
+/// The emulator answers what it is told at once, but for the first time, when it reads all that it knows of AWS.
+const TELL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A Python with moto in it; the first time this downloads 60 MB from wherever pip gets its packages.
 ///
@@ -31,7 +35,7 @@ pub fn moto() -> Result<PathBuf, LabError> {
     Ok(python_in(&folder))
 }
 
-/// S3 as moto plays it, with one bucket. It is gone when this is dropped, and also when this process dies.
+/// AWS as moto plays it, with one bucket. It is gone when this is dropped, and also when this process dies.
 #[derive(Debug)]
 pub struct Moto {
     process: Child,
@@ -52,18 +56,23 @@ impl Moto {
         bucket: &str,
         files: &[&Path],
     ) -> Result<Option<Self>, LabError> {
-        let Some(python) = python_or_skip(test) else {
+        let Some(mut python) = moto_python_or_skip(test) else {
             return Ok(None);
         };
+        let path = PathBuf::from(python.get_program());
         let failed = |source| LabError::File {
             what: "start moto by",
-            path: python.clone(),
+            path: path.clone(),
             source,
         };
-        let mut process = Command::new(&python)
-            .args(["-c", SERVER, &address.to_string(), bucket])
+        let files: Vec<PathBuf> = files
+            .iter()
+            .map(std::path::absolute)
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        let mut process = python
+            .args(["-m", "aws", &address.to_string(), bucket])
             .args(files)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -84,6 +93,36 @@ impl Moto {
         moto.address.set_port(port);
         Ok(Some(moto))
     }
+
+    /// Tells the emulator something, or asks it: `POST` of JSON to `faults` makes trouble, `GET` of `calls` says what was asked
+    /// of it, `POST` to `settings` lets states take their time. Its answer is JSON. `scripts/aws/emulator.py` has all of it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not take that, and when it cannot be reached: it has TLS, for one.
+    pub fn tell(&self, method: &str, path: &str, given: &str) -> Result<String, LabError> {
+        let failed = |source| LabError::File {
+            what: "tell moto at",
+            path: PathBuf::from(format!("http://{}/_keelson/{path}", self.address)),
+            source,
+        };
+        let mut stream = TcpStream::connect(self.address).map_err(failed)?;
+        stream.set_read_timeout(Some(TELL_LIMIT)).map_err(failed)?;
+        let length = given.len();
+        let fields = format!("Host: localhost\r\nContent-Length: {length}\r\nConnection: close");
+        let request = format!("{method} /_keelson/{path} HTTP/1.1\r\n{fields}\r\n\r\n{given}");
+        stream.write_all(request.as_bytes()).map_err(failed)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(failed)?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        if head.split(' ').nth(1) == Some("200") {
+            return Ok(body.to_owned());
+        }
+        Err(LabError::Refused {
+            what: format!("{method} {path} of {given}: {body}"),
+            hint: "scripts/aws/emulator.py says what the emulator takes".to_owned(),
+        })
+    }
 }
 
 impl Drop for Moto {
@@ -93,10 +132,19 @@ impl Drop for Moto {
     }
 }
 
-/// The Python that [`moto`] has made; otherwise none, after saying that `test` is skipped.
-fn python_or_skip(test: &str) -> Option<PathBuf> {
+/// The Python that [`moto`] has made, in the folder with the emulator; otherwise none, after saying that `test` is skipped.
+#[must_use]
+pub fn moto_python_or_skip(test: &str) -> Option<Command> {
     match cached::existing(KIND, RECIPE) {
-        Ok(Some(folder)) => Some(python_in(&folder)),
+        Ok(Some(folder)) => {
+            let mut python = Command::new(python_in(&folder));
+            // Otherwise it asks an address for credentials, and leaves files among the sources.
+            python
+                .current_dir(SCRIPTS)
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .env("PYTHONDONTWRITEBYTECODE", "1");
+            Some(python)
+        }
         Ok(None) => {
             crate::skip(test, "there is no moto; `test-hosts moto` makes it");
             None

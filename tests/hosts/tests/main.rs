@@ -6,6 +6,7 @@
 )]
 
 mod disk;
+mod emulator;
 mod network;
 mod power;
 mod scripts;
