@@ -13,6 +13,7 @@ what AWS does, where that is written, and what moto does. Every one has a name, 
 | module | what it is about |
 |---|---|
 | `addresses`, `interfaces` | private addresses are given once; whose interfaces are, and what becomes of them |
+| `network` | one gateway of a VPC, one table of a subnet |
 | `dependencies` | what must be gone before groups, subnets, tables, gateways, addresses and VPCs can be deleted |
 | `gateways`, `volumes`, `instances` | states: what is pending, creating, attaching, shutting-down, deleting |
 | `launch`, `templates`, `profiles` | what instances are started with, from a launch template too, and what is refused |

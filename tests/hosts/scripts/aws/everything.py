@@ -18,6 +18,7 @@ from . import (  # noqa: F401
     profiles,
     volumes,
     gateways,
+    network,
     dependencies,
     images,
     balancers,

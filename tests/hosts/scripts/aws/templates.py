@@ -79,6 +79,15 @@ def inherit(request, proceed):
     return proceed()
 
 
+@instead("template-unknown", LaunchTemplateBackend, "delete_launch_template")
+def delete(original, backend, name, tid):
+    """Likewise by its id; moto speaks of its name."""
+    if tid and not name and tid not in backend.launch_templates:
+        words = f"The specified launch template, with template ID {tid}, does not exist."
+        raise error("InvalidLaunchTemplateId.NotFound", words)
+    return original(backend, name, tid)
+
+
 @instead("template-unknown", LaunchTemplateBackend, "describe_launch_templates")
 def describe(original, backend, template_names=None, template_ids=None, filters=None):
     """AWS answers InvalidLaunchTemplateId.NotFound when it is asked about a template that is not there (EC2 API reference,

@@ -19,6 +19,16 @@ def create(request, proceed):
     return answer
 
 
+@around("volume-zone", "ec2:CreateVolume")
+def create_somewhere(request, proceed):
+    """AWS has volumes in zones that there are (EC2 API reference, "Error codes": InvalidZone.NotFound); moto makes one that is
+    nowhere."""
+    zone = request.params.get("AvailabilityZone")
+    if zone and request.ec2_backend.get_zone_by_name(zone) is None:
+        raise error("InvalidZone.NotFound", f"The zone '{zone}' does not exist.")
+    return proceed()
+
+
 @instead_of_property("volume-states", Volume, "status")
 def status(original, volume):
     """Likewise."""

@@ -219,3 +219,5 @@ class Templates(Case):
     def test_one_that_is_not_there(self):
         ask = self.ec2.describe_launch_templates
         self.refused("InvalidLaunchTemplateId.NotFound", ask, LaunchTemplateIds=["lt-00000000000000000"])
+        delete = self.ec2.delete_launch_template
+        self.refused("InvalidLaunchTemplateId.NotFound", delete, LaunchTemplateId="lt-00000000000000000")

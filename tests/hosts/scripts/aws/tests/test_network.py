@@ -122,6 +122,35 @@ class Interfaces(Case):
         self.assertEqual([one["GroupId"] for one in made["SecurityGroups"]], [group])
 
 
+class Shapes(Case):
+    @of("one-gateway")
+    def test_one_gateway(self):
+        self.vpc()
+        first, second = (
+            self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"] for _ in range(2)
+        )
+        attach = self.ec2.attach_internet_gateway
+        attach(InternetGatewayId=first, VpcId=self.vpc_id)
+        self.refused("InvalidParameterValue", attach, InternetGatewayId=second, VpcId=self.vpc_id)
+
+    @of("one-table")
+    def test_one_table(self):
+        self.vpc()
+        first, second = (
+            self.ec2.create_route_table(VpcId=self.vpc_id)["RouteTable"]["RouteTableId"] for _ in range(2)
+        )
+        associate, subnet = self.ec2.associate_route_table, self.subnets[0]
+        made = associate(RouteTableId=first, SubnetId=subnet)["AssociationId"]
+        self.assertEqual(associate(RouteTableId=first, SubnetId=subnet)["AssociationId"], made)
+        self.refused("Resource.AlreadyAssociated", associate, RouteTableId=second, SubnetId=subnet)
+
+    @of("subnet-size")
+    def test_the_size_of_subnets(self):
+        self.vpc()
+        self.refused("InvalidSubnet.Range", self.ec2.create_subnet, VpcId=self.vpc_id, CidrBlock="10.0.8.0/29")
+        self.ec2.create_subnet(VpcId=self.vpc_id, CidrBlock="10.0.8.0/28")
+
+
 class Dependencies(Case):
     @of("group-dependencies")
     def test_groups(self):

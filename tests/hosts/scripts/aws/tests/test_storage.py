@@ -36,6 +36,10 @@ class Volumes(Case):
         self.assertEqual(self.status(volume), ("available", []))
         self.refused("IncorrectState", self.ec2.detach_volume, VolumeId=volume)
 
+    @of("volume-zone")
+    def test_it_is_somewhere(self):
+        self.refused("InvalidZone.NotFound", self.volume, zone="eu-central-1x")
+
     @of("volume-attach")
     def test_only_what_is_free_and_near_is_attached(self):
         self.vpc()
