@@ -23,6 +23,7 @@ what AWS does, where that is written, and what moto does. Every one has a name, 
 | `scaling`, `groups`, `refresh` | Auto Scaling groups: spread, bounds, states, endings, refreshes |
 | `dns` | values, batches and changes of Route 53, and caller references |
 | `rights` | SimulatePrincipalPolicy |
+| `late` | what was just made does not show, if that is wished |
 | `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets |
 
 Nothing is checked of these, and a test that passes says nothing about them:
@@ -31,7 +32,7 @@ Nothing is checked of these, and a test that passes says nothing about them:
 |---|---|
 | signatures, IAM policies | anybody may do anything; the journal says what each call needs (`permissions`), to be compared with a policy |
 | conditional writes of S3 | two at the same moment may both be done; the proxy in `providers/aws/tests` lets one in at a time |
-| reading what was just written | always found. A rule of `faults` answers InvalidInstanceID.NotFound once, or NoSuchHostedZone |
+| writing to what was just made | it is always there; a rule of `faults` answers InvalidVpcID.NotFound once |
 | quotas, capacity, prices, spot interruptions | none; a rule of `faults` answers InsufficientInstanceCapacity to RunInstances, not to a group |
 | networks | nothing is reachable or blocked; routes do not become black holes; health of targets is as is wished, or by a connection |
 | Auto Scaling: lifecycle hooks, weights, warm pools, rebalancing, health checks by load balancers | hooks wait for nobody; weights are 1; \

@@ -21,7 +21,9 @@ from .server import listen  # noqa: E402
 
 def end_with_owner():
     """Waits until nobody holds the other end of standard input."""
-    sys.stdin.buffer.read()
+    # Without a buffer, which this thread would hold when the program ends by itself.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(0)
 
 
@@ -41,7 +43,12 @@ def main():
     threading.Thread(target=end_with_owner, daemon=True).start()
     asked = arguments()
     clock.delay = asked.delay
-    patches.WITHOUT.update(asked.without)
+    if asked.without:
+        from . import everything  # noqa: F401
+
+        unknown = set(asked.without) - set(patches.NAMES)
+        assert not unknown, f"no patches: {sorted(unknown)}"
+        patches.WITHOUT.update(asked.without)
     moto = DomainDispatcherApplication(create_backend_app)
     assert Client(moto).put(f"/{asked.bucket}", base_url="http://localhost").status_code == 200
     server = listen(asked.address, Emulator(moto), asked.files)

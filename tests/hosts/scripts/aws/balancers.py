@@ -7,6 +7,7 @@ from moto.ec2.utils import random_public_ip
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 
 from . import clock
+from .addresses import check as check_address
 from .interfaces import release_addresses
 from .patches import around, error, instead
 from .tokens import asked
@@ -50,6 +51,12 @@ def create_interfaces(original, backend, name, security_groups, subnet_ids, subn
     """AWS puts an interface of the load balancer into each of its subnets, in use, and for one that faces the internet with a
     public address (Network Load Balancer user guide, "Availability Zones"), so that subnets, groups and gateways cannot
     be deleted before it; moto has no such interfaces."""
+    for group in security_groups or []:
+        if backend.ec2_backend.get_security_group_from_id(group) is None:
+            raise error("InvalidSecurityGroup", f"Security group '{group}' does not exist")
+    for one in subnet_mappings or []:
+        if one.get("PrivateIPv4Address"):
+            check_address(backend.ec2_backend.get_subnet(one["SubnetId"]), one["PrivateIPv4Address"])
     balancer = original(backend, name, security_groups, subnet_ids, subnet_mappings, **named)
     ids = [*(subnet_ids or []), *(one["SubnetId"] for one in subnet_mappings or [])]
     mapped = {one["SubnetId"]: one for one in subnet_mappings or []}

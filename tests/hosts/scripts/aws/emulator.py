@@ -8,7 +8,7 @@ import time
 import traceback
 from urllib.parse import parse_qs
 
-from . import clock, faults, wire
+from . import clock, faults, patches, wire
 from .journal import Journal
 
 CONTROL = "/_keelson/"
@@ -23,8 +23,8 @@ class Emulator:
     |---|---|
     | GET, POST, DELETE faults | shows the rules of `faults`, adds one or a list, forgets all |
     | GET calls?since=0, DELETE calls | the calls after that one; forgets all |
-    | GET, POST settings | `delay`, in seconds; `health` of targets; `without`, names of patches; `advance`: seconds that the \
-clock is moved on |
+    | GET, POST settings | `delay`, in seconds; `health` of targets; `without`, names of patches; `late`: for how many \
+seconds what was made does not show; `advance`: how many the clock is moved on |
     | POST reset | everything is as at the start, but for buckets, which are gone too |
     """
 
@@ -33,6 +33,7 @@ clock is moved on |
         self._faults = faults.Faults()
         self._journal = Journal()
         self._lock = threading.RLock()
+        self._start = {"delay": clock.delay, "late": 0, "health": "healthy", "without": sorted(patches.WITHOUT)}
 
     def __call__(self, environ, start_response):
         path = environ.get("PATH_INFO", "")
@@ -48,12 +49,20 @@ clock is moved on |
             return self._in_its_place(rule, call, entry, environ, start_response)
         status, headers, body = self._carry_out(call, entry, environ)
         entry.update(status=int(status.split()[0]), code=wire.error_code(body) if status >= "4" else None)
+        if call.service == "ec2":
+            self._note(call, body)
         if rule and rule["kind"] == "slow":
             time.sleep(faults.seconds(rule))
         if rule and rule["kind"] == "lose":
             return self._in_its_place(rule, call, entry, environ, start_response)
         start_response(status, headers)
         return [body]
+
+    @staticmethod
+    def _note(call, body):
+        from . import late
+
+        late.note(call.action, body)
 
     def _in_its_place(self, rule, call, entry, environ, start_response):
         if rule.get("reset"):
@@ -75,17 +84,16 @@ clock is moved on |
             from . import everything
 
             everything.apply()
-            clock.settle()
             return self._ask_moto(call, entry, environ)
 
     def _ask_moto(self, call, entry, environ):
-        from .patches import WITHOUT
-
         started = []
         try:
+            if call.service != "s3":
+                clock.settle()
             body = b"".join(self._moto(environ, lambda status, headers, *_: started.append((status, headers))))
         except Exception as problem:
-            if "honest-gaps" in WITHOUT:
+            if "honest-gaps" in patches.WITHOUT:
                 raise
             entry["crash"] = traceback.format_exc()[-_LONGEST_CRASH:]
             code = "NotImplemented" if isinstance(problem, NotImplementedError) else "EmulatorFailed"
@@ -135,14 +143,16 @@ clock is moved on |
         moto_api_backend.reset()
         self._faults.clear()
         self._journal.clear()
+        _set(self._start)
 
 
 def _settings():
-    from . import everything, patches, targets
+    from . import everything, late, targets
 
     everything.apply()
     return {
         "delay": clock.delay,
+        "late": late.seconds,
         "health": targets.health,
         "without": sorted(patches.WITHOUT),
         "patches": dict(sorted(patches.NAMES.items())),
@@ -150,15 +160,16 @@ def _settings():
 
 
 def _set(given):
-    from . import patches, targets
+    from . import late, targets
 
-    unknown = set(given) - {"delay", "health", "without", "advance"}
+    unknown = set(given) - {"delay", "late", "health", "without", "advance"}
     if unknown or given.get("health", "healthy") not in ("healthy", "unhealthy", "listening"):
         raise ValueError(f"no settings: {given}")
     names = set(given.get("without", patches.WITHOUT))
     if names - set(_settings()["patches"]):
         raise ValueError(f"no patches: {sorted(names - set(patches.NAMES))}")
     clock.delay = float(given.get("delay", clock.delay))
+    late.seconds = float(given.get("late", late.seconds))
     clock.move(float(given.get("advance", 0)))
     targets.health = given.get("health", targets.health)
     patches.WITHOUT.clear()

@@ -31,6 +31,7 @@ from . import (  # noqa: F401
     buckets,
     asking,
     tokens,
+    late,
     patches,
 )
 from . import clock
@@ -70,3 +71,4 @@ def reset():
     clock.reset()
     tokens.reset()
     dns.reset()
+    late.reset()

@@ -11,15 +11,16 @@ A rule is an object of JSON:
 | `throttle` | a `share` of requests, drawn from `seed`, is refused as the service refuses who asks too often |
 | `slow` | it is carried out, and its answer takes `seconds` longer |
 
-`service` is a name as in IAM policies, `action` as in the API reference, a pattern such as `Create*` in both cases, and
-everything if it is not said. A rule is for `times` requests, after the first `skip` ones; for all if nothing is said. The first
-rule that fits is taken."""
+`service` is a name as in IAM policies, `action` as in the API reference, each a pattern such as `Create*`; `containing` is a text
+that one of the parameters has. What is not said is everything. A rule is for `times` requests, after the first `skip` ones; for
+all if nothing is said. The first rule that fits is taken."""
 
 import fnmatch
 import random
 
 KINDS = ("fail", "lose", "throttle", "slow")
-_FIELDS = {"kind", "service", "action", "times", "skip", "code", "status", "message", "reset", "share", "seed", "seconds"}
+_WHICH = {"kind", "service", "action", "containing", "times", "skip"}
+_HOW = {"code", "status", "message", "reset", "share", "seed", "seconds"}
 _LONGEST_WAIT = 120.0
 
 
@@ -31,7 +32,7 @@ class Faults:
 
     def add(self, rule):
         """Takes a rule; what is no rule is a ValueError."""
-        unknown = set(rule) - _FIELDS
+        unknown = set(rule) - _WHICH - _HOW
         if unknown or rule.get("kind") not in KINDS:
             raise ValueError(f"no rule: {rule}; unknown fields: {sorted(unknown)}; kinds: {', '.join(KINDS)}")
         draw = random.Random(rule.get("seed", 0))
@@ -62,8 +63,10 @@ class Faults:
 
 
 def _fits(rule, call):
-    return fnmatch.fnmatchcase(call.service, rule.get("service", "*")) and fnmatch.fnmatchcase(
-        call.action, rule.get("action", "*")
+    return (
+        fnmatch.fnmatchcase(call.service, rule.get("service", "*"))
+        and fnmatch.fnmatchcase(call.action, rule.get("action", "*"))
+        and any(rule.get("containing", "") in value for value in ["", *call.parameters.values()])
     )
 
 

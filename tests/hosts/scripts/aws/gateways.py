@@ -19,20 +19,37 @@ def no_address(_):
 
 @instead("nat-states", NatGatewayBackend, "create_nat_gateway")
 def create(original, backend, subnet_id, allocation_id, tags=None, connectivity_type=None):
-    """AWS has a NAT gateway pending before it is available, and its interface in use (VPC user guide, "NAT gateway
-    basics"); moto has it available at once."""
+    """AWS has a NAT gateway pending before it is available, or failed when somebody else has its address, and its interface
+    in use (VPC user guide, "NAT gateway basics", "Troubleshoot NAT gateways"); moto has it available at once, or leaves an
+    interface behind."""
     kind = connectivity_type or "public"
     backend.get_subnet(subnet_id)
     if kind == "public" and not allocation_id:
         raise error("MissingParameter", "The request must include the AllocationId parameter.")
-    gateway = original(backend, subnet_id, allocation_id, tags, kind)
+    taken = kind == "public" and _taken(backend, allocation_id)
+    gateway = original(backend, subnet_id, None if taken else allocation_id, tags, kind)
     gateway.state = "pending"
     interface = gateway._eni
     interface.status, interface.requester_managed = "in-use", True
     interface.interface_type, interface.description = "nat_gateway", f"Interface for NAT Gateway {gateway.id}"
     interface._group_set = []
-    clock.later(lambda: gateway.state == "pending" and setattr(gateway, "state", "available"))
+    clock.later(lambda: _come_up(backend, gateway, taken))
     return gateway
+
+
+def _taken(backend, allocation_id):
+    """Whether somebody has the address, which makes the gateway fail after a while; one that is not there is refused."""
+    return backend.address_by_allocation([allocation_id])[0].association_id is not None
+
+
+def _come_up(backend, gateway, failed):
+    if gateway.state != "pending":
+        return
+    gateway.state = "failed" if failed else "available"
+    if failed:
+        gateway.failure_code = "Resource.AlreadyAssociated"
+        gateway.failure_message = "Elastic IP address is already associated"
+        backend.enis.pop(gateway._eni.id, None)
 
 
 @instead("nat-deletion", NatGatewayBackend, "delete_nat_gateway")

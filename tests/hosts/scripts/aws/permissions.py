@@ -1,5 +1,6 @@
 """What IAM asks the caller of an action to be allowed to do (service authorization reference, "Actions, resources, and
-condition keys" of each service). What a policy must say of resources and conditions is not looked at."""
+condition keys" of each service). What a policy must say of resources and conditions is not looked at, and neither is what a
+launch template passes on: whoever starts instances by one that names a profile needs iam:PassRole too."""
 
 #: Operations of S3 whose action in IAM has another name.
 _S3 = {
@@ -42,6 +43,10 @@ def needed(service, action, parameters):
         found.append(f"iam:Tag{kind}")
     if service == "autoscaling" and any("LaunchTemplateSpecification" in name or "LaunchTemplate." in name for name in names):
         found.append("ec2:RunInstances")
+    if service == "autoscaling" and action != "CreateOrUpdateTags" and "Tags.member.1.Key" in parameters:
+        found.append("autoscaling:CreateOrUpdateTags")
+    if service == "route53" and "<VPC>" in parameters.get("body", ""):
+        found.append("ec2:DescribeVpcs")
     if action in ("RunInstances", "AssociateIamInstanceProfile", "AddRoleToInstanceProfile"):
         has_profile = any(name.startswith("IamInstanceProfile") for name in names)
         if has_profile or action == "AddRoleToInstanceProfile":

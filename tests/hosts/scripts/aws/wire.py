@@ -31,7 +31,8 @@ class Call:
 
 
 def identify(environ):
-    """Reads a request as far as that says what it asks. A form is read, and put back; no other body is."""
+    """Reads a request as far as that says what it asks. What goes into a bucket is not read; other
+    bodies are, and put back."""
     scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     caller, region, service = scope.groups() if scope else ("", "", "")
     form = _form(environ)
@@ -49,12 +50,7 @@ def identify(environ):
 def _form(environ):
     if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return {}
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if not 0 < length <= _LARGEST_FORM:
-        return {}
-    body = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = io.BytesIO(body)
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(parse_qsl(_body(environ), keep_blank_values=True))
 
 
 def _rest(service, environ):
@@ -64,7 +60,17 @@ def _rest(service, environ):
         operation, names = get_service_router(service).match(Request(dict(environ, **{"wsgi.input": io.BytesIO()})))
     except Exception:
         return f"{environ.get('REQUEST_METHOD')}", parameters
-    return operation.name, {**parameters, **(names or {})}
+    body = _body(environ) if service != "s3" else ""
+    return operation.name, {**parameters, **(names or {}), **({"body": body} if body else {})}
+
+
+def _body(environ):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not 0 < length <= _LARGEST_FORM:
+        return ""
+    body = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body.decode("utf-8", "replace")
 
 
 def error_body(service, code, message):

@@ -77,7 +77,7 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         tell("POST", "reset")
-        tell("POST", "settings", {"delay": 0, "health": "healthy", "without": self.without})
+        tell("POST", "settings", {"without": self.without})
         self.ec2, self.elb, self.asg = client("ec2"), client("elbv2"), client("autoscaling")
         self.iam, self.dns, self.s3 = client("iam"), client("route53"), client("s3")
 

@@ -5,7 +5,7 @@ import time
 
 from botocore.exceptions import ConnectionClosedError
 
-from .case import KEY, Case, client, tell
+from .case import KEY, REGION, Case, client, tell
 
 
 class Faults(Case):
@@ -80,6 +80,11 @@ class Faults(Case):
         ]:
             self.refused(code, ask)
 
+    def test_some_of_what_is_asked(self):
+        self.trouble("fail", action="CreateVpc", containing="10.1.")
+        self.refused("InternalError", self.ec2.create_vpc, CidrBlock="10.1.0.0/16")
+        self.ec2.create_vpc(CidrBlock="10.2.0.0/16")
+
     def test_slow_answers_hold_nobody_else_up(self):
         self.trouble("slow", service="ec2", seconds=3.0, times=1)
         begun = time.monotonic()
@@ -132,4 +137,7 @@ class Calls(Case):
         self.run_one(TagSpecifications=tags, IamInstanceProfile={"Name": "node"}, UserData="x" * 1000)
         found = tell("GET", "calls")[0]
         self.assertEqual(found["permissions"], ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole"])
+        where = {"VPCRegion": REGION, "VPCId": self.vpc_id}
+        self.dns.create_hosted_zone(Name="example.org", CallerReference="a", VPC=where)
+        self.assertEqual(tell("GET", "calls")[-1]["permissions"], ["route53:CreateHostedZone", "ec2:DescribeVpcs"])
         self.assertLessEqual(len(found["parameters"]["UserData"]), 200)

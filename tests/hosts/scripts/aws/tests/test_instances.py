@@ -68,6 +68,13 @@ class Checks(Case):
         self.run_one(UserData="x" * 16384)
         self.run_one(ImageId=UBUNTU_ARM, InstanceType="t4g.medium")
 
+    def test_nothing_is_left_of_what_was_refused(self):
+        self.vpc()
+        self.refused("InvalidGroup.NotFound", self.run_one, SecurityGroupIds=["sg-00000000000000000"])
+        self.interface(PrivateIpAddress="10.0.0.10")
+        self.refused("InvalidIPAddress.InUse", self.run_one, PrivateIpAddress="10.0.0.10")
+        self.assertEqual(self.ec2.describe_instances()["Reservations"], [])
+
     @of("instance-profiles")
     def test_a_profile_must_be_known(self):
         self.vpc()

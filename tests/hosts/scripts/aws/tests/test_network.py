@@ -263,6 +263,19 @@ class NatGateways(Case):
         self.assertEqual(self.states(), ["available"])
         self.refused("MissingParameter", self.ec2.create_nat_gateway, SubnetId=self.subnets[0])
 
+    @of("nat-states")
+    def test_it_fails_when_its_address_is_somebody_elses(self):
+        self.vpc()
+        address, ask = self.address(), self.ec2.create_nat_gateway
+        ask(SubnetId=self.subnets[0], AllocationId=address)
+        failed = ask(SubnetId=self.subnets[1], AllocationId=address)["NatGateway"]
+        self.assertEqual(failed["State"], "pending")
+        found = self.ec2.describe_nat_gateways(NatGatewayIds=[failed["NatGatewayId"]])["NatGateways"][0]
+        self.assertEqual((found["State"], found["FailureCode"]), ("failed", "Resource.AlreadyAssociated"))
+        nobodys = "eipalloc-00000000000000000"
+        self.refused("InvalidAllocationID.NotFound", ask, SubnetId=self.subnets[1], AllocationId=nobodys)
+        self.ec2.delete_subnet(SubnetId=self.subnets[1])
+
     @of("nat-deletion")
     def test_it_lets_go_of_its_address_when_it_is_gone(self):
         self.vpc()

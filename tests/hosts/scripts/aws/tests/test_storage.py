@@ -83,6 +83,24 @@ class Asking(Case):
         self.refused("DryRunOperation", self.ec2.create_vpc, CidrBlock="10.0.0.0/16", DryRun=True)
         self.assertEqual(len(self.ec2.describe_vpcs()["Vpcs"]), before)
 
+    @of("late-reading")
+    def test_what_was_made_shows_late(self):
+        tell("POST", "settings", {"late": 30})
+        vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.vpc()
+        one = self.run_one()["InstanceId"]
+
+        def shown():
+            return [x["VpcId"] for x in self.ec2.describe_vpcs()["Vpcs"]], self.ec2.describe_instances()["Reservations"]
+
+        self.assertNotIn(vpc, shown()[0])
+        self.assertEqual(shown()[1], [])
+        self.refused("InvalidVpcID.NotFound", self.ec2.describe_vpcs, VpcIds=[vpc])
+        self.refused("InvalidInstanceID.NotFound", self.state, instance_id=one)
+        self.wait(31)
+        self.assertIn(vpc, shown()[0])
+        self.assertEqual(self.state(one), "running")
+
     @of("tags-of-nothing")
     def test_nothing_is_not_tagged(self):
         for one, code in [
