@@ -74,6 +74,7 @@
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
+//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there | sees this crate |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
 //! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |
@@ -104,7 +105,8 @@
 //!   ([`Plan::decisive`](plan::Plan::decisive)): what does not answer, and what a permit is held for, counts as out of
 //!   service.
 //! - Nothing but `main` and [`cli`] touches the terminal, the environment or the exit code. [`view`]'s bars draw on
-//!   stderr, and only because a command asked for them.
+//!   stderr, and only because a command asked for them; AWS's SDK reads who asks out of the environment, and only because a
+//!   command handed [`AwsAccess::from_environment`](registry::AwsAccess::from_environment) over, and where a spec's state is in S3.
 //! - Only [`spec::load`] makes a [`ValidSpec`](spec::ValidSpec); only the planner and the reader of saved plans make a
 //!   [`Plan`](plan::Plan), and both check it.
 //! - A private key, a passphrase, a token is a [`Secret`](keelson_provider_api::values::Secret): it does not print and
@@ -166,8 +168,8 @@
 //!   touches no other machine, and they are there before any API server after a power cut.
 //! - **What a plan has no use for is asked of machines through [`MachineAccess`](ops::MachineAccess)**, beside the providers:
 //!   the certificates themselves, and a way in for a person.
-//! - **A render asks nobody**: a digest that neither the state store nor a folder knows is zeros, which nothing can be
-//!   installed with, until `--look-up-digests`. What was invented would be taken for what an apply does.
+//! - **A render asks nobody**, no bucket either: a digest that neither a state directory nor a folder knows is zeros, which
+//!   nothing can be installed with, until `--look-up-digests`. What was invented would be taken for what an apply does.
 //! - **A bundle's settings are the digest of what a class of machines runs, with a machine's name and address.** Machines
 //!   of one class differ in nothing else, so a thousand workers are rendered once, and a plan needs no secret: keys and
 //!   certificates are no part of a bundle. What a certificate is to be has a digest of its own, which is seen to differ as

@@ -218,6 +218,13 @@ impl From<ConnectError> for Failure {
             ConnectError::OwnAddress(_) => failure.with_help(
                 "write the address that pods are to reach this machine at into its `privateAddress`",
             ),
+            ConnectError::WorldNeedsDirectory(_) => {
+                failure.with_help("name a directory in `stateStore`: what is simulated need not be kept elsewhere")
+            }
+            ConnectError::StateStore(_) => failure.with_help(
+                "write the region behind the bucket, `s3://BUCKET?region=eu-central-1`, or set AWS_REGION; `keelson explain \
+                 stateStore` has the rest",
+            ),
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::Store(error) => failure.with_help(advice::of_store(&error)),
             ConnectError::World { source, .. } => failure.with_help(source.help()),

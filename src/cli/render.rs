@@ -8,8 +8,8 @@ use super::arguments::{SpecArgument, shell_word};
 use super::failure::{Failure, REPORT};
 use super::rendered_folder::{self, Written};
 use super::terminal::Terminal;
-use super::{CommandResult, EXIT_DONE};
-use crate::registry;
+use super::{CommandResult, EXIT_DONE, secrets};
+use crate::registry::{self, ConnectOptions};
 use crate::view::{plural, rendered};
 
 /// Write every machine's files to a folder, for review or GitOps, offline
@@ -39,7 +39,11 @@ impl Render {
         let base = self.spec.directory();
         let spec = registry::resolve_references(self.spec.load(terminal)?, &base)?;
         let index = if self.look_up_digests {
-            let known = registry::known_assets(&spec, &base).await?;
+            let options = ConnectOptions {
+                base_directory: base.clone(),
+                ..secrets::from_environment()?
+            };
+            let known = registry::known_assets(&spec, &options).await?;
             registry::find_assets(&spec, &base, &known).await?.index
         } else {
             registry::find_assets_offline(&spec, &base).await?

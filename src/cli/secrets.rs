@@ -6,6 +6,8 @@ use keelson_provider_api::values::Secret;
 
 use super::failure::Failure;
 use super::files::{self, variable};
+#[cfg(feature = "aws")]
+use crate::registry::AwsAccess;
 use crate::registry::ConnectOptions;
 
 /// What sudo asks for on hosts.
@@ -18,7 +20,7 @@ const PKI_IDENTITIES: &str = "KEELSON_PKI_IDENTITIES";
 /// Room for hundreds of identities, of hardware tokens too.
 const IDENTITIES_LIMIT_BYTES: usize = 1 << 20;
 
-/// Options with the secrets that the environment gives, and nothing else in them.
+/// Options with the secrets that the environment gives, and with whoever asks AWS by what it says; nothing else in them.
 pub(super) fn from_environment() -> Result<ConnectOptions, Failure> {
     let identities = variable(PKI_IDENTITIES)?
         .map(|path| read_identities(Path::new(&path)))
@@ -27,6 +29,9 @@ pub(super) fn from_environment() -> Result<ConnectOptions, Failure> {
         sudo_password: variable(SUDO_PASSWORD)?.map(Secret::new),
         pki_passphrase: variable(PKI_PASSPHRASE)?.map(Secret::new),
         pki_identities: identities.map(Secret::new),
+        // Nothing of it is read before a spec keeps its state in S3.
+        #[cfg(feature = "aws")]
+        aws: AwsAccess::from_environment(),
         ..ConnectOptions::default()
     })
 }

@@ -17,7 +17,7 @@ use crate::pki::table::{
     SERVICE_ACCOUNT_FILES,
 };
 use crate::pki::{AuthorityName, ClusterFacts, Layout, MachineFacts, Requirement, SubjectName, Terms};
-use crate::spec::{EtcdPlacement, ExternalEtcd, Plugin, SnapshotPlace};
+use crate::spec::{EtcdPlacement, ExternalEtcd, Plugin};
 
 /// The certificates of one machine.
 pub struct MachineCertificates {
@@ -319,14 +319,14 @@ fn of_manifests(blueprint: &Blueprint<'_>) -> Option<(OtherSecret, String, Acces
 
 /// What machines need that write snapshots to a bucket.
 fn of_snapshots(blueprint: &Blueprint<'_>) -> Vec<(OtherSecret, String, Access)> {
-    let snapshots = &blueprint.spec.etcd.snapshots;
-    let (Some(_), SnapshotPlace::S3(bucket)) = (&snapshots.schedule, &snapshots.to) else {
+    let is_scheduled = blueprint.spec.etcd.snapshots.schedule.is_some();
+    let Some(bucket) = blueprint.spec.snapshot_bucket().filter(|_| is_scheduled) else {
         return Vec::new();
     };
-    let key = OtherSecret::BroughtKey(bucket.secret_access_key.clone());
+    let key = OtherSecret::BroughtKey(bucket.secret_access_key);
     let mut others = vec![(key, BUCKET_KEY.to_owned(), Access::of_root(KEY_MODE))];
-    others.extend(bucket.ca.as_ref().map(|ca| {
-        let authority = OtherSecret::BroughtCertificate(ca.clone());
+    others.extend(bucket.ca.map(|ca| {
+        let authority = OtherSecret::BroughtCertificate(ca);
         (
             authority,
             BUCKET_AUTHORITY.to_owned(),

@@ -21,7 +21,7 @@ use crate::node::{
 };
 use crate::spec::{
     Argument, Audit, ContainerdSource, Encryption, EtcdPlacement, Plugin, RUNTIME_RELEASES, SnapshotBucket,
-    SnapshotPlace, Snapshots, nearest_release,
+    Snapshots, nearest_release,
 };
 
 /// What the machines of each set of roles run. Rendered once for each set, however many machines have it.
@@ -105,7 +105,7 @@ fn etcd(blueprint: &Blueprint<'_>, assets: &AssetIndex, version: Version) -> Etc
 
 fn snapshots(blueprint: &Blueprint<'_>) -> Option<SnapshotSettings> {
     let spec = blueprint.spec;
-    let Snapshots { schedule, to, keep } = &spec.etcd.snapshots;
+    let Snapshots { schedule, keep, .. } = &spec.etcd.snapshots;
     Some(SnapshotSettings {
         schedule: schedule.as_ref()?.with_zone(),
         cluster: blueprint.name.to_string(),
@@ -114,10 +114,7 @@ fn snapshots(blueprint: &Blueprint<'_>) -> Option<SnapshotSettings> {
         hourly: keep.hourly,
         daily: keep.daily,
         weekly: keep.weekly,
-        bucket: match to {
-            SnapshotPlace::Hosts => None,
-            SnapshotPlace::S3(bucket) => Some(self::bucket(bucket, blueprint)),
-        },
+        bucket: spec.snapshot_bucket().map(|to| bucket(&to, blueprint)),
     })
 }
 

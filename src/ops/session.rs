@@ -280,6 +280,10 @@ impl Session {
         let name = parts.spec.name();
         let record = self.living().await?;
         self.lease_beside(record.as_ref()).await?;
+        if record.is_none() {
+            // The lease itself stands on it.
+            parts.store.check_conditions().await?;
+        }
         let lease = Lease::take(parts.store.clone(), parts.lease_clock.clone(), name, &holder).await?;
         let lease = Arc::new(lease);
         let generation = lease.generation();

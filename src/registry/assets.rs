@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use keelson_provider_api::clock::SystemClock;
 
-use super::{ConnectError, open_store};
+use super::{ConnectError, ConnectOptions, state_store};
 use crate::assets::{Fetcher, Known, Origin, resolve, resolve_offline};
 use crate::node::AssetIndex;
 use crate::ops::{pinned_assets, release_files};
 use crate::spec::{HttpUrl, Location, ValidSpec};
+use crate::store::DirectoryStore;
 
 /// The release files that a spec's machines need, and who reads them.
 pub struct FoundAssets {
@@ -38,8 +39,8 @@ pub async fn find_assets(
     })
 }
 
-/// The same without a network: digests are those that the last apply went by, those in a folder that `assets.files`
-/// names, or [`UNKNOWN_DIGEST`](crate::node::UNKNOWN_DIGEST).
+/// The same without a network: digests are those that the last apply went by, where the state lies in a directory, those in a
+/// folder that `assets.files` names, or [`UNKNOWN_DIGEST`](crate::node::UNKNOWN_DIGEST).
 ///
 /// # Errors
 /// [`ConnectError::Assets`] when a folder has not what it should have, [`ConnectError::Store`].
@@ -47,7 +48,7 @@ pub async fn find_assets_offline(
     spec: &ValidSpec,
     base_directory: &Path,
 ) -> Result<AssetIndex, ConnectError> {
-    let known = known_assets(spec, base_directory).await?;
+    let known = known_assets_here(spec, base_directory).await?;
     let files = resolve_offline(&origin(spec, base_directory), &release_files(spec), &known)?;
     Ok(AssetIndex::Resolved(files))
 }
@@ -66,13 +67,21 @@ pub(super) fn known_files(spec: &ValidSpec, base_directory: &Path, known: &Known
 /// build does not know.
 ///
 /// # Errors
-/// [`ConnectError::Store`].
-pub async fn known_assets(spec: &ValidSpec, base_directory: &Path) -> Result<Known, ConnectError> {
-    match open_store(&spec.spec().state_store, base_directory) {
-        Ok((_, store)) => Ok(pinned_assets(store.as_ref(), spec.name()).await?),
-        Err(ConnectError::NoStore(_)) => Ok(Known::new()),
+/// [`ConnectError::Store`], [`ConnectError::StateStore`].
+pub async fn known_assets(spec: &ValidSpec, options: &ConnectOptions) -> Result<Known, ConnectError> {
+    match state_store::open(spec, options).await {
+        Ok(store) => Ok(pinned_assets(store.as_ref(), spec.name()).await?),
+        Err(ConnectError::NoStore(_) | ConnectError::WorldNeedsDirectory(_)) => Ok(Known::new()),
         Err(other) => Err(other),
     }
+}
+
+/// The same without a network: none where the state is kept in a bucket.
+async fn known_assets_here(spec: &ValidSpec, base_directory: &Path) -> Result<Known, ConnectError> {
+    let Ok(directory) = state_store::directory(spec, base_directory) else {
+        return Ok(Known::new());
+    };
+    Ok(pinned_assets(&DirectoryStore::new(directory), spec.name()).await?)
 }
 
 /// Reads files for `spec`: through its proxy, where it names one, but from the hosts that it excepts.

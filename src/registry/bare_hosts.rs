@@ -1,16 +1,18 @@
 //! What is asked about bare hosts without a session: single machines, and what is remembered of them.
 
-use std::path::Path;
 use std::sync::Arc;
+
+#[cfg(feature = "ssh")]
+use keelson_provider_api::Store;
 
 use super::{ConnectError, ConnectOptions};
 #[cfg(feature = "ssh")]
-use super::{open_state, ssh};
+use super::{ssh, state_store};
 use crate::ops::MachineAccess;
 use crate::spec::{Provider, ValidSpec};
 
 /// Forgets the host key that was remembered for the bare host `name`; the next connection goes by the user's own known
-/// hosts. `base_directory` is what relative paths in the spec are relative to.
+/// hosts.
 ///
 /// # Errors
 /// [`ConnectError`] when the spec has no bare hosts, or the state store cannot be written.
@@ -20,13 +22,13 @@ use crate::spec::{Provider, ValidSpec};
 )]
 pub async fn forget_host_key(
     spec: &ValidSpec,
-    base_directory: &Path,
+    options: &ConnectOptions,
     name: &str,
 ) -> Result<(), ConnectError> {
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let store = open_state(spec, base_directory)?;
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::forget_host_key(spec, &store, name).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
@@ -48,7 +50,7 @@ pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str)
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let store = open_state(spec, &options.base_directory)?;
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::forget_host(spec, options, &store, name).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
@@ -69,7 +71,7 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let store = open_state(spec, &options.base_directory)?;
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::check_gone_hosts(spec, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingGone),
@@ -89,7 +91,7 @@ pub async fn pinned_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Result<
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let store = open_state(spec, &options.base_directory)?;
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::pinned_hosts(spec, &store).await
         }
         _ => Ok(Vec::new()),
@@ -115,7 +117,7 @@ pub async fn machine_access(
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
-            let store = open_state(spec, &options.base_directory)?;
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::machine_access(spec, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::InMemory),

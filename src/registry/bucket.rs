@@ -9,27 +9,25 @@ use keelson_provider_api::values::Secret;
 use super::{ConnectError, read_text};
 use crate::backup::Archive;
 use crate::ops::{Authorities, BroughtFiles};
-use crate::spec::{SnapshotBucket, SnapshotPlace, ValidSpec};
+use crate::spec::{SnapshotBucket, ValidSpec};
 
-/// The bucket of `spec`, if it has one.
-fn of(spec: &ValidSpec) -> Option<&SnapshotBucket> {
-    match &spec.spec().etcd.snapshots.to {
-        SnapshotPlace::Hosts => None,
-        SnapshotPlace::S3(bucket) => Some(bucket),
-    }
+/// The bucket of `spec`, if it has one that is not the state store's: what lies there is seen there.
+fn beside_state_store(spec: &ValidSpec) -> Option<SnapshotBucket> {
+    let is_beside = !spec.keeps_snapshots_in_state_store();
+    spec.snapshot_bucket().filter(|_| is_beside)
 }
 
 /// What machines are given that write to it: the key, its id and its secret in a line each, and the authority of its server.
 pub(super) fn brought_files(spec: &ValidSpec, base: &Path) -> Result<BroughtFiles, ConnectError> {
     let mut files = BroughtFiles::new();
-    let Some(bucket) = of(spec) else {
+    let Some(bucket) = spec.snapshot_bucket() else {
         return Ok(files);
     };
     if let Some(ca) = &bucket.ca {
         files.insert(ca.clone(), Secret::new(read_text(base, ca)?));
     }
-    let key = format!("{}\n{}\n", bucket.access_key_id, secret(bucket, base)?.expose());
-    files.insert(bucket.secret_access_key.clone(), Secret::new(key));
+    let key = format!("{}\n{}\n", bucket.access_key_id, secret(&bucket, base)?.expose());
+    files.insert(bucket.secret_access_key, Secret::new(key));
     Ok(files)
 }
 
@@ -45,7 +43,8 @@ fn secret(bucket: &SnapshotBucket, base: &Path) -> Result<Secret<String>, Connec
     Ok(Secret::new(secret.to_owned()))
 }
 
-/// What lies in it of the cluster of `spec`, or why this build cannot read it; nothing where there is none.
+/// What lies in it of the cluster of `spec`, or why this build cannot read it; nothing where there is none, or it is the state
+/// store's.
 #[cfg(feature = "aws")]
 pub(super) fn archive(
     spec: &ValidSpec,
@@ -53,9 +52,9 @@ pub(super) fn archive(
     authorities: &Authorities,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Result<Archive, String>>, ConnectError> {
-    use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
+    use keelson_provider_aws::{AccessKey, S3Credentials, S3Settings, S3Store};
 
-    let Some(bucket) = of(spec) else {
+    let Some(bucket) = beside_state_store(spec) else {
         return Ok(None);
     };
     let settings = S3Settings {
@@ -64,13 +63,14 @@ pub(super) fn archive(
         endpoint: bucket.endpoint.as_ref().map(|_| bucket.server()),
         region: bucket.region.clone(),
         path_style: bucket.has_path_style(),
-        credentials: S3Credentials {
+        credentials: S3Credentials::Key(AccessKey {
             access_key_id: bucket.access_key_id.clone(),
-            secret_access_key: secret(bucket, base)?,
+            secret_access_key: secret(&bucket, base)?,
             session_token: None,
-        },
+        }),
         authorities: bucket.ca.as_deref().map(|ca| read_text(base, ca)).transpose()?,
         answer_limit: S3Settings::ANSWER_LIMIT,
+        data_limit: S3Settings::DATA_LIMIT,
     };
     let store =
         S3Store::new(&settings, clock.clone()).map_err(|error| ConnectError::Bucket(error.to_string()))?;
@@ -87,5 +87,5 @@ pub(super) fn archive(
     _authorities: &Authorities,
     _clock: &Arc<dyn Clock>,
 ) -> Result<Option<Result<Archive, String>>, ConnectError> {
-    Ok(of(spec).map(|_| Err("this build of keelson cannot read buckets".to_owned())))
+    Ok(beside_state_store(spec).map(|_| Err("this build of keelson cannot read buckets".to_owned())))
 }

@@ -12,16 +12,17 @@ mod simulated;
 mod ssh;
 #[cfg(feature = "ssh")]
 mod ssh_access;
+mod state_store;
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(feature = "ssh")]
-use keelson_provider_api::Store;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
-use keelson_provider_api::{BulkStore, Clock, ProviderError, StoreError, whole_file};
+use keelson_provider_api::{Clock, ProviderError, StoreError, whole_file};
+#[cfg(feature = "aws")]
+pub use keelson_provider_aws::{AccessKey as AwsKey, AwsAccess};
 use keelson_provider_simulated::WorldLogError;
 
 use crate::assets::AssetError;
@@ -32,8 +33,7 @@ use crate::ops::{
     Authorities, BackupParts, GoneHosts, LEASE_TIME_TO_LIVE, MachineAccess, Session, SessionParts,
 };
 use crate::pki::PkiError;
-use crate::spec::{Provider, StateStore, ValidSpec};
-use crate::store::DirectoryStore;
+use crate::spec::{Provider, ValidSpec};
 
 use self::processes::LocalProcesses;
 pub use assets::{FoundAssets, find_assets, find_assets_offline, known_assets};
@@ -63,6 +63,9 @@ pub struct ConnectOptions {
     pub pki_passphrase: Option<Secret<String>>,
     /// The text of a file with age identities that open keys in the state store.
     pub pki_identities: Option<Secret<String>>,
+    /// Who asks for a state store in S3, and in which region where the spec names none.
+    #[cfg(feature = "aws")]
+    pub aws: AwsAccess,
 }
 
 /// Why there is no session.
@@ -84,8 +87,14 @@ pub enum ConnectError {
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
+    /// The bucket with the state cannot be asked.
+    #[error("stateStore in the spec cannot be used: {0}")]
+    StateStore(String),
+    /// A simulated world lies beside the state, and it is in files.
+    #[error("a simulated world is kept in a directory, and cannot be in `{0}`")]
+    WorldNeedsDirectory(String),
     /// The bucket of snapshots cannot be asked.
-    #[error("etcd.snapshots.to.s3 in the spec cannot be used: {0}")]
+    #[error("etcd.snapshots.to in the spec cannot be used: {0}")]
     Bucket(String),
     /// The machine that keelson runs on has no address that pods could reach it under.
     #[error("cannot tell the address of the host that is `local`: {0}")]
@@ -143,23 +152,21 @@ pub const PROVIDERS: &[&str] = &[
 ///
 /// # Errors
 /// [`ConnectError`] when this build lacks one of them, or one cannot be opened.
-#[cfg_attr(
-    not(feature = "ssh"),
-    expect(clippy::unused_async, reason = "the simulated world is reached at once")
-)]
 pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Session, ConnectError> {
     // First of all: whoever has no such provider need not know what else is missing.
     let provider = spec.spec().provider.field();
     if !PROVIDERS.contains(&provider) {
         return Err(ConnectError::NoProvider(provider));
     }
-    let (directory, store) = open_store(&spec.spec().state_store, &options.base_directory)?;
+    let store = state_store::open(&spec, options).await?;
     let spec = resolve_references(spec, &options.base_directory)?;
     if !options.installs_nothing {
         references::check_manifests(&spec, &options.base_directory)?;
     }
     let reached = match &spec.spec().provider {
-        Provider::Simulated(simulated) => simulated::reach(&spec, simulated, &directory, &store)?,
+        Provider::Simulated(simulated) => {
+            simulated::reach(&spec, simulated, &options.base_directory, &store)?
+        }
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => ssh::reach(&spec, options, &store).await?,
         other => return Err(ConnectError::NoProvider(other.field())),
@@ -210,23 +217,6 @@ fn read_text(base: &Path, file: &str) -> Result<String, ConnectError> {
     let path = beside(base, file);
     let read = whole_file::check_kind(&path).and_then(|()| std::fs::read_to_string(&path));
     read.map_err(|source| ConnectError::File { path, source })
-}
-
-fn open_store(store: &StateStore, base: &Path) -> Result<(PathBuf, Arc<dyn BulkStore>), ConnectError> {
-    match store {
-        StateStore::Directory(directory) => {
-            let directory = beside(base, directory);
-            Ok((directory.clone(), Arc::new(DirectoryStore::new(directory))))
-        }
-        other => Err(ConnectError::NoStore(other.to_string())),
-    }
-}
-
-/// The state store of `spec`, for small objects.
-#[cfg(feature = "ssh")]
-fn open_state(spec: &ValidSpec, base: &Path) -> Result<Arc<dyn Store>, ConnectError> {
-    let (_, store) = open_store(&spec.spec().state_store, base)?;
-    Ok(store)
 }
 
 #[cfg(test)]

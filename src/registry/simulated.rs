@@ -10,7 +10,7 @@ use keelson_provider_simulated::{
     Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedRestore, SimulatedWorld, providers,
 };
 
-use super::{ConnectError, Reached};
+use super::{ConnectError, Reached, state_store};
 use crate::backup::Archive;
 use crate::execute::ProviderSet;
 use crate::node::AssetIndex;
@@ -25,9 +25,10 @@ const WORLD_FOLDER: &str = "simulated_world";
 pub(super) fn reach(
     spec: &ValidSpec,
     simulated: &SimulatedProvider,
-    directory: &Path,
+    base: &Path,
     store: &Arc<dyn BulkStore>,
 ) -> Result<Reached, ConnectError> {
+    let directory = state_store::directory(spec, base)?;
     let folder = directory.join(WORLD_FOLDER).join(like(simulated.like).name());
     let options = options(simulated, SystemClock.now());
     let world = SimulatedWorld::open(&folder, options).map_err(|source| ConnectError::World {

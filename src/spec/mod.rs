@@ -26,7 +26,7 @@ pub use errors::{Labels, SpecError, SpecErrors};
 pub use explain::{ExplainError, ExplainedName, Explanation, explain};
 pub use load::{load, read_limit_bytes};
 pub use schema::schema;
-pub use text::{HttpUrl, Location, OnCalendar, PortRange, StateStore};
+pub use text::{Bucket, HttpUrl, Location, OnCalendar, PortRange, StateStore};
 pub use types::*;
 pub use valid::{SpecWarnings, ValidSpec};
 pub use versions::{RUNTIME_RELEASES, nearest_release};

@@ -133,6 +133,8 @@ impl Lab {
             .current_dir(self.directory.path())
             .env_clear()
             .env("USER", "operator")
+            // Nobody asks the network who the machine is.
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,6 +3,8 @@
 //! `INSTA_UPDATE=always cargo nextest run --test main cli::` writes the snapshots anew; read the difference before
 //! committing it, because those texts are the product.
 
+#[cfg(feature = "aws")]
+mod buckets;
 mod changes;
 mod damage;
 mod help;

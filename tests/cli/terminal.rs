@@ -36,9 +36,13 @@ impl OnTerminal {
         command.args(arguments.split_whitespace());
         command.cwd(lab.path(""));
         command.env_clear();
-        for (name, value) in [("USER", "operator"), ("TERM", "xterm-256color")]
-            .iter()
-            .chain(environment)
+        for (name, value) in [
+            ("USER", "operator"),
+            ("TERM", "xterm-256color"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
+        .iter()
+        .chain(environment)
         {
             command.env(name, value);
         }

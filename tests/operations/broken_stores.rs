@@ -239,3 +239,53 @@ fn nothing_begins_once_someone_asked_for_the_stop() {
         assert!(store.read("prod/cluster.json").await.unwrap().is_none());
     });
 }
+
+/// A store that would let two runs hold the lease.
+struct Unconditional(MemoryStore);
+
+#[async_trait]
+impl Store for Unconditional {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError> {
+        self.0.read(path).await
+    }
+
+    async fn write(&self, path: &str, content: &[u8], _: Precondition) -> Result<ObjectVersion, StoreError> {
+        self.0.write(path, content, Precondition::None).await
+    }
+
+    async fn delete(&self, path: &str, _: Precondition) -> Result<(), StoreError> {
+        self.0.delete(path, Precondition::None).await
+    }
+
+    async fn check_conditions(&self) -> Result<(), StoreError> {
+        Err(StoreError::Damaged {
+            path: "probe".to_owned(),
+            location: self.location(),
+            problem: "it keeps no conditions".to_owned(),
+        })
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.0.list(prefix).await
+    }
+}
+
+#[test]
+fn no_cluster_begins_in_a_store_that_keeps_no_conditions() {
+    let store = Arc::new(Unconditional(MemoryStore::new()));
+    let session = session(store.clone());
+    block_on(async {
+        let applied = session
+            .apply(&ApplyOptions::default(), &AutoApprove, &Silent, &Interrupt::new())
+            .await;
+        assert!(
+            matches!(&applied, Err(OperationError::Store(error)) if error.to_string().contains("keeps no conditions")),
+            "{applied:?}"
+        );
+        assert_eq!(store.list("").await.unwrap(), Vec::<String>::new());
+    });
+}

@@ -9,6 +9,8 @@ mod credentials;
 mod endings;
 mod etcd_alone;
 mod fixed;
+#[cfg(feature = "aws")]
+mod in_s3;
 mod last_snapshots;
 mod manifests;
 mod memory;

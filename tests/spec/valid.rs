@@ -302,3 +302,49 @@ fn a_spec_of_the_largest_size_is_read() {
     assert_eq!(text.len(), read_limit_bytes());
     accept(&text, "spec.yaml");
 }
+
+#[test]
+fn machines_write_to_the_bucket_of_the_state_store_with_a_key_of_their_own() {
+    let below = "  provider: { simulated: {} }\n  \
+                 stateStore: s3://clusters/a?region=eu-west-1&endpoint=https://minio.example.com:9000&ca=./ca.crt\n  \
+                 etcd: { snapshots: { schedule: hourly, to: { stateStore: { accessKeyId: AKIA1, secretAccessKey: ./key } } } }\n";
+    let spec = spec(below);
+    assert!(spec.warnings().warnings.is_empty(), "{}", spec.warnings());
+    assert_survives_writing(&spec);
+    let bucket = spec.snapshot_bucket().unwrap();
+    assert_eq!(
+        (bucket.bucket.as_str(), bucket.folder(), bucket.region.as_str()),
+        ("clusters", "a", "eu-west-1")
+    );
+    assert_eq!(bucket.server(), "https://minio.example.com:9000");
+    assert_eq!(
+        (
+            bucket.access_key_id.as_str(),
+            bucket.secret_access_key.as_str(),
+            bucket.ca.as_deref()
+        ),
+        ("AKIA1", "./key", Some("./ca.crt"))
+    );
+    assert!(spec.keeps_snapshots_in_state_store());
+}
+
+#[test]
+fn what_goes_to_a_state_store_in_the_open_is_warned_of() {
+    let rows = [
+        (
+            "  stateStore: s3://clusters?endpoint=http://minio.example.com:9000\n",
+            "spec.stateStore: the bucket's server is asked without encryption",
+        ),
+        (
+            "  stateStore: s3://clusters?region=eu-west-1\n  pki: { encryption: passphrase }\n  \
+             etcd: { snapshots: { to: { stateStore: { accessKeyId: AKIA1, secretAccessKey: ./key } } } }\n",
+            "spec.etcd.snapshots.to.stateStore: what machines write there is not encrypted",
+        ),
+    ];
+    for (below, words) in rows {
+        let warnings = spec(&format!("  provider: {{ simulated: {{}} }}\n{below}"))
+            .warnings()
+            .to_string();
+        assert!(warnings.contains(words), "{warnings}");
+    }
+}

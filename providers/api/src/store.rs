@@ -33,6 +33,15 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Conflict`] when the precondition does not hold; nothing was deleted then.
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError>;
 
+    /// Makes sure that the store keeps what it is asked for by a [`Precondition`]: where two runs could both take a lease, no
+    /// cluster may begin. Asked once in the life of a cluster, before anything of it is written.
+    ///
+    /// # Errors
+    /// When it does not, or that cannot be tried out.
+    async fn check_conditions(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The paths of all objects that begin with `prefix`, in order. What cannot be read elsewhere in the store is no matter.
     ///
     /// # Errors

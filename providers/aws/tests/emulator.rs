@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
-use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
+use keelson_provider_aws::{AccessKey, S3Credentials, S3Settings, S3Store};
 use keelson_test_hosts::Moto;
 
 use crate::proxy::Proxy;
@@ -72,13 +72,27 @@ pub(crate) fn settings(endpoint: &str, prefix: &str) -> S3Settings {
         endpoint: Some(endpoint.to_owned()),
         region: "us-east-1".to_owned(),
         path_style: true,
-        credentials: S3Credentials {
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: Secret::new(SECRET.to_owned()),
-            session_token: None,
-        },
+        credentials: S3Credentials::Key(key()),
         authorities: None,
         answer_limit: Duration::from_secs(20),
+        data_limit: Duration::from_secs(200),
+    }
+}
+
+/// The key that opens every emulator.
+pub(crate) fn key() -> AccessKey {
+    AccessKey {
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: Secret::new(SECRET.to_owned()),
+        session_token: None,
+    }
+}
+
+/// The key in `settings`.
+pub(crate) fn key_in(settings: &mut S3Settings) -> &mut AccessKey {
+    match &mut settings.credentials {
+        S3Credentials::Key(key) => key,
+        S3Credentials::Access(_) => panic!("there is no key in these settings"),
     }
 }
 

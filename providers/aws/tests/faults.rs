@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{BulkStore, Clock, Precondition, Store, StoreError, with_causes};
-use keelson_provider_aws::S3Settings;
+use keelson_provider_aws::{AwsAccess, S3Credentials, S3Settings};
 
-use crate::emulator::{BUCKET, Emulator, SECRET, settings, store};
+use crate::emulator::{BUCKET, Emulator, SECRET, key_in, settings, store};
 use crate::proxy::Trouble;
 
 fn slow_down() -> Trouble {
@@ -153,7 +153,7 @@ async fn what_stays_wrong_is_told_with_what_to_do() {
     )
     .await;
     let mut wrong_secret = emulator.settings("");
-    wrong_secret.credentials.secret_access_key = Secret::new("wrong-secret".to_owned());
+    key_in(&mut wrong_secret).secret_access_key = Secret::new("wrong-secret".to_owned());
     // An answer to HEAD has no body, so it says only that it is forbidden.
     let error = store(&wrong_secret).list("").await.unwrap_err();
     let told = with_causes(&error);
@@ -257,6 +257,7 @@ async fn nobody_waits_long_for_a_server_that_says_nothing() {
     emulator.proxy.trouble("GET", "", 100, Trouble::Silence);
     let mut settings = emulator.settings("state");
     settings.answer_limit = Duration::from_secs(1);
+    settings.data_limit = Duration::from_secs(10);
     let begun = SystemClock.now();
     let told = with_causes(&store(&settings).read("a").await.unwrap_err());
     assert!(told.contains("does not answer in time"), "{told}");
@@ -303,12 +304,14 @@ fn settings_that_cannot_be_right_are_refused() {
     }
     assert_eq!(check(&|settings| settings.region.clear()), Some("region"));
     assert_eq!(
-        check(&|settings| settings.credentials.access_key_id.clear()),
+        check(&|settings| key_in(settings).access_key_id.clear()),
         Some("access key id")
     );
     let empty = Secret::new(String::new());
-    let without = check(&|settings| settings.credentials.secret_access_key = empty.clone());
+    let without = check(&|settings| key_in(settings).secret_access_key = empty.clone());
     assert_eq!(without, Some("secret access key"));
+    let nobody = check(&|settings| settings.credentials = S3Credentials::Access(AwsAccess::default()));
+    assert_eq!(nobody, Some("credentials"));
     assert_eq!(
         check(&|settings| settings.authorities = Some("hello".to_owned())),
         Some("authorities")

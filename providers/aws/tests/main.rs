@@ -6,6 +6,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod access;
 mod bulk;
 #[path = "../../../tests/operations/store_contract.rs"]
 mod contract;

@@ -5,7 +5,7 @@ use keelson_provider_api::{Precondition, Store, StoreError, with_causes};
 use keelson_provider_aws::S3Store;
 
 use crate::contract;
-use crate::emulator::{Emulator, store};
+use crate::emulator::{Emulator, key_in, store};
 use crate::proxy::Trouble;
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_bucket_keeps_what_stores_promise() {
     };
     // Another store's objects in the same bucket are none of its business.
     let mut settings = emulator.settings("state");
-    settings.credentials.session_token = Some(Secret::new("IQoJb3JpZ2lu+/=".to_owned()));
+    key_in(&mut settings).session_token = Some(Secret::new("IQoJb3JpZ2lu+/=".to_owned()));
     let other = store(&settings);
     other.write("a", b"other", Precondition::Absent).await.unwrap();
     contract::check(&emulator.store("state/of clusters")).await;

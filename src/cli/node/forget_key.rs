@@ -30,7 +30,7 @@ impl ForgetKey {
             let failure = Failure::usage(format!("the spec has no host `{}`", self.name));
             return Err(failure.with_help(format!("its hosts are: {}", names.join(", "))));
         }
-        registry::forget_host_key(&spec, &self.spec.directory(), &self.name).await?;
+        registry::forget_host_key(&spec, &self.spec.options()?, &self.name).await?;
         terminal.note(&format!(
             "forgotten; the next connection to {} goes by your own known hosts, or believes its key once with \
              --accept-new-host-keys",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::{ScheduledRuns, ScheduledSnapshots};
+use keelson_provider_api::{ScheduledRuns, ScheduledSnapshots, with_causes};
 
 use super::SnapshotStatus;
 use crate::ops::backups::BackupPlace;
@@ -54,11 +54,18 @@ impl Session {
         let places = self.look_everywhere(schedule.is_none().then_some(&super::STATE_STORE));
         let (everywhere, runs) = tokio::join!(places, runs_of(asked, machines));
         let mut warnings = failures(&runs);
-        let Ok(everywhere) = everywhere else {
-            return Snapshots {
-                newest: BTreeMap::new(),
-                warnings,
-            };
+        let everywhere = match everywhere {
+            Ok(everywhere) => everywhere,
+            Err(error) => {
+                let problem = with_causes(&error);
+                warnings.push(format!(
+                    "what the state store keeps of backups is not known: {problem}"
+                ));
+                return Snapshots {
+                    newest: BTreeMap::new(),
+                    warnings,
+                };
+            }
         };
         // Where all of them would lie: without it nobody knows what is missing.
         let unseen = everywhere

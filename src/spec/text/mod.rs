@@ -17,7 +17,7 @@ mod words;
 pub use location::{HttpUrl, Location};
 pub use ports::PortRange;
 pub use schedule::OnCalendar;
-pub use store::StateStore;
+pub use store::{Bucket, StateStore};
 
 use keelson_provider_api::values::{TEXT_FORMATS, TextFormat};
 

@@ -5,9 +5,9 @@ use keelson_provider_api::values::{Quantity, Span, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Machine;
-use crate::spec::text::formats::{FilePath, Identifier};
-use crate::spec::text::{HttpUrl, OnCalendar};
+use super::{Machine, Snapshots};
+use crate::spec::text::HttpUrl;
+use crate::spec::text::formats::FilePath;
 
 /// The database of the Kubernetes API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -117,115 +117,4 @@ pub enum EventsPlacement {
     Shared,
     /// In an etcd of their own, on the same machines.
     Separate,
-}
-
-/// Backups of etcd that are taken by themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Snapshots {
-    /// When they are taken, as a systemd calendar expression, in UTC. Without it, only operations that need one take one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<OnCalendar>,
-    /// Where those are kept that are taken by the schedule.
-    pub to: SnapshotPlace,
-    /// Which ones are kept. The newest one always is.
-    pub keep: Keep,
-}
-
-/// Where backups are kept that are taken by themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SnapshotPlace {
-    /// On the machines that run etcd, each on the one whose member has taken it, at /var/lib/keelson/backups: unencrypted
-    /// beyond what the API encrypts, as the data of etcd itself is, and readable by root alone. `keep` counts on each machine
-    /// for itself.
-    #[default]
-    Hosts,
-    /// In a bucket, which the machines write to by themselves. `keep` counts there for all of them together.
-    S3(SnapshotBucket),
-}
-
-/// A bucket of AWS S3, or of any server that speaks S3, and the key that opens it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SnapshotBucket {
-    /// Its name.
-    #[schemars(length(min = 3, max = 63), example = &"backups")]
-    pub bucket: String,
-    /// What stands before the paths of all objects.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(example = &"prod/etcd")]
-    pub prefix: String,
-    /// Its server; without it, that of AWS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<HttpUrl>,
-    /// Its region. Servers that have none take any.
-    #[serde(default = "default_region")]
-    #[schemars(with = "Identifier")]
-    pub region: String,
-    /// The id of the access key. Machines are set up anew when another one stands here.
-    #[schemars(example = &"AKIAIOSFODNN7EXAMPLE")]
-    pub access_key_id: String,
-    /// The file with the access key's secret.
-    #[schemars(with = "FilePath", example = &"./backups.key")]
-    pub secret_access_key: String,
-    /// The file with the authority of the server's certificate, PEM; without it, those that the system trusts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "FilePath")]
-    pub ca: Option<String>,
-}
-
-fn default_region() -> String {
-    "us-east-1".to_owned()
-}
-
-impl SnapshotBucket {
-    /// Its server's URL.
-    pub fn server(&self) -> String {
-        match &self.endpoint {
-            Some(endpoint) => endpoint.as_str().trim_end_matches('/').to_owned(),
-            None => format!("https://s3.{}.amazonaws.com", self.region),
-        }
-    }
-
-    /// Whether the bucket's name stands in the path and not in the server's name: no certificate is for a name with further
-    /// dots, and few servers but AWS have names for buckets.
-    pub fn has_path_style(&self) -> bool {
-        self.endpoint.is_some() || self.bucket.contains('.')
-    }
-
-    /// The prefix without slashes at its ends.
-    pub fn folder(&self) -> &str {
-        self.prefix.trim_matches('/')
-    }
-}
-
-/// How many backups are kept. One that any of the numbers keeps stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Keep {
-    /// The last so many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 10000))]
-    pub last: Option<u32>,
-    /// The newest of each of the last so many hours that have one.
-    #[schemars(range(max = 10000))]
-    pub hourly: u32,
-    /// The newest of each of the last so many days that have one.
-    #[schemars(range(max = 10000))]
-    pub daily: u32,
-    /// The newest of each of the last so many weeks that have one.
-    #[schemars(range(max = 10000))]
-    pub weekly: u32,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self {
-            last: None,
-            hourly: 24,
-            daily: 30,
-            weekly: 0,
-        }
-    }
 }

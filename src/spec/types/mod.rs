@@ -14,6 +14,7 @@ mod network;
 mod node;
 mod pki;
 mod provider;
+mod snapshots;
 mod word_or_map;
 
 pub use access::SshAccess;
@@ -22,10 +23,7 @@ pub use api::{Api, Argument, Audit, Component, Encryption, Oidc};
 pub use api_address::ApiAddress;
 pub(in crate::spec) use api_address::comparable;
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
-pub use etcd::{
-    DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd, Keep, SnapshotBucket, SnapshotPlace,
-    Snapshots,
-};
+pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};
 pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};
@@ -34,3 +32,4 @@ pub use provider::{
     AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, LOCAL_ADDRESS, Provider,
     SimulatedProvider, SshProvider,
 };
+pub use snapshots::{Keep, MachinesKey, SnapshotBucket, SnapshotPlace, Snapshots};

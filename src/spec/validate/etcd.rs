@@ -4,9 +4,11 @@ use keelson_provider_api::values::{Quantity, Span};
 
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
-use crate::spec::path::path_of;
-use crate::spec::text::HttpUrl;
-use crate::spec::types::{ClusterSpec, EtcdPlacement, EventsPlacement, SnapshotBucket, SnapshotPlace};
+use crate::spec::path::{Path, path_of};
+use crate::spec::text::{HttpUrl, StateStore};
+use crate::spec::types::{
+    ClusterSpec, EtcdPlacement, EventsPlacement, KeyEncryption, MachinesKey, SnapshotBucket, SnapshotPlace,
+};
 
 /// etcd's tuning guide: an election timeout of at most 50 s, and at least ten round trips. etcd itself refuses less
 /// than five heartbeats. <https://etcd.io/docs/v3.6/tuning/>
@@ -80,9 +82,58 @@ pub(super) fn snapshots(spec: &ClusterSpec, found: &mut Found) {
             .help("write at least `last: 1`"),
         );
     }
-    if let SnapshotPlace::S3(bucket) = &snapshots.to {
-        bucket_is_reached(bucket, found);
+    match &snapshots.to {
+        SnapshotPlace::Hosts => {}
+        SnapshotPlace::S3(bucket) => bucket_is_reached(bucket, found),
+        SnapshotPlace::StateStore(key) => state_store_is_reached(spec, key, found),
     }
+}
+
+/// Machines know of the state store what the spec says, and have no environment to ask.
+fn state_store_is_reached(spec: &ClusterSpec, key: &MachinesKey, found: &mut Found) {
+    let base = path_of!("spec", "etcd", "snapshots", "to", "stateStore");
+    match &spec.state_store {
+        StateStore::S3(bucket) if bucket.region.is_some() || bucket.endpoint.is_some() => {}
+        store @ StateStore::S3(bucket) => {
+            let sign = if bucket.ca.is_some() { '&' } else { '?' };
+            found.error(
+                Finding::new(
+                    base.clone(),
+                    "machines cannot tell where the bucket of `stateStore` is",
+                )
+                .help(format!(
+                    "write its region: `stateStore: {store}{sign}region=eu-central-1`"
+                )),
+            );
+        }
+        other => found.error(
+            Finding::new(
+                base.clone(),
+                format!("machines cannot write to the state store `{other}`"),
+            )
+            .expected("a `stateStore` of the form s3://BUCKET[/PREFIX]?region=REGION")
+            .help("or write `to: hosts`, or a bucket into `to.s3`"),
+        ),
+    }
+    key_has_a_name(&key.access_key_id, &base, found);
+    if spec.pki.encryption != KeyEncryption::None {
+        let problem = "what machines write there is not encrypted, although `pki.encryption` encrypts what is saved by hand";
+        found.warn(
+            Finding::new(base, problem)
+                .help("machines have no key for that: encrypt the bucket, or write `to: hosts`"),
+        );
+    }
+}
+
+fn key_has_a_name(access_key_id: &str, base: &Path, found: &mut Found) {
+    if !is_word(access_key_id) {
+        let problem = "the id of a key is a word without blanks".to_owned();
+        found.error(Finding::new(base.then("accessKeyId"), problem));
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
@@ -132,11 +183,7 @@ fn bucket_is_reached(bucket: &SnapshotBucket, found: &mut Found) {
                 .help("write what stands before the paths of objects into `prefix`"),
         );
     }
-    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_word(&bucket.access_key_id) {
-        let problem = "the id of a key is a word without blanks".to_owned();
-        found.error(Finding::new(base.then("accessKeyId"), problem));
-    }
+    key_has_a_name(&bucket.access_key_id, &base, found);
     if !is_word(&bucket.region) {
         let problem = "a region is a word without blanks".to_owned();
         found.error(Finding::new(base.then("region"), problem));

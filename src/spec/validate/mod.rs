@@ -19,6 +19,7 @@ mod network;
 mod node;
 mod pki;
 mod releases;
+mod state_store;
 
 use std::collections::HashMap;
 
@@ -50,6 +51,7 @@ type Check = fn(&ClusterSpec, &mut Found);
 const CHECKS: &[Check] = &[
     releases::kubernetes_is_supported,
     releases::etcd_is_supported,
+    state_store::way_there,
     clouds::regions_and_zones,
     clouds::simulation_fits_its_model,
     clouds::machines_fit_the_provider,

@@ -1,6 +1,6 @@
 //! The SDK's client: TLS, time limits, retries.
 //!
-//! Nothing is read from the environment, and nobody is asked for credentials.
+//! Nothing is read from the environment, unless it is the environment that is to say who asks.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedHttpClient, StalledStreamProtectionConfig,
+    BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -17,7 +17,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::settings::{S3Settings, SettingsError};
+use super::settings::{S3Credentials, S3Settings, SettingsError};
 
 /// A server that is there takes a connection in less, also one on another continent.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -30,8 +30,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 const STALL_LIMIT: Duration = Duration::from_secs(20);
 /// All attempts together may take as long as so many answers.
 const ANSWERS_PER_REQUEST: u32 = 4;
-/// How much longer a request may take that carries data: 16 MiB in five minutes is half a megabit a second.
-const DATA_FACTOR: u32 = 10;
 
 /// Clients of one server, which share their connections.
 #[derive(Clone)]
@@ -47,23 +45,14 @@ pub(super) fn clients(settings: &S3Settings) -> Result<Clients, SettingsError> {
     let client = |limit| Client::from_conf(config(settings, http.clone(), limit));
     Ok(Clients {
         small: client(settings.answer_limit),
-        large: client(settings.answer_limit.saturating_mul(DATA_FACTOR)),
+        large: client(settings.data_limit),
     })
 }
 
 fn config(settings: &S3Settings, http: SharedHttpClient, limit: Duration) -> Config {
-    let credentials = &settings.credentials;
-    let token = credentials.session_token.as_ref();
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))
-        .credentials_provider(Credentials::new(
-            credentials.access_key_id.clone(),
-            credentials.secret_access_key.expose().clone(),
-            token.map(|token| token.expose().clone()),
-            None,
-            "keelson",
-        ))
         .http_client(http)
         // A name with dots is no name that a certificate for all buckets covers.
         .force_path_style(settings.path_style || settings.bucket.contains('.'))
@@ -89,6 +78,17 @@ fn config(settings: &S3Settings, http: SharedHttpClient, limit: Duration) -> Con
                 .build(),
         );
     config.set_endpoint_url(settings.endpoint.clone());
+    match &settings.credentials {
+        S3Credentials::Key(key) => {
+            config.set_credentials_provider(Some(SharedCredentialsProvider::new(key.credentials())));
+        }
+        S3Credentials::Access(access) => {
+            if let Some((provider, cache)) = access.provider(&settings.region) {
+                config.set_credentials_provider(Some(provider));
+                config.set_identity_cache(cache);
+            }
+        }
+    }
     config.build()
 }
 
@@ -106,6 +106,15 @@ fn http_client(settings: &S3Settings) -> Result<SharedHttpClient, SettingsError>
         None if is_plain => TrustStore::empty(),
         None => TrustStore::default(),
     };
+    with_trust(trust)
+}
+
+/// A client that trusts whom the system trusts.
+pub(crate) fn default_http_client() -> Result<SharedHttpClient, SettingsError> {
+    with_trust(TrustStore::default())
+}
+
+fn with_trust(trust: TrustStore) -> Result<SharedHttpClient, SettingsError> {
     let wrong = |error: aws_smithy_http_client::HttpClientError| SettingsError {
         setting: "authorities",
         problem: error.to_string(),

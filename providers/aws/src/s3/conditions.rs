@@ -12,11 +12,7 @@ const PROBE: &str = ".keelson-probe-";
 impl S3Store {
     /// Tries out whether the server keeps `If-None-Match` and `If-Match`, with an object of its own that it removes.
     /// State of clusters must not lie where it does not: two runs would both hold the lease.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it does not keep them, says what it does not keep; also when it cannot be
-    /// asked.
-    pub async fn check_conditions(&self) -> Result<(), StoreError> {
+    pub(super) async fn prove_conditions(&self) -> Result<(), StoreError> {
         let mark = new_mark().map_err(|failure| self.unavailable("write", PROBE, failure))?;
         let path = format!("{PROBE}{mark}");
         let checked = self.try_conditions(&path).await;

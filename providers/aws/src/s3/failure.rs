@@ -5,6 +5,8 @@ use std::error::Error;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::nameless::{Nameless, nameless};
+
 /// What a store asks for.
 const RIGHTS: &str = "s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject and \
                       s3:AbortMultipartUpload";
@@ -25,6 +27,8 @@ pub(super) enum Failure {
     Unreached(Cause),
     /// The answer makes no sense.
     Strange(Cause),
+    /// Nothing was asked, since nobody knows in whose name.
+    Nameless(Nameless),
 }
 
 /// A no of the server.
@@ -96,6 +100,9 @@ where
             }
             _ => {}
         }
+        if let Some(nameless) = nameless(&error) {
+            return Self::Nameless(nameless);
+        }
         let is_late = match &error {
             SdkError::TimeoutError(_) => true,
             SdkError::DispatchFailure(failed) => failed.is_timeout(),
@@ -129,8 +136,8 @@ pub(super) struct Asked<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(super) struct Told {
-    text: String,
-    source: Option<Cause>,
+    pub(super) text: String,
+    pub(super) source: Option<Cause>,
 }
 
 pub(super) fn tell(failure: Failure, asked: &Asked<'_>) -> Told {
@@ -153,6 +160,7 @@ pub(super) fn tell(failure: Failure, asked: &Asked<'_>) -> Told {
             ),
             source: Some(cause),
         },
+        Failure::Nameless(nameless) => nameless.tell(),
         Failure::Strange(cause) => Told {
             text: format!("{server} does not answer as S3 does; see whether the endpoint is right"),
             source: Some(cause),
@@ -192,7 +200,7 @@ fn words_on(refusal: &Refusal, asked: &Asked<'_>) -> String {
             )
         }
         ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => {
-            "the session token has expired or is damaged: get another one".to_owned()
+            "the session token has expired or is damaged: get another one, by `aws sso login` where you sign in like that".to_owned()
         }
         ("RequestTimeTooSkewed", _) => {
             format!("the clock of this machine differs from that of {server}: set it, by NTP for example")

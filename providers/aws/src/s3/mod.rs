@@ -12,13 +12,14 @@
 //! | `reader` | an object read piece by piece, over connections that break |
 //! | `writer` | an object written part by part |
 //! | `failure` | what the server said, and what to do about it |
+//! | `nameless` | requests that nobody can sign, and what to do about that |
 //!
 //! # What the server has to keep
 //!
 //! A write to [`Absent`](keelson_provider_api::Precondition::Absent) is a `PutObject` with `If-None-Match: *`, one to a
 //! version has `If-Match` with the object's `ETag`. AWS keeps them since 2024, and MinIO, and Ceph. A
 //! server whose nodes do not agree, as those of Garage, cannot: there two writers may both win.
-//! [`S3Store::check_conditions`] finds those out that do not even try. Backups, which nobody writes twice under one
+//! [`check_conditions`](keelson_provider_api::Store::check_conditions) finds those out that do not even try. Backups, which nobody writes twice under one
 //! name, do without.
 //!
 //! `DeleteObject` with `If-Match` is kept by AWS since September 2025 (before, it answered 501), and by Ceph; the MinIO
@@ -49,11 +50,13 @@ mod client;
 mod conditions;
 mod failure;
 mod keys;
+mod nameless;
 mod reader;
 mod requests;
 mod settings;
 mod store;
 mod writer;
 
-pub use settings::{S3Credentials, S3Settings, SettingsError};
+pub(crate) use client::default_http_client;
+pub use settings::{AccessKey, S3Credentials, S3Settings, SettingsError};
 pub use store::S3Store;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::config::Credentials;
 use keelson_provider_api::values::Secret;
+
+use crate::access::AwsAccess;
 
 /// A bucket, the part of it that is ours, and how to get at it.
 #[derive(Debug, Clone)]
@@ -22,25 +25,63 @@ pub struct S3Settings {
     pub credentials: S3Credentials,
     /// Certificates of authorities, PEM. Where there are some, they are trusted and no others; otherwise the system's.
     pub authorities: Option<String>,
-    /// After how long without an answer a small request is sent again: [`S3Settings::ANSWER_LIMIT`], as a rule. One
-    /// that carries data has ten times as long.
+    /// After how long without an answer a small request is sent again: [`S3Settings::ANSWER_LIMIT`], as a rule.
     pub answer_limit: Duration,
+    /// The same for a request that carries data: [`S3Settings::DATA_LIMIT`], as a rule.
+    pub data_limit: Duration,
 }
 
 impl S3Settings {
     /// Long enough for a server that is loaded.
     pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+    /// For state: a lease that lasts half a minute is renewed, although an answer is lost.
+    pub const STATE_ANSWER_LIMIT: Duration = Duration::from_secs(8);
+    /// 16 MiB in five minutes is half a megabit a second.
+    pub const DATA_LIMIT: Duration = Duration::from_secs(300);
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum S3Credentials {
+    /// Whoever has this key.
+    Key(AccessKey),
+    /// Whoever is found out when the first request is to be signed.
+    Access(AwsAccess),
+}
+
+impl S3Credentials {
+    /// The name of the key, for people, as far as it is known.
+    pub(super) fn key_id(&self) -> String {
+        match self {
+            Self::Key(key) => key.access_key_id.clone(),
+            Self::Access(access) => access.key_id().unwrap_or_else(|| "of the environment".to_owned()),
+        }
+    }
 }
 
 /// An access key.
 #[derive(Debug, Clone)]
-pub struct S3Credentials {
+pub struct AccessKey {
     /// The key's name, which is no secret.
     pub access_key_id: String,
     /// The key.
     pub secret_access_key: Secret<String>,
     /// What comes with a key that expires.
     pub session_token: Option<Secret<String>>,
+}
+
+impl AccessKey {
+    /// The same as the SDK takes it.
+    pub(crate) fn credentials(&self) -> Credentials {
+        let token = self.session_token.as_ref();
+        Credentials::new(
+            self.access_key_id.clone(),
+            self.secret_access_key.expose().clone(),
+            token.map(|token| token.expose().clone()),
+            None,
+            "keelson",
+        )
+    }
 }
 
 /// A setting that cannot be right.
@@ -97,14 +138,21 @@ pub(super) fn check(settings: &S3Settings) -> Result<(), SettingsError> {
     if !is_word(&settings.region) {
         return wrong("region", "it is empty or has blanks in it".to_owned());
     }
-    let credentials = &settings.credentials;
-    if !is_word(&credentials.access_key_id) {
-        return wrong("access key id", "it is empty or has blanks in it".to_owned());
+    match &settings.credentials {
+        S3Credentials::Access(access) if access.is_nobody() => {
+            return wrong("credentials", "nobody is named who asks for it".to_owned());
+        }
+        S3Credentials::Access(_) => {}
+        S3Credentials::Key(key) => {
+            if !is_word(&key.access_key_id) {
+                return wrong("access key id", "it is empty or has blanks in it".to_owned());
+            }
+            if !is_word(key.secret_access_key.expose()) {
+                return wrong("secret access key", "it is empty or has blanks in it".to_owned());
+            }
+        }
     }
-    if !is_word(credentials.secret_access_key.expose()) {
-        return wrong("secret access key", "it is empty or has blanks in it".to_owned());
-    }
-    if settings.answer_limit.is_zero() {
+    if settings.answer_limit.is_zero() || settings.data_limit.is_zero() {
         return wrong("answer limit", "nobody answers in no time".to_owned());
     }
     Ok(())

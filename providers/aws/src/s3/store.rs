@@ -10,7 +10,7 @@ use super::client::{Clients, clients};
 use super::failure::{Asked, Failure, tell};
 use super::keys;
 use super::requests::{Put, new_mark};
-use super::settings::{S3Settings, SettingsError, check};
+use super::settings::{S3Credentials, S3Settings, SettingsError, check};
 
 /// State and backups in a bucket; the module says what the bucket's server has to keep.
 ///
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     /// For people.
     server: String,
     region: String,
-    access_key_id: String,
+    credentials: S3Credentials,
 }
 
 impl S3Store {
@@ -51,7 +51,7 @@ impl S3Store {
             prefix,
             server: settings.endpoint.clone().unwrap_or_else(aws),
             region: settings.region.clone(),
-            access_key_id: settings.credentials.access_key_id.clone(),
+            credentials: settings.credentials.clone(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -64,7 +64,7 @@ impl S3Store {
             bucket: &shared.bucket,
             server: &shared.server,
             region: &shared.region,
-            access_key_id: &shared.access_key_id,
+            access_key_id: &shared.credentials.key_id(),
         };
         self.problem(verb, path, tell(failure, &asked))
     }
@@ -160,6 +160,10 @@ impl Store for S3Store {
             },
             Precondition::Version(version) => self.delete_version(path, &key, &version).await,
         }
+    }
+
+    async fn check_conditions(&self) -> Result<(), StoreError> {
+        self.prove_conditions().await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
