@@ -2,10 +2,13 @@
 # Variables: none. Stands before `snapshots.sh`, behind `object-store.sh` and `snapshots-rules.sh`: snapshots are kept in a bucket.
 #
 # Each is two objects, NAME/snapshot and NAME/manifest.json below $KEELSON_S3_FOLDER; it counts when the second one is there.
-# Nothing of it stays on this machine. Whoever has kept one prunes.
+# Nothing of it stays on this machine. Whoever has kept one prunes. Where the bucket is the state store's, those that were saved
+# by hand lie there too, packed in their own way and maybe encrypted: they count, stay and go by the same rules.
 
 # So many are deleted at one firing at most: each is looked at first.
 prune_limit=100
+# After so many that are not of this life of the cluster nobody looks on: those that are older are not, either.
+strangers_limit=3
 
 begin_place() {
     command -v curl >/dev/null || fail 'curl is not installed, and the bucket cannot be reached without it: install it'
@@ -59,7 +62,7 @@ survey_bucket() {
                 moment = taken(name)
                 if (moment == "" || moment > now + 600) continue
                 if (name in manifests && name in snapshots) printf "%s %012.0f %s -\n", etcd, moment, name
-                else if (!(name in manifests) && moment < now - 86400) print name >unfinished
+                else if (name in snapshots && !(name in manifests) && moment < now - 86400) print name >unfinished
             }
         }
     ' "$scratch/keys" >"$scratch/whole"
@@ -97,10 +100,15 @@ prune_backups() {
     s3_list "$KEELSON_S3_FOLDER" >"$scratch/keys" 2>"$scratch/words" || exit 1
     survey_bucket "$1"
     judge_backups | sed -n 's/^delete //p' | head -n "$prune_limit" >"$scratch/names"
+    strangers=0
     while read -r old <&4; do
-        # A cluster of the same name may have kept one since.
-        if [ "$old" != "$name" ] && is_of_this_cluster "$old"; then
+        # Somebody whose clock is ahead may have kept one since.
+        [ "$old" != "$name" ] || continue
+        if is_of_this_cluster "$old"; then
             delete_from_bucket "$old"
+        else
+            strangers=$((strangers + 1))
+            [ "$strangers" -lt "$strangers_limit" ] || break
         fi
     done 4<"$scratch/names"
     while read -r old <&4; do

@@ -237,6 +237,92 @@ fn in_a_bucket_stays_what_the_rules_keep() {
     }
 }
 
+/// The bucket as a folder on this machine.
+const PLAYED_BUCKET: &str = r#"
+s3_list() { (cd "$bucket" && find . -type f | sed "s|^\./|$1|"); }
+s3_read() { [ -f "$bucket/${1#"$KEELSON_S3_FOLDER"}" ] || return 4; cat "$bucket/${1#"$KEELSON_S3_FOLDER"}"; }
+s3_delete() { rm -f "$bucket/${1#"$KEELSON_S3_FOLDER"}"; }
+"#;
+
+/// What lies in a state store: snapshots of the schedule and saves by hand, packed in each way, of this life of the cluster and of
+/// an earlier one, of both etcds; and what never came to count.
+fn fill_state_store(folder: &Path, now: Timestamp, numbers: &mut Numbers) -> BackupName {
+    let mut newest: Option<BackupManifest> = None;
+    for revision in 0..400 {
+        let (uid, begins) = [("one", 0), ("two", 86_400 * 40)][usize::try_from(numbers.below(2)).unwrap()];
+        let etcd = ["main", "events"][usize::try_from(numbers.below(2)).unwrap()];
+        let before = i64::try_from(begins + numbers.below(86_400 * 40)).unwrap();
+        let mut kept = manifest(
+            uid,
+            etcd,
+            now - SignedDuration::from_secs(before),
+            revision,
+            b"object",
+        );
+        let by_hand = [None, Some(Packing::Zstd), Some(Packing::ZstdAge)];
+        if let Some(packing) = by_hand[usize::try_from(numbers.below(3)).unwrap()] {
+            kept.stored.packing = packing;
+            "before the \"clusterUid\": \"one\" of an upgrade".clone_into(&mut kept.purpose);
+        }
+        put(folder, &kept, b"object");
+        let written = folder.join(kept.name.as_str()).join("manifest.json");
+        match numbers.below(20) {
+            0 => fs::remove_file(written).unwrap(),
+            // As a save by hand writes it.
+            _ if kept.stored.packing != Packing::Gzip => {
+                fs::write(written, serde_json::to_vec_pretty(&kept).unwrap()).unwrap();
+            }
+            _ => {}
+        }
+        let is_ours = uid == "one" && etcd == "main";
+        if is_ours
+            && newest
+                .as_ref()
+                .is_none_or(|newest| newest.taken_at < kept.taken_at)
+        {
+            newest = Some(kept);
+        }
+    }
+    newest.unwrap().name
+}
+
+#[tokio::test]
+async fn in_the_state_store_a_machine_deletes_what_a_prune_by_hand_deletes() {
+    let now = at("2027-01-02T00:00:00Z");
+    let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
+    for (last, hourly, daily, weekly) in [(0, 0, 0, 0), (3, 0, 0, 0), (0, 24, 7, 0), (2, 5, 10, 4)] {
+        let rules = KeepRules {
+            last,
+            hourly,
+            daily,
+            weekly,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let newest = fill_state_store(folder.path(), now, &mut numbers);
+        let backups = archive(folder.path()).list().await.unwrap();
+        let plan = PrunePlan::of(rules, &backups, now);
+        // The machine's are those of its etcd in this life, and what never came to count.
+        let is_its = |backup: &&Backup| match backup.whole() {
+            Some(manifest) => manifest.cluster_uid.to_string() == "one" && manifest.etcd_cluster == "main",
+            None => !backup.name.as_str().starts_with("events-"),
+        };
+        let goes = |backup: &&Backup| plan.deleted.contains(&backup.name) && is_its(backup);
+        let expected = names(backups.iter().filter(|backup| !goes(backup)));
+        assert!(expected.len() < backups.len());
+        let prune = format!(
+            "{PLAYED_BUCKET}\nbucket={} KEELSON_S3_FOLDER=where/prod/backups/etcd/ KEELSON_ETCD=main uid=one why= name={newest}\n\
+             while prune_backups {} && [ \"$deleted\" -gt 0 ]; do :; done",
+            folder.path().display(),
+            now.as_second()
+        );
+        let scratch = tempfile::tempdir().unwrap();
+        run_program(BUCKET_FUNCTIONS, scratch.path(), rules, &prune, "");
+        let left = names(&archive(folder.path()).list().await.unwrap());
+        let differ: Vec<_> = left.symmetric_difference(&expected).collect();
+        assert!(differ.is_empty(), "{rules:?}: {differ:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_newest_good_one_is_read_and_stays() {
     let folder = tempfile::tempdir().unwrap();
