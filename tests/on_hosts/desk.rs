@@ -17,6 +17,8 @@ pub(crate) struct Desk {
     pub(crate) lab: Arc<Lab>,
     folder: TempDir,
     agent: Child,
+    /// What the program finds in its environment beside what it always does.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
 }
 
 /// A spec of etcd alone.
@@ -89,7 +91,12 @@ impl Desk {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let desk = Self { lab, folder, agent };
+        let desk = Self {
+            lab,
+            folder,
+            agent,
+            environment: Vec::new(),
+        };
         assert!(desk.add_key(&socket), "ssh-agent does not take the key");
         desk
     }
@@ -169,6 +176,8 @@ impl Desk {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .env("SSH_AUTH_SOCK", self.folder.path().join("agent"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -14,6 +14,7 @@ mod endings;
 mod etcd;
 mod events;
 mod faults;
+mod in_s3;
 mod killed;
 mod kubernetes;
 mod logins;
