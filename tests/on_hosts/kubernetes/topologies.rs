@@ -93,12 +93,15 @@ fn behind_firewalls(site: &Site, hosts: &[&str]) {
     let (ports, vrrp) = ports.unwrap().split_once(", and IP protocol ").unwrap();
     let protocol = vrrp.split_once(' ').unwrap().0;
     let rules = format!(
-        "table inet their_firewall {{ chain input {{ type filter hook input priority 0; policy drop;
-            ct state established,related accept
-            iif lo accept
-            tcp dport {{ 22, {ports} }} accept
-            ip protocol {protocol} accept
-        }} }}"
+        "table inet their_firewall {{
+            chain input {{
+                type filter hook input priority 0; policy drop
+                ct state established,related accept
+                iif lo accept
+                tcp dport {{ 22, {ports} }} accept
+                ip protocol {protocol} accept
+            }}
+        }}"
     );
     for name in hosts {
         let host = site.desk.host(name);
