@@ -305,7 +305,7 @@ fn a_spec_of_the_largest_size_is_read() {
 
 #[test]
 fn machines_write_to_the_bucket_of_the_state_store_with_a_key_of_their_own() {
-    let below = "  provider: { simulated: {} }\n  \
+    let below = "  provider: { simulated: {} }\n  controlPlane: { taints: [] }\n  \
                  stateStore: s3://clusters/a?region=eu-west-1&endpoint=https://minio.example.com:9000&ca=./ca.crt\n  \
                  etcd: { snapshots: { schedule: hourly, to: { stateStore: { accessKeyId: AKIA1, secretAccessKey: ./key } } } }\n";
     let spec = spec(below);

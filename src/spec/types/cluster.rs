@@ -60,9 +60,9 @@ pub struct ClusterSpec {
     pub kubernetes_version: Version,
     /// Where keys and what is known of the cluster are kept: a directory, an S3 bucket or a DigitalOcean Spaces bucket. Who can
     /// read it can administer the cluster. Behind the name of an S3 bucket may stand ?region=REGION (without it, the one that
-    /// AWS_REGION or the profile says), endpoint=URL for a server that is not of AWS, and ca=FILE for the authority of that
-    /// server's certificate, joined by &. Who asks is what the environment says, as for every program of AWS: AWS_PROFILE,
-    /// AWS_ACCESS_KEY_ID and so on.
+    /// `AWS_REGION` or the profile says), endpoint=URL for a server that is not of AWS, and ca=FILE for the authority of that
+    /// server's certificate, joined by &. Who asks is what the environment says, as for every program of AWS: `AWS_PROFILE`,
+    /// `AWS_ACCESS_KEY_ID` and so on.
     #[serde(default = "default_state_store")]
     pub state_store: StateStore,
     /// Where the machines come from: exactly one provider.
