@@ -47,8 +47,7 @@ impl Session {
             name: self.spec().name().clone(),
             lacks: "data that could be restored",
         })?;
-        let etcds = self.etcd_instances(Some(&snapshot.etcd_cluster))?;
-        let etcd = etcds.first().copied().ok_or(OperationError::ClockStopped)?;
+        let etcd = self.etcd_instance(&snapshot.etcd_cluster)?;
         let work = async {
             let identity = self.existing_identity().await?;
             let begun = self.clock().now();

@@ -96,8 +96,7 @@ impl Session {
             name: self.spec().name().clone(),
             lacks: "data that could be restored",
         })?;
-        let etcd = self.etcd_instances(Some(&snapshot.etcd_cluster))?;
-        let etcd = etcd.first().copied().ok_or(OperationError::ClockStopped)?;
+        let etcd = self.etcd_instance(&snapshot.etcd_cluster)?;
         let work = self.under_lease("etcd restore", reporter, interrupt, async |lease, _| {
             let identity = self.existing_identity().await?;
             check_cluster(snapshot, &identity, allows_other_cluster)?;

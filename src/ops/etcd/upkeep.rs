@@ -154,21 +154,30 @@ impl Session {
     /// # Errors
     /// [`OperationError::UnknownEtcd`], and [`OperationError::ExternalEtcd`] where the cluster's etcd is somebody else's.
     pub fn etcd_instances(&self, asked: Option<&str>) -> Result<Vec<&'static EtcdInstance>, OperationError> {
+        match asked {
+            Some(asked) => Ok(vec![self.etcd_instance(asked)?]),
+            None => {
+                self.backup_parts()?;
+                Ok(self.spec().etcd.instances().to_vec())
+            }
+        }
+    }
+
+    /// The etcd of the cluster that is called `name`.
+    ///
+    /// # Errors
+    /// [`OperationError::UnknownEtcd`], and [`OperationError::ExternalEtcd`] where the cluster's etcd is somebody else's.
+    pub(in crate::ops) fn etcd_instance(&self, name: &str) -> Result<&'static EtcdInstance, OperationError> {
         self.backup_parts()?;
         let instances = self.spec().etcd.instances();
-        let Some(asked) = asked else {
-            return Ok(instances.to_vec());
-        };
-        match instances.iter().find(|instance| instance.cluster == asked) {
-            Some(instance) => Ok(vec![instance]),
-            None => Err(OperationError::UnknownEtcd {
-                name: asked.to_owned(),
-                known: instances
-                    .iter()
-                    .map(|instance| instance.cluster.to_owned())
-                    .collect(),
-            }),
-        }
+        let named = instances.iter().find(|instance| instance.cluster == name);
+        named.copied().ok_or_else(|| OperationError::UnknownEtcd {
+            name: name.to_owned(),
+            known: instances
+                .iter()
+                .map(|instance| instance.cluster.to_owned())
+                .collect(),
+        })
     }
 
     async fn check_etcd_machine(&self, asked: Option<&str>) -> Result<(), OperationError> {
