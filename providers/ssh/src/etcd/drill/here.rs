@@ -64,10 +64,13 @@ impl EtcdDrill for DrillHere {
             }
         }
         progress.tell("restore it on this machine, and ask what it has");
-        let scratch = snapshot.file.with_extension("drill");
+        // The child runs elsewhere, and takes away what it finds where it is to work.
+        let file = std::path::absolute(snapshot.file)
+            .map_err(|error| permanent(format!("{}: {error}", snapshot.file.display())))?;
+        let scratch = file.with_extension("drill");
         let spawned = Command::new("timeout")
             .args([KILL_AFTER, LIMIT, "sh", "-c", DRILL, "drill"])
-            .args([&programs, snapshot.file, &scratch])
+            .args([&programs, &file, &scratch])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
