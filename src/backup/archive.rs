@@ -19,6 +19,9 @@ use crate::pki::Seal;
 
 const MANIFEST: &str = "manifest.json";
 const SNAPSHOT: &str = "snapshot";
+/// What is wrong with a backup that never counted.
+pub const UNFINISHED: &str = "it has no manifest: whoever saved it did not come to the end";
+const NO_SNAPSHOT: &str = "its snapshot is not there";
 
 /// The backups in one place.
 #[derive(Clone)]
@@ -144,22 +147,29 @@ impl Archive {
         parts.judge(name)
     }
 
+    /// True when the backup `name`, which was whole before, is deleted by now, or is being deleted: its manifest goes first.
+    pub async fn is_gone(&self, name: &BackupName) -> bool {
+        matches!(self.state(name).await, None | Some(BackupState::Unfinished))
+    }
+
+    /// That the backup `name` is damaged.
+    pub fn damaged(&self, name: &BackupName, problem: impl Into<String>) -> BackupError {
+        BackupError::Damaged {
+            name: name.to_string(),
+            location: self.location(),
+            problem: problem.into(),
+        }
+    }
+
     /// The manifest of the backup `name`.
     ///
     /// # Errors
     /// [`BackupError::NotThere`], [`BackupError::Damaged`] when it cannot be one, [`BackupError::Store`].
     pub async fn manifest(&self, name: &BackupName) -> Result<BackupManifest, BackupError> {
-        let damaged = |problem| BackupError::Damaged {
-            name: name.to_string(),
-            location: self.location(),
-            problem,
-        };
         match self.state(name).await {
             Some(BackupState::Whole(manifest)) => Ok(*manifest),
-            Some(BackupState::Damaged { problem, .. }) => Err(damaged(problem)),
-            Some(BackupState::Unfinished) => Err(damaged(
-                "it has no manifest: whoever saved it did not come to the end".to_owned(),
-            )),
+            Some(BackupState::Damaged { problem, .. }) => Err(self.damaged(name, problem)),
+            Some(BackupState::Unfinished) => Err(self.damaged(name, UNFINISHED)),
             None => Err(BackupError::NotThere {
                 name: name.to_string(),
                 location: self.location(),
@@ -223,11 +233,7 @@ impl Archive {
             .store
             .open(&path)
             .await?
-            .ok_or_else(|| BackupError::Damaged {
-                name: manifest.name.to_string(),
-                location: self.location(),
-                problem: "its snapshot is not there".to_owned(),
-            })?;
+            .ok_or_else(|| self.damaged(&manifest.name, NO_SNAPSHOT))?;
         Unpacker::open(
             manifest.clone(),
             object,
@@ -254,13 +260,8 @@ impl Archive {
     /// [`BackupError::Damaged`] when it is not what was written, [`BackupError::Store`].
     pub async fn check_object(&self, manifest: &BackupManifest) -> Result<(), BackupError> {
         let path = self.path(&manifest.name, SNAPSHOT);
-        let damaged = |problem: String| BackupError::Damaged {
-            name: manifest.name.to_string(),
-            location: self.location(),
-            problem,
-        };
         let Some(mut object) = self.store.open(&path).await? else {
-            return Err(damaged("its snapshot is not there".to_owned()));
+            return Err(self.damaged(&manifest.name, NO_SNAPSHOT));
         };
         let mut summing = Summing::default();
         while let Some(piece) = object.read().await? {
@@ -270,7 +271,7 @@ impl Archive {
         if is == was {
             return Ok(());
         }
-        Err(damaged(was.mismatch(&is, "the object")))
+        Err(self.damaged(&manifest.name, was.mismatch(&is, "the object")))
     }
 
     /// Deletes the backup `name`, if it is there: its manifest first, so that at no moment half of it counts.
@@ -326,7 +327,7 @@ impl Parts {
                 Some(manifest),
                 format!("its snapshot has {size} bytes, and had {wanted}"),
             ),
-            None => damaged(Some(manifest), "its snapshot is not there".to_owned()),
+            None => damaged(Some(manifest), NO_SNAPSHOT.to_owned()),
         }
     }
 }

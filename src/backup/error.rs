@@ -42,7 +42,7 @@ pub enum BackupError {
     /// What came is not the snapshot that was to be kept.
     #[error("what came is not the snapshot that was to be kept: {0}")]
     Altered(String),
-    /// There is no room to unpack a snapshot.
+    /// Nothing could be made that unpacks a snapshot.
     #[error("cannot unpack a snapshot")]
     Unpack {
         /// Why not.

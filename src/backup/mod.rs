@@ -23,7 +23,7 @@ mod prune;
 mod sum;
 mod unpacking;
 
-pub use archive::{Archive, Backup, BackupState};
+pub use archive::{Archive, Backup, BackupState, UNFINISHED};
 pub use error::BackupError;
 pub use keep::{KeepReason, KeepRules};
 pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};

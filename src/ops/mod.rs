@@ -44,8 +44,9 @@ pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use backups::{
     BackupCondition, BackupEntry, BackupList, BackupParts, BackupPlace, DrillReport, FoundBackup,
-    HostArchive, PlannedPrune, PruneReport, PrunedBackup, RestoreSource, RestoredEtcd, SaveRequest,
-    SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup, VerifyReport, VerifyRequest, WhichBackup,
+    GoneBackup, HostArchive, PlannedPrune, PruneReport, PrunedBackup, RestoreSource, RestoredEtcd,
+    SaveRequest, SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup, VerifyReport, VerifyRequest,
+    WhichBackup,
 };
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};

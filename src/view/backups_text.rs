@@ -10,8 +10,8 @@ use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
 use crate::ops::{
-    BackupCondition, BackupEntry, BackupList, BackupPlace, DrillReport, PruneReport, RestoredEtcd,
-    SavedBackup, SilentPlace, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, DrillReport, PruneReport, RestoredEtcd, SavedBackup,
+    SilentPlace, VerifyReport,
 };
 
 /// What stands for something that is not known.
@@ -181,13 +181,10 @@ pub(super) fn age(taken: Timestamp, now: Timestamp) -> String {
 pub fn verified(report: &VerifyReport) -> String {
     let mut text = String::new();
     for backup in &report.backups {
-        let name = match &backup.place {
-            BackupPlace::StateStore => paint(STRONG, &backup.name),
-            BackupPlace::Bucket => format!("{} in the bucket", paint(STRONG, &backup.name)),
-            BackupPlace::Host(machine) => format!("{} on {machine}", paint(STRONG, &backup.name)),
-        };
+        let name = format!("{}{}", paint(STRONG, &backup.name), backup.place.words());
+        let verdict = if backup.unread { "Not read:" } else { "Damaged:" };
         let _ = match (&backup.problem, &backup.manifest) {
-            (Some(problem), _) => writeln!(text, "{} {name}: {}", paint(BAD, "Damaged:"), printable(problem)),
+            (Some(problem), _) => writeln!(text, "{} {name}: {}", paint(BAD, verdict), printable(problem)),
             (None, Some(manifest)) => writeln!(
                 text,
                 "{} {name}: {} read, {} unpacked, revision {}, {} keys",
@@ -200,7 +197,10 @@ pub fn verified(report: &VerifyReport) -> String {
             (None, None) => writeln!(text, "{} {name}", paint(GOOD, "Good:")),
         };
     }
-    if report.backups.is_empty() {
+    for gone in &report.gone {
+        let _ = writeln!(text, "{}{} was deleted meanwhile", gone.name, gone.place.words());
+    }
+    if report.backups.is_empty() && report.gone.is_empty() {
         let _ = writeln!(
             text,
             "cluster {} has no snapshot in {}",

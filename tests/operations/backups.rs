@@ -450,3 +450,60 @@ fn a_backup_is_found_wherever_it_lies() {
         assert_eq!((problems, report.good), (vec![true, false], false));
     });
 }
+
+#[test]
+fn what_is_pruned_while_it_is_verified_is_not_to_blame() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let request = SaveRequest::default();
+        scene
+            .session
+            .save_backups(&request, &Progress::default())
+            .await
+            .unwrap();
+        let listed = scene.session.backups().await.unwrap();
+        let names: Vec<String> = listed
+            .backups
+            .iter()
+            .map(|backup| backup.name.to_string())
+            .collect();
+        for name in &names {
+            for object in ["snapshot", "manifest.json"] {
+                let path = format!("prod/backups/etcd/{name}/{object}");
+                let content = scene.store.read(&path).await.unwrap().unwrap().content;
+                let path = format!("{name}/{object}");
+                let written = scene.on_a.write(&path, &content, Precondition::None).await;
+                written.unwrap();
+            }
+        }
+        // The machine prunes while the first of them is read, which is the older one.
+        let at_a = BackupPlace::Host("a".to_owned());
+        let verify = async |pruned: &[&str]| {
+            let verifying = scene.session.verify_backups(&VerifyRequest::All, Some(&at_a));
+            let (report, ()) = tokio::join!(verifying, async {
+                for name in pruned {
+                    for object in ["manifest.json", "snapshot"] {
+                        let path = format!("{name}/{object}");
+                        scene.on_a.delete(&path, Precondition::None).await.unwrap();
+                    }
+                }
+            });
+            let report = report.unwrap();
+            let read: Vec<String> = report
+                .backups
+                .iter()
+                .map(|backup| backup.name.to_string())
+                .collect();
+            let gone: Vec<String> = report.gone.iter().map(|gone| gone.name.to_string()).collect();
+            (report.good, read, gone)
+        };
+        let [newer, older] = names.as_slice() else {
+            panic!("{names:?}")
+        };
+        assert_eq!(
+            verify(&[newer]).await,
+            (true, vec![older.clone()], vec![newer.clone()])
+        );
+        assert_eq!(verify(&[]).await, (true, vec![older.clone()], Vec::new()));
+    });
+}

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use keelson::backup::{BackupManifest, BackupName, KeepReason, Packing, StoredObject};
 use keelson::ops::{
-    BackupCondition, BackupEntry, BackupList, BackupPlace, DefragmentedMember, DisarmedEtcd, PruneReport,
-    PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace, VerifiedBackup, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, BackupPlace, DefragmentedMember, DisarmedEtcd, GoneBackup,
+    PruneReport, PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace, VerifiedBackup, VerifyReport,
 };
 use keelson::view::{backups_text, etcd_upkeep_text};
 use keelson_provider_api::values::ClusterName;
@@ -120,6 +120,7 @@ fn backups_that_are_saved_read_and_restored() {
         name: whole.name.clone(),
         place,
         problem: problem.map(str::to_owned),
+        unread: false,
         manifest,
     };
     let report = VerifyReport {
@@ -133,7 +134,19 @@ fn backups_that_are_saved_read_and_restored() {
                 Some("it ends before its end"),
                 None,
             ),
+            VerifiedBackup {
+                unread: true,
+                ..verified(
+                    BackupPlace::Host("db-2".to_owned()),
+                    Some("db-2 does not answer"),
+                    Some(whole.clone()),
+                )
+            },
         ],
+        gone: vec![GoneBackup {
+            name: whole.name.clone(),
+            place: BackupPlace::Bucket,
+        }],
         silent: Vec::new(),
     };
     let restored = RestoredEtcd {

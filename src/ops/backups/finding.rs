@@ -1,8 +1,7 @@
 //! Finding a backup, wherever it lies.
 
 use super::places::{BackupPlace, Everywhere, Placed, SilentPlace};
-use super::verify::UNFINISHED;
-use crate::backup::{Archive, BackupError, BackupManifest, BackupName, BackupState, Unpacker};
+use crate::backup::{Archive, BackupError, BackupManifest, BackupName, BackupState, UNFINISHED, Unpacker};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -38,11 +37,7 @@ impl FoundBackup {
 
     /// What it is called: by its name, and where it lies if that is not the state store.
     pub fn words(&self) -> String {
-        match &self.place {
-            BackupPlace::StateStore => self.manifest.name.to_string(),
-            BackupPlace::Bucket => format!("{} in the bucket", self.manifest.name),
-            BackupPlace::Host(machine) => format!("{} on {machine}", self.manifest.name),
-        }
+        format!("{}{}", self.manifest.name, self.place.words())
     }
 }
 
@@ -115,12 +110,8 @@ impl Everywhere<'_> {
 
 fn damaged(placed: &Placed<'_>) -> OperationError {
     let problem = match &placed.backup.state {
-        BackupState::Damaged { problem, .. } => problem.clone(),
-        _ => UNFINISHED.to_owned(),
+        BackupState::Damaged { problem, .. } => problem,
+        _ => UNFINISHED,
     };
-    OperationError::Backup(BackupError::Damaged {
-        name: placed.backup.name.to_string(),
-        location: placed.archive.location(),
-        problem,
-    })
+    placed.archive.damaged(&placed.backup.name, problem).into()
 }

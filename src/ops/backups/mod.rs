@@ -29,7 +29,7 @@ pub use prune::{PlannedPrune, PruneReport, PrunedBackup};
 pub use restore::RestoredEtcd;
 pub use save::SaveRequest;
 pub use unpacked::{RestoreSource, UnpackedSnapshot};
-pub use verify::{VerifiedBackup, VerifyReport, VerifyRequest};
+pub use verify::{GoneBackup, VerifiedBackup, VerifyReport, VerifyRequest};
 
 use super::error::OperationError;
 use super::session::Session;

@@ -26,6 +26,17 @@ pub enum BackupPlace {
     Host(String),
 }
 
+impl BackupPlace {
+    /// What follows the name of a backup that lies there, in words: nothing for the state store.
+    pub fn words(&self) -> String {
+        match self {
+            Self::StateStore => String::new(),
+            Self::Bucket => " in the bucket".to_owned(),
+            Self::Host(machine) => format!(" on {machine}"),
+        }
+    }
+}
+
 /// What the state store is called where a place is to be named.
 const STATE_STORE: &str = "state-store";
 /// And the bucket.

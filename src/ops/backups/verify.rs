@@ -1,10 +1,11 @@
 //! Reading backups again, to know that they are what was saved.
 
 use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{StoreError, with_causes};
 use serde::Serialize;
 
 use super::places::{BackupPlace, Everywhere, Placed, SilentPlace};
-use crate::backup::{BackupError, BackupManifest, BackupName, BackupState};
+use crate::backup::{BackupError, BackupManifest, BackupName, BackupState, UNFINISHED};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -32,8 +33,20 @@ pub struct VerifyReport {
     pub good: bool,
     /// The backups.
     pub backups: Vec<VerifiedBackup>,
+    /// Those that were deleted while others were read, or they themselves: machines prune whenever they are to take one.
+    pub gone: Vec<GoneBackup>,
     /// Places that did not answer: what lies there was not read.
     pub silent: Vec<SilentPlace>,
+}
+
+/// A backup that is not there any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoneBackup {
+    /// Its name.
+    pub name: BackupName,
+    /// Where it lay.
+    pub place: BackupPlace,
 }
 
 /// A backup that was read again.
@@ -44,8 +57,10 @@ pub struct VerifiedBackup {
     pub name: BackupName,
     /// Where it lies.
     pub place: BackupPlace,
-    /// What is wrong with it; nothing for one that is good.
+    /// What is wrong with it, or why it could not be read; nothing for one that is good.
     pub problem: Option<String>,
+    /// True for one that could not be read to its end: nobody knows whether it is good.
+    pub unread: bool,
     /// What was written down about it.
     pub manifest: Option<BackupManifest>,
 }
@@ -55,36 +70,40 @@ impl Session {
     /// were saved: in all places, or in `place` alone.
     ///
     /// # Errors
-    /// [`OperationError::Backup`] when one is not there, cannot be opened with the keys at hand, or the place where it is
-    /// kept cannot be read; [`OperationError::UnknownPlace`]. One that is damaged is no error here, but in the report.
+    /// [`OperationError::Backup`] when one is not there, or when none could be read: it cannot be opened with the keys at hand,
+    /// or the place where it is kept does not answer; [`OperationError::UnknownPlace`]. One that is damaged is no error here, but
+    /// in the report, and so is one that could not be read where others could.
     pub async fn verify_backups(
         &self,
         request: &VerifyRequest,
         place: Option<&BackupPlace>,
     ) -> Result<VerifyReport, OperationError> {
         let everywhere = self.look_everywhere(place).await?;
-        let mut backups = Vec::new();
+        let (mut backups, mut gone, mut unread) = (Vec::new(), Vec::new(), None);
         for placed in self.requested(&everywhere, request).await? {
-            let (problem, manifest) = match &placed.backup.state {
-                BackupState::Whole(manifest) => {
-                    let problem = problem(placed.archive.verify(manifest).await)?;
-                    (problem, Some((**manifest).clone()))
+            match verified(placed).await {
+                Verdict::Of(backup) => backups.push(backup),
+                Verdict::Unread(backup, error) => {
+                    backups.push(backup);
+                    unread = unread.or(Some(error));
                 }
-                BackupState::Damaged { problem, .. } => (Some(problem.clone()), None),
-                BackupState::Unfinished => (Some(UNFINISHED.to_owned()), None),
-            };
-            backups.push(VerifiedBackup {
-                name: placed.backup.name.clone(),
-                place: placed.place.clone(),
-                problem,
-                manifest,
-            });
+                Verdict::Gone => gone.push(GoneBackup {
+                    name: placed.backup.name.clone(),
+                    place: placed.place.clone(),
+                }),
+            }
         }
+        match unread {
+            Some(error) if backups.iter().all(|backup| backup.unread) => return Err(error.into()),
+            _ => {}
+        }
+        let was_any_read = !backups.is_empty() || gone.is_empty();
         Ok(VerifyReport {
             name: self.spec().name().clone(),
             location: everywhere.location(),
-            good: backups.iter().all(|backup| backup.problem.is_none()),
+            good: was_any_read && backups.iter().all(|backup| backup.problem.is_none()),
             backups,
+            gone,
             silent: everywhere.silent,
         })
     }
@@ -129,14 +148,45 @@ impl Session {
     }
 }
 
-/// What is wrong with a backup that has no manifest.
-pub(super) const UNFINISHED: &str = "it has no manifest: whoever saved it did not come to the end";
+/// What came of reading a backup.
+enum Verdict {
+    /// It is good, or damaged.
+    Of(VerifiedBackup),
+    /// It could not be read, and that is not its own fault.
+    Unread(VerifiedBackup, BackupError),
+    Gone,
+}
 
-/// What is wrong with a backup, or that it is not the backup that is to blame.
-fn problem(verified: Result<(), BackupError>) -> Result<Option<String>, BackupError> {
-    match verified {
-        Ok(()) => Ok(None),
-        Err(BackupError::Damaged { problem, .. }) => Ok(Some(problem)),
-        Err(other) => Err(other),
+async fn verified(placed: &Placed<'_>) -> Verdict {
+    let verified = |problem: Option<String>, manifest: Option<&BackupManifest>| VerifiedBackup {
+        name: placed.backup.name.clone(),
+        place: placed.place.clone(),
+        problem,
+        unread: false,
+        manifest: manifest.cloned(),
+    };
+    let manifest = match &placed.backup.state {
+        BackupState::Whole(manifest) => manifest,
+        BackupState::Damaged { problem, .. } => return Verdict::Of(verified(Some(problem.clone()), None)),
+        BackupState::Unfinished => return Verdict::Of(verified(Some(UNFINISHED.to_owned()), None)),
+    };
+    let error = match placed.archive.verify(manifest).await {
+        Ok(()) => return Verdict::Of(verified(None, Some(manifest))),
+        Err(error) => error,
+    };
+    if placed.archive.is_gone(&placed.backup.name).await {
+        return Verdict::Gone;
+    }
+    match error {
+        BackupError::Damaged { problem, .. } | BackupError::Store(StoreError::Damaged { problem, .. }) => {
+            Verdict::Of(verified(Some(problem), Some(manifest)))
+        }
+        other => {
+            let backup = VerifiedBackup {
+                unread: true,
+                ..verified(Some(with_causes(&other)), Some(manifest))
+            };
+            Verdict::Unread(backup, other)
+        }
     }
 }
