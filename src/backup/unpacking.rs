@@ -87,6 +87,8 @@ impl Unpacker {
     /// [`BackupError::Damaged`] as soon as it is seen that it is not what was packed, [`BackupError::Store`] when the object
     /// cannot be read.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
+        // A few bytes of an object may be gigabytes of a snapshot, which nobody could stop otherwise.
+        tokio::task::yield_now().await;
         loop {
             let mut output = vec![0; PIECE_BYTES];
             let count = self.decode(&mut output).await?;

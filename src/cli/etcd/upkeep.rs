@@ -6,7 +6,7 @@ use keelson_provider_api::Progress;
 use crate::cli::arguments::{ClusterArgument, Format};
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
-use crate::cli::{CommandResult, EXIT_DONE};
+use crate::cli::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::DefragmentRequest;
 use crate::view::etcd_upkeep_text;
@@ -39,8 +39,9 @@ impl Defrag {
             machine: self.machine.clone(),
         };
         let tell = |action: &str| terminal.note(action);
-        let done = session
-            .defragment_etcd(&request, &Progress::to(&tell), &Silent, interrupt)
+        let progress = Progress::to(&tell);
+        let work = session.defragment_etcd(&request, &progress, &Silent, interrupt);
+        let done = stopping::told(terminal, interrupt, work)
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("etcd defrag")))?;
         self.output
@@ -70,8 +71,9 @@ impl Disarm {
     pub(super) async fn run(&self, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
         let session = self.spec.connect_to_look(terminal).await?;
         let tell = |action: &str| terminal.note(action);
-        let disarmed = session
-            .disarm_etcd_alarms(self.etcd.as_deref(), &Progress::to(&tell), &Silent, interrupt)
+        let progress = Progress::to(&tell);
+        let work = session.disarm_etcd_alarms(self.etcd.as_deref(), &progress, &Silent, interrupt);
+        let disarmed = stopping::told(terminal, interrupt, work)
             .await
             .map_err(|error| Failure::of_operation(&error, &self.spec.command("etcd disarm")))?;
         self.output.print(terminal, &disarmed, |disarmed| {

@@ -213,6 +213,8 @@ struct Opened {
 #[async_trait]
 impl BulkReader for Opened {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        // The disk never makes anybody wait here, and whoever listens for signals on the same thread is to be heard.
+        tokio::task::yield_now().await;
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             return match self.content.read(&mut piece) {

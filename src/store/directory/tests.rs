@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use keelson_provider_api::BulkStore;
+
 use super::*;
 
 #[tokio::test]
@@ -35,6 +37,27 @@ async fn who_waits_for_the_lock_keeps_nobody_else_waiting() {
         drop(held);
     });
     written.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_a_large_object_keeps_nobody_else_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    store
+        .write("a", &vec![7; 5 << 20], Precondition::None)
+        .await
+        .unwrap();
+    let is_stopped = std::cell::Cell::new(false);
+    let mut reader = store.open("a").await.unwrap().unwrap();
+    let reading = async {
+        let mut pieces = 0;
+        while !is_stopped.get() && reader.read().await.unwrap().is_some() {
+            pieces += 1;
+        }
+        pieces
+    };
+    let (pieces, ()) = tokio::join!(reading, async { is_stopped.set(true) });
+    assert_eq!(pieces, 1);
 }
 
 #[tokio::test]
