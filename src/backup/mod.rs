@@ -20,6 +20,7 @@ mod keep;
 mod manifest;
 mod packing;
 mod prune;
+mod scratch;
 mod sum;
 mod unpacking;
 
@@ -29,5 +30,6 @@ pub use keep::{KeepReason, KeepRules};
 pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};
 pub use packing::{Packed, Packer};
 pub use prune::{Line, PrunePlan, Pruned, line_of};
+pub use scratch::{Scratch, begin_part};
 pub use sum::{Sum, check_snapshot};
 pub use unpacking::Unpacker;

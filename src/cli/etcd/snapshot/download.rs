@@ -1,15 +1,14 @@
 //! `keelson etcd snapshot download`
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keelson_provider_api::whole_file;
 
 use super::{backup_name, backup_place};
-use crate::backup::BackupName;
+use crate::backup::{BackupName, begin_part};
 use crate::cli::arguments::ClusterArgument;
 use crate::cli::failure::Failure;
 use crate::cli::files;
@@ -99,16 +98,8 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Begins `file`, which is there already only where `overwrites`.
     fn begin(file: &'a Path, overwrites: bool) -> Result<Self, Failure> {
-        let mut name = file.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = file.with_file_name(name);
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&part);
-        match opened {
-            Ok(opened) => Ok(Self {
+        match begin_part(file) {
+            Ok((part, opened)) => Ok(Self {
                 file,
                 overwrites,
                 part,
