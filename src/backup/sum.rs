@@ -93,10 +93,12 @@ impl OwnSum {
 ///
 /// # Errors
 /// When it cannot be read, or is no whole snapshot: [`InvalidData`](io::ErrorKind::InvalidData).
-pub fn check_snapshot(mut snapshot: impl Read) -> io::Result<Sum> {
+pub async fn check_snapshot(mut snapshot: impl Read) -> io::Result<Sum> {
     let (mut summing, mut own) = (Summing::default(), OwnSum::default());
     let mut piece = vec![0; PIECE_BYTES];
     loop {
+        // So that it can be stopped.
+        tokio::task::yield_now().await;
         match snapshot.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => {

@@ -93,7 +93,12 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
                 .to_owned()
         }
         OperationError::RestoreUnderWay { .. } => {
-            "nothing was touched; `keelson etcd restore` with that snapshot goes on with it".to_owned()
+            "nothing was touched; `keelson etcd restore` goes on with it; with --begin-anew another snapshot takes its place, \
+             and only the machines that are there now are given the data"
+                .to_owned()
+        }
+        OperationError::NoFounder(_) => {
+            "`keelson apply` installs etcd on them, and says that it waits for data; then `keelson etcd restore`".to_owned()
         }
         OperationError::SnapshotFile { .. } => {
             "name a whole snapshot, and with --work-folder a folder that has room for it".to_owned()
@@ -216,6 +221,10 @@ pub(super) fn of_store(error: &StoreError) -> String {
         Some("spec.yaml") => {
             "it was left as it is; put it back from a backup, or, where it is still there, move it away: `keelson apply` \
              writes it anew; `keelson destroy --override-deletion-protection` goes without it"
+        }
+        Some("restore.json") => {
+            "it was left as it is; put it back from a copy of the state store; where there is none, delete it, and run \
+             `keelson etcd restore` before anything else: it begins anew"
         }
         _ if path.contains("/pki/") => {
             "nothing was changed; put it back from a copy of the state store: no other can take its place while the \

@@ -155,6 +155,10 @@ pub enum OperationError {
         /// When it began.
         begun_at: Timestamp,
     },
+    /// A restore was begun anew, and none of the machines is there that the spec gives members of this etcd. What others had of
+    /// it is moved aside, and the restore is given up.
+    #[error("none of the machines is there that the spec gives members of etcd {0}: its restore is given up")]
+    NoFounder(String),
     /// Something about backups did not work.
     #[error(transparent)]
     Backup(#[from] BackupError),

@@ -43,10 +43,10 @@ pub use apply::{Applied, ApplyOptions, Approval, Approve, AutoApprove};
 pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use backups::{
-    BackupCondition, BackupEntry, BackupList, BackupParts, BackupPlace, DrillReport, FoundBackup,
-    GoneBackup, HostArchive, PlannedPrune, PruneReport, PrunedBackup, RestoreSource, RestoredEtcd,
-    SaveRequest, SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup, VerifyReport, VerifyRequest,
-    WhichBackup,
+    BackupCondition, BackupEntry, BackupList, BackupParts, BackupPlace, BegunRestore, DrillReport,
+    FoundBackup, GoneBackup, HostArchive, PlannedPrune, PruneReport, PrunedBackup, RestoreSource,
+    RestoreTerms, RestoredEtcd, SaveRequest, SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup,
+    VerifyReport, VerifyRequest, WhichBackup,
 };
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};

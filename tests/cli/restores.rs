@@ -61,3 +61,58 @@ fn what_a_cluster_has_no_keys_for_is_told_before_it_is_restored() {
     let own = lab.expect(0, "etcd restore --yes");
     assert!(!own.stderr.contains("another key"), "{own:#?}");
 }
+
+#[test]
+fn a_restore_that_has_begun_goes_on_with_its_own_snapshot_or_is_begun_anew() {
+    let lab = Lab::with_spec(include_str!("../../examples/quickstart.yaml"));
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "etcd snapshot save");
+    lab.edit("cluster.yaml", "spec:\n", "spec:\n  kubelet: { maxPods: 90 }\n");
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "etcd snapshot save");
+    let listed = lab.expect(0, "etcd snapshot list --output json").json();
+    let [newer, older] = [0, 1].map(|index| listed["backups"][index]["manifest"].clone());
+    let name = |manifest: &serde_json::Value| manifest["name"].as_str().unwrap().to_owned();
+    let members = lab.expect(0, "etcd status --output json").json();
+    let founders = [members["clusters"]["main"]["members"][0]["machine"].clone()];
+    let begin = |manifest: &serde_json::Value, name: &str| {
+        let intent = serde_json::json!({
+            "form": 1,
+            "id": "0123456789abcdef01234567",
+            "etcdCluster": "main",
+            "source": name,
+            "origin": { "backup": { "name": name, "place": "state-store" } },
+            "sha256": manifest["sha256"],
+            "begunAt": "2026-11-28T04:00:00Z",
+            "founders": founders,
+            "bumpRevision": 2_000_000_000,
+            "beginsAfter": 2_000_000_100,
+        });
+        lab.write(".keelson/quickstart/restore.json", intent.to_string());
+    };
+    begin(&older, &name(&older));
+    lab.expect(3, "apply --yes").says(&["--begin-anew"]);
+    for other in [
+        format!("{} --yes", name(&newer)),
+        "--etcd events --yes".to_owned(),
+    ] {
+        lab.expect(3, &format!("etcd restore {other}"))
+            .says(&[&name(&older), "--begin-anew"]);
+    }
+    let went_on = lab.expect(0, "etcd restore --yes");
+    let words = format!("go on with the restore from {}", name(&older));
+    let went_on = went_on.says(&[&words]);
+    assert!(
+        went_on.stdout.contains(&name(&older))
+            || went_on.stderr.contains(&format!("data of {}", name(&older))),
+        "{went_on:#?}"
+    );
+    lab.expect(0, "status");
+    // Its snapshot was pruned meanwhile.
+    begin(&older, "20260101T000000Z-1");
+    lab.expect(1, "etcd restore --yes").says(&["--begin-anew"]);
+    lab.expect(0, "etcd restore --begin-anew --yes")
+        .says(&["in place of the restore from 20260101T000000Z-1", &name(&newer)]);
+    lab.expect(0, "status");
+    lab.expect(0, "plan");
+}

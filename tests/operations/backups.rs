@@ -9,8 +9,8 @@ use keelson::backup::Archive;
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
     ApplyOptions, AutoApprove, BackupParts, BackupPlace, DefragmentRequest, DestroyOptions, HostArchive,
-    OperationError, RestoreSource, RestoredEtcd, SaveRequest, Session, SessionParts, VerifyRequest,
-    WhichBackup,
+    OperationError, RestoreSource, RestoreTerms, RestoredEtcd, SaveRequest, Session, SessionParts,
+    VerifyRequest, WhichBackup,
 };
 use keelson::pki::Seal;
 use keelson::spec;
@@ -25,14 +25,14 @@ use tokio::sync::mpsc::Sender;
 
 use super::block_on;
 
-const INTENT: &str = "prod/restore.json";
+pub(super) const INTENT: &str = "prod/restore.json";
 
 /// What was asked of machines, in its order, and what they refuse.
 #[derive(Default)]
-struct Played {
+pub(super) struct Played {
     asked: Mutex<Vec<String>>,
-    restorations: Mutex<Vec<Restoration>>,
-    refuses: Mutex<Option<&'static str>>,
+    pub(super) restorations: Mutex<Vec<Restoration>>,
+    pub(super) refuses: Mutex<Option<&'static str>>,
     stops: Mutex<Option<Interrupt>>,
 }
 
@@ -53,7 +53,7 @@ impl Played {
         self.ask(what)
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
@@ -143,18 +143,18 @@ impl EtcdMaintenance for Watched {
     }
 }
 
-struct Scene {
-    session: Session,
-    store: Arc<MemoryStore>,
+pub(super) struct Scene {
+    pub(super) session: Session,
+    pub(super) store: Arc<MemoryStore>,
     /// What the machine `a` keeps.
     on_a: Arc<MemoryStore>,
-    played: Arc<Played>,
-    folder: tempfile::TempDir,
+    pub(super) played: Arc<Played>,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Scene {
     /// A cluster with three members that has been applied.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                     provider: { simulated: {} }\n  controlPlane: { replicas: 3 }\n";
         let spec = spec::load(text.as_bytes(), "test").unwrap();
@@ -200,7 +200,7 @@ impl Scene {
         scene
     }
 
-    async fn apply(&self) -> Result<(), OperationError> {
+    pub(super) async fn apply(&self) -> Result<(), OperationError> {
         let (options, interrupt) = (ApplyOptions::default(), Interrupt::new());
         self.session
             .apply(&options, &AutoApprove, &Silent, &interrupt)
@@ -208,23 +208,28 @@ impl Scene {
             .map(drop)
     }
 
-    async fn restore(&self) -> Result<RestoredEtcd, OperationError> {
+    pub(super) async fn restore(&self) -> Result<RestoredEtcd, OperationError> {
+        self.restore_on(RestoreTerms::default()).await
+    }
+
+    /// Restores the newest backup.
+    pub(super) async fn restore_on(&self, terms: RestoreTerms) -> Result<RestoredEtcd, OperationError> {
         let source = RestoreSource::Backup {
             which: WhichBackup::Newest("main".to_owned()),
             place: None,
         };
         let snapshot = self
             .session
-            .unpack_snapshot(&source, self.folder.path())
+            .unpack_snapshot(&source, self.folder.path(), &Interrupt::new())
             .await
             .unwrap();
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
         self.session
-            .restore_etcd(&snapshot, false, &progress, &Silent, &interrupt)
+            .restore_etcd(&snapshot, terms, &progress, &Silent, &interrupt)
             .await
     }
 
-    async fn intent(&self) -> Option<Vec<u8>> {
+    pub(super) async fn intent(&self) -> Option<Vec<u8>> {
         self.store
             .read(INTENT)
             .await
@@ -233,7 +238,7 @@ impl Scene {
     }
 }
 
-const STEPS: [&str; 6] = ["check", "hold", "end", "place", "start", "release"];
+pub(super) const STEPS: [&str; 6] = ["check", "hold", "end", "place", "start", "release"];
 
 #[test]
 fn a_restore_goes_on_from_whatever_step_it_failed_at() {
@@ -335,7 +340,7 @@ fn a_file_that_is_no_whole_snapshot_and_one_of_nobody_are_refused() {
         let unpack = async || {
             scene
                 .session
-                .unpack_snapshot(&source, Path::new("/nowhere"))
+                .unpack_snapshot(&source, Path::new("/nowhere"), &Interrupt::new())
                 .await
         };
         assert!(matches!(unpack().await, Err(OperationError::SnapshotFile { .. })));
@@ -345,11 +350,15 @@ fn a_file_that_is_no_whole_snapshot_and_one_of_nobody_are_refused() {
         bytes.extend(keelson_provider_api::values::Digest::of_bytes(&bytes).bytes());
         std::fs::write(&file, bytes).unwrap();
         let snapshot = unpack().await.unwrap();
-        let restore = async |allows| {
+        let restore = async |of_another_cluster| {
+            let terms = RestoreTerms {
+                of_another_cluster,
+                ..RestoreTerms::default()
+            };
             let (progress, interrupt) = (Progress::default(), Interrupt::new());
             scene
                 .session
-                .restore_etcd(&snapshot, allows, &progress, &Silent, &interrupt)
+                .restore_etcd(&snapshot, terms, &progress, &Silent, &interrupt)
                 .await
         };
         assert!(matches!(

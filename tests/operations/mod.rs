@@ -2,6 +2,7 @@
 
 mod authorities;
 mod backups;
+mod begun_anew;
 mod broken_stores;
 mod brought;
 mod certificates;

@@ -1,13 +1,14 @@
 //! An etcd that is given the data of a snapshot while keelson is killed at any of its writes, to the world and to the state store,
 //! while calls of both fail, and while a machine does not answer: the same command goes on, and nothing is lost on the way.
 
+mod anew;
 mod scene;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keelson::execute::{Interrupt, Silent};
-use keelson::ops::{OperationError, Session};
+use keelson::ops::{OperationError, RestoreTerms, Session};
 use keelson_provider_api::Progress;
 use keelson_provider_simulated::{CrashMoment, CrashPoint, FaultPlan, MemoryStore};
 
@@ -83,7 +84,10 @@ async fn killed_at_every_write_to_the_store(scene: &Scene) -> Result<(), String>
     let whole = scene.fork();
     let counting = Deadly::counting(whole.life.store.clone());
     let session = whole.session_on(Arc::new(counting.clone()));
-    whole.restore_by(&session, &whole.first).await.map_err(told)?;
+    whole
+        .restore_by(&session, &whole.first, RestoreTerms::default())
+        .await
+        .map_err(told)?;
     let writes = counting.writes();
     for write in 0..writes {
         for has_effect in [false, true] {
@@ -92,7 +96,7 @@ async fn killed_at_every_write_to_the_store(scene: &Scene) -> Result<(), String>
             let session = fork.session_on(Arc::new(store.clone()));
             let died = tokio::select! {
                 biased;
-                _ = fork.restore_by(&session, &fork.first) => false,
+                _ = fork.restore_by(&session, &fork.first, RestoreTerms::default()) => false,
                 () = store.died() => true,
             };
             let at = |problem: String| format!("died at write {write} of {writes} to the store: {problem}");
@@ -198,7 +202,7 @@ async fn restore_with_silence(
     };
     let snapshot = scene.unpack(session, &scene.first).await?;
     let (progress, interrupt) = (Progress::to(&silence), Interrupt::new());
-    let restored = session.restore_etcd(&snapshot, false, &progress, &Silent, &interrupt);
+    let restored = session.restore_etcd(&snapshot, RestoreTerms::default(), &progress, &Silent, &interrupt);
     restored.await.map(|_| ())
 }
 
@@ -259,4 +263,17 @@ sharded!(
     trouble_5 = 5,
     trouble_6 = 6,
     trouble_7 = 7,
+);
+
+sharded!(
+    anew::anew,
+    "restores",
+    anew_0 = 0,
+    anew_1 = 1,
+    anew_2 = 2,
+    anew_3 = 3,
+    anew_4 = 4,
+    anew_5 = 5,
+    anew_6 = 6,
+    anew_7 = 7,
 );

@@ -195,6 +195,21 @@ impl SimulatedWorld {
         Ok(())
     }
 
+    /// Loses a machine for good with all that lies on it, and nothing waits for it: as one in a cloud that was killed, or a bare
+    /// one that was forgotten and installed anew. Does nothing when the cluster has no machine of that name.
+    ///
+    /// # Errors
+    /// When the world is kept on disk and cannot be written.
+    pub fn lose_machine(&self, cluster: &ClusterIdentity, name: &str) -> Result<(), ProviderError> {
+        let holder = holder_of(cluster)?;
+        self.transact(|world, now| {
+            let machine = world.machine(&holder, name);
+            let effects = machine.map(|machine| world.without_machine(machine));
+            Ok((effects.unwrap_or_default(), now))
+        })
+        .map(|now| self.lock().world.note_strike(now))
+    }
+
     /// Replaces what may go wrong from now on.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.lock().faults = Faults::new(plan);

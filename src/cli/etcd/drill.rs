@@ -11,6 +11,7 @@ use crate::cli::arguments::{ClusterArgument, Format};
 use crate::cli::failure::{EXIT_FAILED, Failure};
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
+use crate::execute::Interrupt;
 use crate::ops::{BackupPlace, DrillReport, OperationError, RestoreSource, Session, WhichBackup};
 use crate::registry::{self, ConnectOptions};
 use crate::view::backups_text;
@@ -105,7 +106,9 @@ impl Drill {
             which,
             place: self.place.clone(),
         };
-        let snapshot = session.unpack_snapshot(&source, &work_folder).await?;
+        let snapshot = session
+            .unpack_snapshot(&source, &work_folder, &Interrupt::new())
+            .await?;
         if !is_named {
             let silent = backups_text::silent(&snapshot.silent);
             silent.lines().for_each(|line| terminal.note(line));

@@ -8,16 +8,16 @@ use keelson_provider_api::Progress;
 use keelson_provider_api::values::Span;
 
 use super::snapshot::{backup_name, backup_place};
-use crate::backup::BackupName;
+use crate::backup::{BackupError, BackupName};
 use crate::cli::arguments::{ClusterArgument, lifetime};
 use crate::cli::ask::is_answered;
 use crate::cli::failure::{EXIT_FAILED, Failure};
 use crate::cli::terminal::Terminal;
-use crate::cli::{CommandResult, EXIT_DONE};
+use crate::cli::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::{
-    BackupPlace, Condition, OperationError, RestoreSource, RestoredEtcd, Session, UnpackedSnapshot,
-    WhichBackup,
+    BackupPlace, BegunRestore, Condition, OperationError, RestoreSource, RestoreTerms, RestoredEtcd, Session,
+    UnpackedSnapshot, WhichBackup,
 };
 use crate::view::{backups_text, status_text};
 
@@ -26,13 +26,15 @@ use crate::view::{backups_text, status_text};
 #[command(
     after_help = "What was written after the snapshot is lost. Control planes are stopped, members are ended, and their \
                   data is moved aside on their machines, never deleted. Until it has come to its end nothing else changes the \
-                  cluster; run again, the same command goes on. Exit codes: 0 restored and healthy, 1 failed, or restored and \
-                  something is not well: then it is said what."
+                  cluster; run again, the command goes on with the snapshot that it began with. Where that cannot come to its \
+                  end, since a machine is gone for good or the snapshot is, --begin-anew takes its place. Exit codes: 0 restored \
+                  and healthy, 1 failed, or restored and something is not well: then it is said what."
 )]
 pub(super) struct Restore {
     #[command(flatten)]
     spec: ClusterArgument,
-    /// The snapshot, by the name that `keelson etcd snapshot list` shows; without it, the newest of the etcd
+    /// The snapshot, by the name that `keelson etcd snapshot list` shows; without it, that of the restore that has begun, or the
+    /// newest of the etcd
     #[arg(value_name = "NAME", value_parser = backup_name, conflicts_with = "from")]
     name: Option<BackupName>,
     /// The snapshot that lies there: `state-store`, `bucket`, or the name of a machine; without it, wherever it is found
@@ -41,9 +43,14 @@ pub(super) struct Restore {
     /// A file as `etcdctl snapshot save` and `keelson etcd snapshot download` write it
     #[arg(long, value_name = "FILE", requires = "of_another_cluster")]
     from: Option<PathBuf>,
-    /// The etcd that is to have it, where no name tells: `main` or `events`
-    #[arg(long, value_name = "ETCD", default_value = "main", conflicts_with = "name")]
-    etcd: String,
+    /// The etcd that is to have it, where no name tells: `main` or `events`; without it, that of the restore that has begun, or
+    /// `main`
+    #[arg(long, value_name = "ETCD", conflicts_with = "name")]
+    etcd: Option<String>,
+    /// Begin anew where a restore cannot come to its end: with this snapshot, or the newest, and with the machines that the spec
+    /// names now and that are there. What members have of the one before is moved aside as well
+    #[arg(long)]
+    begin_anew: bool,
     /// Take a snapshot that is another cluster's, or of which nobody knows whose it is
     #[arg(long)]
     of_another_cluster: bool,
@@ -65,12 +72,28 @@ impl Restore {
                 .with_help("pass --yes to go on without asking"));
         }
         let session = self.spec.connect_to_look(terminal).await?;
-        terminal.note("read the snapshot to its end");
-        let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
-        let snapshot = session
-            .unpack_snapshot(&self.source(), &work_folder)
+        let begun = session
+            .begun_restore()
             .await
             .map_err(|error| self.failed(&error))?;
+        let source = self.source(begun.as_ref()).map_err(|error| self.failed(&error))?;
+        if let Some(begun) = &begun {
+            let BegunRestore { words, begun_at, .. } = begun;
+            let verb = if self.begin_anew {
+                "begin anew, in place of"
+            } else {
+                "go on with"
+            };
+            terminal.note(&format!(
+                "{verb} the restore from {words} that began at {begun_at:.0}"
+            ));
+        }
+        terminal.note("read the snapshot to its end");
+        let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
+        let unpacking = session.unpack_snapshot(&source, &work_folder, interrupt);
+        let snapshot = stopping::told(terminal, interrupt, unpacking)
+            .await
+            .map_err(|error| self.unread(&error, begun.as_ref()))?;
         if self.name.is_none() {
             backups_text::silent(&snapshot.silent)
                 .lines()
@@ -104,15 +127,13 @@ impl Restore {
         interrupt: &Interrupt,
     ) -> Result<RestoredEtcd, Failure> {
         let tell = |action: &str| terminal.note(action);
-        let restored = session
-            .restore_etcd(
-                snapshot,
-                self.of_another_cluster,
-                &Progress::to(&tell),
-                &Silent,
-                interrupt,
-            )
-            .await;
+        let terms = RestoreTerms {
+            of_another_cluster: self.of_another_cluster,
+            begins_anew: self.begin_anew,
+        };
+        let progress = Progress::to(&tell);
+        let work = session.restore_etcd(snapshot, terms, &progress, &Silent, interrupt);
+        let restored = stopping::told(terminal, interrupt, work).await;
         restored.map_err(|error| self.failed(&error))
     }
 
@@ -130,20 +151,51 @@ impl Restore {
         }
     }
 
-    fn source(&self) -> RestoreSource {
-        match (&self.from, &self.name) {
-            (Some(file), _) => RestoreSource::File {
-                file: file.clone(),
-                etcd: self.etcd.clone(),
-            },
-            (None, name) => RestoreSource::Backup {
-                which: match name {
-                    Some(name) => WhichBackup::Named(name.clone()),
-                    None => WhichBackup::Newest(self.etcd.clone()),
-                },
-                place: self.place.clone(),
-            },
+    /// The snapshot that is meant: where a restore has begun, its own, unless it is to begin anew.
+    fn source(&self, begun: Option<&BegunRestore>) -> Result<RestoreSource, OperationError> {
+        let of_begun = begun.map(|begun| begun.etcd_cluster.as_str());
+        let etcd = self.etcd.as_deref().or(of_begun).unwrap_or("main").to_owned();
+        if let Some(begun) = begun.filter(|begun| begun.etcd_cluster != etcd) {
+            return Err(begun.refusal());
         }
+        let begun = begun.filter(|_| !self.begin_anew);
+        if let Some(file) = &self.from {
+            let file = file.clone();
+            return Ok(RestoreSource::File { file, etcd });
+        }
+        let which = match (&self.name, begun) {
+            (Some(name), Some(begun)) if !begun.may_be_of(name) => return Err(begun.refusal()),
+            (Some(name), _) => WhichBackup::Named(name.clone()),
+            (None, Some(begun)) => match (&begun.source, &self.place) {
+                (source, None) => return Ok(source.clone()),
+                (RestoreSource::Backup { which, .. }, Some(_)) => which.clone(),
+                (RestoreSource::File { .. }, Some(_)) => return Err(begun.refusal()),
+            },
+            (None, None) => WhichBackup::Newest(etcd),
+        };
+        Ok(RestoreSource::Backup {
+            which,
+            place: self.place.clone(),
+        })
+    }
+
+    /// Why the snapshot could not be read. One that a restore has begun with and that is gone keeps that from its end.
+    fn unread(&self, error: &OperationError, begun: Option<&BegunRestore>) -> Failure {
+        let is_elsewhere = matches!(
+            error,
+            OperationError::Backup(
+                BackupError::NotThere { .. } | BackupError::Damaged { .. } | BackupError::Store(_)
+            ) | OperationError::SnapshotFile { .. }
+                | OperationError::UnknownPlace { .. }
+        );
+        let failure = self.failed(error);
+        if begun.is_none() || self.begin_anew || !is_elsewhere {
+            return failure;
+        }
+        failure.with_help(
+            "the restore that has begun goes on once its snapshot can be read: name the place with --place, or the file with \
+             --from; where it is gone for good, --begin-anew begins anew with another snapshot",
+        )
     }
 
     fn failed(&self, error: &OperationError) -> Failure {

@@ -3,6 +3,7 @@
 //! None of it but a restore takes the lease: whoever saves changes nothing of the cluster, so an apply that goes on for an hour is no
 //! reason to go without a backup, and one that is deleted was not needed by anybody.
 
+mod beginning;
 mod drill;
 mod finding;
 pub(super) mod intent;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use keelson_provider_api::{EtcdDrill, EtcdMaintenance, EtcdRestore, ScheduledSnapshots};
 use serde::Serialize;
 
+pub use beginning::{BegunRestore, RestoreTerms};
 pub use drill::DrillReport;
 pub use finding::{FoundBackup, WhichBackup};
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use keelson_provider_api::{ClusterUid, with_causes};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::age_key;
 use crate::backup::{Archive, Backup, BackupManifest};
@@ -14,7 +14,7 @@ use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
 /// Where a backup lies.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupPlace {
     /// Beside the state of its cluster.

@@ -7,25 +7,19 @@
 use std::time::Duration;
 
 use keelson_provider_api::etcd::MAIN;
-use keelson_provider_api::kinds::EtcdMember;
-use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    BoxFuture, ClusterIdentity, EtcdInstance, EtcdRestore, Kind, Progress, ProviderError, Restoration,
-    StepContext,
+    BoxFuture, EtcdInstance, EtcdRestore, Progress, ProviderError, Restoration, StepContext,
 };
 use serde::Serialize;
 
+use super::beginning::RestoreTerms;
 use super::intent::{self, RestoreIntent};
 use super::unpacked::UnpackedSnapshot;
-use crate::execute::{Interrupt, Reporter, Silent};
+use crate::execute::{Interrupt, Reporter};
 use crate::ops::error::OperationError;
 use crate::ops::etcd::{of_machine, step_context};
-use crate::ops::identity;
 use crate::ops::session::Session;
 
-/// More revisions than are given between a snapshot and its restore, or between two restores: so far above all that is known
-/// does a restore begin (<https://etcd.io/docs/v3.6/op-guide/recovery/#restoring-with-revision-bump>).
-const MORE_THAN_GIVEN: u64 = 1_000_000_000;
 /// So often a step is tried that fails in a way that may pass.
 const ATTEMPTS_LIMIT: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -59,6 +53,17 @@ const STAGES: [Stage; 5] = [
     Stage::StartMembers,
     Stage::ReleaseControlPlanes,
 ];
+/// What is left of it where nobody is there who could be given the data: as after the loss of all members, an apply makes their
+/// machines anew and waits for data.
+const GIVEN_UP: [Stage; 2] = [Stage::HoldControlPlanes, Stage::EndMembers];
+
+const fn stages(begun: &RestoreIntent) -> &'static [Stage] {
+    if begun.founders.is_empty() {
+        &GIVEN_UP
+    } else {
+        &STAGES
+    }
+}
 
 impl Stage {
     /// What it does, for whoever looks on.
@@ -77,16 +82,15 @@ impl Session {
     /// Gives the cluster's etcd the data of `snapshot`, whatever its members have now; that is moved aside. What was written
     /// after the snapshot is not there any more.
     ///
-    /// `allows_other_cluster` takes a snapshot of which it is not known that it is this cluster's.
-    ///
     /// # Errors
-    /// [`OperationError::OtherCluster`], [`OperationError::OtherEncryptionKey`], [`OperationError::RestoreUnderWay`] when another one has begun and did not come to its
-    /// end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`], and those of leases. Once it has begun, the same call
-    /// goes on with it.
+    /// [`OperationError::OtherCluster`], [`OperationError::OtherEncryptionKey`], [`OperationError::RestoreUnderWay`] when another
+    /// one has begun and did not come to its end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`], [`OperationError::NoFounder`] when one that is begun
+    /// anew has nobody who could be given the data, and those of leases. Once it has begun, the same call goes on with it, with
+    /// [`begins_anew`](RestoreTerms::begins_anew) or without.
     pub async fn restore_etcd(
         &self,
         snapshot: &UnpackedSnapshot,
-        allows_other_cluster: bool,
+        terms: RestoreTerms,
         progress: &Progress<'_>,
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
@@ -99,25 +103,29 @@ impl Session {
         let etcd = self.etcd_instance(&snapshot.etcd_cluster)?;
         let work = self.under_lease("etcd restore", reporter, interrupt, async |lease, _| {
             let identity = self.existing_identity().await?;
-            check_cluster(snapshot, &identity, allows_other_cluster)?;
-            self.check_encryption_key(snapshot, allows_other_cluster).await?;
-            let begun = self.intent_of(snapshot, etcd).await?;
-            let restoration = self.restoration(snapshot, etcd, &begun);
+            let beginning = self
+                .begun_or_new(snapshot, etcd, terms, &identity, progress)
+                .await?;
+            let begun = &beginning.intent;
+            let restoration = self.restoration(snapshot, etcd, begun);
             let context = step_context(identity, lease.generation(), progress);
             // What would stop it half-way is seen before anything is touched.
             restore.check(&context, &restoration).await.map_err(of_machine)?;
-            intent::write(self.store(), self.spec().name(), &begun).await?;
-            for stage in STAGES {
+            beginning.write(self).await?;
+            for &stage in stages(begun) {
                 if interrupt.is_stopped() {
-                    let words = format!("etcd {} is being restored from {}", etcd.cluster, snapshot.source);
+                    let words = format!("etcd {} is being restored from {}", etcd.cluster, begun.source);
                     return Err(OperationError::StoppedAmid(words));
                 }
                 progress.tell(stage.words());
                 self.patiently(|| carry_out(stage, &*restore, &context, &restoration))
                     .await?;
             }
-            self.note_revision(etcd).await?;
+            self.note_revision(etcd, begun).await?;
             intent::clear(self.store(), self.spec().name()).await?;
+            if begun.founders.is_empty() {
+                return Err(OperationError::NoFounder(etcd.cluster.to_owned()));
+            }
             Ok(RestoredEtcd {
                 etcd_cluster: etcd.cluster.to_owned(),
                 source: snapshot.source.clone(),
@@ -125,33 +133,6 @@ impl Session {
             })
         });
         self.drive(work).await
-    }
-
-    /// What is to be done, as it has begun or will begin.
-    async fn intent_of(
-        &self,
-        snapshot: &UnpackedSnapshot,
-        etcd: &'static EtcdInstance,
-    ) -> Result<RestoreIntent, OperationError> {
-        let begun_at = self.clock().now();
-        let founders = self.founders_of(etcd)?;
-        let id = format!(
-            "{}\n{}\n{}",
-            snapshot.sum.sha256,
-            begun_at.as_nanosecond(),
-            self.parts.holder
-        );
-        let bump_revision = self.bump_revision(snapshot, etcd).await?;
-        let wanted = RestoreIntent {
-            id: Digest::of_bytes(id.as_bytes()).short(24),
-            etcd_cluster: etcd.cluster.to_owned(),
-            source: snapshot.source.clone(),
-            sha256: snapshot.sum.sha256.clone(),
-            begun_at,
-            founders,
-            bump_revision,
-        };
-        intent::begun_or(self.store(), self.spec().name(), wanted).await
     }
 
     fn restoration(
@@ -171,60 +152,6 @@ impl Session {
             bump_revision: begun.bump_revision,
             serves_kubernetes: !self.spec().is_etcd_alone() && etcd.cluster == MAIN.cluster,
         }
-    }
-
-    /// By how much revisions have to go up so that none is given that anybody has seen: above those of the members that answer,
-    /// and above those of the restore before. Whoever watches would otherwise wait for one that is long past.
-    async fn bump_revision(
-        &self,
-        snapshot: &UnpackedSnapshot,
-        etcd: &EtcdInstance,
-    ) -> Result<u64, OperationError> {
-        let record = self.living().await?;
-        let restored = record.and_then(|record| record.restored_revisions.get(etcd.cluster).copied());
-        let seen = self.newest_revision(etcd).await?;
-        let floor = restored
-            .unwrap_or(0)
-            .max(seen.unwrap_or(0))
-            .max(snapshot.revision());
-        Ok(floor.saturating_add(MORE_THAN_GIVEN) - snapshot.revision())
-    }
-
-    /// The newest revision that a member of `etcd` tells of, if one answers.
-    async fn newest_revision(&self, etcd: &EtcdInstance) -> Result<Option<u64>, OperationError> {
-        let report = self.look_at_etcd(&Silent).await?;
-        let members = report
-            .clusters
-            .get(etcd.cluster)
-            .into_iter()
-            .flat_map(|cluster| &cluster.members);
-        Ok(members.filter_map(|member| member.revision).max())
-    }
-
-    /// Writes down which revision a restore began at.
-    async fn note_revision(&self, etcd: &EtcdInstance) -> Result<(), OperationError> {
-        let Some(revision) = self.newest_revision(etcd).await? else {
-            return Ok(());
-        };
-        identity::amend(self.store(), self.spec().name(), |record| {
-            record
-                .restored_revisions
-                .insert(etcd.cluster.to_owned(), revision);
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// The machines that the spec gives members of `etcd`.
-    fn founders_of(&self, etcd: &EtcdInstance) -> Result<Vec<String>, OperationError> {
-        let desired = self.desired_state()?;
-        let members = desired
-            .resources
-            .keys()
-            .filter(|key| key.kind() == Kind::EtcdMember);
-        let members = members.filter_map(|key| EtcdMember::parse_name(key.name()));
-        let of_etcd = members.filter(|(cluster, _)| *cluster == etcd.cluster);
-        Ok(of_etcd.map(|(_, machine)| machine.to_owned()).collect())
     }
 
     /// Tries a step again that fails in a way that may pass.
@@ -259,21 +186,4 @@ fn carry_out<'a>(
         Stage::StartMembers => restore.start_members(context, restoration),
         Stage::ReleaseControlPlanes => restore.release_control_planes(context),
     }
-}
-
-fn check_cluster(
-    snapshot: &UnpackedSnapshot,
-    identity: &ClusterIdentity,
-    allows_other_cluster: bool,
-) -> Result<(), OperationError> {
-    let other = match &snapshot.of_cluster {
-        _ if allows_other_cluster => return Ok(()),
-        Some((_, uid)) if Some(uid) == identity.uid.as_ref() => return Ok(()),
-        Some((name, uid)) => format!("the cluster {name} with the uid {uid}"),
-        None => "a cluster that the file does not name".to_owned(),
-    };
-    Err(OperationError::OtherCluster {
-        source_words: snapshot.source.clone(),
-        other,
-    })
 }

@@ -1,15 +1,16 @@
 //! A snapshot on the machine that keelson runs on, as etcd reads it, while it is needed there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use keelson_provider_api::{ClusterUid, SnapshotContents};
 
+use super::intent::SnapshotOrigin;
 use super::{BackupPlace, SilentPlace, WhichBackup};
-use crate::backup::{Sum, check_snapshot};
+use crate::backup::{Scratch, Sum, check_snapshot};
+use crate::execute::Interrupt;
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -49,8 +50,10 @@ pub struct UnpackedSnapshot {
     /// Places that did not answer: something newer may lie there.
     pub silent: Vec<SilentPlace>,
     pub(super) file: PathBuf,
-    /// What is removed when it is not needed any more.
-    folder: Option<PathBuf>,
+    /// Where it was found, and is found again.
+    pub(super) origin: SnapshotOrigin,
+    /// What holds it, where it was unpacked.
+    _scratch: Option<Scratch>,
 }
 
 impl UnpackedSnapshot {
@@ -60,47 +63,31 @@ impl UnpackedSnapshot {
     }
 }
 
-impl Drop for UnpackedSnapshot {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.folder {
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
 impl Session {
     /// Has a snapshot ready to be restored: reads all of it, and finds it whole. A backup is unpacked into a folder of its own
     /// in `work_folder`, which nobody else can read and which goes with the value.
     ///
     /// # Errors
-    /// [`OperationError::Backup`], [`OperationError::SnapshotFile`] when a file cannot be read or is no whole snapshot.
+    /// [`OperationError::Backup`], [`OperationError::SnapshotFile`] when a file cannot be read or is no whole snapshot;
+    /// [`OperationError::Interrupted`].
     pub async fn unpack_snapshot(
         &self,
         source: &RestoreSource,
         work_folder: &Path,
+        interrupt: &Interrupt,
     ) -> Result<UnpackedSnapshot, OperationError> {
-        match source {
-            RestoreSource::File { file, etcd } => {
-                let checked = File::open(file).and_then(check_snapshot);
-                let sum = checked.map_err(|source| OperationError::SnapshotFile {
-                    file: file.clone(),
-                    source,
-                })?;
-                Ok(UnpackedSnapshot {
-                    source: file.display().to_string(),
-                    etcd_cluster: etcd.clone(),
-                    of_cluster: None,
-                    authorities: BTreeMap::new(),
-                    sum,
-                    contents: None,
-                    silent: Vec::new(),
-                    file: file.clone(),
-                    folder: None,
-                })
+        let unpacking = async {
+            match source {
+                RestoreSource::File { file, etcd } => check_file(file, etcd).await,
+                RestoreSource::Backup { which, place } => {
+                    self.unpack_backup(which, place.as_ref(), work_folder).await
+                }
             }
-            RestoreSource::Backup { which, place } => {
-                self.unpack_backup(which, place.as_ref(), work_folder).await
-            }
+        };
+        tokio::select! {
+            biased;
+            () = interrupt.stopped() => Err(OperationError::Interrupted(None)),
+            unpacked = unpacking => unpacked,
         }
     }
 
@@ -112,14 +99,17 @@ impl Session {
     ) -> Result<UnpackedSnapshot, OperationError> {
         let found = self.find_backup(which, place).await?;
         let manifest = &found.manifest;
-        let folder = work_folder.join(format!("keelson-{}-{}", std::process::id(), manifest.name));
-        let file = folder.join("snapshot.db");
-        let failed = |source: io::Error| OperationError::SnapshotFile {
-            file: file.clone(),
+        let failed = |file: &Path, source: io::Error| OperationError::SnapshotFile {
+            file: file.to_owned(),
             source,
         };
-        DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
-        let unpacked = UnpackedSnapshot {
+        let mut scratch = Scratch::begin(work_folder).map_err(|error| failed(work_folder, error))?;
+        let mut pieces = found.open().await?;
+        while let Some(piece) = pieces.next().await? {
+            let written = scratch.opened.write_all(&piece);
+            written.map_err(|error| failed(&scratch.file, error))?;
+        }
+        Ok(UnpackedSnapshot {
             source: found.words(),
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
@@ -127,19 +117,34 @@ impl Session {
             sum: manifest.sum(),
             contents: Some(manifest.contents),
             silent: found.silent.clone(),
-            file: file.clone(),
-            folder: Some(folder),
-        };
-        let mut opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .map_err(failed)?;
-        let mut pieces = found.open().await?;
-        while let Some(piece) = pieces.next().await? {
-            opened.write_all(&piece).map_err(failed)?;
-        }
-        Ok(unpacked)
+            origin: SnapshotOrigin::Backup {
+                name: manifest.name.clone(),
+                place: found.place.clone(),
+            },
+            file: scratch.file.clone(),
+            _scratch: Some(scratch),
+        })
     }
+}
+
+/// Reads a file of somebody's to its end.
+async fn check_file(file: &Path, etcd: &str) -> Result<UnpackedSnapshot, OperationError> {
+    let failed = |source: io::Error| OperationError::SnapshotFile {
+        file: file.to_owned(),
+        source,
+    };
+    let sum = check_snapshot(File::open(file).map_err(failed)?).await;
+    let whole_path = std::path::absolute(file).map_err(failed)?;
+    Ok(UnpackedSnapshot {
+        source: file.display().to_string(),
+        etcd_cluster: etcd.to_owned(),
+        of_cluster: None,
+        authorities: BTreeMap::new(),
+        sum: sum.map_err(failed)?,
+        contents: None,
+        silent: Vec::new(),
+        origin: SnapshotOrigin::File(whole_path.display().to_string()),
+        file: file.to_owned(),
+        _scratch: None,
+    })
 }

@@ -154,13 +154,11 @@ impl Session {
     /// # Errors
     /// [`OperationError::UnknownEtcd`], and [`OperationError::ExternalEtcd`] where the cluster's etcd is somebody else's.
     pub fn etcd_instances(&self, asked: Option<&str>) -> Result<Vec<&'static EtcdInstance>, OperationError> {
-        match asked {
-            Some(asked) => Ok(vec![self.etcd_instance(asked)?]),
-            None => {
-                self.backup_parts()?;
-                Ok(self.spec().etcd.instances().to_vec())
-            }
+        if let Some(asked) = asked {
+            return Ok(vec![self.etcd_instance(asked)?]);
         }
+        self.backup_parts()?;
+        Ok(self.spec().etcd.instances().to_vec())
     }
 
     /// The etcd of the cluster that is called `name`.

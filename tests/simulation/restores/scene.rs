@@ -7,7 +7,8 @@ use std::time::Duration;
 use keelson::backup::{BackupManifest, BackupName};
 use keelson::execute::{Interrupt, Silent};
 use keelson::ops::{
-    OperationError, RestoreSource, SaveRequest, Session, UnpackedSnapshot, VerifyRequest, WhichBackup,
+    OperationError, RestoreSource, RestoreTerms, SaveRequest, Session, UnpackedSnapshot, VerifyRequest,
+    WhichBackup,
 };
 use keelson_provider_api::{BulkStore, ClusterIdentity, Progress, Store};
 use keelson_provider_simulated::{EtcdContents, EtcdCopy, EtcdPlace};
@@ -23,16 +24,25 @@ pub(super) struct Saved {
     contents: EtcdContents,
 }
 
+impl Saved {
+    /// The words that its restore is told by.
+    pub(super) fn words(&self) -> String {
+        self.name.to_string()
+    }
+}
+
 /// A cluster, its backups, and what is known of its etcd.
 pub(super) struct Scene {
     pub(super) life: Life,
     pub(super) identity: ClusterIdentity,
     pub(super) first: Saved,
     pub(super) second: Saved,
-    shape: Shape,
+    pub(super) shape: Shape,
     etcd: &'static str,
     /// All copies of its data before anything happens.
     before: Vec<EtcdCopy>,
+    /// True once its members are on machines that were made anew.
+    is_anew: bool,
     /// Where snapshots are unpacked.
     folder: Arc<TempDir>,
 }
@@ -61,6 +71,7 @@ impl Scene {
             shape,
             etcd,
             before: Vec::new(),
+            is_anew: false,
             folder: Arc::new(TempDir::new().unwrap()),
         };
         scene.remember();
@@ -79,6 +90,7 @@ impl Scene {
             shape: self.shape.clone(),
             etcd: self.etcd,
             before: self.before.clone(),
+            is_anew: self.is_anew,
             folder: self.folder.clone(),
         }
     }
@@ -105,19 +117,51 @@ impl Scene {
             which: WhichBackup::Named(saved.name.clone()),
             place: None,
         };
-        session.unpack_snapshot(&source, self.folder.path()).await
+        session
+            .unpack_snapshot(&source, self.folder.path(), &Interrupt::new())
+            .await
     }
 
     /// One run of `keelson etcd restore`.
     pub(super) async fn restore(&self, saved: &Saved) -> Result<(), OperationError> {
-        self.restore_by(&self.session(), saved).await
+        self.restore_on(saved, RestoreTerms::default()).await
     }
 
-    pub(super) async fn restore_by(&self, session: &Session, saved: &Saved) -> Result<(), OperationError> {
+    pub(super) async fn restore_on(&self, saved: &Saved, terms: RestoreTerms) -> Result<(), OperationError> {
+        self.restore_by(&self.session(), saved, terms).await
+    }
+
+    pub(super) async fn restore_by(
+        &self,
+        session: &Session,
+        saved: &Saved,
+        terms: RestoreTerms,
+    ) -> Result<(), OperationError> {
         let snapshot = self.unpack(session, saved).await?;
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
-        let restored = session.restore_etcd(&snapshot, false, &progress, &Silent, &interrupt);
+        let restored = session.restore_etcd(&snapshot, terms, &progress, &Silent, &interrupt);
         restored.await.map(|_| ())
+    }
+
+    /// What the restore is of that has begun, in words.
+    pub(super) async fn standing(&self) -> Result<Option<String>, String> {
+        let begun = self.session().begun_restore().await.map_err(told)?;
+        Ok(begun.map(|begun| begun.words))
+    }
+
+    /// What was on `machine` is lost, and is not looked for any more.
+    pub(super) fn forget(&mut self, machine: &str) {
+        self.before.retain(|copy| copy.machine != machine);
+    }
+
+    /// True where no machine has any of its data.
+    pub(super) fn is_lost(&self) -> bool {
+        self.copies().is_empty()
+    }
+
+    /// Members are expected where they are now: all that were there before were lost.
+    pub(super) fn expect_members_everywhere(&mut self) {
+        self.is_anew = self.before.is_empty();
     }
 
     /// A machine with a member.
@@ -202,6 +246,19 @@ impl Scene {
 
     /// All members have what `saved` holds, and are of one etcd; nothing is lost; the cluster is well and needs nothing.
     pub(super) async fn check_restored(&mut self, saved: &Saved) -> Result<(), String> {
+        self.check_data(saved).await?;
+        let names = vec![self.first.name.clone(), self.second.name.clone()];
+        let request = VerifyRequest::Named(names);
+        let report = self.session().verify_backups(&request, None).await;
+        let report = report.map_err(told)?;
+        if !report.good {
+            return Err(format!("a backup is damaged: {report:?}"));
+        }
+        self.life.check(&Operation::Apply(self.shape.clone())).await
+    }
+
+    /// All members have what `saved` holds, and are of one etcd; nothing is lost.
+    pub(super) async fn check_data(&self, saved: &Saved) -> Result<(), String> {
         self.check_kept()?;
         if self.has_begun().await? {
             return Err("it is said to go on".to_owned());
@@ -215,7 +272,8 @@ impl Scene {
         let incarnations: BTreeSet<&Option<String>> = served.iter().map(|copy| &copy.restored).collect();
         let was =
             |incarnation: &&Option<String>| self.before.iter().any(|copy| copy.restored == **incarnation);
-        if machines != before || incarnations.len() != 1 || incarnations.iter().any(was) {
+        let are_elsewhere = machines != before && !self.is_anew;
+        if are_elsewhere || incarnations.len() != 1 || incarnations.iter().any(was) {
             return Err(format!("it is served by {served:#?}"));
         }
         if copies.iter().any(|copy| copy.place == EtcdPlace::Placed) {
@@ -229,14 +287,7 @@ impl Scene {
         if let Some(copy) = served.into_iter().find(differs) {
             return Err(format!("{copy:#?} is no copy of {saved:#?}"));
         }
-        let names = vec![self.first.name.clone(), self.second.name.clone()];
-        let request = VerifyRequest::Named(names);
-        let report = self.session().verify_backups(&request, None).await;
-        let report = report.map_err(told)?;
-        if !report.good {
-            return Err(format!("a backup is damaged: {report:?}"));
-        }
-        self.life.check(&Operation::Apply(self.shape.clone())).await
+        Ok(())
     }
 }
 

@@ -189,7 +189,8 @@ impl World {
     pub(super) fn answers(&self, machine: &str, now: Timestamp) -> Result<(), ProviderError> {
         self.reachable(machine, now).map_err(|why| {
             transient(format!("{machine} does not answer, and may have its data: {why}")).with_help(format!(
-                "bring {machine} back; where it is gone for good, take it out of the spec and `keelson node forget {machine}`"
+                "bring {machine} back; where it is gone for good, take it out of the spec, `keelson node forget {machine}`, and \
+                 where a restore has begun before, `keelson etcd restore --begin-anew`"
             ))
         })
     }
@@ -200,7 +201,8 @@ impl World {
         if bundle.is_none_or(|bundle| bundle.etcd_version.is_none()) {
             return Err(
                 permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
-                    "`keelson apply` installs it; a cluster has to be there before data is restored into it",
+                    "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has \
+                     begun before, `keelson etcd restore --begin-anew` goes without that machine",
                 ),
             );
         }
@@ -214,5 +216,8 @@ pub(super) fn is_of(restored: Option<&String>, restoration: &Restoration) -> boo
 
 fn is_gone(machine: &str) -> ProviderError {
     permanent(format!("machine {machine} is gone"))
-        .with_help("`keelson apply` makes it anew, or take it out of the spec")
+        .with_help(
+            "`keelson apply` makes it anew, or take it out of the spec; where a restore has begun before, `keelson etcd restore \
+             --begin-anew` goes without it",
+        )
 }

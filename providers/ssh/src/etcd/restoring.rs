@@ -31,6 +31,7 @@ impl EtcdRestore for EtcdProvider {
         let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
         former_members(&survey, restoration)?;
+        check_founders(&self.reach.machines(), restoration)?;
         let checks = restoration
             .founders
             .iter()
@@ -172,7 +173,8 @@ fn former_members<'a>(
         // Whoever is not seen may have a member.
         let seen = seen.as_ref().map_err(|why| {
             unreachable_machine(format!("{machine} does not answer, and may have its data: {why}")).with_help(format!(
-                "bring {machine} back; where it is gone for good, take it out of the spec and `keelson node forget {machine}`"
+                "bring {machine} back; where it is gone for good, take it out of the spec, `keelson node forget {machine}`, and \
+                 where a restore has begun before, `keelson etcd restore --begin-anew`"
             ))
         })?;
         match &seen.mark {
@@ -192,6 +194,24 @@ fn former_members<'a>(
         }
     }
     Ok(former)
+}
+
+/// Makes sure that those who are to be given the data are the cluster's still.
+fn check_founders(machines: &[String], restoration: &Restoration) -> Result<(), ProviderError> {
+    let lost = restoration
+        .founders
+        .iter()
+        .find(|founder| !machines.contains(founder));
+    match lost {
+        None => Ok(()),
+        Some(lost) => Err(permanent(format!(
+            "{lost} is to be given the data since the restore began, and is not among the cluster's machines any more"
+        ))
+        .with_help(format!(
+            "`keelson etcd restore --begin-anew` begins anew without it; where {lost} is there after all, take it into the spec \
+             again"
+        ))),
+    }
 }
 
 fn member(restoration: &Restoration, machine: &str) -> EtcdMember {

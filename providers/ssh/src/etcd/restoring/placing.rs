@@ -148,7 +148,8 @@ fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> Provide
         22 => permanent(format!("a member of before has come to {machine} meanwhile"))
             .with_help("run the command again: it is ended then"),
         23 => permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
-            "`keelson apply` installs it; a cluster has to be there before data is restored into it",
+            "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has begun \
+             before, `keelson etcd restore --begin-anew` goes without that machine",
         ),
         24 => permanent(format!(
             "{machine} has no room for the data: {}",
