@@ -10,7 +10,7 @@ use keelson::backup::Archive;
 use keelson::execute::{Interrupt, Lease, LeaseError, LeaseHolder, ProviderSet, Silent};
 use keelson::ops::{
     ApplyOptions, AutoApprove, BackupParts, BackupPlace, Condition, DestroyOptions, OperationError,
-    RestoreSource, SaveRequest, Session, SessionParts, WhichBackup,
+    RestoreSource, RestoreTerms, SaveRequest, Session, SessionParts, WhichBackup,
 };
 use keelson::pki::Seal;
 use keelson::registry::{self, AwsAccess, AwsKey, ConnectOptions};
@@ -120,10 +120,13 @@ fn a_cluster_lives_from_its_first_apply_to_its_end() {
             which: WhichBackup::Newest("main".to_owned()),
             place: None,
         };
-        let snapshot = session.unpack_snapshot(&source, folder.path()).await.unwrap();
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        let snapshot = session
+            .unpack_snapshot(&source, folder.path(), &interrupt)
+            .await
+            .unwrap();
         session
-            .restore_etcd(&snapshot, false, &progress, &Silent, &interrupt)
+            .restore_etcd(&snapshot, RestoreTerms::default(), &progress, &Silent, &interrupt)
             .await
             .unwrap();
         assert_eq!(store.read("prod/restore.json").await.unwrap(), None);

@@ -223,7 +223,9 @@ fn a_large_snapshot_is_saved_verified_and_unpacked_in_little_memory() {
                 which: WhichBackup::Named(manifest.name.clone()),
                 place: None,
             };
-            let unpacked = rise("unpack", session.unpack_snapshot(&source, work.path())).await;
+            let interrupt = Interrupt::new();
+            let unpacking = session.unpack_snapshot(&source, work.path(), &interrupt);
+            let unpacked = rise("unpack", unpacking).await;
             assert_eq!(unpacked.unwrap().sum.size_bytes, manifest.size_bytes);
         });
     }

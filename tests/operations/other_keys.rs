@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use keelson::backup::{Archive, BackupManifest};
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
-    ApplyOptions, Authorities, AutoApprove, BackupParts, OperationError, RestoreSource, SaveRequest, Session,
-    SessionParts, UnpackedSnapshot, WhichBackup,
+    ApplyOptions, Authorities, AutoApprove, BackupParts, OperationError, RestoreSource, RestoreTerms,
+    SaveRequest, Session, SessionParts, UnpackedSnapshot, WhichBackup,
 };
 use keelson::pki::{Seal, Terms};
 use keelson::spec;
@@ -80,14 +80,20 @@ impl Scene {
             place: None,
         };
         let folder = self.folder.path();
-        self.session.unpack_snapshot(&source, folder).await.unwrap()
+        let interrupt = Interrupt::new();
+        let unpacked = self.session.unpack_snapshot(&source, folder, &interrupt);
+        unpacked.await.unwrap()
     }
 
     async fn restore(&self, snapshot: &UnpackedSnapshot, allows: bool) -> Result<(), OperationError> {
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        let terms = RestoreTerms {
+            of_another_cluster: allows,
+            ..RestoreTerms::default()
+        };
         let restored = self
             .session
-            .restore_etcd(snapshot, allows, &progress, &Silent, &interrupt);
+            .restore_etcd(snapshot, terms, &progress, &Silent, &interrupt);
         restored.await.map(drop)
     }
 

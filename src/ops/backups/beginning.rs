@@ -121,7 +121,8 @@ impl Session {
             }
         };
         check_cluster(snapshot, identity, terms)?;
-        self.check_encryption_key(snapshot, terms.allows_other_cluster).await?;
+        self.check_encryption_key(snapshot, terms.of_another_cluster)
+            .await?;
         let intent = self.new_intent(snapshot, etcd, founders, replaced).await?;
         Ok(Beginning {
             intent,
