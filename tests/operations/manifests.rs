@@ -119,7 +119,9 @@ async fn brought(hosts: &str, etcd: &str) -> (Option<String>, Vec<String>, BTree
     );
     let bundles = SpecBundles::new(spec.clone(), AssetIndex::Imagined, authorities, BTreeMap::new());
     let blueprint = Blueprint::of(&spec);
-    let wanted = Classes::new(&blueprint, &AssetIndex::Imagined).bundle(&blueprint.machines[0]);
+    let mut machines = blueprint.machines.iter();
+    let machine = machines.find(|machine| machine.name == "a").unwrap();
+    let wanted = Classes::new(&blueprint, &AssetIndex::Imagined).bundle(machine);
     let identity = ClusterIdentity {
         name: name.clone(),
         uid: None,
