@@ -18,6 +18,7 @@ mod machines;
 mod manifests;
 mod mirrors;
 mod one_node;
+mod other_keys;
 mod plans;
 mod rendered;
 mod restores;

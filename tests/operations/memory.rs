@@ -1,7 +1,8 @@
 //! How much memory keelson takes to save, verify and unpack snapshots: no more for a large one than for a small one.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -258,7 +259,10 @@ fn a_large_snapshot_of_a_machine_is_read_in_little_memory() {
 }
 
 fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Puts what was written into `folder`, packed by gzip.

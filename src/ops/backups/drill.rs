@@ -137,80 +137,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn revision_keys_and_their_hash_are_compared_as_far_as_they_were_written_down() {
-        let other = HistoryHash { hash: 78, ..HISTORY };
-        let further = HistoryHash {
-            compact_revision: 6,
-            ..other
-        };
-        let written = |history| Some(contents(9, Some(live(30, history))));
-        let has = |revision, keys, history| drilled(revision, live(keys, history));
-        let rows: &[(Option<SnapshotContents>, Drilled, &[&str], &[&str])] = &[
-            (written(Some(HISTORY)), has(9, 30, Some(HISTORY)), &[], &[]),
-            (
-                written(Some(HISTORY)),
-                has(8, 30, Some(HISTORY)),
-                &["revision"],
-                &[],
-            ),
-            (written(Some(HISTORY)), has(9, 29, Some(HISTORY)), &["keys"], &[]),
-            (
-                written(Some(HISTORY)),
-                has(9, 30, Some(other)),
-                &["hash of keys"],
-                &[],
-            ),
-            (
-                written(Some(HISTORY)),
-                has(10, 31, Some(other)),
+    /// What was written down, what a member has, what differs, and what cannot be compared.
+    struct Row(
+        Option<SnapshotContents>,
+        Drilled,
+        &'static [&'static str],
+        &'static [&'static str],
+    );
+
+    const OTHER: HistoryHash = HistoryHash { hash: 78, ..HISTORY };
+    const FURTHER: HistoryHash = HistoryHash {
+        compact_revision: 6,
+        ..OTHER
+    };
+    const HASH: &[&str] = &["hash of keys"];
+
+    fn written(history: Option<HistoryHash>) -> Option<SnapshotContents> {
+        Some(contents(9, Some(live(30, history))))
+    }
+
+    fn has(revision: u64, keys: u64, history: Option<HistoryHash>) -> Drilled {
+        drilled(revision, live(keys, history))
+    }
+
+    fn rows() -> Vec<Row> {
+        let whole = || written(Some(HISTORY));
+        vec![
+            Row(whole(), has(9, 30, Some(HISTORY)), &[], &[]),
+            Row(whole(), has(8, 30, Some(HISTORY)), &["revision"], &[]),
+            Row(whole(), has(9, 29, Some(HISTORY)), &["keys"], &[]),
+            Row(whole(), has(9, 30, Some(OTHER)), HASH, &[]),
+            Row(
+                whole(),
+                has(10, 31, Some(OTHER)),
                 &["revision", "keys", "hash of keys"],
                 &[],
             ),
             // Hashes of another history say nothing, and neither does one alone.
-            (
-                written(Some(HISTORY)),
-                has(9, 30, Some(further)),
-                &[],
-                &["hash of keys"],
-            ),
-            (written(Some(HISTORY)), has(9, 30, None), &[], &["hash of keys"]),
-            (
-                written(None),
-                has(9, 29, Some(HISTORY)),
-                &["keys"],
-                &["hash of keys"],
-            ),
-            (
+            Row(whole(), has(9, 30, Some(FURTHER)), &[], HASH),
+            Row(whole(), has(9, 30, None), &[], HASH),
+            Row(written(None), has(9, 29, Some(HISTORY)), &["keys"], HASH),
+            Row(
                 Some(contents(9, None)),
                 has(8, 30, Some(HISTORY)),
                 &["revision"],
                 &["keys", "hash of keys"],
             ),
-            (
+            Row(
                 None,
                 has(9, 30, Some(HISTORY)),
                 &[],
                 &["revision", "keys", "hash of keys"],
             ),
             // Nobody has written to it, and its member serves the revision 1.
-            (
-                Some(contents(0, Some(live(0, None)))),
-                has(1, 0, None),
-                &[],
-                &["hash of keys"],
-            ),
-        ];
-        for (written, has, differ, unknown) in rows {
-            let (problems, not_compared) = compare(written.as_ref(), has);
+            Row(Some(contents(0, Some(live(0, None)))), has(1, 0, None), &[], HASH),
+        ]
+    }
+
+    #[test]
+    fn revision_keys_and_their_hash_are_compared_as_far_as_they_were_written_down() {
+        for Row(written, has, differ, unknown) in rows() {
+            let (problems, not_compared) = compare(written.as_ref(), &has);
             let told: Vec<&str> = problems
                 .iter()
                 .filter_map(|problem| Some(problem.split_once(':')?.0))
                 .collect();
-            assert_eq!(told, *differ, "{written:?} {has:?}");
-            assert_eq!(not_compared, *unknown, "{written:?} {has:?}");
+            assert_eq!(told, differ, "{written:?} {has:?}");
+            assert_eq!(not_compared, unknown, "{written:?} {has:?}");
         }
-        let (problems, _) = compare(written(Some(HISTORY)).as_ref(), &has(9, 30, Some(other)));
+        let (problems, _) = compare(written(Some(HISTORY)).as_ref(), &has(9, 30, Some(OTHER)));
         assert_eq!(problems, ["hash of keys: it has 78, and 77 was written down"]);
     }
 }
