@@ -1,7 +1,10 @@
 //! Specs that keep their state in S3: who asks there, and what is said where nobody does.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 
+use jiff::SignedDuration;
+use keelson_provider_api::Clock;
+use keelson_provider_api::clock::SystemClock;
 use keelson_test_hosts::Moto;
 
 use super::lab::{Lab, Ran, Running};
@@ -18,7 +21,7 @@ fn spec(state_store: &str) -> String {
 }
 
 /// Runs the program with `environment`, in which `LAB` stands for the lab's folder.
-fn run(lab: &Lab, arguments: &str, environment: &[(&str, &str)]) -> Ran {
+fn run(lab: &Lab, arguments: &str, environment: Environment<'_>) -> Ran {
     let mut command = lab.command(arguments.split_whitespace());
     let folder = lab.path("");
     let folder = folder.to_str().unwrap().trim_end_matches('/');
@@ -37,8 +40,11 @@ const CONFIG: &str = "[default]\nregion = eu-west-1\n\
                       [profile signs-in]\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = operator\n\
                       [sso-session work]\nsso_region = eu-west-1\nsso_start_url = https://work.awsapps.com/start\n";
 
+/// Names and values.
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 /// A state store, the environment, and what is said.
-const NOBODY: &[(&str, &[(&str, &str)], &[&str])] = &[
+const NOBODY: &[(&str, Environment<'_>, &[&str])] = &[
     (
         "s3://clusters/state",
         &[],
@@ -86,6 +92,23 @@ fn where_nobody_asks_what_to_do_is_said() {
     }
 }
 
+/// As on a machine whose network lets nobody through to the place where others have their role from.
+#[test]
+fn nobody_waits_long_for_a_role_that_is_not_there() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let environment = [
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str()),
+    ];
+    let lab = Lab::with_spec(&spec(NOWHERE));
+    let begun = SystemClock.now();
+    let ran = run(&lab, "etcd snapshot list", &environment);
+    ran.expect(1, "without a role").says(&["set AWS_PROFILE"]);
+    let took = SystemClock.now().duration_since(begun);
+    assert!(took < SignedDuration::from_secs(30), "{took:#}");
+}
+
 #[test]
 fn whoever_the_environment_names_asks() {
     let test = "cli::buckets::whoever_the_environment_names_asks";
@@ -108,7 +131,7 @@ fn whoever_the_environment_names_asks() {
         "keys",
         "[file]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n",
     );
-    let environments: [&[(&str, &str)]; 3] = [
+    let environments: [Environment<'_>; 3] = [
         &[
             ("AWS_ACCESS_KEY_ID", "AKIA1"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),

@@ -165,7 +165,7 @@ fn of_many_who_want_the_lease_at_once_one_has_it() {
     block_on(async {
         // First where there is no lease yet, then where one was let go.
         for round in 1..=5 {
-            let takes = (0..8).map(|number| {
+            let attempts = (0..8).map(|number| {
                 let (store, name) = (store(&moto, "leases"), &name);
                 async move {
                     let holder = LeaseHolder {
@@ -178,7 +178,7 @@ fn of_many_who_want_the_lease_at_once_one_has_it() {
                 }
             });
             let (mut taken, mut refused) = (Vec::new(), Vec::new());
-            for took in join_all(takes).await {
+            for took in join_all(attempts).await {
                 match took {
                     Ok(lease) => taken.push(lease),
                     Err(error) => refused.push(error),

@@ -30,7 +30,7 @@ impl Nameless {
         let advice = if self.is_unsaid {
             "nobody has said who asks: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run keelson where a \
              role of AWS is given to it"
-        } else if words.contains("sso") || words.contains("token is expired") {
+        } else if words.contains("sso") || words.contains("unauthorizedexception") {
             "the sign-in at AWS has ended or never was: `aws sso login` begins another one (with --profile, where AWS_PROFILE \
              is not set)"
         } else {
@@ -56,13 +56,19 @@ mod tests {
 
     #[test]
     fn who_cannot_sign_is_told_how_to() {
-        let cases: [(CredentialsError, &str); 5] = [
+        let cases: [(CredentialsError, &str); 6] = [
             (
                 CredentialsError::not_loaded_no_source(),
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID",
             ),
             (
                 CredentialsError::provider_error("the SSO token is expired"),
+                "`aws sso login`",
+            ),
+            (
+                CredentialsError::provider_error(
+                    "service error: UnauthorizedException: Session token not found or invalid",
+                ),
                 "`aws sso login`",
             ),
             (
