@@ -224,3 +224,32 @@ fn member(restoration: &Restoration, machine: &str) -> EtcdMember {
         running: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keelson_provider_api::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn a_founder_that_was_forgotten_is_not_waited_for() {
+        let restoration = Restoration {
+            id: "one".to_owned(),
+            begun_at: jiff::Timestamp::UNIX_EPOCH,
+            etcd: &MAIN,
+            founders: ["a", "b"].map(str::to_owned).to_vec(),
+            file: "/nowhere".into(),
+            sha256: String::new(),
+            size_bytes: 0,
+            bump_revision: 0,
+            serves_kubernetes: false,
+        };
+        let machines =
+            |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+        check_founders(&machines(&["a", "b", "c"]), &restoration).unwrap();
+        let error = check_founders(&machines(&["a", "c"]), &restoration).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert!(error.message.starts_with("b is to be given the data"), "{error}");
+        assert!(error.help.unwrap().contains("etcd restore --begin-anew"));
+    }
+}
