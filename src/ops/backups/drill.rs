@@ -152,8 +152,8 @@ mod tests {
     };
     const HASH: &[&str] = &["hash of keys"];
 
-    fn written(history: Option<HistoryHash>) -> Option<SnapshotContents> {
-        Some(contents(9, Some(live(30, history))))
+    fn written(history: Option<HistoryHash>) -> SnapshotContents {
+        contents(9, Some(live(30, history)))
     }
 
     fn has(revision: u64, keys: u64, history: Option<HistoryHash>) -> Drilled {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn rows() -> Vec<Row> {
-        let whole = || written(Some(HISTORY));
+        let whole = || Some(written(Some(HISTORY)));
         vec![
             Row(whole(), has(9, 30, Some(HISTORY)), &[], &[]),
             Row(whole(), has(8, 30, Some(HISTORY)), &["revision"], &[]),
@@ -176,7 +176,7 @@ mod tests {
             // Hashes of another history say nothing, and neither does one alone.
             Row(whole(), has(9, 30, Some(FURTHER)), &[], HASH),
             Row(whole(), has(9, 30, None), &[], HASH),
-            Row(written(None), has(9, 29, Some(HISTORY)), &["keys"], HASH),
+            Row(Some(written(None)), has(9, 29, Some(HISTORY)), &["keys"], HASH),
             Row(
                 Some(contents(9, None)),
                 has(8, 30, Some(HISTORY)),
@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(told, differ, "{written:?} {has:?}");
             assert_eq!(not_compared, unknown, "{written:?} {has:?}");
         }
-        let (problems, _) = compare(written(Some(HISTORY)).as_ref(), &has(9, 30, Some(OTHER)));
+        let (problems, _) = compare(Some(&written(Some(HISTORY))), &has(9, 30, Some(OTHER)));
         assert_eq!(problems, ["hash of keys: it has 78, and 77 was written down"]);
     }
 }
