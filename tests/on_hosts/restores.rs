@@ -30,12 +30,57 @@ fn an_etcd_is_given_the_data_of_a_snapshot_whatever_has_become_of_it() {
     put(&desk, "before", "1");
     desk.expect(0, "etcd snapshot save");
     while_it_lives(&desk);
+    let first = set_aside(&desk);
     with_all_data_gone(&desk);
     with_a_host_that_is_off(&desk);
     killed_at_each_step(&desk);
     while_members_die(&desk);
+    not_what_was_saved(&desk);
     what_is_refused(&desk);
+    let all = set_aside(&desk);
+    assert!(
+        first.iter().all(|folder| all.contains(folder)),
+        "{first:?} {all:?}"
+    );
     desk.expect(0, "destroy --yes");
+    assert_eq!(set_aside(&desk), Vec::<String>::new(), "it goes with the cluster");
+}
+
+/// What restores have moved aside, on each host.
+fn set_aside(desk: &Desk) -> Vec<String> {
+    let list = "find /var/lib -maxdepth 4 -path '*removed-*/member' -prune";
+    let of = |host: &str| {
+        let folders = desk.host(host).run(list).unwrap();
+        let folders = folders.lines().map(|folder| format!("{host}: {folder}"));
+        folders.collect::<Vec<_>>()
+    };
+    HOSTS.iter().flat_map(|host| of(host)).collect()
+}
+
+/// What etcd tells of the snapshot is not what stands in its manifest: nothing is touched, and nothing stays on the machines.
+fn not_what_was_saved(desk: &Desk) {
+    put(desk, "after", "2");
+    let backups = desk.path("state/db.example.com/backups/etcd");
+    let backup = std::fs::read_dir(&backups).unwrap().next().unwrap().unwrap();
+    let manifest = backup.path().join("manifest.json");
+    let whole = std::fs::read_to_string(&manifest).unwrap();
+    let mut altered: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    let hash = altered["contents"]["hash"].as_u64().unwrap();
+    altered["contents"]["hash"] = (hash ^ 1).into();
+    std::fs::write(&manifest, altered.to_string()).unwrap();
+    let refused = desk.expect(1, "etcd restore --yes");
+    let words = format!(": hash: it has {hash}, and {} was written down", hash ^ 1);
+    for words in ["the snapshot is not what was saved", &words] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:#?}");
+    }
+    assert!(!desk.path("state/db.example.com/restore.json").exists());
+    assert_eq!(get(desk, "after"), "2", "nothing was touched");
+    let sum = altered["sha256"].as_str().unwrap();
+    for host in HOSTS {
+        let left = format!("ls /var/lib/keelson/assets | grep -c {sum}; true");
+        assert_eq!(desk.host(host).run(&left).unwrap().trim(), "0");
+    }
+    std::fs::write(&manifest, whole).unwrap();
 }
 
 /// All machines of before are gone for good: others take their places in the spec, and are given the data.
@@ -121,6 +166,9 @@ fn while_it_lives(desk: &Desk) {
     let before = revision(desk);
     let restored = desk.expect(0, "etcd restore --yes");
     is_whole(desk, &restored);
+    for words in ["What etcd main held before", "removed-20"] {
+        assert!(restored.stderr.contains(words), "{restored:#?}");
+    }
     assert!(revision(desk) > before, "no revision is given twice");
     // Whoever watches from a revision of before is told that it is compacted away.
     let watch = ask(

@@ -28,10 +28,8 @@ pub(in crate::cluster) struct Seen {
 impl Seen {
     /// True where one of `names` is Ready by its own words, and its kubelet has been silent since for too long.
     pub(in crate::cluster) fn is_outdated(&self, names: &BTreeSet<String>) -> bool {
-        let objects = names.iter().filter_map(|name| self.objects.get(name));
-        objects
-            .into_iter()
-            .any(|object| self.heartbeats.silence(object).is_some())
+        let mut objects = names.iter().filter_map(|name| self.objects.get(name));
+        objects.any(|object| self.heartbeats.silence(object).is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Giving a cluster's etcd the data of a snapshot.
 //!
-//! An intent is written down, control planes are stopped everywhere, members are ended and their data is moved aside, each is
+//! The snapshot is brought to the machines and compared with what was written down; an intent is written down, control planes are stopped everywhere, members are ended and their data is moved aside, each is
 //! given the same data and a new cluster's token, they start, the control planes run again, and the intent goes. Each of these
 //! steps finds out by itself what of it was done before, so whoever runs the command again goes on.
 
@@ -11,7 +11,7 @@ use keelson_provider_api::kinds::EtcdMember;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
     BoxFuture, ClusterIdentity, EtcdInstance, EtcdRestore, Kind, Progress, ProviderError, Restoration,
-    StepContext,
+    SetAside, StepContext,
 };
 use serde::Serialize;
 
@@ -40,6 +40,10 @@ pub struct RestoredEtcd {
     pub source: String,
     /// The machines of its members.
     pub members: Vec<String>,
+    /// What this restore and earlier ones have moved aside; it stays there until somebody deletes it.
+    pub aside: Vec<SetAside>,
+    /// Why that is not known, if so.
+    pub aside_problem: Option<String>,
 }
 
 /// What is done, in its order.
@@ -106,6 +110,12 @@ impl Session {
             let context = step_context(identity, lease.generation(), progress);
             // What would stop it half-way is seen before anything is touched.
             restore.check(&context, &restoration).await.map_err(of_machine)?;
+            progress.tell("bring the snapshot to the machines");
+            self.patiently(|| restore.bring_snapshot(&context, &restoration))
+                .await?;
+            if interrupt.is_stopped() && intent::read(self.store(), self.spec().name()).await?.is_none() {
+                return Err(OperationError::Interrupted(None));
+            }
             intent::write(self.store(), self.spec().name(), &begun).await?;
             for stage in STAGES {
                 if interrupt.is_stopped() {
@@ -118,10 +128,15 @@ impl Session {
             }
             self.note_revision(etcd).await?;
             intent::clear(self.store(), self.spec().name()).await?;
+            // It is done, whatever is known of this.
+            let aside = restore.set_aside(&context, &restoration).await;
+            let aside_problem = aside.as_ref().err().map(ToString::to_string);
             Ok(RestoredEtcd {
                 etcd_cluster: etcd.cluster.to_owned(),
                 source: snapshot.source.clone(),
                 members: restoration.founders,
+                aside: aside.unwrap_or_default(),
+                aside_problem,
             })
         });
         self.drive(work).await
@@ -168,6 +183,7 @@ impl Session {
             file: snapshot.file.clone(),
             sha256: snapshot.sum.sha256.clone(),
             size_bytes: snapshot.sum.size_bytes,
+            noted: snapshot.noted(),
             bump_revision: begun.bump_revision,
             serves_kubernetes: !self.spec().is_etcd_alone() && etcd.cluster == MAIN.cluster,
         }

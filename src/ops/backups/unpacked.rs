@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use keelson_provider_api::{ClusterUid, SnapshotContents};
+use keelson_provider_api::{ClusterUid, NotedContents, SnapshotContents};
 
 use super::{BackupPlace, SilentPlace, WhichBackup};
 use crate::backup::{Sum, check_snapshot};
@@ -43,6 +43,8 @@ pub struct UnpackedSnapshot {
     pub sum: Sum,
     /// What was written down about its contents; nothing for a file of somebody's.
     pub contents: Option<SnapshotContents>,
+    /// The release of etcd that told of its contents, where that was written down.
+    pub etcd_version: Option<String>,
     /// Places that did not answer: something newer may lie there.
     pub silent: Vec<SilentPlace>,
     pub(super) file: PathBuf,
@@ -54,6 +56,15 @@ impl UnpackedSnapshot {
     /// The revision that it was taken at; 0 where that is not known.
     pub fn revision(&self) -> u64 {
         self.contents.map_or(0, |contents| contents.revision)
+    }
+
+    /// What it is to hold, where that was written down.
+    pub(super) fn noted(&self) -> Option<NotedContents> {
+        let (contents, etcd_version) = (self.contents?, self.etcd_version.clone()?);
+        Some(NotedContents {
+            contents,
+            etcd_version,
+        })
     }
 }
 
@@ -89,6 +100,7 @@ impl Session {
                     of_cluster: None,
                     sum,
                     contents: None,
+                    etcd_version: None,
                     silent: Vec::new(),
                     file: file.clone(),
                     folder: None,
@@ -121,6 +133,7 @@ impl Session {
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
             sum: manifest.sum(),
             contents: Some(manifest.contents),
+            etcd_version: Some(manifest.etcd_version.clone()),
             silent: found.silent.clone(),
             file: file.clone(),
             folder: Some(folder),
