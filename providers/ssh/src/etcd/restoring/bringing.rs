@@ -100,7 +100,7 @@ fn compare(restoration: &Restoration, machine: &str, output: &Output) -> Result<
 }
 
 fn refused(message: String) -> ProviderError {
-    permanent(message).with_help("nothing was touched; restore another one: keelson etcd snapshot list")
+    permanent(message).with_help("`keelson etcd snapshot list` shows others")
 }
 
 /// Carries the snapshot to `machine`. What was torn on the way is sent anew.
