@@ -57,16 +57,28 @@ pub(super) async fn upload(
     }
 }
 
-/// Makes sure that `machine` has etcd. Nothing is touched.
+/// Makes sure that `machine` has etcd, and room for the data. Nothing is touched.
 pub(super) async fn check(
     step: &Step<'_>,
     restoration: &Restoration,
     machine: &str,
 ) -> Result<(), ProviderError> {
+    let etcd = restoration.etcd;
     let deed = Deed {
         name: "look for etcd",
-        script: include_str!("../../scripts/etcd-restore-check.sh"),
-        arguments: vec![restoration.etcd.unit.to_owned()],
+        script: concat!(
+            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/etcd-restore-check.sh")
+        ),
+        arguments: vec![
+            etcd.cluster.to_owned(),
+            etcd.unit.to_owned(),
+            etcd.data_folder.to_owned(),
+            restoration.id.clone(),
+            need_kib(restoration).to_string(),
+            restoration.sha256.clone(),
+            restoration.size_bytes.div_ceil(1024).to_string(),
+        ],
         machine,
         timeout: CHECKING,
     };
@@ -86,13 +98,11 @@ pub(super) async fn place(
 ) -> Result<(), ProviderError> {
     let etcd = restoration.etcd;
     step.tell(&format!("make the data of etcd {} on {machine}", etcd.cluster));
-    // The database anew, and a log beside it.
-    let database_kib = restoration.size_bytes / 1024;
-    let need_kib = database_kib + database_kib / 4 + MARGIN_KIB;
     let deed = Deed {
         name: NAME,
         script: concat!(
             include_str!("../../scripts/write.sh"),
+            include_str!("../../scripts/etcd-snapshot.sh"),
             include_str!("../../scripts/etcd-restore.sh")
         ),
         arguments: vec![
@@ -106,7 +116,7 @@ pub(super) async fn place(
             mark(step, restoration, machine).as_json(),
             restoration.sha256.clone(),
             restoration.bump_revision.to_string(),
-            need_kib.to_string(),
+            need_kib(restoration).to_string(),
         ],
         machine,
         timeout: PLACING,
@@ -116,6 +126,14 @@ pub(super) async fn place(
         0 => Ok(()),
         _ => Err(refusal(restoration, machine, &output)),
     }
+}
+
+/// How many KiB the data takes: the database anew, and a log beside it.
+fn need_kib(restoration: &Restoration) -> u64 {
+    let database_kib = restoration.size_bytes / 1024;
+    database_kib
+        .saturating_add(database_kib / 4)
+        .saturating_add(MARGIN_KIB)
 }
 
 /// What is written down about the member on `machine`: the same whoever goes on with the restore.
