@@ -12,6 +12,7 @@ mod desk;
 mod endings;
 mod etcd;
 mod faults;
+mod keys;
 mod killed;
 mod kubernetes;
 mod logins;

@@ -208,13 +208,16 @@ impl Scene {
             folder: tempfile::tempdir().unwrap(),
         };
         scene.apply().await.unwrap();
-        let request = SaveRequest::default();
+        scene.save().await;
         scene
+    }
+
+    async fn save(&self) {
+        let saved = self
             .session
-            .save_backups(&request, &Progress::default())
-            .await
-            .unwrap();
-        scene
+            .save_backups(&SaveRequest::default(), &Progress::default())
+            .await;
+        saved.unwrap();
     }
 
     async fn apply(&self) -> Result<(), OperationError> {
@@ -343,12 +346,7 @@ fn another_restore_does_not_begin_and_a_destroy_ends_it() {
         let scene = Scene::new().await;
         *scene.played.refuses.lock().unwrap() = Some("place");
         scene.restore().await.unwrap_err();
-        let request = SaveRequest::default();
-        scene
-            .session
-            .save_backups(&request, &Progress::default())
-            .await
-            .unwrap();
+        scene.save().await;
         let other = scene.restore().await;
         assert!(
             matches!(other, Err(OperationError::RestoreUnderWay { .. })),
