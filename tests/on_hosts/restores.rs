@@ -54,8 +54,11 @@ fn saved(desk: &Desk) {
     desk.expect(0, "etcd snapshot save");
 }
 
+/// What is done to the etcd on the hosts, and in words when.
+type Part = (&'static str, fn(&Desk));
+
 /// Does one after the other, and says how long each took.
-fn in_turn(desk: &Desk, parts: &[(&str, fn(&Desk))]) {
+fn in_turn(desk: &Desk, parts: &[Part]) {
     for (what, part) in parts {
         let begun = SystemClock.now();
         part(desk);
