@@ -18,6 +18,9 @@ const ETCDCTL: &str = "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=ht
                        --command-timeout=600s";
 
 /// Measures saves, verifications, drills and restores of a member with 1 GiB, and how much memory keelson takes for them.
+///
+/// # Panics
+/// Where a value is another one after the restores than it was before the saves.
 pub(crate) fn measure() {
     let Some(small_kib) = peaks_when_small() else {
         return;
@@ -28,8 +31,12 @@ pub(crate) fn measure() {
     desk.spec(&["a"], "  preflight: { ignore: [time-sync] }\n");
     desk.expect(0, "apply --yes --accept-new-host-keys");
     fill(&desk);
+    let before = digests(&desk);
     let name = |arguments: &str| format!("keelson etcd {arguments}, {MEBIBYTES} MiB");
     for arguments in ["snapshot save", "snapshot verify", "drill", "restore --yes"] {
+        if arguments.starts_with("restore") {
+            spoil(&desk);
+        }
         let mut peak_kib = 0;
         let times = (0..ROUNDS).map(|_| {
             let (time, kib) = keelson(&desk, arguments);
@@ -44,6 +51,7 @@ pub(crate) fn measure() {
             peak_kib / 1024
         );
     }
+    compare(&before, &digests(&desk));
     for (what, measured) in [
         (
             "etcdctl snapshot save, etcdutl snapshot status, ssh cat",
@@ -83,6 +91,45 @@ fn fill_to(desk: &Desk, mebibytes: u32) {
         );
         desk.host("a").run(&put).unwrap();
     }
+}
+
+/// The SHA-256 of each value, in the order of the keys' numbers. One after the other: at once etcd and etcdctl would have all of
+/// them in memory.
+fn digests(desk: &Desk) -> Vec<String> {
+    let host = desk.host("a");
+    let steps = (0..MEBIBYTES).step_by(STEP).map(|first| {
+        let last = first + u32::try_from(STEP).unwrap() - 1;
+        let get = format!(
+            "for n in $(seq {first} {last}); do {ETCDCTL} get big/$n --print-value-only | sha256sum || exit 1; done"
+        );
+        host.run(&get).unwrap()
+    });
+    let steps: Vec<String> = steps.collect();
+    let lines = steps.iter().flat_map(|step| step.lines());
+    lines.map(str::to_owned).collect()
+}
+
+/// Takes all keys away but the first one, which has another value then: what is there after a restore is the snapshot's.
+fn spoil(desk: &Desk) {
+    let spoil = format!("{ETCDCTL} del --prefix big/ && {ETCDCTL} put big/0 other");
+    desk.host("a").run(&spoil).unwrap();
+}
+
+fn compare(before: &[String], after: &[String]) {
+    assert_eq!(before.len(), after.len());
+    let other: Vec<String> = (0..before.len())
+        .filter(|number| before[*number] != after[*number])
+        .map(|number| format!("big/{number}"))
+        .collect();
+    assert!(
+        other.is_empty(),
+        "not restored as they were: {}",
+        other.join(", ")
+    );
+    println!(
+        "    every value of {} is restored as it was, by its SHA-256",
+        before.len()
+    );
 }
 
 /// How long keelson takes, and how many KiB of memory it had at most.

@@ -14,12 +14,17 @@ use super::addon::{self, AddonObjects};
 use super::connection::{Connection, Connections};
 use super::credentials::CredentialSource;
 use super::drain::{self, DrainOptions, Drained, Emptied};
-use super::node;
+use super::node::{self, Seen};
 use super::step::{Step, permanent};
 use super::trouble::Trouble;
 
 /// Nodes wait for their kubelets most of the time.
 const CONCURRENCY: usize = 16;
+
+/// How often nodes are looked at whose kubelets have not reported for too long, and the time between: together longer than
+/// kubelets take to report again, which is ten seconds.
+const NODE_LOOKS: u32 = 6;
+const NODE_LOOKS_PAUSE: Duration = Duration::from_millis(2500);
 
 /// What a [`ClusterProvider`] is made of.
 #[derive(Clone)]
@@ -169,12 +174,32 @@ impl ClusterProvider {
         let names: BTreeSet<String> = wanted.iter().map(|key| key.name().to_owned()).collect();
         let (joined, in_api) = futures_util::future::join(
             self.kubelets.joined(cluster, &names),
-            self.look(cluster, &|connection| {
-                Box::pin(async move { node::list(&connection).await })
-            }),
+            self.look_at_nodes(cluster, &names),
         )
         .await;
         node::observe(cluster, &names, &joined, &in_api, self.clock.now())
+    }
+
+    /// What the API knows of nodes. Where no API server answered for a while, kubelets had nobody to report to: they get a moment
+    /// before they count as silent.
+    async fn look_at_nodes(
+        &self,
+        cluster: &ClusterIdentity,
+        names: &BTreeSet<String>,
+    ) -> Result<Seen, ProviderError> {
+        let mut looks = 1;
+        loop {
+            let seen = self
+                .look(cluster, &|connection| {
+                    Box::pin(async move { node::look(&connection).await })
+                })
+                .await?;
+            if looks == NODE_LOOKS || !seen.is_outdated(names) {
+                return Ok(seen);
+            }
+            self.clock.sleep(NODE_LOOKS_PAUSE).await;
+            looks += 1;
+        }
     }
 
     async fn change(&self, step: &Step<'_>, change: &Change) -> Result<(), ProviderError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node as NodeObject, NodeCondition};
 use keelson_provider_api::Health;
 
@@ -49,10 +50,22 @@ pub(super) fn readiness(object: &NodeObject) -> Readiness {
     }
 }
 
-/// How the node is: its Ready condition, and what else is wrong with it: pressure, no network.
-pub(super) fn health(object: &NodeObject) -> Health {
+/// When the node's kubelet last said how it is, where that is known.
+pub(super) fn last_heartbeat(object: &NodeObject) -> Option<Timestamp> {
+    let ready = conditions(object)
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    Some(ready?.last_heartbeat_time.as_ref()?.0)
+}
+
+/// How the node is: its Ready condition, unless its kubelet has been silent for too long since, which `silence` says; and what
+/// else is wrong with it: pressure, no network.
+pub(super) fn health(object: &NodeObject, silence: Option<String>) -> Health {
     let mut troubles = match readiness(object) {
-        Readiness::Ready => Vec::new(),
+        Readiness::Ready => {
+            let told = silence.map(|why| format!("nothing is heard of its kubelet: {why}"));
+            told.into_iter().collect()
+        }
         Readiness::NotReady(why) => vec![format!("it is not Ready: {why}")],
         Readiness::Silent(why) => vec![format!("nothing is heard of its kubelet: {why}")],
     };

@@ -226,12 +226,40 @@ pub fn downloaded(name: &str, manifest: &BackupManifest, file: &str) -> String {
 /// Which members have the data of a snapshot now.
 pub fn restored(restored: &RestoredEtcd) -> String {
     format!(
-        "{} etcd {} has the data of {} on {}; what it held before lies beside it on each machine\n",
+        "{} etcd {} has the data of {} on {}\n",
         paint(GOOD, "Restored:"),
         restored.etcd_cluster,
         printable(&restored.source),
         restored.members.join(", ")
     )
+}
+
+/// Where lies what restores have moved aside, and what may be done about it. Nothing, where nothing does.
+pub fn set_aside(restored: &RestoredEtcd) -> String {
+    let etcd = &restored.etcd_cluster;
+    if let Some(problem) = &restored.aside_problem {
+        return format!(
+            "What etcd {etcd} held before lies beside its data on each machine, and stays until somebody deletes it. How much room it \
+             takes is not known: {}\n",
+            printable(problem)
+        );
+    }
+    if restored.aside.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "What etcd {etcd} held before this restore, and before earlier ones, lies on its machines until somebody deletes it. Once \
+         the cluster is seen to be right, that can be done by hand:\n"
+    );
+    let rows = restored.aside.iter().map(|aside| {
+        vec![
+            printable(&aside.machine),
+            printable(&aside.folder),
+            approximate_size(aside.size_bytes),
+        ]
+    });
+    text.push_str(&table(&["MACHINE", "FOLDER", "SIZE"], &rows.collect::<Vec<_>>()));
+    text
 }
 
 /// What a prune deletes and what it leaves.

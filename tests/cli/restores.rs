@@ -76,3 +76,25 @@ fn a_restore_that_has_begun_goes_on_with_its_own_snapshot_or_is_begun_anew() {
     lab.expect(0, "status");
     lab.expect(0, "plan");
 }
+
+#[test]
+fn a_cluster_that_is_not_well_after_a_restore_is_told_by_name() {
+    let lab = Lab::with_spec(include_str!("../../examples/simulated-ssh.yaml"));
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "etcd snapshot save");
+    // No control plane is up again so soon.
+    let unwell = lab.expect(1, "etcd restore --yes --timeout 1ms");
+    for words in [
+        "Restored: etcd main",
+        "What etcd main held before this restore",
+        "/var/lib/etcd.removed-",
+        "etcd main is restored, and the cluster is not healthy after 1ms",
+        "control-plane/",
+        "do not restore it again",
+        "status --wait",
+    ] {
+        assert!(unwell.stderr.contains(words), "{words}: {}", unwell.stderr);
+    }
+    lab.expect(0, "status --wait");
+    lab.expect(0, "plan");
+}

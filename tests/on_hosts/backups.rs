@@ -1,34 +1,16 @@
 //! Snapshots of a real etcd: saved, read again, damaged, taken at once, restored by etcd's own program, pruned.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
 use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
-use keelson_test_hosts::Host;
 
-use super::client::ETCDCTL;
 use super::desk::{Desk, Said};
-
-/// Writes `$1` times 128 keys, each time in one transaction.
-const WRITER: &str = r#"
-n=0
-while [ "$n" -lt "$1" ]; do
-    { echo; awk -v n="$n" 'BEGIN { for (i = 0; i < 128; i++) printf "put key/%d/%d value-%d-%d\n", n, i, n * i, n }'; echo; echo; } |
-        CTL txn >/dev/null
-    n=$((n + 1))
-done
-"#;
-
-/// 782 times 128 are 100,096 keys.
-const TRANSACTIONS: u32 = 782;
-const KEYS: u64 = 128 * TRANSACTIONS as u64;
-
-/// Every key and value of the member that listens at `$1`, as one digest.
-const DIGEST: &str = "get --prefix key/ --limit=0 | sha256sum";
+use super::keys::{self, MANY};
 
 #[test]
 fn snapshots_are_kept_whole_or_not_at_all() {
@@ -57,7 +39,7 @@ fn snapshots_are_kept_whole_or_not_at_all() {
             .stdout
             .contains("has no snapshot")
     );
-    write_keys(desk.host("a"));
+    MANY.write(desk.host("a"));
     let name = saved_and_seen(&keeper);
     restored_by_etcd(&keeper, &name);
     drilled(&keeper, &name);
@@ -89,14 +71,14 @@ struct Keeper<'a> {
 
 impl Keeper<'_> {
     fn expect(&self, code: i32, arguments: &str) -> Said {
+        self.expect_with(&self.identities, code, arguments)
+    }
+
+    /// The same with another file of keys.
+    fn expect_with(&self, identities: &Path, code: i32, arguments: &str) -> Said {
         let mut command = self.desk.command(arguments);
-        command.env("KEELSON_PKI_IDENTITIES", &self.identities);
-        let output = command.output().unwrap();
-        let said = Said {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
+        command.env("KEELSON_PKI_IDENTITIES", identities);
+        let said = Said::of(&command.output().unwrap());
         assert_eq!(said.code, Some(code), "keelson {arguments}: {said:#?}");
         said
     }
@@ -107,21 +89,16 @@ impl Keeper<'_> {
         list["backups"].as_array().unwrap().clone()
     }
 
+    /// No restore has begun, and every key is there.
+    fn nothing_was_touched(&self) {
+        assert!(!self.desk.path("state/db.example.com/restore.json").exists());
+        MANY.expect(&["a", "b", "c"].map(|name| self.desk.host(name)));
+    }
+
     fn object(&self, name: &str, object: &str) -> PathBuf {
         self.desk
             .path(&format!("state/db.example.com/backups/etcd/{name}/{object}"))
     }
-}
-
-fn write_keys(host: &Host) {
-    host.write_file("/run/writer", WRITER.replace("CTL", ETCDCTL))
-        .unwrap();
-    let begun = SystemClock.now();
-    host.run(&format!("sh /run/writer {TRANSACTIONS}")).unwrap();
-    println!(
-        "wrote {KEYS} keys in {:#}",
-        SystemClock.now().duration_since(begun)
-    );
 }
 
 fn saved_and_seen(keeper: &Keeper<'_>) -> String {
@@ -131,7 +108,7 @@ fn saved_and_seen(keeper: &Keeper<'_>) -> String {
     let saved: serde_json::Value = serde_json::from_str(&saved.stdout).unwrap();
     let backup = &saved[0];
     assert!(
-        backup["contents"]["totalKeys"].as_u64().unwrap() >= KEYS,
+        backup["contents"]["totalKeys"].as_u64().unwrap() >= MANY.count(),
         "{backup:#}"
     );
     assert_eq!(backup["stored"]["packing"], "zstd+age");
@@ -167,24 +144,11 @@ fn saved_and_seen(keeper: &Keeper<'_>) -> String {
 
 /// etcd's own program restores what was downloaded, and every key is there with its value.
 fn restored_by_etcd(keeper: &Keeper<'_>, name: &str) {
-    let host = keeper.desk.host("a");
-    let before = host.run(&format!("{ETCDCTL} {DIGEST}")).unwrap();
     keeper.expect(0, &format!("etcd snapshot download {name} --out whole.db"));
     let refused = keeper.expect(1, &format!("etcd snapshot download {name} --out whole.db"));
     assert!(refused.stderr.contains("--force"), "{refused:#?}");
-    let bytes = fs::read(keeper.desk.path("whole.db")).unwrap();
-    host.write_file("/root/whole.db", bytes).unwrap();
-    let restore = "rm -rf /root/scratch; /opt/keelson/bin/etcdutl snapshot restore /root/whole.db --data-dir /root/scratch \
-                   2>/dev/null; systemd-run --quiet --collect --unit scratch /opt/keelson/bin/etcd --data-dir /root/scratch \
-                   --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
-                   --listen-peer-urls http://127.0.0.1:12380";
-    host.run(restore).unwrap();
-    let get = "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=http://127.0.0.1:12379 --dial-timeout=20s \
-               --command-timeout=60s";
-    let after = host.run(&format!("sleep 2; {get} {DIGEST}")).unwrap();
-    host.run("systemctl stop scratch; rm -rf /root/scratch /root/whole.db")
-        .unwrap();
-    assert_eq!(after, before, "every key has its value");
+    let restored = keys::digest_in(&keeper.desk.path("whole.db"), keeper.desk.host("a"));
+    assert_eq!(restored, MANY.digest(), "every key has its value");
 }
 
 /// It is restored for trial, on a machine of the cluster and on this one, and what it has is compared with what was written down.
@@ -198,7 +162,10 @@ fn drilled(keeper: &Keeper<'_>, name: &str) {
         (&on_host["source"], &on_host["good"]),
         (&name.into(), &true.into())
     );
-    assert!(on_host["live"]["keys"].as_u64().unwrap() >= KEYS, "{on_host:#}");
+    assert!(
+        on_host["live"]["keys"].as_u64().unwrap() >= MANY.count(),
+        "{on_host:#}"
+    );
     assert_eq!(
         on_host["unknown"],
         serde_json::json!([]),
@@ -283,13 +250,23 @@ fn without_the_key(keeper: &Keeper<'_>, name: &str) {
         .desk
         .expect(1, &format!("etcd snapshot download {name} --out locked.db"));
     assert!(!keeper.desk.path("locked.db").exists());
+    let restore = format!("etcd restore {name} --yes");
+    let locked = keeper.desk.expect(1, &restore);
+    assert!(locked.stderr.contains("KEELSON_PKI_IDENTITIES"), "{locked:#?}");
+    let others = keeper.desk.path("others");
+    fs::write(&others, Identity::generate().to_string().expose_secret()).unwrap();
+    for arguments in [format!("etcd snapshot verify {name}"), restore] {
+        let wrong = keeper.expect_with(&others, 1, &arguments);
+        assert!(wrong.stderr.contains("is encrypted, and not for"), "{wrong:#?}");
+    }
+    keeper.nothing_was_touched();
     // Whoever only saves needs no key that opens.
     keeper
         .desk
         .expect(0, "etcd snapshot save --purpose without-a-key");
 }
 
-/// A flipped byte, and a file that was cut short.
+/// A flipped byte, and a file that was cut short: neither is taken for the snapshot, and neither is restored.
 fn damaged(keeper: &Keeper<'_>, name: &str) {
     let file = keeper.object(name, "snapshot");
     let good = fs::read(&file).unwrap();
@@ -303,9 +280,14 @@ fn damaged(keeper: &Keeper<'_>, name: &str) {
         !keeper.desk.path("damaged.db").exists(),
         "nothing of it is written"
     );
+    let restore = format!("etcd restore {name} --yes");
+    keeper.expect(1, &restore);
     fs::write(&file, &good[..good.len() - 1]).unwrap();
     let list = keeper.expect(0, "etcd snapshot list");
     assert!(list.stdout.contains("bytes, and had"), "{list:#?}");
+    let refused = keeper.expect(1, &restore);
+    assert!(refused.stderr.contains("bytes, and had"), "{refused:#?}");
+    keeper.nothing_was_touched();
     fs::write(&file, &good).unwrap();
     keeper.expect(0, &format!("etcd snapshot verify {name}"));
 }

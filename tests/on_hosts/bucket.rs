@@ -7,8 +7,8 @@ use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
 use keelson_test_hosts::Moto;
 
-use super::client::ETCDCTL;
 use super::desk::{Desk, Spec};
+use super::keys::{self, Keys};
 use super::scheduled::{everywhere, wait_for};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -16,6 +16,8 @@ const BUCKET: &str = "backups";
 const SECRET: &str = "a+secret/with=signs";
 /// How many stay.
 const LAST: usize = 3;
+/// Few enough for a snapshot every ten seconds.
+const KEYS: Keys = Keys(10);
 
 #[test]
 fn snapshots_go_to_a_bucket_by_themselves_and_come_back_from_it() {
@@ -30,8 +32,7 @@ fn snapshots_go_to_a_bucket_by_themselves_and_come_back_from_it() {
     fs::write(desk.path("backups.key"), format!("{SECRET}\n")).unwrap();
     spec(&desk, &moto, "AKIAFIRST");
     desk.expect(0, "apply --yes --accept-new-host-keys");
-    let put = format!("for n in $(seq 50); do {ETCDCTL} put key/$n value-$n >/dev/null; done");
-    desk.host("a").run(&put).unwrap();
+    KEYS.write(desk.host("a"));
     wait_for("the first snapshots", || listed(&desk).len() >= 2);
     wait_for("a snapshot that went", || went(&desk));
     pruned_and_good(&desk);
@@ -95,17 +96,12 @@ fn pruned_and_good(desk: &Desk) {
 fn restored(desk: &Desk) {
     let drilled = desk.expect(0, "etcd drill --place bucket");
     assert!(drilled.stdout.starts_with("Good:"), "{drilled:#?}");
-    desk.host("a")
-        .run(&format!("{ETCDCTL} del --prefix key/"))
-        .unwrap();
+    keys::spoil(desk.host("a"));
     // The newest may have been taken since.
     let names = listed(desk);
     let oldest = names.iter().min().unwrap();
     desk.expect(0, &format!("etcd restore {oldest} --place bucket --yes"));
-    let count = desk
-        .host("a")
-        .run(&format!("{ETCDCTL} get --prefix key/ --keys-only | grep -c key/"));
-    assert_eq!(count.unwrap().trim(), "50");
+    KEYS.expect(&NAMES.map(|name| desk.host(name)));
 }
 
 /// On machines in one file that root alone reads; in no other, in no process and in no log.

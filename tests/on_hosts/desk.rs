@@ -57,6 +57,16 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
+impl Said {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Desk {
     /// A desk before hosts of these names; `None` without root, after saying that `test` is skipped.
     pub(crate) fn before(test: &str, names: &[&str]) -> Option<Self> {
@@ -155,23 +165,32 @@ impl Desk {
 
     /// Runs the program; arguments are separated by spaces.
     pub(crate) fn run(&self, arguments: &str) -> Said {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.command(arguments).output().unwrap();
-        Said {
-            code: status.code(),
-            stdout: String::from_utf8_lossy(&stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
-        }
+        Said::of(&self.command(arguments).output().unwrap())
     }
 
     /// The program, ready to be started.
     pub(crate) fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keelson"));
+        let mut command = self.at_the_desk(env!("CARGO_BIN_EXE_keelson"));
+        command.args(arguments.split_whitespace());
         command
-            .args(arguments.split_whitespace())
+    }
+
+    /// Runs the program where `folder` of the desk is a disk of its own, for this one run, and has room for next to nothing.
+    pub(crate) fn run_with_full_disk(&self, folder: &str, arguments: &str) -> Said {
+        let mount = "mount -t tmpfs -o size=64k tmpfs \"$0\" && exec \"$@\"";
+        let mut command = self.at_the_desk("unshare");
+        command
+            .args(["--mount", "sh", "-c", mount])
+            .arg(self.path(folder))
+            .arg(env!("CARGO_BIN_EXE_keelson"))
+            .args(arguments.split_whitespace());
+        Said::of(&command.output().unwrap())
+    }
+
+    /// A program as an operator starts it.
+    fn at_the_desk(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")

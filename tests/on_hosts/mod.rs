@@ -15,6 +15,7 @@ mod etcd;
 mod events;
 mod faults;
 mod in_s3;
+mod keys;
 mod killed;
 mod kubernetes;
 mod logins;

@@ -16,7 +16,7 @@ use keelson::pki::Seal;
 use keelson::spec;
 use keelson_provider_api::{
     ClusterIdentity, Defragmented, ErrorClass, EtcdInstance, EtcdMaintenance, EtcdRestore, Precondition,
-    Progress, ProviderError, Restoration, StepContext, Store, WrittenSnapshot,
+    Progress, ProviderError, Restoration, SetAside, StepContext, Store, WrittenSnapshot,
 };
 use keelson_provider_simulated::{
     MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
@@ -64,6 +64,14 @@ impl EtcdRestore for Played {
         self.step("check", restoration)
     }
 
+    async fn bring_snapshot(
+        &self,
+        _: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<(), ProviderError> {
+        self.step("bring", restoration)
+    }
+
     async fn hold_control_planes(&self, _: &StepContext<'_>) -> Result<(), ProviderError> {
         self.ask("hold")
     }
@@ -86,6 +94,15 @@ impl EtcdRestore for Played {
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
         self.step("start", restoration)
+    }
+
+    async fn set_aside(&self, _: &StepContext<'_>, _: &Restoration) -> Result<Vec<SetAside>, ProviderError> {
+        self.ask("list")?;
+        Ok(vec![SetAside {
+            machine: "control-plane-1".to_owned(),
+            folder: "/var/lib/etcd.removed-1".to_owned(),
+            size_bytes: 1 << 20,
+        }])
     }
 }
 
@@ -191,13 +208,16 @@ impl Scene {
             folder: tempfile::tempdir().unwrap(),
         };
         scene.apply().await.unwrap();
-        let request = SaveRequest::default();
+        scene.save().await;
         scene
+    }
+
+    async fn save(&self) {
+        let saved = self
             .session
-            .save_backups(&request, &Progress::default())
-            .await
-            .unwrap();
-        scene
+            .save_backups(&SaveRequest::default(), &Progress::default())
+            .await;
+        saved.unwrap();
     }
 
     pub(super) async fn apply(&self) -> Result<(), OperationError> {
@@ -238,7 +258,11 @@ impl Scene {
     }
 }
 
-pub(super) const STEPS: [&str; 6] = ["check", "hold", "end", "place", "start", "release"];
+pub(super) const STEPS: [&str; 7] = ["check", "bring", "hold", "end", "place", "start", "release"];
+/// How many of them come before anything is touched.
+pub(super) const LOOKS: usize = 2;
+/// What comes when it is done.
+const LAST: &str = "list";
 
 #[test]
 fn a_restore_goes_on_from_whatever_step_it_failed_at() {
@@ -252,19 +276,24 @@ fn a_restore_goes_on_from_whatever_step_it_failed_at() {
             assert_eq!(scene.played.asked(), STEPS[..=index]);
             assert_eq!(
                 scene.intent().await.is_some(),
-                index > 0,
+                index >= LOOKS,
                 "{step}: nothing has begun before it was checked"
             );
             let applied = scene.apply().await;
             let is_refused = matches!(applied, Err(OperationError::RestoreUnderWay { .. }));
-            assert_eq!(is_refused, index > 0, "{step}: {applied:?}");
+            assert_eq!(is_refused, index >= LOOKS, "{step}: {applied:?}");
             *scene.played.refuses.lock().unwrap() = None;
             let restored = scene.restore().await.unwrap();
-            assert_eq!(scene.played.asked(), STEPS);
+            let asked = scene.played.asked();
+            assert_eq!(
+                asked.split_last(),
+                Some((&LAST.to_owned(), &STEPS.map(str::to_owned)[..]))
+            );
             assert_eq!(restored.members.len(), 3, "{restored:?}");
+            assert_eq!((restored.aside.len(), restored.aside_problem), (1, None));
             assert_eq!(scene.intent().await, None);
             let seen = std::mem::take(&mut *scene.played.restorations.lock().unwrap());
-            if index > 0 {
+            if index >= LOOKS {
                 assert!(
                     seen.iter().all(|one| one.id == seen[0].id),
                     "it is the same restore"
@@ -288,17 +317,41 @@ fn a_restore_goes_on_from_whatever_step_it_failed_at() {
 }
 
 #[test]
+fn a_restore_is_done_also_where_nobody_tells_what_lies_aside() {
+    block_on(async {
+        let scene = Scene::new().await;
+        *scene.played.refuses.lock().unwrap() = Some(LAST);
+        let restored = scene.restore().await.unwrap();
+        assert_eq!(
+            (restored.aside, restored.aside_problem),
+            (Vec::new(), Some("cannot list".to_owned()))
+        );
+        assert_eq!(scene.intent().await, None);
+    });
+}
+
+#[test]
+fn what_was_written_down_of_a_snapshot_goes_with_it() {
+    block_on(async {
+        let scene = Scene::new().await;
+        scene.restore().await.unwrap();
+        let restorations = std::mem::take(&mut *scene.played.restorations.lock().unwrap());
+        let noted = restorations[0].noted.clone().unwrap();
+        assert!(
+            noted.contents.revision > 0 && noted.contents.total_keys > 0,
+            "{noted:?}"
+        );
+        assert!(noted.etcd_version.starts_with("3."), "{noted:?}");
+    });
+}
+
+#[test]
 fn another_restore_does_not_begin_and_a_destroy_ends_it() {
     block_on(async {
         let scene = Scene::new().await;
         *scene.played.refuses.lock().unwrap() = Some("place");
         scene.restore().await.unwrap_err();
-        let request = SaveRequest::default();
-        scene
-            .session
-            .save_backups(&request, &Progress::default())
-            .await
-            .unwrap();
+        scene.save().await;
         let other = scene.restore().await;
         assert!(
             matches!(other, Err(OperationError::RestoreUnderWay { .. })),

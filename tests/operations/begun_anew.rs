@@ -5,7 +5,7 @@ use keelson::ops::{OperationError, RestoreSource, RestoreTerms, SaveRequest, Whi
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Precondition, Progress, Store};
 
-use super::backups::{INTENT, STEPS, Scene};
+use super::backups::{INTENT, LOOKS, STEPS, Scene};
 use super::block_on;
 
 const ANEW: RestoreTerms = RestoreTerms {
@@ -41,7 +41,7 @@ async fn recorded_revision(scene: &Scene) -> u64 {
 #[test]
 fn another_snapshot_takes_the_place_of_one_that_cannot_come_to_its_end() {
     block_on(async {
-        for step in &STEPS[1..] {
+        for step in &STEPS[LOOKS..] {
             let scene = Scene::new().await;
             refuse(&scene, Some(step));
             scene.restore().await.unwrap_err();
@@ -64,7 +64,7 @@ fn another_snapshot_takes_the_place_of_one_that_cannot_come_to_its_end() {
             refuse(&scene, None);
             scene.played.asked();
             scene.restore().await.unwrap();
-            assert_eq!(scene.played.asked(), STEPS);
+            assert_eq!(scene.played.asked()[..STEPS.len()], STEPS);
             assert_eq!(asked_for(&scene), anew, "{step}");
             assert_eq!(scene.intent().await, None);
             assert!(recorded_revision(&scene).await >= anew[0].1, "{step}");

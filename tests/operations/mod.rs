@@ -152,12 +152,28 @@ fn waiting_for_health_ends_in_the_providers_time() {
             .unwrap();
         assert_eq!(status.condition, Condition::Healthy);
         let identity = session.plan(&Silent).await.unwrap().plan.cluster().clone();
-        world.kill_machine(&identity, "control-plane-1", hour).unwrap();
+        world
+            .kill_machine(&identity, "control-plane-1", 3 * hour)
+            .unwrap();
         let timed_out = session.wait_until_healthy(hour, &Silent, &Interrupt::new()).await;
         assert!(
             matches!(timed_out, Err(OperationError::TimedOut(_))),
             "{timed_out:?}"
         );
+        // Whoever wants to know what is wrong is told, by name.
+        let last = session
+            .status_when_healthy(hour, &Silent, &Interrupt::new())
+            .await;
+        let last = last.unwrap();
+        assert!(!last.is_well());
+        let told: Vec<String> = last
+            .problems
+            .iter()
+            .filter_map(|problem| Some(problem.resource.as_ref()?.to_string()))
+            .collect();
+        for named in ["etcd-member/main:control-plane-1", "node/control-plane-1"] {
+            assert!(told.iter().any(|told| told == named), "{named}: {told:?}");
+        }
     });
 }
 

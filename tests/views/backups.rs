@@ -10,7 +10,7 @@ use keelson::ops::{
 };
 use keelson::view::{backups_text, etcd_upkeep_text};
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{ClusterUid, DatabaseSize, Defragmented, SnapshotContents};
+use keelson_provider_api::{ClusterUid, DatabaseSize, Defragmented, SetAside, SnapshotContents};
 
 use super::{NOW, plain};
 
@@ -153,12 +153,32 @@ fn backups_that_are_saved_read_and_restored() {
         etcd_cluster: "main".to_owned(),
         source: whole.name.to_string(),
         members: vec!["db-1".to_owned(), "db-2".to_owned()],
+        aside: ["db-1", "db-2"]
+            .map(|machine| SetAside {
+                machine: machine.to_owned(),
+                folder: "/var/lib/etcd.removed-20261128T034333Z".to_owned(),
+                size_bytes: 70 << 20,
+            })
+            .to_vec(),
+        aside_problem: None,
+    };
+    let unseen = RestoredEtcd {
+        aside: Vec::new(),
+        aside_problem: Some("db-2 does not answer".to_owned()),
+        ..restored.clone()
+    };
+    let nothing = RestoredEtcd {
+        aside_problem: None,
+        ..unseen.clone()
     };
     let text = [
         backups_text::saved(&[saved]),
         backups_text::verified(&report),
         backups_text::downloaded("it on db-1", &whole, "main.db") + "\n",
         backups_text::restored(&restored),
+        backups_text::set_aside(&restored),
+        backups_text::set_aside(&unseen),
+        backups_text::set_aside(&nothing),
     ]
     .concat();
     insta::assert_snapshot!("backups_done", plain(&text));

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use serde::Serialize;
+
 use crate::etcd::EtcdInstance;
+use crate::etcd_maintenance::SnapshotContents;
 use crate::provider::{ProviderError, StepContext};
 
 /// An etcd that is given the data of a snapshot.
@@ -25,6 +28,8 @@ pub struct Restoration {
     pub sha256: String,
     /// The size of the file in bytes.
     pub size_bytes: u64,
+    /// What it is to hold; nothing for a file of which nothing was written down.
+    pub noted: Option<NotedContents>,
     /// By how much revisions go up, so that none is ever given twice: whoever watches sees that what it knows is compacted
     /// away, and reads anew.
     pub bump_revision: u64,
@@ -32,16 +37,69 @@ pub struct Restoration {
     pub serves_kubernetes: bool,
 }
 
+/// What was written down about a snapshot when it was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotedContents {
+    /// What etcdutl told of it.
+    pub contents: SnapshotContents,
+    /// The release of that etcdutl.
+    pub etcd_version: String,
+}
+
+impl NotedContents {
+    /// How what etcdutl of the release `etcd_version` tells now differs from what it told then, in words; nothing where it is the
+    /// same. Keys are compared where the release is the same: 3.5 counts others than 3.6 does.
+    pub fn differences(&self, is: &SnapshotContents, etcd_version: &str) -> Vec<String> {
+        let was = &self.contents;
+        let keys_compare = self.etcd_version == etcd_version;
+        let rows = [
+            ("hash", u64::from(is.hash), u64::from(was.hash), true),
+            ("revision", is.revision, was.revision, true),
+            ("keys", is.total_keys, was.total_keys, keys_compare),
+            ("bytes", is.total_bytes, was.total_bytes, true),
+        ];
+        let differs = rows
+            .iter()
+            .filter(|(_, is, was, compares)| *compares && is != was);
+        differs
+            .map(|(what, is, was, _)| format!("{what}: it has {is}, and {was} was written down"))
+            .collect()
+    }
+}
+
+/// Data of an etcd that a restore has moved aside. Nothing deletes it but somebody's hand, or giving its machine back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetAside {
+    /// The machine that it lies on.
+    pub machine: String,
+    /// Its folder there.
+    pub folder: String,
+    /// How much room it takes, in bytes.
+    pub size_bytes: u64,
+}
+
 /// Gives etcds the data of snapshots. Each step is told the whole restore, finds out by itself what of it is done, and does the
 /// rest.
 #[async_trait]
 pub trait EtcdRestore: Send + Sync {
     /// Makes sure that nothing would stop the restore half-way that can be seen before: every machine answers, none has what is
-    /// somebody else's, and each founder's has etcd. Nothing is touched.
+    /// somebody else's, each founder's has etcd, and room for the snapshot and its data beside what there is. Nothing is touched.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// What stands in the way, on all machines where something does.
     async fn check(&self, context: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError>;
+
+    /// Carries the snapshot to the founders' machines that have not been given its data, and has etcd there tell what it holds.
+    /// Nothing of the cluster is touched.
+    ///
+    /// # Errors
+    /// When a machine does not answer, or what etcd tells is not what was written down: then it is on no machine any more.
+    async fn bring_snapshot(
+        &self,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<(), ProviderError>;
 
     /// Stops what the cluster's control planes run, API servers, controller managers and schedulers, and keeps them stopped
     /// until they are [released](Self::release_control_planes). Where there is none there is nothing to do.
@@ -56,7 +114,8 @@ pub trait EtcdRestore: Send + Sync {
     /// When a machine does not answer.
     async fn release_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
 
-    /// Ends every member of the etcd that was not given the data by this restore, and moves its data aside, where it stays.
+    /// Ends every member of the etcd that was not given the data by this restore, and moves its data aside, where it stays:
+    /// neither this nor a later restore deletes it, nor does the end of another member.
     ///
     /// # Errors
     /// When a machine does not answer: it may have a member. When there is data that nobody's mark explains, or somebody
@@ -67,7 +126,7 @@ pub trait EtcdRestore: Send + Sync {
         restoration: &Restoration,
     ) -> Result<(), ProviderError>;
 
-    /// Puts the data on each founder's machine. Nothing is started.
+    /// Puts the data on each founder's machine, and the snapshot before that where it is not there. Nothing is started.
     ///
     /// # Errors
     /// When a machine does not answer, has no room, or etcd refuses the snapshot.
@@ -86,4 +145,77 @@ pub trait EtcdRestore: Send + Sync {
         context: &StepContext<'_>,
         restoration: &Restoration,
     ) -> Result<(), ProviderError>;
+
+    /// The data of the etcd that this restore and earlier ones have moved aside, and that is still there, by machine and age.
+    ///
+    /// # Errors
+    /// When a machine does not answer.
+    async fn set_aside(
+        &self,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<Vec<SetAside>, ProviderError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAS: SnapshotContents = SnapshotContents {
+        hash: 1,
+        revision: 2,
+        total_keys: 3,
+        total_bytes: 4,
+        live: None,
+    };
+
+    #[test]
+    fn whatever_differs_is_named_and_keys_are_not_compared_across_releases() {
+        let noted = NotedContents {
+            contents: WAS,
+            etcd_version: "3.6.10".to_owned(),
+        };
+        let other = SnapshotContents {
+            hash: 9,
+            revision: 8,
+            total_keys: 7,
+            total_bytes: 6,
+            live: None,
+        };
+        let rows: [(SnapshotContents, &str, &[&str]); 6] = [
+            (WAS, "3.6.10", &[]),
+            (
+                SnapshotContents { hash: 9, ..WAS },
+                "3.6.10",
+                &["hash: it has 9, and 1 was written down"],
+            ),
+            (
+                SnapshotContents { revision: 8, ..WAS },
+                "3.5.30",
+                &["revision: it has 8, and 2 was written down"],
+            ),
+            (
+                SnapshotContents {
+                    total_bytes: 6,
+                    ..WAS
+                },
+                "3.5.30",
+                &["bytes: it has 6, and 4 was written down"],
+            ),
+            (SnapshotContents { total_keys: 7, ..WAS }, "3.5.30", &[]),
+            (
+                other,
+                "3.6.10",
+                &[
+                    "hash: it has 9, and 1 was written down",
+                    "revision: it has 8, and 2 was written down",
+                    "keys: it has 7, and 3 was written down",
+                    "bytes: it has 6, and 4 was written down",
+                ],
+            ),
+        ];
+        for (is, version, differences) in rows {
+            assert_eq!(noted.differences(&is, version), differences, "{is:?} {version}");
+        }
+    }
 }

@@ -56,7 +56,7 @@ pub use etcd_maintenance::{
     DatabaseSize, Defragmented, EtcdMaintenance, HistoryHash, LiveKeys, SnapshotContents, WrittenSnapshot,
     read_whole,
 };
-pub use etcd_restore::{EtcdRestore, Restoration};
+pub use etcd_restore::{EtcdRestore, NotedContents, Restoration, SetAside};
 pub use etcd_schedule::{ScheduledRuns, ScheduledSnapshots};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};

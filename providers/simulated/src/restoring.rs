@@ -10,14 +10,14 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Clock, ErrorClass, EtcdRestore, ProviderError, Restoration, StepContext, with_causes,
+    Clock, ErrorClass, EtcdRestore, ProviderError, Restoration, SetAside, StepContext, with_causes,
 };
 
 use crate::faults::CrashMoment;
 use crate::latency::LOOK;
 use crate::random::{between, draw, later};
 use crate::simulated::{SimulatedWorld, holder_of};
-use crate::world::{Effect, EtcdContents, Holder, World, contents_in};
+use crate::world::{Effect, EtcdContents, Holder, World, contents_in, told_again};
 
 /// A script on a machine, which stops something or starts it: an estimate.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -114,6 +114,18 @@ impl EtcdRestore for SimulatedRestore {
             .look(|world, now| world.check_restore(&holder, restoration, now))?
     }
 
+    async fn bring_snapshot(
+        &self,
+        _: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<(), ProviderError> {
+        self.0.alive().await;
+        let fault = self.0.lock().faults.for_call("bring a snapshot to machines");
+        self.sleep(LOOK).await;
+        fault.map_or(Ok(()), Err)?;
+        compare(restoration)
+    }
+
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
         self.hold(context, true).await
     }
@@ -180,28 +192,62 @@ impl EtcdRestore for SimulatedRestore {
         }
         Ok(())
     }
+
+    async fn set_aside(
+        &self,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<Vec<SetAside>, ProviderError> {
+        let holder = holder_of(&context.cluster)?;
+        self.0.look(|world, _| world.set_aside(&holder, restoration))
+    }
+}
+
+/// Compares what the snapshot holds with what was written down when it was taken.
+fn compare(restoration: &Restoration) -> Result<(), ProviderError> {
+    let Some(noted) = &restoration.noted else {
+        return Ok(());
+    };
+    let bytes = read(restoration)?;
+    let is = told_again(&contents_in(&bytes)?, &bytes);
+    let differences = noted.differences(&is, &noted.etcd_version);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(unusable(
+        restoration,
+        &format!("it is not what was saved: {}", differences.join("; ")),
+    ))
+}
+
+fn unusable(restoration: &Restoration, why: &str) -> ProviderError {
+    let file = restoration.file.display();
+    ProviderError::new(ErrorClass::Permanent, format!("{file} cannot be restored: {why}"))
 }
 
 /// What the snapshot holds, which lies on the machine that keelson runs on.
 fn contents_of(restoration: &Restoration) -> Result<EtcdContents, ProviderError> {
-    let unusable = |why: String| {
-        let file = restoration.file.display();
-        ProviderError::new(ErrorClass::Permanent, format!("{file} cannot be restored: {why}"))
-    };
+    contents_in(&read(restoration)?)
+}
+
+/// The bytes of the snapshot, which are what they were when it was found whole.
+fn read(restoration: &Restoration) -> Result<Vec<u8>, ProviderError> {
     if restoration.size_bytes > SNAPSHOT_LIMIT_BYTES {
-        return Err(unusable(format!(
+        let words = format!(
             "it has {} bytes, and no simulated etcd has so many",
             restoration.size_bytes
-        )));
+        );
+        return Err(unusable(restoration, &words));
     }
     let mut bytes = Vec::new();
     File::open(&restoration.file)
         .and_then(|file| file.take(SNAPSHOT_LIMIT_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| unusable(with_causes(&error)))?;
+        .map_err(|error| unusable(restoration, &with_causes(&error)))?;
     if Digest::of_bytes(&bytes).hexadecimal() != restoration.sha256 {
         return Err(unusable(
-            "it is not what it was when it was read before".to_owned(),
+            restoration,
+            "it is not what it was when it was read before",
         ));
     }
-    contents_in(&bytes)
+    Ok(bytes)
 }

@@ -46,7 +46,8 @@ const PASSING: &[&str] = &[
     "The requested URL returned error: 429",
     "The requested URL returned error: 5",
 ];
-const DISK_FULL: &str = "No space left on device";
+/// As programs say it; those of Go begin it with a small letter.
+const DISK_FULL: [&str; 2] = ["No space left on device", "no space left on device"];
 /// What a shell says when what it prints itself cannot be written, for whatever reason.
 const CANNOT_WRITE: &str = "I/O error";
 
@@ -160,7 +161,7 @@ pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
         }
         status => {
             let message = format!("{host}: failed to {job} (status {status}): {words}");
-            if words.contains(DISK_FULL) {
+            if DISK_FULL.iter().any(|full| words.contains(full)) {
                 return ProviderError::new(ErrorClass::Permanent, message).with_help(format!(
                     "make room on {host} (df -h; journalctl --vacuum-size=200M) and run keelson again"
                 ));
@@ -209,9 +210,14 @@ mod tests {
         assert_eq!(of(77, "other").class, ErrorClass::Permanent);
         assert_eq!(of(78, "damaged").class, ErrorClass::Transient);
         assert_eq!(of(1, "curl: (7) Connection refused").class, ErrorClass::Transient);
-        let full = of(1, "cp: x: No space left on device");
-        assert_eq!(full.class, ErrorClass::Permanent);
-        assert!(full.help.unwrap().contains("make room on a"));
+        for said in [
+            "cp: x: No space left on device",
+            "Error: write db: no space left on device",
+        ] {
+            let full = of(1, said);
+            assert_eq!(full.class, ErrorClass::Permanent);
+            assert!(full.help.unwrap().contains("make room on a"));
+        }
         let unwritten = of(1, "keelson: 68: printf: printf: I/O error");
         assert!(unwritten.help.unwrap().contains("make room on a"));
         assert_eq!(

@@ -11,12 +11,12 @@ use super::snapshot::{backup_name, backup_place};
 use crate::backup::{BackupError, BackupName};
 use crate::cli::arguments::{ClusterArgument, lifetime};
 use crate::cli::ask::is_answered;
-use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::{
-    BackupPlace, BegunRestore, Condition, OperationError, RestoreSource, RestoreTerms, RestoredEtcd, Session,
+    BackupPlace, BegunRestore, OperationError, RestoreSource, RestoreTerms, RestoredEtcd, Session,
     UnpackedSnapshot, WhichBackup,
 };
 use crate::view::{backups_text, status_text};
@@ -116,7 +116,9 @@ impl Restore {
         let restored = self.restore(&session, &snapshot, terminal, interrupt).await?;
         drop(snapshot);
         terminal.text(&backups_text::restored(&restored));
-        self.wait(&session, terminal, interrupt).await
+        let ended = self.wait(&session, &restored, terminal, interrupt).await;
+        terminal.text(&backups_text::set_aside(&restored));
+        ended
     }
 
     async fn restore(
@@ -138,16 +140,34 @@ impl Restore {
     }
 
     /// Waits until the whole cluster is well with its data, and says what is not.
-    async fn wait(&self, session: &Session, terminal: &Terminal, interrupt: &Interrupt) -> CommandResult {
+    async fn wait(
+        &self,
+        session: &Session,
+        restored: &RestoredEtcd,
+        terminal: &Terminal,
+        interrupt: &Interrupt,
+    ) -> CommandResult {
         terminal.note("wait until the cluster is healthy");
         let timeout: Duration = self.timeout.as_duration();
-        match session.wait_until_healthy(timeout, &Silent, interrupt).await {
-            Ok(status) if status.condition == Condition::Healthy => Ok(EXIT_DONE),
-            Ok(status) => {
-                terminal.text(&status_text::render(&status));
-                Ok(EXIT_FAILED)
+        let again = self.spec.command("status --wait");
+        let etcd = &restored.etcd_cluster;
+        match session.status_when_healthy(timeout, &Silent, interrupt).await {
+            Ok(status) if status.is_well() => Ok(EXIT_DONE),
+            Ok(status) => Err(Failure::failed(format!(
+                "etcd {etcd} is restored, and the cluster is not healthy after {}",
+                self.timeout
+            ))
+            .with_details(status_text::render(&status))
+            .with_help(format!(
+                "the data is in its place: do not restore it again; see to what is named above, and let `{}` bring what is not \
+                 there; then `{again}`",
+                self.spec.command("apply")
+            ))),
+            Err(OperationError::Interrupted(_)) => {
+                let words = format!("etcd {etcd} is restored; it was not waited until the cluster is healthy");
+                Err(Failure::of_operation(&OperationError::StoppedAmid(words), &again))
             }
-            Err(error) => Err(Failure::of_operation(&error, &self.spec.command("status --wait"))),
+            Err(error) => Err(Failure::of_operation(&error, &again)),
         }
     }
 

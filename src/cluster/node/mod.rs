@@ -10,12 +10,15 @@
 //!   object; labels and taints of others, the kubelet's own among them, are nobody's business here.
 //! - **A node that has not registered belongs to no group**, nor does one whose Node object somebody deleted, or whose kubelet
 //!   has lost its certificate. That difference has the planner go on with it.
+//! - **Ready is what its kubelet has said lately.** A node that is Ready by its own words, while its kubelet has not renewed its
+//!   Lease, is not Ready: the words may have come with the data of a snapshot.
 //! - **Labels and taints come as soon as the kubelet has registered**, before the node is Ready: no pod is placed by what
 //!   the node was in between.
 
 mod create;
 mod delete;
 mod emptied;
+mod heartbeats;
 mod marks;
 mod observe;
 mod token;
@@ -31,7 +34,7 @@ use kube::api::ListParams;
 pub(super) use create::{create, update};
 pub(super) use delete::delete;
 pub(super) use emptied::{empty, refill};
-pub(super) use observe::observe;
+pub(super) use observe::{Seen, observe};
 
 use super::connection::Connection;
 use super::trouble::Trouble;
@@ -48,8 +51,15 @@ fn is_barred(joined: &Joined) -> bool {
 /// How many nodes are asked for at once.
 const NODES_A_PAGE: u32 = 500;
 
+/// What the API knows of nodes.
+pub(super) async fn look(connection: &Connection) -> Result<Seen, Trouble> {
+    let (objects, heartbeats) =
+        futures_util::future::try_join(list(connection), heartbeats::heartbeats(connection)).await?;
+    Ok(Seen { objects, heartbeats })
+}
+
 /// Every Node object, by name.
-pub(super) async fn list(connection: &Connection) -> Result<BTreeMap<String, Node>, Trouble> {
+async fn list(connection: &Connection) -> Result<BTreeMap<String, Node>, Trouble> {
     let nodes = connection.global::<Node>();
     let mut asked = ListParams::default().limit(NODES_A_PAGE);
     let mut all = BTreeMap::new();

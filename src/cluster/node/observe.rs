@@ -11,24 +11,39 @@ use keelson_provider_api::{
 };
 use kube::ResourceExt as _;
 
+use super::heartbeats::Heartbeats;
 use super::is_barred;
 use super::marks::{self, Mark};
 use crate::cluster::ready;
 
-/// What is known of the API's Node objects: all of them, by name, or why they could not be seen.
-type InApi = Result<BTreeMap<String, NodeObject>, ProviderError>;
+/// What the API knows of nodes.
+#[derive(Debug, Clone, Default)]
+pub(in crate::cluster) struct Seen {
+    /// The Node objects, by name.
+    pub(in crate::cluster) objects: BTreeMap<String, NodeObject>,
+    /// When their kubelets were last heard of.
+    pub(in crate::cluster) heartbeats: Heartbeats,
+}
+
+impl Seen {
+    /// True where one of `names` is Ready by its own words, and its kubelet has been silent since for too long.
+    pub(in crate::cluster) fn is_outdated(&self, names: &BTreeSet<String>) -> bool {
+        let mut objects = names.iter().filter_map(|name| self.objects.get(name));
+        objects.any(|object| self.heartbeats.silence(object).is_some())
+    }
+}
 
 /// What machines and API tell of nodes: of `wanted`, and of every other one of this cluster.
 pub(in crate::cluster) fn observe(
     cluster: &ClusterIdentity,
     wanted: &BTreeSet<String>,
     joined: &BTreeMap<String, Observed<Joined>>,
-    in_api: &InApi,
+    in_api: &Result<Seen, ProviderError>,
     now: Timestamp,
 ) -> KindObservation {
-    let nothing = BTreeMap::new();
-    let (objects, silence) = match in_api {
-        Ok(objects) => (objects, None),
+    let nothing = Seen::default();
+    let (Seen { objects, heartbeats }, silence) = match in_api {
+        Ok(seen) => (seen, None),
         Err(error) => (&nothing, Some(error.to_string())),
     };
     let mut names: BTreeSet<&String> = wanted.iter().chain(joined.keys()).collect();
@@ -37,6 +52,7 @@ pub(in crate::cluster) fn observe(
     for name in names {
         let look = Look {
             object: objects.get(name),
+            heartbeats,
             silence: silence.as_deref(),
             is_wanted: wanted.contains(name),
             cluster,
@@ -58,6 +74,7 @@ pub(in crate::cluster) fn observe(
 /// One name, and what is known of it.
 struct Look<'a> {
     object: Option<&'a NodeObject>,
+    heartbeats: &'a Heartbeats,
     /// Why the API says nothing, if it does not.
     silence: Option<&'a str>,
     is_wanted: bool,
@@ -87,7 +104,7 @@ impl Look<'_> {
                 unmarked(),
                 Health::Unhealthy("its kubelet has no certificate any more".to_owned()),
             ),
-            (None, Some(object)) => (marks::read(object), ready::health(object)),
+            (None, Some(object)) => (marks::read(object), self.health(object)),
             (None, None) => (
                 unmarked(),
                 Health::Unhealthy("its kubelet has not registered".to_owned()),
@@ -109,6 +126,10 @@ impl Look<'_> {
         }))
     }
 
+    fn health(&self, object: &NodeObject) -> Health {
+        ready::health(object, self.heartbeats.silence(object))
+    }
+
     /// A node of which only the API tells: its machine does not answer, or is no node of this cluster any more.
     fn of_object(&self, unknown: Option<&String>) -> Option<Observed<Existing>> {
         let own = self.object.and_then(|object| {
@@ -128,7 +149,7 @@ impl Look<'_> {
     fn left_over(&self, object: &NodeObject, mark: Mark, unknown: Option<&String>) -> Existing {
         let created = object.metadata.creation_timestamp.as_ref();
         let health = match unknown {
-            Some(_) => ready::health(object),
+            Some(_) => self.health(object),
             None => Health::Unhealthy("its machine is no node of this cluster any more".to_owned()),
         };
         let mut facts = ready::facts(object);

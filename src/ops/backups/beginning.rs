@@ -250,6 +250,11 @@ impl Session {
 }
 
 impl Beginning {
+    /// True where it has begun.
+    pub(super) const fn is_written(&self) -> bool {
+        self.unwritten.is_none()
+    }
+
     /// Writes it down, unless it is.
     ///
     /// # Errors

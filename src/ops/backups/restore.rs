@@ -1,14 +1,15 @@
 //! Giving a cluster's etcd the data of a snapshot.
 //!
-//! An intent is written down, control planes are stopped everywhere, members are ended and their data is moved aside, each is
-//! given the same data and a new cluster's token, they start, the control planes run again, and the intent goes. Each of these
-//! steps finds out by itself what of it was done before, so whoever runs the command again goes on.
+//! The snapshot is brought to the machines and compared with what was written down; an intent is written down, control planes
+//! are stopped everywhere, members are ended and their data is moved aside, each is given the same data and a new cluster's
+//! token, they start, the control planes run again, and the intent goes. Each of these steps finds out by itself what of it was
+//! done before, so whoever runs the command again goes on.
 
 use std::time::Duration;
 
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::{
-    BoxFuture, EtcdInstance, EtcdRestore, Progress, ProviderError, Restoration, StepContext,
+    BoxFuture, EtcdInstance, EtcdRestore, Progress, ProviderError, Restoration, SetAside, StepContext,
 };
 use serde::Serialize;
 
@@ -34,6 +35,10 @@ pub struct RestoredEtcd {
     pub source: String,
     /// The machines of its members.
     pub members: Vec<String>,
+    /// What this restore and earlier ones have moved aside; it stays there until somebody deletes it.
+    pub aside: Vec<SetAside>,
+    /// Why that is not known, if so.
+    pub aside_problem: Option<String>,
 }
 
 /// What is done, in its order.
@@ -84,9 +89,9 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError::OtherCluster`], [`OperationError::OtherEncryptionKey`], [`OperationError::RestoreUnderWay`] when another
-    /// one has begun and did not come to its end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`], [`OperationError::NoFounder`] when one that is begun
-    /// anew has nobody who could be given the data, and those of leases. Once it has begun, the same call goes on with it, with
-    /// [`begins_anew`](RestoreTerms::begins_anew) or without.
+    /// one has begun and did not come to its end, [`OperationError::UnknownEtcd`], [`OperationError::Machine`],
+    /// [`OperationError::NoFounder`] when one that is begun anew has nobody who could be given the data, and those of leases.
+    /// Once it has begun, the same call goes on with it, with [`begins_anew`](RestoreTerms::begins_anew) or without.
     pub async fn restore_etcd(
         &self,
         snapshot: &UnpackedSnapshot,
@@ -111,6 +116,12 @@ impl Session {
             let context = step_context(identity, lease.generation(), progress);
             // What would stop it half-way is seen before anything is touched.
             restore.check(&context, &restoration).await.map_err(of_machine)?;
+            progress.tell("bring the snapshot to the machines");
+            self.patiently(|| restore.bring_snapshot(&context, &restoration))
+                .await?;
+            if interrupt.is_stopped() && !beginning.is_written() {
+                return Err(OperationError::Interrupted(None));
+            }
             beginning.write(self).await?;
             for &stage in stages(begun) {
                 if interrupt.is_stopped() {
@@ -126,10 +137,15 @@ impl Session {
             if begun.founders.is_empty() {
                 return Err(OperationError::NoFounder(etcd.cluster.to_owned()));
             }
+            // It is done, whatever is known of this.
+            let aside = restore.set_aside(&context, &restoration).await;
+            let aside_problem = aside.as_ref().err().map(ToString::to_string);
             Ok(RestoredEtcd {
                 etcd_cluster: etcd.cluster.to_owned(),
                 source: snapshot.source.clone(),
                 members: restoration.founders,
+                aside: aside.unwrap_or_default(),
+                aside_problem,
             })
         });
         self.drive(work).await
@@ -149,6 +165,7 @@ impl Session {
             file: snapshot.file.clone(),
             sha256: snapshot.sum.sha256.clone(),
             size_bytes: snapshot.sum.size_bytes,
+            noted: snapshot.noted(),
             bump_revision: begun.bump_revision,
             serves_kubernetes: !self.spec().is_etcd_alone() && etcd.cluster == MAIN.cluster,
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use keelson_provider_api::{ClusterUid, SnapshotContents};
+use keelson_provider_api::{ClusterUid, NotedContents, SnapshotContents};
 
 use super::intent::SnapshotOrigin;
 use super::{BackupPlace, SilentPlace, WhichBackup};
@@ -47,6 +47,8 @@ pub struct UnpackedSnapshot {
     pub sum: Sum,
     /// What was written down about its contents; nothing for a file of somebody's.
     pub contents: Option<SnapshotContents>,
+    /// The release of etcd that told of its contents, where that was written down.
+    pub etcd_version: Option<String>,
     /// Places that did not answer: something newer may lie there.
     pub silent: Vec<SilentPlace>,
     pub(super) file: PathBuf,
@@ -60,6 +62,15 @@ impl UnpackedSnapshot {
     /// The revision that it was taken at; 0 where that is not known.
     pub fn revision(&self) -> u64 {
         self.contents.map_or(0, |contents| contents.revision)
+    }
+
+    /// What it is to hold, where that was written down.
+    pub(super) fn noted(&self) -> Option<NotedContents> {
+        let (contents, etcd_version) = (self.contents?, self.etcd_version.clone()?);
+        Some(NotedContents {
+            contents,
+            etcd_version,
+        })
     }
 }
 
@@ -116,6 +127,7 @@ impl Session {
             authorities: manifest.authorities.clone(),
             sum: manifest.sum(),
             contents: Some(manifest.contents),
+            etcd_version: Some(manifest.etcd_version.clone()),
             silent: found.silent.clone(),
             origin: SnapshotOrigin::Backup {
                 name: manifest.name.clone(),
@@ -142,6 +154,7 @@ async fn check_file(file: &Path, etcd: &str) -> Result<UnpackedSnapshot, Operati
         authorities: BTreeMap::new(),
         sum: sum.map_err(failed)?,
         contents: None,
+        etcd_version: None,
         silent: Vec::new(),
         origin: SnapshotOrigin::File(whole_path.display().to_string()),
         file: file.to_owned(),

@@ -70,6 +70,13 @@ pub struct ClusterStatus {
     pub lease: Option<LeaseRecord>,
 }
 
+impl ClusterStatus {
+    /// True when it is healthy and as the spec says.
+    pub fn is_well(&self) -> bool {
+        self.condition == Condition::Healthy && self.pending_changes == 0
+    }
+}
+
 /// How a cluster is as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -233,15 +240,44 @@ impl Session {
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
     ) -> Result<ClusterStatus, OperationError> {
+        let deadline = self.deadline(patience);
+        let last = self.last_status_by(deadline, reporter, interrupt).await?;
+        if last.is_well() {
+            return Ok(last);
+        }
+        Err(OperationError::TimedOut(deadline))
+    }
+
+    /// The same, and where the cluster is not healthy in time the last status, which says what is wrong.
+    ///
+    /// # Errors
+    /// When it cannot be looked; [`OperationError::Interrupted`] when asked to stop.
+    pub async fn status_when_healthy(
+        &self,
+        patience: std::time::Duration,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<ClusterStatus, OperationError> {
+        self.last_status_by(self.deadline(patience), reporter, interrupt)
+            .await
+    }
+
+    fn deadline(&self, patience: std::time::Duration) -> Timestamp {
+        let now = self.clock().now();
+        now.checked_add(patience).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn last_status_by(
+        &self,
+        deadline: Timestamp,
+        reporter: &dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<ClusterStatus, OperationError> {
         let clock = self.clock();
-        let deadline = clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
         loop {
             let status = self.status(reporter).await?;
-            if status.condition == Condition::Healthy && status.pending_changes == 0 {
+            if status.is_well() || clock.now() >= deadline {
                 return Ok(status);
-            }
-            if clock.now() >= deadline {
-                return Err(OperationError::TimedOut(deadline));
             }
             tokio::select! {
                 () = clock.drive(clock.sleep(POLL)) => {}

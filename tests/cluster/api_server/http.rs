@@ -101,11 +101,16 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Writes an answer; false when the client has gone.
-pub(crate) async fn write(stream: &mut (impl AsyncWrite + Unpin), (status, body): &Answer) -> bool {
+/// Writes an answer, with the server's time where it tells one; false when the client has gone.
+pub(crate) async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    (status, body): &Answer,
+    date: Option<&str>,
+) -> bool {
     let body = body.to_string();
+    let date = date.map_or_else(String::new, |date| format!("date: {date}\r\n"));
     let text = format!(
-        "HTTP/1.1 {status} Answer\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} Answer\r\n{date}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(text.as_bytes()).await.is_ok() && stream.flush().await.is_ok()

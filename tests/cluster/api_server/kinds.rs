@@ -40,6 +40,7 @@ const BUILT_IN: &[(&str, &str, &str, &str, bool)] = &[
     ("", "v1", "secrets", "Secret", true),
     ("", "v1", "services", "Service", true),
     ("", "v1", "serviceaccounts", "ServiceAccount", true),
+    ("coordination.k8s.io", "v1", "leases", "Lease", true),
     ("apps", "v1", "deployments", "Deployment", true),
     ("apps", "v1", "daemonsets", "DaemonSet", true),
     ("apps", "v1", "statefulsets", "StatefulSet", true),

@@ -142,7 +142,8 @@ impl ApiServer {
                 }
                 None => requests::answer(&mut self.state().world, &request),
             };
-            if !http::write(&mut stream, &answer).await {
+            let date = self.state().world.date.clone();
+            if !http::write(&mut stream, &answer, date.as_deref()).await {
                 return;
             }
         }

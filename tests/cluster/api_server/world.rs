@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) looks_until_gone: u32,
     /// Messages with which writes of objects of that name are refused.
     pub(crate) refusals: BTreeMap<String, (u16, &'static str, &'static str)>,
+    /// What time it says it is, as HTTP has it.
+    pub(crate) date: Option<String>,
     pub(crate) version: u64,
     uids: u64,
 }

@@ -3,6 +3,7 @@
 mod changing;
 mod joining;
 mod leaving;
+mod silent;
 
 use keelson_provider_api::kinds::Node;
 use keelson_provider_api::values::{Taint, TaintEffect};

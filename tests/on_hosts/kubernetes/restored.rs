@@ -1,13 +1,19 @@
-//! A real cluster whose etcd is given the data of a snapshot: what was made before is back, what was made after is gone, and
-//! controllers and kubelets go on by themselves.
+//! A real cluster whose etcd is given the data of a snapshot, of the state store and of one that a timer took and a host keeps:
+//! what was made before is back, what was made after is gone, and controllers and kubelets go on by themselves.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
 
 use super::pods;
 use super::site::{Site, eventually};
+
+const CONTROL_PLANES: [&str; 3] = ["a", "b", "c"];
+/// Each machine keeps enough of them for one to be there still when it is restored.
+const SNAPSHOTS: &str =
+    "snapshots: { schedule: \"*-*-* *:*:00/20\", to: hosts, keep: { last: 60, hourly: 0, daily: 0 } }";
 
 #[test]
 fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
@@ -23,15 +29,20 @@ fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
         ("d", "worker"),
     ];
     site.spec(&hosts, &provider, "");
+    let etcd = format!("etcd: {{ version: {} }}", site.etcd());
+    site.edit(&etcd, &etcd.replace(" }", &format!(", {SNAPSHOTS} }}")));
     site.desk.expect(0, "apply --yes --accept-new-host-keys");
     site.kubectl("a", "create configmap before --from-literal=word=here");
     site.kubectl("a", "create secret generic sealed --from-literal=word=secret");
-    site.desk.expect(0, "etcd snapshot save --purpose test");
-    back_to_the_snapshot(&site, "while everything works", || {});
-    back_to_the_snapshot(&site, "when all data is gone", || {
-        for name in ["a", "b", "c"] {
+    let saved = site.desk.expect(0, "etcd snapshot save --purpose test -o json");
+    let saved: serde_json::Value = serde_json::from_str(&saved.stdout).unwrap();
+    let saved = format!("{} --place state-store", saved[0]["name"].as_str().unwrap());
+    back_to_the_snapshot(&site, &saved, "while everything works", || {});
+    let taken = taken_by_the_schedule(&site);
+    back_to_the_snapshot(&site, &taken, "when all data is gone", || {
+        for name in CONTROL_PLANES {
             let host = site.desk.host(name);
-            host.run("systemctl stop etcd; rm -rf /var/lib/etcd/member")
+            host.run("systemctl stop etcd; rm -rf /var/lib/etcd/* /var/lib/etcd.removed-*")
                 .unwrap();
         }
     });
@@ -39,14 +50,49 @@ fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
     site.desk.expect(0, "destroy --yes");
 }
 
-/// Makes something, loses what `loss` takes, and restores.
-fn back_to_the_snapshot(site: &Site, when: &str, loss: impl FnOnce()) {
+/// Waits for a snapshot that a timer takes from now on, sees that it is told of, and gives its name and the place where it lies.
+fn taken_by_the_schedule(site: &Site) -> String {
+    let begun = SystemClock.now();
+    let mut found = None;
+    eventually("a snapshot by the schedule", Duration::from_secs(120), || {
+        let list = site.desk.expect(0, "etcd snapshot list -o json");
+        let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+        let newest = list["backups"][0].clone();
+        let manifest = &newest["manifest"];
+        let taken_at = manifest["takenAt"].as_str().and_then(|text| text.parse().ok());
+        let is_new = taken_at.is_some_and(|taken_at: Timestamp| taken_at > begun);
+        let is_one = is_new && newest["condition"] == "whole" && manifest["purpose"] == "schedule";
+        found = is_one.then_some(newest);
+        found.is_some()
+    });
+    let found = found.unwrap();
+    let (name, place) = (
+        found["name"].as_str().unwrap(),
+        found["place"]["host"].as_str().unwrap(),
+    );
+    assert!(CONTROL_PLANES.contains(&place), "{found:#}");
+    assert_eq!(found["manifest"]["kubernetesVersion"], site.version());
+    let status = site.desk.expect(0, "status");
+    let last = status
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("Last snapshot"));
+    assert!(
+        last.is_some_and(|last| last.ends_with(" ago (schedule)")),
+        "{status:#?}"
+    );
+    println!("taken by the schedule: {found:#}");
+    format!("{name} --place {place}")
+}
+
+/// Makes something, loses what `loss` takes, and restores the snapshot that the arguments `snapshot` name.
+fn back_to_the_snapshot(site: &Site, snapshot: &str, when: &str, loss: impl FnOnce()) {
     site.kubectl("a", "create configmap after --from-literal=word=late");
     site.kubectl("a", "delete configmap before");
     let kubelets = kubelets(site);
     loss();
     let begun = SystemClock.now();
-    let restored = site.desk.expect(0, "etcd restore --yes");
+    let restored = site.desk.expect(0, &format!("etcd restore {snapshot} --yes"));
     println!(
         "restored {when}, and every node Ready: {:#}",
         SystemClock.now().duration_since(begun)

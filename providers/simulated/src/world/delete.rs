@@ -36,7 +36,11 @@ impl World {
             Resource::Machine(_) => self.without_machine(thing),
             Resource::EtcdMember(member) => {
                 self.check_removal(call, thing, member)?;
-                vec![Effect::Remove { serial: thing.serial }]
+                let left = self.left_by(thing, member, self.next_serial, call.now);
+                let aside = left.map(|data| self.move_aside(data, None, call.now));
+                let mut effects = vec![Effect::Remove { serial: thing.serial }];
+                effects.extend(aside.into_iter().flatten());
+                effects
             }
             Resource::Node(_) | Resource::Addon(_) => {
                 if let Some(why) = self.delete_waits_for(call) {

@@ -1,10 +1,16 @@
 //! Data of etcd that lies on machines and that no member serves: what a restore has put there, and what it moved aside.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
-use keelson_provider_api::kinds::MemberPhase;
+use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
+use keelson_provider_api::{Restoration, SetAside};
 use serde::{Deserialize, Serialize};
 
-use super::{EtcdContents, Holder, World};
+use super::{Effect, EtcdContents, Holder, Thing, World};
+
+/// So many stay of what was moved aside on a machine by other ends of members than a restore's.
+const ASIDES_KEPT: usize = 2;
 
 /// Data of an etcd in a folder of its own, which goes with the machine and with nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +33,12 @@ pub(crate) struct EtcdData {
     /// When it was moved to where no member looks; none where one is to be started with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) aside_at: Option<Timestamp>,
+    /// The restore that moved it there: nobody deletes it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aside_by: Option<String>,
+    /// True where a member that had it has voted.
+    #[serde(default)]
+    pub(crate) voted: bool,
 }
 
 /// Where a copy of an etcd's data is.
@@ -93,5 +105,81 @@ impl World {
         lying
             .filter(|data| data.holder == *holder && data.etcd == name)
             .find(|data| data.machine == machine && data.aside_at.is_none())
+    }
+
+    /// What the member `thing` leaves on its machine, if it has any data there, under the number `serial`.
+    pub(super) fn left_by(
+        &self,
+        thing: &Thing,
+        member: &EtcdMember,
+        serial: u64,
+        now: Timestamp,
+    ) -> Option<EtcdData> {
+        let host = self.host_of(thing).ok().flatten()?;
+        if member.phase == MemberPhase::Waiting {
+            return None;
+        }
+        let contents = self.contents_of(thing, &member.cluster, now);
+        Some(EtcdData {
+            serial,
+            holder: thing.holder.clone(),
+            etcd: member.cluster.clone(),
+            machine: member.machine.clone(),
+            host_id: host.id.clone(),
+            restored: thing.restored.clone(),
+            begins_after: contents.revision(),
+            contents,
+            aside_at: None,
+            aside_by: None,
+            voted: member.phase == MemberPhase::Voter,
+        })
+    }
+
+    /// Moves `data` aside. A restore deletes nothing, and what it has moved aside stays whoever comes after it; another end of a
+    /// member deletes what hosts do.
+    pub(super) fn move_aside(&self, data: EtcdData, by: Option<&Restoration>, now: Timestamp) -> Vec<Effect> {
+        let data = EtcdData {
+            aside_at: Some(now),
+            aside_by: by.map(|restoration| restoration.id.clone()),
+            ..data
+        };
+        let mut effects = Vec::new();
+        if by.is_none() {
+            effects = self.pruned_with(&data);
+        }
+        effects.push(Effect::Data(Box::new(data)));
+        effects
+    }
+
+    /// What goes when `new` is moved aside by another end than a restore's: the last two stay, and the last that had voted.
+    fn pruned_with(&self, new: &EtcdData) -> Vec<Effect> {
+        let lying = self.etcd_data_of(&new.holder, &new.etcd);
+        let mut aside: Vec<&EtcdData> = lying
+            .filter(|data| data.machine == new.machine && data.aside_at.is_some() && data.aside_by.is_none())
+            .chain([new])
+            .collect();
+        aside.sort_by_key(|data| Reverse((data.aside_at, data.serial)));
+        let last_voted = aside.iter().find(|data| data.voted).map(|data| data.serial);
+        let old = aside.iter().skip(ASIDES_KEPT).map(|data| data.serial);
+        old.filter(|serial| Some(*serial) != last_voted)
+            .map(|serial| Effect::NoData { serial })
+            .collect()
+    }
+
+    /// What restores have moved aside of the etcd, by machine and age.
+    pub(crate) fn set_aside(&self, holder: &Holder, restoration: &Restoration) -> Vec<SetAside> {
+        let lying = self.etcd_data_of(holder, restoration.etcd.cluster);
+        let mut aside: Vec<&EtcdData> = lying.filter(|data| data.aside_by.is_some()).collect();
+        aside.sort_by_key(|data| (&data.machine, data.aside_at, data.serial));
+        let told = aside.into_iter().map(|data| SetAside {
+            machine: data.machine.clone(),
+            folder: format!(
+                "{}.removed-{}",
+                restoration.etcd.data_folder,
+                data.aside_at.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ")
+            ),
+            size_bytes: serde_json::to_vec(&data.contents).map_or(0, |bytes| bytes.len() as u64),
+        });
+        told.collect()
     }
 }

@@ -85,20 +85,9 @@ impl World {
             member.machine == machine && !is_of(thing.restored.as_ref(), restoration)
         });
         for (thing, member) in former {
-            if let (Ok(Some(host)), true) = (self.host_of(thing), member.phase != MemberPhase::Waiting) {
+            if let Some(data) = self.left_by(thing, member, serial, now) {
                 self.answers(machine, now)?;
-                let contents = self.contents_of(thing, name, now);
-                effects.push(Effect::Data(Box::new(EtcdData {
-                    serial,
-                    holder: holder.clone(),
-                    etcd: name.to_owned(),
-                    machine: machine.to_owned(),
-                    host_id: host.id.clone(),
-                    restored: thing.restored.clone(),
-                    begins_after: contents.revision(),
-                    contents,
-                    aside_at: Some(now),
-                })));
+                effects.extend(self.move_aside(data, Some(restoration), now));
                 serial += 1;
             }
             effects.push(Effect::Remove { serial: thing.serial });
@@ -107,10 +96,7 @@ impl World {
         let placed = self.placed(holder, name, machine);
         if let Some(data) = placed.filter(|data| !is_of(data.restored.as_ref(), restoration)) {
             self.answers(machine, now)?;
-            effects.push(Effect::Data(Box::new(EtcdData {
-                aside_at: Some(now),
-                ..data.clone()
-            })));
+            effects.extend(self.move_aside(data.clone(), Some(restoration), now));
         }
         Ok(effects)
     }
@@ -177,6 +163,8 @@ impl World {
             begins_after: contents.revision().saturating_add(restoration.bump_revision),
             contents: contents.clone(),
             aside_at: None,
+            aside_by: None,
+            voted: true,
         }))])
     }
 

@@ -40,23 +40,14 @@ impl World {
             )));
         };
         let revision = Self::revision(cluster, now);
-        let contents = SnapshotContents {
-            hash: u32::try_from(revision % u64::from(u32::MAX)).unwrap_or(0),
-            revision,
-            total_keys: revision.min(KEYS_LIMIT),
-            total_bytes: 0,
-            live: None,
-        };
         let file = format!("{name}-{revision}");
-        let bytes = snapshot_bytes(&self.contents_of(thing, name, now), contents.total_keys);
+        let keys = revision.min(KEYS_LIMIT);
+        let bytes = snapshot_bytes(&self.contents_of(thing, name, now), keys);
         Ok(WrittenSnapshot {
             etcd_cluster: name.to_owned(),
             machine: member.machine.clone(),
             etcd_version: self.etcd_version(thing, member),
-            contents: SnapshotContents {
-                total_bytes: bytes.len() as u64,
-                ..contents
-            },
+            contents: told_of(revision, keys, bytes.len()),
             size_bytes: bytes.len() as u64,
             sha256: Digest::of_bytes(&bytes).hexadecimal(),
             file,
@@ -80,6 +71,23 @@ impl World {
         let contents = contents.until(snapshot.contents.revision);
         Ok(snapshot_bytes(&contents, snapshot.contents.total_keys))
     }
+}
+
+/// What is told of a snapshot of so many bytes.
+fn told_of(revision: u64, keys: u64, bytes: usize) -> SnapshotContents {
+    SnapshotContents {
+        hash: u32::try_from(revision % u64::from(u32::MAX)).unwrap_or(0),
+        revision,
+        total_keys: keys,
+        total_bytes: bytes as u64,
+        live: None,
+    }
+}
+
+/// What is told of a snapshot that is read again, which holds `contents`.
+pub(crate) fn told_again(contents: &EtcdContents, snapshot: &[u8]) -> SnapshotContents {
+    let revision = contents.revision();
+    told_of(revision, revision.min(KEYS_LIMIT), snapshot.len())
 }
 
 /// What the etcd held, keys that can be told apart, and behind them their SHA-256, as etcd adds it.

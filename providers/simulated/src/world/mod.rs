@@ -36,7 +36,7 @@ pub(crate) use etcd::EtcdCluster;
 pub use etcd_contents::{EtcdContents, Stretch};
 pub(crate) use etcd_data::EtcdData;
 pub use etcd_data::{EtcdCopy, EtcdPlace};
-pub(crate) use etcd_snapshots::contents_in;
+pub(crate) use etcd_snapshots::{contents_in, told_again};
 pub(crate) use invariants::Refusal;
 pub use invariants::{Rule, Violation};
 pub(crate) use settle::Settled;
@@ -109,7 +109,7 @@ pub(crate) enum Effect {
         state: Option<EtcdCluster>,
     },
     Data(Box<EtcdData>),
-    /// The data of that number is a member's from now on.
+    /// The data of that number is a member's from now on, or is deleted.
     NoData {
         serial: u64,
     },

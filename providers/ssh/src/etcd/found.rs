@@ -41,7 +41,7 @@ pub(super) async fn found(
         let starts_over = next == Next::StartOver;
         let waits_for = match next {
             Next::Done => return step.note_vote(&survey, machine).await,
-            Next::StartOver => step.end(machine).await.map(|()| None)?,
+            Next::StartOver => step.end(machine, None).await.map(|()| None)?,
             Next::Begin => begin::as_founder(step, &survey, member, generation)
                 .await
                 .map(|()| None)?,

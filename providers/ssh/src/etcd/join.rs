@@ -79,7 +79,7 @@ async fn carry_out(
 ) -> Result<Option<String>, ProviderError> {
     let machine = member.machine.as_str();
     match next {
-        Next::Clear => step.end(machine).await?,
+        Next::Clear => step.end(machine, None).await?,
         Next::Begin(id) => {
             begin::as_listed(step, survey, member, generation, id).await?;
             step.survey_of([machine.to_owned()], SETTLING).await?;

@@ -51,7 +51,7 @@ pub(super) async fn remove(
         let problem = match next(&survey, member, existing, may_hand_over)? {
             Next::Done => return Ok(()),
             Next::End => {
-                step.end(machine).await?;
+                step.end(machine, None).await?;
                 return Ok(());
             }
             Next::HandOver(to) => {

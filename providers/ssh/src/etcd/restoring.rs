@@ -3,22 +3,25 @@
 //! A member that was given it bears the restore's id in its mark. That is how whoever goes on with a restore that was cut
 //! off tells it from a member of before, whose data is moved aside.
 
+mod aside;
+mod bringing;
 mod placing;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{EtcdRestore, ProviderError, Restoration, StepContext};
+use keelson_provider_api::{EtcdRestore, ProviderError, Restoration, SetAside, StepContext};
 
 use super::found::found;
 use super::mark::MarkSeen;
 use super::provider::EtcdProvider;
-use super::step::{Deed, Step, data_of_nobody, permanent, unreachable_machine};
+use super::step::{Deed, Step, data_of_nobody, permanent, transient, unreachable_machine};
 use super::survey::{Survey, survey};
 use crate::fence;
+use placing::Placed;
 
 /// As long as stopping a control plane may take: its pods' own grace period, and some more.
 const HOLDING: Duration = Duration::from_secs(120);
@@ -36,8 +39,22 @@ impl EtcdRestore for EtcdProvider {
             .founders
             .iter()
             .map(|machine| placing::check(&step, restoration, machine));
-        try_join_all(checks).await?;
-        Ok(())
+        let errors = join_all(checks).await.into_iter().filter_map(Result::err);
+        all_of(errors.collect())
+    }
+
+    async fn bring_snapshot(
+        &self,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<(), ProviderError> {
+        let step = self.step(context, restoration.etcd)?;
+        let survey = self.seen(&step).await?;
+        let founders = restoration.founders.iter();
+        let without: Vec<&String> = founders
+            .filter(|machine| !has_its_data(&survey, restoration, machine))
+            .collect();
+        bringing::bring(&step, restoration, &without).await
     }
 
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
@@ -58,7 +75,10 @@ impl EtcdRestore for EtcdProvider {
         let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
         let former = former_members(&survey, restoration)?;
-        try_join_all(former.into_iter().map(|machine| step.end(machine))).await?;
+        let ends = former
+            .into_iter()
+            .map(|machine| step.end(machine, Some(&restoration.id)));
+        try_join_all(ends).await?;
         Ok(())
     }
 
@@ -72,13 +92,19 @@ impl EtcdRestore for EtcdProvider {
         let places = restoration.founders.iter().map(|machine| {
             let (step, survey) = (&step, &survey);
             async move {
-                let has_it =
-                    survey.mark(machine).and_then(|mark| mark.restored.as_ref()) == Some(&restoration.id);
-                if has_it && survey.seen(machine).is_some_and(|seen| seen.has_data) {
+                if has_its_data(survey, restoration, machine) {
                     return Ok(());
                 }
-                placing::upload(step, restoration, machine).await?;
-                placing::place(step, survey, restoration, machine).await
+                if placing::place(step, survey, restoration, machine).await? == Placed::Yes {
+                    return Ok(());
+                }
+                bringing::bring_to(step, restoration, machine).await?;
+                match placing::place(step, survey, restoration, machine).await? {
+                    Placed::Yes => Ok(()),
+                    Placed::NotBrought => Err(transient(format!(
+                        "the snapshot that was brought to {machine} is not there any more"
+                    ))),
+                }
             }
         });
         try_join_all(places).await?;
@@ -111,6 +137,17 @@ impl EtcdRestore for EtcdProvider {
             .map_err(ProviderError::from)?;
         }
         Ok(())
+    }
+
+    async fn set_aside(
+        &self,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+    ) -> Result<Vec<SetAside>, ProviderError> {
+        let step = self.step(context, restoration.etcd)?;
+        let machines = self.reach.machines();
+        let lists = machines.iter().map(|machine| aside::list(&step, machine));
+        Ok(try_join_all(lists).await?.into_iter().flatten().collect())
     }
 }
 
@@ -161,6 +198,25 @@ impl EtcdProvider {
             .next()
             .ok_or_else(|| permanent("no machine was looked at"))
     }
+}
+
+/// True for a machine whose member was given the data by this restore before.
+fn has_its_data(survey: &Survey, restoration: &Restoration, machine: &str) -> bool {
+    let restored = survey.mark(machine).and_then(|mark| mark.restored.as_ref());
+    restored == Some(&restoration.id) && survey.seen(machine).is_some_and(|seen| seen.has_data)
+}
+
+/// What stands in the way on any machine, as one error: of the worst class, with the help for the first.
+fn all_of(errors: Vec<ProviderError>) -> Result<(), ProviderError> {
+    let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
+    let stays = errors.iter().position(|error| !error.class.may_pass());
+    let worst = errors.into_iter().nth(stays.unwrap_or(0));
+    worst.map_or(Ok(()), |worst| {
+        Err(ProviderError {
+            message: messages.join("; "),
+            ..worst
+        })
+    })
 }
 
 /// The machines with members that were not given the data by this restore.
@@ -241,6 +297,7 @@ mod tests {
             file: "/nowhere".into(),
             sha256: String::new(),
             size_bytes: 0,
+            noted: None,
             bump_revision: 0,
             serves_kubernetes: false,
         };
@@ -251,5 +308,35 @@ mod tests {
         assert_eq!(error.class, ErrorClass::Permanent);
         assert!(error.message.starts_with("b is to be given the data"), "{error}");
         assert!(error.help.unwrap().contains("etcd restore --begin-anew"));
+    }
+
+    #[test]
+    fn all_machines_that_stand_in_the_way_are_named_and_what_stays_counts() {
+        let (passes, stays) = (
+            transient("a does not answer").with_help("wait"),
+            permanent("b has no room").with_help("make room"),
+        );
+        let rows = [
+            (vec![], None),
+            (
+                vec![passes.clone()],
+                Some((ErrorClass::Transient, "a does not answer", "wait")),
+            ),
+            (
+                vec![passes, stays],
+                Some((
+                    ErrorClass::Permanent,
+                    "a does not answer; b has no room",
+                    "make room",
+                )),
+            ),
+        ];
+        for (errors, expected) in rows {
+            let all = all_of(errors).err();
+            let all = all
+                .as_ref()
+                .map(|all| (all.class, all.message.as_str(), all.help.as_deref().unwrap_or("")));
+            assert_eq!(all, expected);
+        }
     }
 }

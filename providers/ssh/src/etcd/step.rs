@@ -243,15 +243,16 @@ impl<'a> Step<'a> {
             .await
     }
 
-    /// Ends the member on `machine` and moves its data aside.
-    pub(super) async fn end(&self, machine: &str) -> Result<(), ProviderError> {
+    /// Ends the member on `machine` and moves its data aside: for good, where the restore of that id does it.
+    pub(super) async fn end(&self, machine: &str, restore: Option<&str>) -> Result<(), ProviderError> {
         let EtcdInstance {
             unit, data_folder, ..
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
         let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let script = include_str!("../scripts/etcd-end.sh");
-        let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp];
+        let restore = restore.unwrap_or("-").to_owned();
+        let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp, restore];
         self.script("end the member", script, machine, arguments).await
     }
 

@@ -1,12 +1,14 @@
 # shellcheck shell=sh
-# Ends the etcd member on this host: stops it, and moves its data aside. The last two that were moved aside are kept, and
-# the last that had voted: what a learner leaves may be next to nothing.
+# Ends the etcd member on this host: stops it, and moves its data aside. A restore deletes nothing, and what it has moved aside
+# nobody deletes after it. Of what others have moved aside, another end keeps the last two, and the last that had voted: what a
+# learner leaves may be next to nothing.
 # Stands behind `fence.sh`.
 #
-# Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, what to call the data.
+# Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, what to call the data, the restore
+# that ends it, or `-`.
 # Nothing has been done when it ends with 20: the mark is someone else's. Without a mark there is nothing to do.
 
-ours=$1 cluster=$2 unit=$3 data=$4 stamp=$5
+ours=$1 cluster=$2 unit=$3 data=$4 stamp=$5 restore=$6
 mark=/var/lib/keelson/etcd-$cluster.json
 
 [ -f "$mark" ] || exit 0
@@ -23,21 +25,29 @@ fi
 if [ -e "$data/member" ]; then
     aside=$place/$name$stamp
     mkdir -p -- "$aside"
+    if [ "$restore" != - ]; then
+        # On the disk before there is data beside it.
+        printf '%s\n' "$restore" | cat >"$aside/kept"
+        sync -- "$aside/kept" "$aside"
+    fi
     cp -- "$mark" "$aside/mark.json"
     mv -- "$data/member" "$aside/member"
 fi
-voted=""
-find "$place" -mindepth 1 -maxdepth 1 -name "$name*" | sort -r | {
-    count=0
-    while IFS= read -r old; do
-        count=$((count + 1))
-        if [ -z "$voted" ] && grep -Eqs '"voted": *true' "$old/mark.json"; then
-            voted=$old
-        elif [ "$count" -gt 2 ] && grep -Fqs -- "$ours" "$old/mark.json"; then
-            rm -rf -- "$old"
-        fi
-    done
-}
+if [ "$restore" = - ]; then
+    voted=""
+    find "$place" -mindepth 1 -maxdepth 1 -name "$name*" | sort -r | {
+        count=0
+        while IFS= read -r old; do
+            [ ! -e "$old/kept" ] || continue
+            count=$((count + 1))
+            if [ -z "$voted" ] && grep -Eqs '"voted": *true' "$old/mark.json"; then
+                voted=$old
+            elif [ "$count" -gt 2 ] && grep -Fqs -- "$ours" "$old/mark.json"; then
+                rm -rf -- "$old"
+            fi
+        done
+    }
+fi
 rm -f -- "/etc/etcd/$cluster.member.env"
 # The mark goes last: whoever comes back to finish this needs it.
 rm -f -- "$mark"

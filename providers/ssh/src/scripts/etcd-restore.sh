@@ -1,11 +1,12 @@
 # shellcheck shell=sh
 # Makes the data of the etcd member on this host of a snapshot that lies among the assets, and writes down whose it is. The
-# member is not started. Stands behind `fence.sh` and `write.sh`.
+# member is not started. Stands behind `fence.sh`, `write.sh` and `etcd-snapshot.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the member's name, all
 # members, the new cluster's token, the mark, the snapshot's SHA-256, by how much revisions go up, how many KiB must be free.
 # Nothing has been done when it ends with: 20 the mark of someone else is there, 21 data of which nobody knows whose it
-# is, 22 the mark of another incarnation, 23 the programs and units have not come, 24 there is not enough room.
+# is, 22 the mark of another incarnation, 23 the programs and units have not come, 24 there is not enough room, 25 the snapshot
+# is not there.
 umask 022
 
 ours=$1 cluster=$2 unit=$3 data=$4 name=$5 members=$6 token=$7 new=$8 snapshot=/var/lib/keelson/assets/$9
@@ -23,17 +24,22 @@ elif [ -e "$data/member" ]; then
     exit 21
 fi
 [ -x /opt/keelson/bin/etcdutl ] && systemctl cat -- "$unit" >/dev/null 2>&1 || exit 23
+[ -f "$snapshot" ] || exit 25
+owner=$(systemctl show --property=User --value -- "$unit"):$(systemctl show --property=Group --value -- "$unit")
+# Where all data was lost its folder may be too: it becomes what the bundle has made it.
+mkdir -p -- "$data"
+chmod 0700 -- "$data"
+chown -- "$owner" "$data"
 rm -rf -- "$scratch"
-free=$(df -Pk -- "$data" | awk 'END { print $4 }')
-if [ "$free" -lt "$need" ]; then
-    echo "$free KiB are free on the disk of $data, $need are needed" >&2
-    exit 24
-fi
+need_room "$data" "$need"
 
+# What does not come to its end takes no room.
+trap 'exit 143' TERM
+trap 'rm -rf -- "$scratch"' EXIT
 own=$(printf '%s' "$members" | tr ',' '\n' | sed -n "s/^$name=//p")
 /opt/keelson/bin/etcdutl snapshot restore "$snapshot" --data-dir="$scratch" --name="$name" --initial-cluster="$members" \
     --initial-cluster-token="$token" --initial-advertise-peer-urls="$own" --bump-revision="$bump" --mark-compacted >&2
-chown -R -- "$(stat -c %u:%g -- "$data")" "$scratch"
+chown -R -- "$owner" "$scratch"
 sync -f -- "$scratch"
 
 # The mark comes before there is data in its place, which is never touched again without one.
@@ -45,5 +51,4 @@ ETCD_INITIAL_CLUSTER_STATE=existing
 END
 printf '%s\n' "$new" | write "$mark"
 mv -- "$scratch/member" "$data/member"
-rm -rf -- "$scratch"
 rm -f -- "$snapshot"

@@ -2,10 +2,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keelson_provider_api::etcd::MAIN;
+use keelson_provider_api::kinds::{MemberPhase, MemberStart};
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    BoxFuture, Clock, ErrorClass, EtcdMaintenance, EtcdRestore, Health, Kind, Progress, ProviderError,
-    ResourceKey, Restoration, WrittenSnapshot,
+    BoxFuture, Clock, ErrorClass, EtcdMaintenance, EtcdRestore, Health, Kind, NotedContents, Outcome,
+    Progress, ProviderError, Resource, ResourceKey, Restoration, WrittenSnapshot,
 };
 use tempfile::TempDir;
 
@@ -39,6 +40,10 @@ impl Scene {
             file,
             sha256: written.sha256,
             size_bytes: written.size_bytes,
+            noted: Some(NotedContents {
+                contents: written.contents,
+                etcd_version: written.etcd_version,
+            }),
             bump_revision: 1000,
             serves_kubernetes: true,
         };
@@ -50,13 +55,14 @@ impl Scene {
         }
     }
 
-    /// Carries steps out, by their letters: hold, end, place, start, release.
+    /// Carries steps out, by their letters: check, bring, hold, end, place, start, release.
     async fn carry_out(&self, steps: &str) -> Result<(), ProviderError> {
         let context = &self.fixture.context;
         for step in steps.chars() {
             let (restore, restoration) = (&self.restore, &self.restoration);
             let work: BoxFuture<'_, Result<(), ProviderError>> = match step {
                 'c' => restore.check(context, restoration),
+                'b' => restore.bring_snapshot(context, restoration),
                 'h' => restore.hold_control_planes(context),
                 'e' => restore.end_members(context, restoration),
                 'p' => restore.place_data(context, restoration),
@@ -69,6 +75,32 @@ impl Scene {
             result?;
         }
         Ok(())
+    }
+
+    /// How many copies lie aside on `machine`, and how many of them by restores.
+    async fn aside_on(&self, machine: &str) -> (usize, usize) {
+        let world = &self.fixture.world;
+        let copies = world.etcd_copies(&self.fixture.context.cluster, "main");
+        let all = copies
+            .iter()
+            .filter(|copy| copy.machine == machine && copy.place == EtcdPlace::Aside);
+        let by_restores = self
+            .restore
+            .set_aside(&self.fixture.context, &self.restoration)
+            .await
+            .unwrap();
+        let by_restores = by_restores.iter().filter(|aside| aside.machine == machine);
+        (all.count(), by_restores.count())
+    }
+
+    /// Takes the member on `machine` away, and has another one join in its place.
+    async fn replace(&self, machine: &str) {
+        let (key, mut resource) = Fixture::member(machine, MemberStart::Join);
+        assert_eq!(self.fixture.delete(&key).await, Outcome::Done);
+        if let Resource::EtcdMember(member) = &mut resource {
+            member.phase = MemberPhase::Voter;
+        }
+        self.fixture.done((key, resource)).await;
     }
 
     async fn health(&self, kind: Kind, name: &str) -> Health {
@@ -116,6 +148,7 @@ async fn each_step_is_done_once_and_leaves_all_data_that_there_was() {
     let scene = Scene::new().await;
     let rows = [
         ("c", [3, 0, 0]),
+        ("bb", [3, 0, 0]),
         ("hh", [3, 0, 0]),
         ("ee", [0, 0, 3]),
         ("pp", [0, 3, 3]),
@@ -130,6 +163,37 @@ async fn each_step_is_done_once_and_leaves_all_data_that_there_was() {
     scene.fixture.wait(Duration::from_secs(60)).await;
     assert_eq!(scene.health(Kind::ControlPlane, "a").await, Health::Healthy);
     assert_eq!(scene.fixture.world.violations(), []);
+}
+
+#[tokio::test]
+async fn what_restores_move_aside_nobody_deletes() {
+    let mut scene = Scene::new().await;
+    for restore in 1..=4 {
+        scene.restoration.id = format!("restore-{restore}");
+        scene.carry_out("hepsr").await.unwrap();
+        scene.fixture.wait(Duration::from_secs(60)).await;
+        assert_eq!(scene.aside_on("c").await, (restore, restore));
+    }
+    // Of what other ends of members leave there the last two stay.
+    for replaced in 1..=4 {
+        scene.replace("c").await;
+        scene.fixture.wait(Duration::from_secs(60)).await;
+        assert_eq!(scene.aside_on("c").await, (4 + replaced.min(2), 4));
+    }
+    assert_eq!(scene.aside_on("a").await, (4, 4));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_what_was_written_down_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.restoration.noted.as_mut().unwrap().contents.total_keys += 1;
+    let error = scene.carry_out("b").await.unwrap_err();
+    assert!(
+        error.message.contains("it is not what was saved: keys: it has "),
+        "{error}"
+    );
+    scene.restoration.noted = None;
+    scene.carry_out("b").await.unwrap();
 }
 
 #[tokio::test]

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use keelson_provider_api::kinds::MemberStart;
-use keelson_provider_api::values::Digest;
-use keelson_provider_api::{ErrorClass, Outcome, ProviderError, Restoration};
+use keelson_provider_api::{ProviderError, Restoration};
 
-use crate::bundle::upload::Upload;
 use crate::etcd::begin::{founders_urls, token_of};
 use crate::etcd::mark::Mark;
 use crate::etcd::step::{Deed, Step, data_of_nobody, permanent};
@@ -17,56 +15,32 @@ use crate::shell::Output;
 /// As long as etcdutl may take to write the data of the largest database.
 const PLACING: Duration = Duration::from_secs(1800);
 const CHECKING: Duration = Duration::from_secs(30);
-/// So often an upload begins anew that was torn on the way.
-const UPLOADS_LIMIT: u32 = 3;
 /// What etcd takes at once for its log, several times over.
 const MARGIN_KIB: u64 = 256 * 1024;
 const NAME: &str = "restore the member's data";
 
-/// Carries the snapshot to `machine`. What was torn on the way is sent anew.
-pub(super) async fn upload(
-    step: &Step<'_>,
-    restoration: &Restoration,
-    machine: &str,
-) -> Result<(), ProviderError> {
-    let Some(shell) = step.reach.shell(machine) else {
-        return Err(permanent(format!(
-            "{machine} is not among the cluster's machines"
-        )));
-    };
-    let sha256: Digest = format!("sha256:{}", restoration.sha256)
-        .parse()
-        .map_err(|problem| permanent(format!("the snapshot's digest cannot be read: {problem}")))?;
-    let upload = Upload {
-        name: "snapshot",
-        sha256,
-        path: &restoration.file,
-        there: 0,
-    };
-    let mut uploads = 1;
-    loop {
-        match upload.carry(&*shell, step.context).await {
-            Ok(()) | Err(Outcome::Done) => return Ok(()),
-            Err(Outcome::Rejected(error) | Outcome::Indeterminate(error)) => {
-                if error.class != ErrorClass::Transient || uploads == UPLOADS_LIMIT {
-                    return Err(error);
-                }
-                uploads += 1;
-            }
-        }
-    }
-}
-
-/// Makes sure that `machine` has etcd. Nothing is touched.
+/// Makes sure that `machine` has etcd, and room for the data. Nothing is touched.
 pub(super) async fn check(
     step: &Step<'_>,
     restoration: &Restoration,
     machine: &str,
 ) -> Result<(), ProviderError> {
+    let etcd = restoration.etcd;
     let deed = Deed {
         name: "look for etcd",
-        script: include_str!("../../scripts/etcd-restore-check.sh"),
-        arguments: vec![restoration.etcd.unit.to_owned()],
+        script: concat!(
+            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/etcd-restore-check.sh")
+        ),
+        arguments: vec![
+            etcd.cluster.to_owned(),
+            etcd.unit.to_owned(),
+            etcd.data_folder.to_owned(),
+            restoration.id.clone(),
+            need_kib(restoration).to_string(),
+            restoration.sha256.clone(),
+            restoration.size_bytes.div_ceil(1024).to_string(),
+        ],
         machine,
         timeout: CHECKING,
     };
@@ -77,22 +51,28 @@ pub(super) async fn check(
     }
 }
 
+/// Whether a member has its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    Yes,
+    /// The snapshot is not on its machine.
+    NotBrought,
+}
+
 /// Has etcdutl make the member's data of the snapshot that lies on `machine`.
 pub(super) async fn place(
     step: &Step<'_>,
     survey: &Survey,
     restoration: &Restoration,
     machine: &str,
-) -> Result<(), ProviderError> {
+) -> Result<Placed, ProviderError> {
     let etcd = restoration.etcd;
     step.tell(&format!("make the data of etcd {} on {machine}", etcd.cluster));
-    // The database anew, and a log beside it.
-    let database_kib = restoration.size_bytes / 1024;
-    let need_kib = database_kib + database_kib / 4 + MARGIN_KIB;
     let deed = Deed {
         name: NAME,
         script: concat!(
             include_str!("../../scripts/write.sh"),
+            include_str!("../../scripts/etcd-snapshot.sh"),
             include_str!("../../scripts/etcd-restore.sh")
         ),
         arguments: vec![
@@ -106,16 +86,25 @@ pub(super) async fn place(
             mark(step, restoration, machine).as_json(),
             restoration.sha256.clone(),
             restoration.bump_revision.to_string(),
-            need_kib.to_string(),
+            need_kib(restoration).to_string(),
         ],
         machine,
         timeout: PLACING,
     };
     let output = step.run(deed).await?;
     match output.status {
-        0 => Ok(()),
+        0 => Ok(Placed::Yes),
+        25 => Ok(Placed::NotBrought),
         _ => Err(refusal(restoration, machine, &output)),
     }
+}
+
+/// How many KiB the data takes: the database anew, and a log beside it.
+fn need_kib(restoration: &Restoration) -> u64 {
+    let database_kib = restoration.size_bytes / 1024;
+    database_kib
+        .saturating_add(database_kib / 4)
+        .saturating_add(MARGIN_KIB)
 }
 
 /// What is written down about the member on `machine`: the same whoever goes on with the restore.
@@ -155,7 +144,11 @@ fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> Provide
             "{machine} has no room for the data: {}",
             output.stderr.trim()
         ))
-        .with_help(format!("make room below {} on {machine}", etcd.data_folder)),
+        .with_help(format!(
+            "make room below {0} on {machine}: what restores have moved aside, {0}.removed-* or {0}/removed-*, can be deleted by \
+             hand where nobody needs it",
+            etcd.data_folder
+        )),
         _ => fence::failure(machine, NAME, output),
     }
 }

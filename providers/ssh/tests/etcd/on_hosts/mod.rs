@@ -7,6 +7,7 @@ mod founding;
 mod growing;
 mod losses;
 mod mending;
+mod restoring;
 mod snapshots;
 mod space;
 mod transfers;
