@@ -121,6 +121,7 @@ fn snapshots_come_by_themselves_and_are_found_wherever_they_lie() {
     });
     passed("warned");
     desk.host("c").start().unwrap();
+    desk.host("c").wait_for_ssh().unwrap();
     // What is stopped and altered is mended, and a snapshot that has failed is no matter. On a machine with much else to do a
     // firing every 10 s may come to nothing.
     spec(
