@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "keelson-snapshot-";
 /// What a snapshot is called there.
 const SNAPSHOT: &str = "snapshot.db";
+/// What is held there: programs of etcd take the lock of the snapshot itself, and wait for it for ever.
+const HELD: &str = "held";
 const PART: &str = ".part";
 const RANDOM_BYTES: usize = 8;
 
-/// A folder that nobody else can read, with one file in it. It goes with the value.
+/// A folder that nobody else can read, with one file in it for whoever asks. It goes with the value.
 pub struct Scratch {
     folder: PathBuf,
+    _held: File,
     /// The file.
     pub file: PathBuf,
     /// The same, open to be written.
@@ -28,20 +31,25 @@ impl Scratch {
     /// # Errors
     /// When the file system refuses.
     pub fn begin(work_folder: &Path) -> io::Result<Self> {
-        sweep(work_folder, |name| name.starts_with(PREFIX), SNAPSHOT);
+        sweep(work_folder, |name| name.starts_with(PREFIX), HELD);
         let name = format!("{PREFIX}{}", random_name()?);
         let (folder, hidden) = (work_folder.join(&name), work_folder.join(format!(".{name}")));
         DirBuilder::new().mode(0o700).create(&hidden)?;
         // It gets its name when it is held, so that nobody takes it for one that was left.
-        let held = create_held(&hidden.join(SNAPSHOT))
-            .and_then(|opened| fs::rename(&hidden, &folder).map(|()| opened))
-            .inspect_err(|_| {
-                let _ = fs::remove_dir_all(&hidden);
-            })?;
+        let made = || {
+            let held = create_held(&hidden.join(HELD))?;
+            let opened = create(&hidden.join(SNAPSHOT))?;
+            fs::rename(&hidden, &folder)?;
+            Ok((held, opened))
+        };
+        let (held, opened) = made().inspect_err(|_: &io::Error| {
+            let _ = fs::remove_dir_all(&hidden);
+        })?;
         Ok(Self {
             file: folder.join(SNAPSHOT),
             folder,
-            opened: held,
+            _held: held,
+            opened,
         })
     }
 }
@@ -86,13 +94,18 @@ pub fn begin_part(file: &Path) -> io::Result<(PathBuf, File)> {
     Ok((part, held))
 }
 
-/// A new file that nobody else can read, and its lock. Where a file system has no locks, nothing on it is ever taken for left.
-fn create_held(file: &Path) -> io::Result<File> {
-    let opened = OpenOptions::new()
+/// A new file that nobody else can read.
+fn create(file: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(file)?;
+        .open(file)
+}
+
+/// The same, and its lock. Where a file system has no locks, nothing on it is ever taken for left.
+fn create_held(file: &Path) -> io::Result<File> {
+    let opened = create(file)?;
     let _ = opened.try_lock();
     Ok(opened)
 }
@@ -160,6 +173,7 @@ mod tests {
         let left = folder.path().join(format!("{PREFIX}left"));
         fs::create_dir(&left).unwrap();
         fs::write(left.join(SNAPSHOT), "1").unwrap();
+        fs::write(left.join(HELD), "").unwrap();
         // Somebody else's, by their names or by what is in them.
         for other in ["keelson-other", "keelson-snapshot-empty"] {
             fs::create_dir(folder.path().join(other)).unwrap();
@@ -167,6 +181,8 @@ mod tests {
         let second = Scratch::begin(folder.path()).unwrap();
         assert_eq!(names(folder.path()).len(), 4, "{:?}", names(folder.path()));
         assert!(held.file.exists() && second.file.exists() && !left.exists());
+        let taken = File::open(&held.file).unwrap().try_lock();
+        assert!(taken.is_ok(), "etcd's programs lock what they read: {taken:?}");
         let mode = fs::metadata(second.file.parent().unwrap())
             .unwrap()
             .permissions()

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use keelson::backup::Archive;
 use keelson::execute::{Interrupt, Lease, LeaseError, LeaseHolder, ProviderSet, Silent};
 use keelson::ops::{
@@ -19,12 +18,10 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Progress, Store, with_causes};
 use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
-use keelson_provider_simulated::{
-    Like, SimulatedMaintenance, SimulatedOptions, SimulatedRestore, SimulatedWorld, providers,
-};
+use keelson_provider_simulated::{SimulatedMaintenance, SimulatedRestore, providers};
 use keelson_test_hosts::Moto;
 
-use super::block_on;
+use super::{backup_parts, block_on, world};
 
 const BUCKET: &str = "clusters";
 
@@ -62,18 +59,13 @@ fn session(store: &Arc<S3Store>) -> Session {
     let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                 provider: { simulated: {} }\n  controlPlane: { replicas: 3 }\n";
     let spec = spec::load(text.as_bytes(), "test").unwrap();
-    let world = SimulatedWorld::in_memory(SimulatedOptions {
-        start: Timestamp::UNIX_EPOCH,
-        ..SimulatedOptions::new(Like::Aws, 7)
-    });
+    let world = world();
     let backups = BackupParts {
-        archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
-        hosts: Vec::new(),
-        bucket: None,
-        scheduled: None,
-        maintenance: Arc::new(SimulatedMaintenance::of(&world)),
         restore: Some(Arc::new(SimulatedRestore::of(&world))),
-        drill: None,
+        ..backup_parts(
+            Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
+            Arc::new(SimulatedMaintenance::of(&world)),
+        )
     };
     let providers = ProviderSet::new(providers(&world)).unwrap();
     Session::new(SessionParts {

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::model::{Blueprint, Classes};
 use keelson::node::{AssetIndex, SNAPSHOT_AUTHORITIES};
 use keelson::ops::{
-    ApplyOptions, Authorities, AutoApprove, BackupParts, ClusterRecord, SaveRequest, Session, SessionParts,
-    SpecBundles,
+    ApplyOptions, Authorities, AutoApprove, ClusterRecord, SaveRequest, Session, SessionParts, SpecBundles,
 };
 use keelson::pki::{Authority, AuthorityName, Seal, Terms};
 use keelson::{backup::Archive, spec};
@@ -20,8 +18,8 @@ use keelson_provider_simulated::{
     Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
 };
 
-use super::block_on;
 use super::etcd_alone::{NOW, begin};
+use super::{backup_parts, block_on, world};
 
 /// What stands in the record of a cluster about its keys.
 async fn recorded(store: &MemoryStore, name: &ClusterName) -> BTreeMap<String, String> {
@@ -38,20 +36,12 @@ fn a_save_writes_down_whose_it_is_what_ran_and_with_which_keys() {
         let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                     provider: { simulated: {} }\n  kubernetesVersion: 1.35.6\n  etcd: { events: separate }\n";
         let spec = spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
-        let world = SimulatedWorld::in_memory(SimulatedOptions {
-            start: Timestamp::UNIX_EPOCH,
-            ..SimulatedOptions::new(Like::Aws, 7)
-        });
+        let world = world();
         let (store, name) = (Arc::new(MemoryStore::new()), spec.name().clone());
-        let backups = BackupParts {
-            archive: Archive::of_cluster(store.clone(), &name, Arc::new(Seal::none())),
-            hosts: Vec::new(),
-            bucket: None,
-            scheduled: None,
-            maintenance: Arc::new(SimulatedMaintenance::of(&world)),
-            restore: None,
-            drill: None,
-        };
+        let backups = backup_parts(
+            Archive::of_cluster(store.clone(), &name, Arc::new(Seal::none())),
+            Arc::new(SimulatedMaintenance::of(&world)),
+        );
         let all = ProviderSet::new(providers(&world)).unwrap();
         let session = Session::new(SessionParts {
             backups: Some(backups),

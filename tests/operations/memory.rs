@@ -14,8 +14,7 @@ use jiff::Timestamp;
 use keelson::backup::{Archive, BackupManifest, Packing, StoredObject};
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
-    ApplyOptions, AutoApprove, BackupParts, RestoreSource, SaveRequest, Session, SessionParts, VerifyRequest,
-    WhichBackup,
+    ApplyOptions, AutoApprove, RestoreSource, SaveRequest, Session, SessionParts, VerifyRequest, WhichBackup,
 };
 use keelson::pki::Seal;
 use keelson::spec;
@@ -26,11 +25,11 @@ use keelson_provider_api::{
     ClusterIdentity, Defragmented, EtcdInstance, EtcdMaintenance, Progress, ProviderError, SnapshotContents,
     StepContext, WrittenSnapshot,
 };
-use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld, providers};
+use keelson_provider_simulated::{MemoryStore, providers};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;
 
-use super::block_on;
+use super::{backup_parts, block_on, world};
 
 const LARGE_MEBIBYTES: usize = 96;
 /// What pieces on their way, compression and encryption may take together.
@@ -145,20 +144,12 @@ async fn session(folder: &Path, seal: Seal, member: Member) -> Session {
     let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                 provider: { simulated: {} }\n";
     let spec = spec::load(text.as_bytes(), "test").unwrap();
-    let world = SimulatedWorld::in_memory(SimulatedOptions {
-        start: Timestamp::UNIX_EPOCH,
-        ..SimulatedOptions::new(Like::Aws, 7)
-    });
+    let world = world();
     let store = Arc::new(DirectoryStore::new(folder));
-    let backups = BackupParts {
-        archive: Archive::of_cluster(store, spec.name(), Arc::new(seal)),
-        hosts: Vec::new(),
-        bucket: None,
-        scheduled: None,
-        maintenance: Arc::new(member),
-        restore: None,
-        drill: None,
-    };
+    let backups = backup_parts(
+        Archive::of_cluster(store, spec.name(), Arc::new(seal)),
+        Arc::new(member),
+    );
     let all = ProviderSet::new(providers(&world)).unwrap();
     let session = Session::new(SessionParts {
         backups: Some(backups),

@@ -26,20 +26,42 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use keelson::backup::Archive;
 use keelson::execute::{Event, Interrupt, Journal, Reporter, Silent};
 use keelson::ops::{
-    ApplyOptions, Approval, Approve, AutoApprove, Condition, OperationError, Planned, Session,
+    ApplyOptions, Approval, Approve, AutoApprove, BackupParts, Condition, OperationError, Planned, Session,
 };
 use keelson::{registry, spec};
 use keelson_provider_api::clock::SystemClock;
-use keelson_provider_api::{Precondition, Store};
-use keelson_provider_simulated::{MemoryStore, SimulatedWorld};
+use keelson_provider_api::{EtcdMaintenance, Precondition, Store};
+use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
 fn session() -> (Session, SimulatedWorld) {
     let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                 provider: { simulated: {} }\n";
     let spec = spec::load(text.as_bytes(), "test").unwrap();
     registry::connect_in_memory(spec, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+/// The world that those clusters are in whose backups are looked at.
+fn world() -> SimulatedWorld {
+    SimulatedWorld::in_memory(SimulatedOptions {
+        start: Timestamp::UNIX_EPOCH,
+        ..SimulatedOptions::new(Like::Aws, 7)
+    })
+}
+
+/// Backups in `archive` alone, of members that `maintenance` looks after.
+fn backup_parts(archive: Archive, maintenance: Arc<dyn EtcdMaintenance>) -> BackupParts {
+    BackupParts {
+        archive,
+        hosts: Vec::new(),
+        bucket: None,
+        scheduled: None,
+        maintenance,
+        restore: None,
+        drill: None,
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

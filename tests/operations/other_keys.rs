@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use keelson::backup::{Archive, BackupManifest};
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
@@ -13,11 +12,9 @@ use keelson::pki::{Seal, Terms};
 use keelson::spec;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{ClusterUid, Precondition, Progress, Store};
-use keelson_provider_simulated::{
-    Like, MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedRestore, SimulatedWorld, providers,
-};
+use keelson_provider_simulated::{MemoryStore, SimulatedMaintenance, SimulatedRestore, providers};
 
-use super::block_on;
+use super::{backup_parts, block_on, world};
 
 struct Scene {
     session: Session,
@@ -32,19 +29,14 @@ impl Scene {
         let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                     provider: { simulated: {} }\n";
         let spec = spec::load(text.as_bytes(), "test").unwrap();
-        let world = SimulatedWorld::in_memory(SimulatedOptions {
-            start: Timestamp::UNIX_EPOCH,
-            ..SimulatedOptions::new(Like::Aws, 7)
-        });
+        let world = world();
         let (store, name) = (Arc::new(MemoryStore::new()), spec.name().clone());
         let backups = BackupParts {
-            archive: Archive::of_cluster(store.clone(), &name, Arc::new(Seal::none())),
-            hosts: Vec::new(),
-            bucket: None,
-            scheduled: None,
-            maintenance: Arc::new(SimulatedMaintenance::of(&world)),
             restore: Some(Arc::new(SimulatedRestore::of(&world))),
-            drill: None,
+            ..backup_parts(
+                Archive::of_cluster(store.clone(), &name, Arc::new(Seal::none())),
+                Arc::new(SimulatedMaintenance::of(&world)),
+            )
         };
         let all = ProviderSet::new(providers(&world)).unwrap();
         let session = Session::new(SessionParts {

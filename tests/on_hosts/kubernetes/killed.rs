@@ -74,10 +74,10 @@ fn converge(site: &Site, shape: &Shape, after: &str) {
     let status = desk.status();
     assert_eq!(status["pendingChanges"], 0, "{after}: {status:#}");
     let nodes = site.kubectl("a", "get nodes -o name");
-    let wanted: Vec<String> = shape
+    let names: Vec<String> = shape
         .hosts
         .iter()
         .map(|(name, _)| format!("node/{name}"))
         .collect();
-    assert_eq!(nodes.trim(), wanted.join("\n"), "{after}");
+    assert_eq!(nodes.trim(), names.join("\n"), "{after}");
 }

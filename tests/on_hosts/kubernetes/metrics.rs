@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::pods;
 use super::site::{Site, eventually};
 
-/// The default StorageClass that the documentation shows.
+/// The default `StorageClass` that the documentation shows.
 fn documented_storage_class() -> &'static str {
     let page = include_str!("../../../docs/addons.md");
     let mut blocks = page.split("```").skip(1).step_by(2);
