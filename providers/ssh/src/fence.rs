@@ -18,16 +18,11 @@ use std::time::Duration;
 use keelson_provider_api::bundle::PROGRESS_MARK;
 use keelson_provider_api::{ClusterUid, ErrorClass, Outcome, ProviderError, StepContext};
 
+use crate::exit_status;
 use crate::session::root::one_line;
-use crate::shell::{FENCED_STATUS, HostError, HostErrorKind, Job, Output, Shell};
+use crate::shell::{HostError, HostErrorKind, Job, Output, Shell};
 
 const PRELUDE: &str = include_str!("scripts/fence.sh");
-/// The exit status of a script that waited in vain for those of the runs before, or until they had released the host.
-pub const BUSY_STATUS: i32 = 76;
-/// The exit status of a script that found the mark of another cluster.
-pub const OTHER_CLUSTER_STATUS: i32 = 77;
-/// The exit status of a script that found what came before torn or damaged, and took it away: it may begin anew.
-pub const ANEW_STATUS: i32 = 78;
 /// As long as the prelude waits for scripts of runs before; it may do so twice.
 const PRELUDE_LIMIT: Duration = Duration::from_secs(130);
 
@@ -123,7 +118,7 @@ pub async fn let_in(
     };
     let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
     match output.status {
-        FENCED_STATUS | BUSY_STATUS | OTHER_CLUSTER_STATUS => {
+        exit_status::FENCED | exit_status::BUSY | exit_status::OTHER_CLUSTER => {
             Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
         }
         _ => Ok(output),
@@ -144,18 +139,18 @@ pub fn outcome_of(error: HostError) -> Outcome {
 pub fn failure(host: &str, job: &str, output: &Output) -> ProviderError {
     let words = own_words(output);
     match output.status {
-        FENCED_STATUS => ProviderError::new(ErrorClass::Fenced, format!("{host}: {words}"))
+        exit_status::FENCED => ProviderError::new(ErrorClass::Fenced, format!("{host}: {words}"))
             .with_help(
                 "another run of keelson works on this cluster: see its plan before you begin again; where there is none, \
                  the lease in the state store is older than the machine: raise its `generation` above the one seen there",
             ),
-        BUSY_STATUS => ProviderError::new(ErrorClass::Transient, format!("{host}: {words}"))
+        exit_status::BUSY => ProviderError::new(ErrorClass::Transient, format!("{host}: {words}"))
             .with_help(format!("see what runs there: ssh {host} ps axf")),
-        OTHER_CLUSTER_STATUS => ProviderError::new(ErrorClass::Permanent, format!("{host}: {words}"))
+        exit_status::OTHER_CLUSTER => ProviderError::new(ErrorClass::Permanent, format!("{host}: {words}"))
             .with_help(format!(
                 "see /var/lib/keelson/host.json on {host}: destroy that cluster first, or take another host"
             )),
-        ANEW_STATUS => {
+        exit_status::ANEW => {
             let message = format!("{host}: failed to {job}: {words}");
             ProviderError::new(ErrorClass::Transient, message)
         }

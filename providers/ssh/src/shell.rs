@@ -9,9 +9,6 @@ use async_trait::async_trait;
 use keelson_provider_api::{ErrorClass, ProviderError};
 use tokio::sync::mpsc::Sender;
 
-/// The exit status of a script that found a higher fencing generation on the host than its own.
-pub const FENCED_STATUS: i32 = 75;
-
 /// Something to run as root on a host.
 #[derive(Clone)]
 pub struct Job<'a> {

@@ -1,24 +1,19 @@
-//! Carrying assets to a host: in parts, so that one that was interrupted goes on where it was, and none is in memory as a
-//! whole.
+//! Carrying assets to a host, and making sure that they are what was planned.
 
 use std::fmt::Write as _;
-use std::io::SeekFrom;
 use std::path::Path;
-use std::time::Duration;
 
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{ErrorClass, Outcome, ProviderError, StepContext};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::AsyncReadExt;
 
 use crate::fence::run_fenced;
+use crate::file_parts::{FileParts, PART_LIMIT};
 use crate::shell::{Job, Shell};
 
 const PART: &str = include_str!("../scripts/asset-part.sh");
-const PART_BYTES: u64 = 8 << 20;
-/// A part in this time needs 0.3 Mbit/s.
-const PART_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A file to carry, of which the host has the first `there` bytes.
 pub(crate) struct Upload<'a> {
@@ -36,39 +31,23 @@ impl Upload<'_> {
         context
             .progress
             .tell(&format!("upload {} ({mebibytes} MiB)", self.name));
-        let mut sent = if self.there <= size { self.there } else { 0 };
-        loop {
-            let part = self
-                .part(sent)
-                .await
-                .map_err(|error| Outcome::Rejected(self.unreadable(&error)))?;
-            let count = u64::try_from(part.len()).unwrap_or(u64::MAX);
-            let is_last = sent.saturating_add(count) >= size;
+        let unreadable = |error: std::io::Error| Outcome::Rejected(self.unreadable(&error));
+        let mut parts = FileParts::open(self.path, self.there).await.map_err(unreadable)?;
+        while let Some(part) = parts.next().await.map_err(unreadable)? {
             let job = Job {
                 name: "upload an asset",
                 script: PART,
                 arguments: vec![
                     self.sha256.hexadecimal(),
-                    sent.to_string(),
-                    if is_last { "last" } else { "more" }.to_owned(),
+                    part.from.to_string(),
+                    if part.is_last { "last" } else { "more" }.to_owned(),
                 ],
-                input: part,
-                timeout: PART_TIMEOUT,
+                input: part.bytes,
+                timeout: PART_LIMIT,
             };
             run_fenced(shell, context, job).await?;
-            if is_last {
-                return Ok(());
-            }
-            sent = sent.saturating_add(count);
         }
-    }
-
-    async fn part(&self, from: u64) -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(self.path).await?;
-        file.seek(SeekFrom::Start(from)).await?;
-        let mut part = Vec::new();
-        file.take(PART_BYTES).read_to_end(&mut part).await?;
-        Ok(part)
+        Ok(())
     }
 
     /// The file's size, if it is what it should be.

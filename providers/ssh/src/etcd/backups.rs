@@ -19,6 +19,7 @@ use self::reading::HostReader;
 use super::provider::EtcdProvider;
 use super::reach::Reach;
 use super::step::permanent;
+use crate::exit_status;
 use crate::fence;
 use crate::hearing::Hearing;
 use crate::shell::{Job, Output, Shell};
@@ -28,11 +29,6 @@ const ONE: &str = include_str!("../scripts/etcd-backup.sh");
 const LIMIT: Duration = Duration::from_secs(60);
 /// Tens of thousands of snapshots, less than a kilobyte each.
 const ANSWER_BYTES: usize = 32 << 20;
-
-/// What a script ends with when an object is not there.
-const STATUS_GONE: i32 = 25;
-/// What it ends with when an object is not as large as it was.
-const STATUS_OTHER_SIZE: i32 = 26;
 
 /// The snapshots that one machine keeps.
 struct HostBackups {
@@ -89,7 +85,7 @@ impl HostBackups {
         let output = self.shell()?.run(&job, &|_| ()).await?;
         match output.status {
             0 => Ok(Some(output)),
-            STATUS_GONE => Ok(None),
+            exit_status::NOT_THERE => Ok(None),
             _ => Err(fence::failure(&self.machine, job.name, &output)),
         }
     }

@@ -13,6 +13,7 @@ use super::mark::{Mark, fragment};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use super::survey::{Survey, survey_one};
+use crate::exit_status;
 use crate::fence;
 use crate::shell::{Job, Output};
 
@@ -152,15 +153,15 @@ impl<'a> Step<'a> {
         let cluster = self.instance.cluster;
         match output.status {
             0 => Ok(()),
-            20 => Err(permanent(format!(
+            exit_status::NOT_OURS => Err(permanent(format!(
                 "{machine} carries the mark of another cluster's etcd {cluster}, or none"
             ))
             .with_help(format!("see /var/lib/keelson/etcd-{cluster}.json on {machine}"))),
-            21 => Err(data_of_nobody(self.instance, machine)),
-            22 => Err(transient(format!(
+            exit_status::DATA_OF_NOBODY => Err(data_of_nobody(self.instance, machine)),
+            exit_status::ANOTHER_MEMBER => Err(transient(format!(
                 "another incarnation of etcd {cluster} has come to {machine} meanwhile"
             ))),
-            23 => Err(permanent(format!(
+            exit_status::NO_PROGRAMS => Err(permanent(format!(
                 "{machine} has no etcd or no {}: its bundle has not come",
                 self.instance.unit
             ))

@@ -8,6 +8,7 @@ use keelson_provider_api::{BoxFuture, ErrorClass, ProviderError, SnapshotContent
 use super::step::{permanent, transient};
 use super::survey::Survey;
 use super::told::{contents, told};
+use crate::exit_status;
 use crate::shell::Output;
 
 /// How long writing and checking a snapshot may take; etcd suggests databases of up to 8 GiB.
@@ -15,12 +16,6 @@ pub(super) const LIMIT: Duration = Duration::from_secs(1200);
 
 /// The room that is left beside a snapshot: etcd takes 64 MiB at once for its log.
 const MARGIN_KIB: u64 = 128 * 1024;
-
-/// What a script ends with that has found too little room, and has done nothing.
-const STATUS_NO_ROOM: i32 = 24;
-
-/// What a script ends with that has found another cluster's mark, or none, and has done nothing.
-const STATUS_NOT_OURS: i32 = 20;
 
 /// A snapshot that was written and checked.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +40,7 @@ pub(super) async fn by_one_of<'a>(
     let (mut full, mut failed) = (Vec::new(), Vec::new());
     for machine in writers(survey)? {
         let written = match write(machine.clone()).await {
-            Ok(output) if output.status == STATUS_NO_ROOM => {
+            Ok(output) if output.status == exit_status::NO_ROOM => {
                 full.push(format!("{machine}: {}", output.stderr.trim()));
                 continue;
             }
@@ -133,7 +128,7 @@ fn check(output: &Output, cluster: &str, machine: &str) -> Result<Written, Provi
             output.status
         );
         return Err(match output.status {
-            STATUS_NOT_OURS => permanent(message),
+            exit_status::NOT_OURS => permanent(message),
             _ => transient(message),
         });
     }

@@ -6,7 +6,7 @@
 # many KiB must be free.
 # Says what `save` says.
 # Nothing has been done when it ends with: 20 no mark of ours is there, 24 there is not enough room.
-# 40 the snapshot is damaged, 41 the member has died.
+# 40 the snapshot is damaged, 44 the member has died.
 
 ours=$1 cluster=$2 port=$3 name=$4 need=$5
 folder=/var/lib/keelson/snapshots

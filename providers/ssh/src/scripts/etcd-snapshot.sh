@@ -30,8 +30,8 @@ end_with_member() {
 }
 
 # Has the member that serves clients at the port `$1` write a snapshot to the file `$2`, which is on the disk then, and says
-# in a line each: `status` with what etcdutl says of it, `sha256`, `size`, and `live`, see `live_keys`. Ends with 40 when it is damaged, and with 41 when
-# the member has died meanwhile.
+# in a line each: `status` with what etcdutl says of it, `sha256`, `size`, and `live`, see `live_keys`. Ends with 40 when it is
+# damaged, and with 44 when the member has died meanwhile.
 save() {
     # Whoever gives no limit gets none; the session has its own.
     become_etcdctl_at "$1" --dial-timeout=3s --command-timeout=900s snapshot save "$2" >&2 &
@@ -46,7 +46,7 @@ save() {
     # So it was ended.
     if [ "$saved" -eq 143 ]; then
         echo "the member has died while it wrote the snapshot" >&2
-        exit 41
+        exit 44
     fi
     [ "$saved" -eq 0 ] || exit "$saved"
 

@@ -6,7 +6,7 @@
 # must be free.
 # Says `name` with the snapshot's name, which is nobody else's, and then what `save` says.
 # Nothing is left when it ends with: 20 no mark of ours is there, 24 there is not enough room, 40 the snapshot is damaged,
-# 41 the member has died.
+# 44 the member has died.
 
 ours=$1 uid=$2 cluster=$3 port=$4 need=$5
 

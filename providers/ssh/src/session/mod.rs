@@ -19,6 +19,7 @@ use openssh::{Error, Stdio};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::exit_status;
 use crate::options::Access;
 use crate::records::Records;
 use crate::shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
@@ -37,8 +38,6 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
 /// What a shell says when it does not know a command.
 const STATUS_NOT_FOUND: i32 = 127;
-/// What a shell says when something was killed.
-const STATUS_KILLED: i32 = 137;
 
 /// Runs scripts on a host over SSH.
 pub(crate) struct SshShell {
@@ -157,7 +156,7 @@ impl SshShell {
             Err(Error::Remote(_)) => Some(STATUS_NOT_FOUND),
             // A signal ended it, or the connection is gone. `timeout` kills itself together with what it kills.
             Err(Error::RemoteProcessTerminated) if self.is_over(job, begun) && self.stands(master).await => {
-                Some(STATUS_KILLED)
+                Some(exit_status::KILLED)
             }
             Err(cause) => return Err(self.lost(master, job, &cause)),
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use keelson_provider_api::values::Secret;
 
 use super::pump::Said;
+use crate::exit_status;
 use crate::shell::{HostError, HostErrorKind, Job, Output};
 use crate::target::Target;
 
@@ -12,8 +13,6 @@ const ENTER: &str = include_str!("../scripts/enter.sh");
 const ENTER_AFTER_PASSWORD: &str = include_str!("../scripts/enter-after-password.sh");
 /// Where what sudo has left of the password ends; see `scripts/enter-after-password.sh`.
 const INPUT_MARK: &str = "keelson-input-begins";
-/// What `timeout` answers with when it had to end a script, and when it had to kill it.
-const STATUS_TOO_LATE: [i32; 2] = [124, 137];
 /// What the host is given beyond a script's time, to end it there.
 pub(crate) const GRACE: Duration = Duration::from_secs(20);
 /// After so many seconds a script that does not end when it is told to is killed.
@@ -85,7 +84,7 @@ pub(crate) fn judge(target: &Target, job: &Job<'_>, status: i32, said: Said) -> 
             target.name
         )));
     }
-    if STATUS_TOO_LATE.contains(&status) {
+    if matches!(status, exit_status::TIMED_OUT | exit_status::KILLED) {
         let seconds = job.timeout.as_secs().max(1);
         return Err(error(
             target,

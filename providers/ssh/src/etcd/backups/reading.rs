@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use keelson_provider_api::{BoxFuture, BulkReader, Clock, ProviderError, StoreError};
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{ONE, STATUS_GONE, STATUS_OTHER_SIZE};
+use super::ONE;
+use crate::exit_status;
 use crate::fence;
 use crate::shell::{HostError, HostErrorKind, Job, Output, Shell};
 
@@ -92,9 +93,9 @@ impl HostReader {
     async fn judge(&mut self, ended: Result<Output, HostError>) -> Result<Option<()>, StoreError> {
         let error: ProviderError = match ended {
             Ok(output) if output.status == 0 => return Ok(None),
-            Ok(output) if matches!(output.status, STATUS_GONE | STATUS_OTHER_SIZE) => {
+            Ok(output) if matches!(output.status, exit_status::NOT_THERE | exit_status::OTHER_SIZE) => {
                 let problem = match output.status {
-                    STATUS_GONE => "it is not there any more",
+                    exit_status::NOT_THERE => "it is not there any more",
                     _ => output.stderr.trim(),
                 };
                 return Err(StoreError::Damaged {

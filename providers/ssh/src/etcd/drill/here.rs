@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use super::judge;
 use crate::etcd::step::permanent;
+use crate::exit_status;
 use crate::shell::Output;
 
 const DRILL: &str = concat!(
@@ -19,8 +20,6 @@ const DRILL: &str = concat!(
 /// As long as a drill with the largest database may take.
 const LIMIT: &str = "1800";
 const KILL_AFTER: &str = "--kill-after=20";
-/// What `timeout` ends with when it had to end what it ran.
-const STATUS_TOO_LATE: i32 = 124;
 /// So many bytes of what is said are kept: what a drill tells is far shorter.
 const KEPT_BYTES: usize = 64 << 10;
 const PLACE: &str = "this machine";
@@ -84,7 +83,7 @@ impl EtcdDrill for DrillHere {
             .await
             .map_err(|error| permanent(format!("the drill cannot be waited for: {error}")))?;
         drop(open);
-        let status = said.status.code().unwrap_or(STATUS_TOO_LATE);
+        let status = said.status.code().unwrap_or(exit_status::TIMED_OUT);
         let output = Output {
             status,
             stdout: end_of(&said.stdout),

@@ -21,6 +21,7 @@ use super::step::{permanent, transient};
 use super::survey::{Survey, survey_one};
 use super::told::{contents, told};
 use super::writing::writers;
+use crate::exit_status;
 use crate::fence;
 use crate::shell::{Job, Output};
 
@@ -137,20 +138,24 @@ fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
         .unwrap_or(said);
     match output.status {
         0 => {}
-        23 => return Err(permanent(format!("{machine} has no etcd"))),
-        24 => return Err(upload::too_small(machine, said)),
-        25 => return Err(transient(format!("the snapshot is not on {machine} any more"))),
-        40 => {
+        exit_status::NO_PROGRAMS => return Err(permanent(format!("{machine} has no etcd"))),
+        exit_status::NO_ROOM => return Err(upload::too_small(machine, said)),
+        exit_status::NOT_THERE => {
+            return Err(transient(format!("the snapshot is not on {machine} any more")));
+        }
+        exit_status::DAMAGED => {
             return Err(transient(format!(
                 "{machine}: the snapshot was damaged on the way: {said}"
             )));
         }
-        41 => {
+        exit_status::REFUSED => {
             return Err(permanent(format!(
                 "etcd on {machine} does not take the snapshot: {said}"
             )));
         }
-        20 | 42 | 43 => return Err(permanent(format!("{machine}: {said}"))),
+        exit_status::NOT_OURS | exit_status::DOES_NOT_SERVE | exit_status::UNFIT_FOLDER => {
+            return Err(permanent(format!("{machine}: {said}")));
+        }
         _ => return Err(fence::failure(machine, NAME, output)),
     }
     let drilled = || {

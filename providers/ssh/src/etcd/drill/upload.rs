@@ -1,17 +1,15 @@
-//! Carrying a snapshot to a machine, in parts, so that it is never in memory as a whole.
-
-use std::time::Duration;
+//! Carrying a snapshot to a machine for a drill.
 
 use keelson_provider_api::{ClusterUid, DrillSnapshot, ErrorClass, ProviderError};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
 
 use crate::etcd::maintenance::transfer::ending;
 use crate::etcd::mark::fragment;
 use crate::etcd::snapshot::check_name;
 use crate::etcd::step::{permanent, transient};
 use crate::etcd::told::told;
+use crate::exit_status;
 use crate::fence;
+use crate::file_parts::{FileParts, PART_LIMIT};
 use crate::shell::{Job, Shell};
 
 const PART: &str = concat!(
@@ -20,9 +18,6 @@ const PART: &str = concat!(
     include_str!("../../scripts/etcd-snapshot.sh"),
     include_str!("../../scripts/etcd-drill-part.sh")
 );
-const PART_BYTES: u64 = 8 << 20;
-/// A part in this time needs 0.3 Mbit/s.
-const PART_LIMIT: Duration = Duration::from_secs(240);
 /// So often it is sent anew that was torn on the way.
 const ATTEMPTS_LIMIT: u32 = 3;
 
@@ -65,19 +60,11 @@ async fn carry_once(
 ) -> Result<(), ProviderError> {
     let unreadable =
         |error: std::io::Error| permanent(format!("{} cannot be read: {error}", snapshot.file.display()));
-    let mut file = File::open(snapshot.file).await.map_err(unreadable)?;
-    let mut sent = 0_u64;
-    loop {
-        let mut part = Vec::new();
-        (&mut file)
-            .take(PART_BYTES)
-            .read_to_end(&mut part)
-            .await
-            .map_err(unreadable)?;
-        if part.is_empty() {
-            return Ok(());
-        }
-        let count = u64::try_from(part.len()).unwrap_or(u64::MAX);
+    let mut parts = FileParts::open(snapshot.file, 0).await.map_err(unreadable)?;
+    if parts.size() == 0 {
+        return Ok(());
+    }
+    while let Some(part) = parts.next().await.map_err(unreadable)? {
         let job = Job {
             name: "carry a snapshot",
             script: PART,
@@ -86,15 +73,15 @@ async fn carry_once(
                 uid.to_string(),
                 snapshot.etcd.cluster.to_owned(),
                 name.clone().unwrap_or_else(|| "-".to_owned()),
-                sent.to_string(),
+                part.from.to_string(),
                 need_kib.to_string(),
             ],
-            input: part,
+            input: part.bytes,
             timeout: PART_LIMIT,
         };
         *name = Some(send(shell, &job).await?);
-        sent = sent.saturating_add(count);
     }
+    Ok(())
 }
 
 /// Takes away what has come of one that will not come whole. Where nobody answers it stays for a later sweep.
@@ -109,13 +96,13 @@ async fn send(shell: &dyn Shell, job: &Job<'_>) -> Result<String, ProviderError>
     let output = shell.run(job, &|_| ()).await?;
     match output.status {
         0 => {}
-        20 => return Err(permanent(format!("{machine}: {}", output.stderr.trim()))),
-        23 => {
+        exit_status::NOT_OURS => return Err(permanent(format!("{machine}: {}", output.stderr.trim()))),
+        exit_status::NO_PROGRAMS => {
             return Err(permanent(format!("{machine} has no etcd")).with_help(
                 "choose another machine with --machine, or name programs of this machine with --programs",
             ));
         }
-        25 => {
+        exit_status::NOT_THERE => {
             return Err(transient(format!(
                 "{machine} has less of the snapshot than was sent"
             )));

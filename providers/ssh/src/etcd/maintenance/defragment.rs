@@ -12,6 +12,7 @@ use keelson_provider_api::{DatabaseSize, Defragmented, ProviderError};
 use crate::etcd::answers::{self, Status};
 use crate::etcd::step::{Deed, Step, permanent, transient, unreachable_machine};
 use crate::etcd::survey::Survey;
+use crate::exit_status;
 use crate::fence;
 use crate::shell::Output;
 
@@ -36,8 +37,8 @@ pub(super) async fn defragment(step: &Step<'_>, machine: &str) -> Result<Defragm
                 output.stdout.trim()
             ))
         }),
-        20 => Err(not_ours(cluster, machine)),
-        24 => Err(permanent(format!(
+        exit_status::NOT_OURS => Err(not_ours(cluster, machine)),
+        exit_status::NO_ROOM => Err(permanent(format!(
             "{machine} has no room for the new database of etcd {cluster} beside the old one: {}",
             output.stderr.trim()
         ))

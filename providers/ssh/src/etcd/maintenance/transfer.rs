@@ -20,6 +20,7 @@ use crate::etcd::snapshot::check_name;
 use crate::etcd::step::{permanent, transient};
 use crate::etcd::survey::{Survey, survey_one};
 use crate::etcd::writing;
+use crate::exit_status;
 use crate::fence;
 use crate::shell::{Job, Output, Shell};
 
@@ -42,13 +43,6 @@ const END: &str = concat!(
 /// How long reading may take, whoever is slow: 8 GiB at 2.3 MiB a second. Whoever needs more reads on from where it ended.
 const READ_LIMIT: Duration = Duration::from_secs(3600);
 const END_LIMIT: Duration = Duration::from_secs(60);
-
-/// What the scripts end with on a machine, or at a snapshot, of another cluster.
-const STATUS_NOT_OURS: i32 = 20;
-/// What they end with when the snapshot is not there.
-const STATUS_GONE: i32 = 25;
-/// What they end with when it is not as large as it was.
-const STATUS_OTHER_SIZE: i32 = 26;
 
 /// Has a member write a snapshot; where one cannot, the next one.
 pub(super) async fn write(
@@ -163,11 +157,12 @@ fn trouble(snapshot: &WrittenSnapshot, job: &Job<'_>, status: i32, output: &Outp
     let WrittenSnapshot { machine, file, .. } = snapshot;
     let said = output.stderr.trim();
     match status {
-        STATUS_NOT_OURS => permanent(format!("{machine}: failed to {}: {said}", job.name)),
-        STATUS_GONE => permanent(format!("the snapshot {file} is not on {machine} any more")).with_help(
-            "write another one; one that nobody reads for 15 minutes goes when the next one is written",
-        ),
-        STATUS_OTHER_SIZE => permanent(format!("the snapshot {file} on {machine} has changed: {said}"))
+        exit_status::NOT_OURS => permanent(format!("{machine}: failed to {}: {said}", job.name)),
+        exit_status::NOT_THERE => permanent(format!("the snapshot {file} is not on {machine} any more"))
+            .with_help(
+                "write another one; one that nobody reads for 15 minutes goes when the next one is written",
+            ),
+        exit_status::OTHER_SIZE => permanent(format!("the snapshot {file} on {machine} has changed: {said}"))
             .with_help(format!(
                 "write another one, and see how the disk of {machine} is: dmesg"
             )),

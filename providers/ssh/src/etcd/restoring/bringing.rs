@@ -10,18 +10,16 @@ use keelson_provider_api::{ErrorClass, Outcome, ProviderError, Restoration};
 use crate::bundle::upload::Upload;
 use crate::etcd::step::{Deed, Step, permanent, transient};
 use crate::etcd::told::{contents, told};
+use crate::exit_status;
 use crate::fence;
 use crate::shell::Output;
 
 /// As long as etcdutl may take to read the largest database.
 const READING: Duration = Duration::from_secs(900);
 const FORGETTING: Duration = Duration::from_secs(60);
-/// So often an upload begins anew that was torn on the way.
+/// So often is it uploaded, where an upload is torn on the way.
 const UPLOADS_LIMIT: u32 = 3;
 const NAME: &str = "have etcd read the snapshot";
-/// What the script ends with when the snapshot is not there, and when etcdutl finds it damaged.
-const STATUS_NOT_THERE: i32 = 25;
-const STATUS_DAMAGED: i32 = 40;
 
 /// Brings the snapshot to `machines`. Where it is refused it is on none of them any more; what may pass leaves it where it is, so
 /// that it need not be sent anew.
@@ -42,18 +40,27 @@ pub(super) async fn bring(
     Err(error)
 }
 
-/// Brings the snapshot to `machine`, unless it is there, and compares what etcd tells of it there.
+/// Brings the snapshot to `machine`, unless it is there, and compares what etcd tells of it there. An upload that was torn goes on
+/// where it was.
 pub(super) async fn bring_to(
     step: &Step<'_>,
     restoration: &Restoration,
     machine: &str,
 ) -> Result<(), ProviderError> {
-    let mut output = ask(step, restoration, machine).await?;
-    if output.status == STATUS_NOT_THERE {
-        upload(step, restoration, machine).await?;
-        output = ask(step, restoration, machine).await?;
+    let mut uploads = 0;
+    loop {
+        let output = ask(step, restoration, machine).await?;
+        if output.status != exit_status::NOT_THERE || uploads == UPLOADS_LIMIT {
+            return compare(restoration, machine, &output);
+        }
+        uploads += 1;
+        let there = told(&output.stdout, "there").and_then(|bytes| bytes.parse().ok());
+        let uploaded = upload(step, restoration, machine, there.unwrap_or(0)).await;
+        uploaded.or_else(|error| match error.class {
+            ErrorClass::Transient if uploads < UPLOADS_LIMIT => Ok(()),
+            _ => Err(error),
+        })?;
     }
-    compare(restoration, machine, &output)
 }
 
 async fn ask(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Result<Output, ProviderError> {
@@ -71,10 +78,10 @@ async fn ask(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Resul
 fn compare(restoration: &Restoration, machine: &str, output: &Output) -> Result<(), ProviderError> {
     match output.status {
         0 => {}
-        STATUS_NOT_THERE => {
+        exit_status::NOT_THERE => {
             return Err(transient(format!("the snapshot is not on {machine} any more")));
         }
-        STATUS_DAMAGED => {
+        exit_status::DAMAGED => {
             let words = output.stderr.trim();
             return Err(refused(format!(
                 "etcd on {machine} does not read the snapshot: {words}"
@@ -103,8 +110,13 @@ fn refused(message: String) -> ProviderError {
     permanent(message).with_help("`keelson etcd snapshot list` shows others")
 }
 
-/// Carries the snapshot to `machine`. What was torn on the way is sent anew.
-async fn upload(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Result<(), ProviderError> {
+/// Carries what is lacking of the snapshot to `machine`, which has the first `there` bytes of it.
+async fn upload(
+    step: &Step<'_>,
+    restoration: &Restoration,
+    machine: &str,
+    there: u64,
+) -> Result<(), ProviderError> {
     let Some(shell) = step.reach.shell(machine) else {
         return Err(permanent(format!(
             "{machine} is not among the cluster's machines"
@@ -117,19 +129,11 @@ async fn upload(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Re
         name: "snapshot",
         sha256,
         path: &restoration.file,
-        there: 0,
+        there,
     };
-    let mut uploads = 1;
-    loop {
-        match upload.carry(&*shell, step.context).await {
-            Ok(()) | Err(Outcome::Done) => return Ok(()),
-            Err(Outcome::Rejected(error) | Outcome::Indeterminate(error)) => {
-                if error.class != ErrorClass::Transient || uploads == UPLOADS_LIMIT {
-                    return Err(error);
-                }
-                uploads += 1;
-            }
-        }
+    match upload.carry(&*shell, step.context).await {
+        Ok(()) | Err(Outcome::Done) => Ok(()),
+        Err(Outcome::Rejected(error) | Outcome::Indeterminate(error)) => Err(error),
     }
 }
 
@@ -197,9 +201,15 @@ status {"hash":1,"revision":2,"totalKey":3,"totalSize":4,"version":"3.6.0"}
                 1,
                 "what etcd on a tells of the snapshot cannot be read",
             ),
-            (25, "", "", 1, "the snapshot is not on a any more"),
             (
-                40,
+                exit_status::NOT_THERE,
+                "",
+                "",
+                1,
+                "the snapshot is not on a any more",
+            ),
+            (
+                exit_status::DAMAGED,
                 "",
                 "Error: invalid database",
                 1,

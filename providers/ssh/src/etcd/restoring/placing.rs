@@ -9,6 +9,7 @@ use crate::etcd::begin::{founders_urls, token_of};
 use crate::etcd::mark::Mark;
 use crate::etcd::step::{Deed, Step, data_of_nobody, permanent};
 use crate::etcd::survey::Survey;
+use crate::exit_status;
 use crate::fence;
 use crate::shell::Output;
 
@@ -94,7 +95,7 @@ pub(super) async fn place(
     let output = step.run(deed).await?;
     match output.status {
         0 => Ok(Placed::Yes),
-        25 => Ok(Placed::NotBrought),
+        exit_status::NOT_THERE => Ok(Placed::NotBrought),
         _ => Err(refusal(restoration, machine, &output)),
     }
 }
@@ -129,18 +130,18 @@ fn mark(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Mark {
 fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> ProviderError {
     let etcd = restoration.etcd;
     match output.status {
-        20 => permanent(format!("{machine} carries the mark of another cluster's etcd")).with_help(format!(
+        exit_status::NOT_OURS => permanent(format!("{machine} carries the mark of another cluster's etcd")).with_help(format!(
             "see /var/lib/keelson/etcd-{}.json on {machine}",
             etcd.cluster
         )),
-        21 => data_of_nobody(etcd, machine),
-        22 => permanent(format!("a member of before has come to {machine} meanwhile"))
+        exit_status::DATA_OF_NOBODY => data_of_nobody(etcd, machine),
+        exit_status::ANOTHER_MEMBER => permanent(format!("a member of before has come to {machine} meanwhile"))
             .with_help("run the command again: it is ended then"),
-        23 => permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
+        exit_status::NO_PROGRAMS => permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
             "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has begun \
              before, `keelson etcd restore --begin-anew` goes without that machine",
         ),
-        24 => permanent(format!(
+        exit_status::NO_ROOM => permanent(format!(
             "{machine} has no room for the data: {}",
             output.stderr.trim()
         ))

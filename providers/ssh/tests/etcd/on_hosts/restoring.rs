@@ -2,6 +2,7 @@
 //! stays, whoever comes after it.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use keelson_provider_api::etcd::MAIN;
@@ -120,6 +121,7 @@ async fn room_and_contents_are_looked_at_first_and_what_was_moved_aside_stays() 
     put(&fixture, "after");
     without_room_on_any(&fixture, &restoration).await;
     not_what_was_saved(&fixture, &mut restoration).await;
+    torn_on_the_way(&fixture, &restoration).await;
     room_goes_meanwhile(&fixture, &restoration).await;
     replaced_again_and_again(&fixture, &restoration).await;
 }
@@ -168,6 +170,30 @@ async fn not_what_was_saved(fixture: &Fixture, restoration: &mut Restoration) {
         .await;
     brought.unwrap();
     assert_eq!(count(fixture, &carried), 1);
+}
+
+/// What was torn goes on where it was, and what is not the beginning of it is sent anew.
+async fn torn_on_the_way(fixture: &Fixture, restoration: &Restoration) {
+    let snapshot = format!("/var/lib/keelson/assets/{}", restoration.sha256);
+    let rows = [
+        (format!("head -c 1000 {snapshot} >{snapshot}.upload"), 1),
+        (format!("head -c 1000 /dev/zero >{snapshot}.upload"), 2),
+    ];
+    for (beginning, expected) in rows {
+        let b = fixture.host("b");
+        b.run(&format!("{beginning} && rm {snapshot}")).unwrap();
+        let uploads = AtomicUsize::new(0);
+        let count = |action: &str| {
+            uploads.fetch_add(usize::from(action.starts_with("upload ")), Ordering::Relaxed);
+        };
+        let context = StepContext {
+            progress: Progress::to(&count),
+            ..context(fixture)
+        };
+        let brought = fixture.provider.bring_snapshot(&context, restoration).await;
+        brought.unwrap();
+        assert_eq!(uploads.load(Ordering::Relaxed), expected, "{beginning}");
+    }
 }
 
 /// The room goes after it was found: the data of before is aside, and whoever makes room goes on.

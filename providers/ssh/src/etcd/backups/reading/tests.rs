@@ -123,7 +123,7 @@ async fn it_is_read_on_where_a_connection_was_lost() {
 
 #[tokio::test]
 async fn what_is_gone_or_altered_is_damaged_and_losses_have_an_end() {
-    for status in [STATUS_GONE, STATUS_OTHER_SIZE] {
+    for status in [exit_status::NOT_THERE, exit_status::OTHER_SIZE] {
         let (read, _) = read(&[End::LostAfter(4), End::Status(status)]).await;
         assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
     }
