@@ -106,6 +106,9 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
         OperationError::NoQuorumWithout { .. } => {
             format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
         }
+        OperationError::UnreadablePlace { .. } => {
+            "without --place, whatever lies elsewhere is looked at".to_owned()
+        }
         OperationError::UnknownPlace { known, .. } => format!("its places are: {}", known.join(", ")),
         OperationError::AmbiguousBackup { .. } => "say which one with --place".to_owned(),
         OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),

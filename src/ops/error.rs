@@ -178,6 +178,14 @@ pub enum OperationError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// What lies there cannot be read from here.
+    #[error("{place} cannot be read: {problem}")]
+    UnreadablePlace {
+        /// The place.
+        place: BackupPlace,
+        /// Why.
+        problem: String,
+    },
     /// The cluster is in memory.
     #[error("cluster {name} is simulated: it has no {lacks}")]
     Simulated {

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keelson_provider_api::Clock;
 use keelson_provider_api::values::Secret;
+use keelson_provider_api::{BulkStore, Clock, with_causes};
 
 use super::{ConnectError, read_text};
 use crate::backup::Archive;
@@ -43,20 +43,27 @@ fn secret(bucket: &SnapshotBucket, base: &Path) -> Result<Secret<String>, Connec
     Ok(Secret::new(secret.to_owned()))
 }
 
-/// What lies in it of the cluster of `spec`, or why this build cannot read it; nothing where there is none, or it is the state
-/// store's.
-#[cfg(feature = "aws")]
+/// What lies in it of the cluster of `spec`, or why it cannot be read from here, which is no matter to whoever reads elsewhere;
+/// nothing where there is none, or it is the state store's.
 pub(super) fn archive(
     spec: &ValidSpec,
     base: &Path,
     authorities: &Authorities,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Result<Archive, String>>, ConnectError> {
+) -> Option<Result<Archive, String>> {
+    let bucket = beside_state_store(spec)?;
+    let store = open(&bucket, base, clock).map_err(|error| with_causes(&error));
+    Some(store.map(|store| Archive::of_cluster(store, spec.name(), authorities.seal())))
+}
+
+#[cfg(feature = "aws")]
+fn open(
+    bucket: &SnapshotBucket,
+    base: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn BulkStore>, ConnectError> {
     use keelson_provider_aws::{AccessKey, S3Credentials, S3Settings, S3Store};
 
-    let Some(bucket) = beside_state_store(spec) else {
-        return Ok(None);
-    };
     let settings = S3Settings {
         bucket: bucket.bucket.clone(),
         prefix: bucket.folder().to_owned(),
@@ -65,27 +72,27 @@ pub(super) fn archive(
         path_style: bucket.has_path_style(),
         credentials: S3Credentials::Key(AccessKey {
             access_key_id: bucket.access_key_id.clone(),
-            secret_access_key: secret(&bucket, base)?,
+            secret_access_key: secret(bucket, base)?,
             session_token: None,
         }),
         authorities: bucket.ca.as_deref().map(|ca| read_text(base, ca)).transpose()?,
         answer_limit: S3Settings::ANSWER_LIMIT,
         data_limit: S3Settings::DATA_LIMIT,
     };
-    let store =
-        S3Store::new(&settings, clock.clone()).map_err(|error| ConnectError::Bucket(error.to_string()))?;
-    let archive = Archive::of_cluster(Arc::new(store), spec.name(), authorities.seal());
-    Ok(Some(Ok(archive)))
+    let store = S3Store::new(&settings, clock.clone());
+    Ok(Arc::new(
+        store.map_err(|error| ConnectError::Bucket(error.to_string()))?,
+    ))
 }
 
 /// Machines write to it all the same.
 #[cfg(not(feature = "aws"))]
-#[expect(clippy::unnecessary_wraps, reason = "other builds read files for it")]
-pub(super) fn archive(
-    spec: &ValidSpec,
+fn open(
+    _bucket: &SnapshotBucket,
     _base: &Path,
-    _authorities: &Authorities,
     _clock: &Arc<dyn Clock>,
-) -> Result<Option<Result<Archive, String>>, ConnectError> {
-    Ok(beside_state_store(spec).map(|_| Err("this build of keelson cannot read buckets".to_owned())))
+) -> Result<Arc<dyn BulkStore>, ConnectError> {
+    Err(ConnectError::Bucket(
+        "this build of keelson cannot read buckets".to_owned(),
+    ))
 }

@@ -207,6 +207,7 @@ impl Restore {
                 BackupError::NotThere { .. } | BackupError::Damaged { .. } | BackupError::Store(_)
             ) | OperationError::SnapshotFile { .. }
                 | OperationError::UnknownPlace { .. }
+                | OperationError::UnreadablePlace { .. }
         );
         let failure = self.failed(error);
         if begun.is_none() || self.begin_anew || !is_elsewhere {

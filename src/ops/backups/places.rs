@@ -116,6 +116,12 @@ impl Session {
         let mut silent = Vec::new();
         match &parts.bucket {
             Some(Ok(archive)) => places.push((BackupPlace::Bucket, archive)),
+            Some(Err(problem)) if only == Some(&BackupPlace::Bucket) => {
+                return Err(OperationError::UnreadablePlace {
+                    place: BackupPlace::Bucket,
+                    problem: problem.clone(),
+                });
+            }
             Some(Err(problem)) => silent.push(SilentPlace {
                 place: BackupPlace::Bucket,
                 problem: problem.clone(),
