@@ -5,7 +5,7 @@ use keelson::ops::{OperationError, RestoreSource, RestoreTerms, SaveRequest, Whi
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Precondition, Progress, Store};
 
-use super::backups::{INTENT, LOOKS, STEPS, Scene};
+use super::backup_scene::{INTENT, LOOKS, STEPS, Scene};
 use super::block_on;
 
 const ANEW: RestoreTerms = RestoreTerms {

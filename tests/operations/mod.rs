@@ -1,7 +1,8 @@
 //! Operations of the library, as a program that embeds keelson calls them.
 
 mod authorities;
-mod backups;
+mod backup_places;
+mod backup_scene;
 mod begun_anew;
 mod broken_stores;
 mod brought;
@@ -17,9 +18,11 @@ mod manifests;
 mod memory;
 mod moved_away;
 mod other_keys;
+mod restores;
 mod statuses;
 mod store_contract;
 mod stores;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
