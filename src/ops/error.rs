@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 
+use super::backups::BackupPlace;
 use crate::backup::{BackupError, BackupName};
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;

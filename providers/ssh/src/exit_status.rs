@@ -25,8 +25,9 @@ pub(crate) const REFUSED: i32 = 41;
 pub(crate) const DOES_NOT_SERVE: i32 = 42;
 /// The folder that a member of its own was to have cannot be used.
 pub(crate) const UNFIT_FOLDER: i32 = 43;
-/// The member has died while it wrote.
-pub(crate) const MEMBER_DIED: i32 = 44;
+/// The member has died while it wrote; the next one is asked, as after everything that may pass.
+#[cfg(test)]
+const MEMBER_DIED: i32 = 44;
 /// The host has seen a higher fencing generation than that of the run.
 pub const FENCED: i32 = 75;
 /// Scripts of the runs before do not end, or have released the host meanwhile.
