@@ -109,6 +109,33 @@ fn backups_in_every_state() {
     insta::assert_snapshot!("backups_none", plain(&backups_text::list(&list)));
 }
 
+/// A restore that tells where what it has moved aside lies, one that does not know, and one that has moved nothing.
+fn restores(source: &str) -> [RestoredEtcd; 3] {
+    let restored = RestoredEtcd {
+        etcd_cluster: "main".to_owned(),
+        source: source.to_owned(),
+        members: vec!["db-1".to_owned(), "db-2".to_owned()],
+        aside: ["db-1", "db-2"]
+            .map(|machine| SetAside {
+                machine: machine.to_owned(),
+                folder: "/var/lib/etcd.removed-20261128T034333Z".to_owned(),
+                size_bytes: 70 << 20,
+            })
+            .to_vec(),
+        aside_problem: None,
+    };
+    let unseen = RestoredEtcd {
+        aside: Vec::new(),
+        aside_problem: Some("db-2 does not answer".to_owned()),
+        ..restored.clone()
+    };
+    let nothing = RestoredEtcd {
+        aside_problem: None,
+        ..unseen.clone()
+    };
+    [restored, unseen, nothing]
+}
+
 #[test]
 fn backups_that_are_saved_read_and_restored() {
     let whole = manifest("main", 0, Packing::ZstdAge);
@@ -149,28 +176,7 @@ fn backups_that_are_saved_read_and_restored() {
         }],
         silent: Vec::new(),
     };
-    let restored = RestoredEtcd {
-        etcd_cluster: "main".to_owned(),
-        source: whole.name.to_string(),
-        members: vec!["db-1".to_owned(), "db-2".to_owned()],
-        aside: ["db-1", "db-2"]
-            .map(|machine| SetAside {
-                machine: machine.to_owned(),
-                folder: "/var/lib/etcd.removed-20261128T034333Z".to_owned(),
-                size_bytes: 70 << 20,
-            })
-            .to_vec(),
-        aside_problem: None,
-    };
-    let unseen = RestoredEtcd {
-        aside: Vec::new(),
-        aside_problem: Some("db-2 does not answer".to_owned()),
-        ..restored.clone()
-    };
-    let nothing = RestoredEtcd {
-        aside_problem: None,
-        ..unseen.clone()
-    };
+    let [restored, unseen, nothing] = restores(&whole.name.to_string());
     let text = [
         backups_text::saved(&[saved]),
         backups_text::verified(&report),

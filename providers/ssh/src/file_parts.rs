@@ -85,8 +85,10 @@ mod tests {
 
     use super::*;
 
-    /// The beginning and the size of each part, and whether it is the last.
-    async fn parts(path: &Path, from: u64) -> Vec<(u64, usize, bool)> {
+    /// The beginning and the size of a part, and whether it is the last.
+    type Seen = (u64, usize, bool);
+
+    async fn parts(path: &Path, from: u64) -> Vec<Seen> {
         let mut file = FileParts::open(path, from).await.unwrap();
         let mut parts = Vec::new();
         while let Some(part) = file.next().await.unwrap() {
@@ -100,7 +102,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let one = usize::try_from(PART_BYTES).unwrap();
-        let rows: [(usize, u64, &[(u64, usize, bool)]); 7] = [
+        let rows: [(usize, u64, &[Seen]); 7] = [
             (0, 0, &[(0, 0, true)]),
             (0, 1, &[(0, 0, true)]),
             (3, 0, &[(0, 3, true)]),

@@ -128,7 +128,9 @@ async fn room_and_contents_are_looked_at_first_and_what_was_moved_aside_stays() 
 
 /// All machines that lack room are named, with figures.
 async fn without_room_on_any(fixture: &Fixture, restoration: &Restoration) {
-    HOSTS.iter().for_each(|host| fill(fixture, host));
+    for host in HOSTS {
+        fill(fixture, host);
+    }
     refused(
         fixture.provider.check(&context(fixture), restoration).await,
         &[
@@ -138,7 +140,9 @@ async fn without_room_on_any(fixture: &Fixture, restoration: &Restoration) {
         ],
     );
     assert_eq!(value(fixture), "after", "nothing was touched");
-    HOSTS.iter().for_each(|host| free(fixture, host));
+    for host in HOSTS {
+        free(fixture, host);
+    }
     fixture
         .provider
         .check(&context(fixture), restoration)
