@@ -49,7 +49,8 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
     for pod in &pods {
         let page = |place: &str| {
             let ask = format!("exec {pod} -- timeout 5 wget -q -O - http://{place}");
-            site.kubectl(on, &ask)
+            site.try_kubectl(on, &ask)
+                .unwrap_or_else(|problem| panic!("{problem}\n{}", names(site, on)))
         };
         let pages: BTreeSet<String> = addresses
             .split_whitespace()
@@ -84,6 +85,23 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
             format!("page of {name}\n")
         );
     }
+}
+
+/// What there is to know about the cluster's DNS.
+fn names(site: &Site, on: &str) -> String {
+    let asks = [
+        "-n kube-system get pods -o wide",
+        "get endpointslices -A -o yaml",
+        "get services -A",
+        "-n kube-system logs -l k8s-app=kube-dns --tail=40 --prefix --timestamps",
+        "-n kube-system get events --sort-by=.lastTimestamp",
+    ];
+    let told = asks.map(|ask| {
+        let answer = site.try_kubectl(on, ask);
+        format!("{ask}: {}", answer.unwrap_or_else(|problem| problem))
+    });
+    let clock = site.desk.host(on).run("date -u +%FT%TZ");
+    format!("{}\n{}", clock.unwrap_or_default().trim(), told.join("\n"))
 }
 
 /// Fails where something is left on a host.
