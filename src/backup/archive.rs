@@ -3,25 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use keelson_provider_api::bulk::Look;
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{BulkStore, BulkWriter, Precondition, StoreError, with_causes};
+use keelson_provider_api::{BulkStore, BulkWriter, Precondition};
 use tokio::sync::mpsc::Receiver;
 
 use super::error::BackupError;
 use super::manifest::{BackupManifest, BackupName};
 use super::packing::{Packed, Packer};
-use super::prune::is_ahead;
+use super::state::{Backup, BackupState, NO_SNAPSHOT, Parts, UNFINISHED};
 use super::sum::{Sum, Summing};
 use super::unpacking::Unpacker;
 use crate::pki::Seal;
 
 const MANIFEST: &str = "manifest.json";
 const SNAPSHOT: &str = "snapshot";
-/// What is wrong with a backup that never counted.
-pub const UNFINISHED: &str = "it has no manifest: whoever saved it did not come to the end";
-const NO_SNAPSHOT: &str = "its snapshot is not there";
 
 /// The backups in one place.
 #[derive(Clone)]
@@ -30,47 +26,6 @@ pub struct Archive {
     /// Empty, or with a slash at its end.
     folder: String,
     seal: Arc<Seal>,
-}
-
-/// A backup as it lies there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
-    /// Its name.
-    pub name: BackupName,
-    /// How it is.
-    pub state: BackupState,
-}
-
-/// How a backup is, as far as can be seen without reading all of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BackupState {
-    /// It has a manifest, and a snapshot of the size that it tells of.
-    Whole(Box<BackupManifest>),
-    /// It counted once, and is none any more.
-    Damaged {
-        /// What was written down about it, if that can be read.
-        manifest: Option<Box<BackupManifest>>,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// Its snapshot is there and no manifest: it never counted. Somebody saves it now, or did not come to the end.
-    Unfinished,
-}
-
-impl Backup {
-    /// What was written down about it, if it can be the newest or the last of anything: it is whole, and not from a clock that
-    /// is ahead of `now`.
-    pub fn counted(&self, now: Timestamp) -> Option<&BackupManifest> {
-        self.whole().filter(|manifest| !is_ahead(manifest, now))
-    }
-
-    /// What was written down about it, if it is whole.
-    pub fn whole(&self) -> Option<&BackupManifest> {
-        match &self.state {
-            BackupState::Whole(manifest) => Some(manifest),
-            _ => None,
-        }
-    }
 }
 
 impl Archive {
@@ -161,14 +116,24 @@ impl Archive {
         }
     }
 
+    /// That nobody knows how the backup `name` is.
+    pub fn unread(&self, name: &BackupName, problem: impl Into<String>) -> BackupError {
+        BackupError::Unread {
+            name: name.to_string(),
+            location: self.location(),
+            problem: problem.into(),
+        }
+    }
+
     /// The manifest of the backup `name`.
     ///
     /// # Errors
-    /// [`BackupError::NotThere`], [`BackupError::Damaged`] when it cannot be one, [`BackupError::Store`].
+    /// [`BackupError::NotThere`], [`BackupError::Damaged`] when it cannot be one, [`BackupError::Unread`].
     pub async fn manifest(&self, name: &BackupName) -> Result<BackupManifest, BackupError> {
         match self.state(name).await {
             Some(BackupState::Whole(manifest)) => Ok(*manifest),
             Some(BackupState::Damaged { problem, .. }) => Err(self.damaged(name, problem)),
+            Some(BackupState::Unread { problem, .. }) => Err(self.unread(name, problem)),
             Some(BackupState::Unfinished) => Err(self.damaged(name, UNFINISHED)),
             None => Err(BackupError::NotThere {
                 name: name.to_string(),
@@ -296,66 +261,9 @@ impl Archive {
     }
 }
 
-/// What there is of a backup.
-#[derive(Default)]
-struct Parts {
-    manifest: Option<Vec<u8>>,
-    /// The size of its snapshot in bytes.
-    size: Option<u64>,
-    /// Why not all of it can be seen.
-    trouble: Option<StoreError>,
-}
-
-impl Parts {
-    /// How the backup `name` is of which this is there; `None` for nothing.
-    fn judge(self, name: &BackupName) -> Option<BackupState> {
-        let damaged = |manifest, problem| Some(BackupState::Damaged { manifest, problem });
-        if let Some(error) = &self.trouble {
-            return damaged(None, format!("it cannot be read: {}", with_causes(error)));
-        }
-        let Some(manifest) = self.manifest else {
-            return self.size.map(|_| BackupState::Unfinished);
-        };
-        let manifest = match read_manifest(&manifest, name) {
-            Ok(manifest) => Box::new(manifest),
-            Err(problem) => return damaged(None, problem),
-        };
-        let wanted = manifest.stored.size_bytes;
-        match self.size {
-            Some(size) if size == wanted => Some(BackupState::Whole(manifest)),
-            Some(size) => damaged(
-                Some(manifest),
-                format!("its snapshot has {size} bytes, and had {wanted}"),
-            ),
-            None => damaged(Some(manifest), NO_SNAPSHOT.to_owned()),
-        }
-    }
-}
-
 async fn write(writer: &mut dyn BulkWriter, content: &[u8]) -> Result<(), BackupError> {
     if content.is_empty() {
         return Ok(());
     }
     Ok(writer.write(content).await?)
-}
-
-/// Reads a manifest that lies where that of `name` belongs.
-fn read_manifest(content: &[u8], name: &BackupName) -> Result<BackupManifest, String> {
-    #[derive(serde::Deserialize)]
-    struct Form {
-        form: u32,
-    }
-    let unreadable = |error: serde_json::Error| format!("its manifest cannot be read: {error}");
-    let form: Form = serde_json::from_slice(content).map_err(unreadable)?;
-    if form.form != BackupManifest::FORM {
-        return Err(format!(
-            "its manifest has the form {}, which this keelson does not know",
-            form.form
-        ));
-    }
-    let manifest: BackupManifest = serde_json::from_slice(content).map_err(unreadable)?;
-    if manifest.name != *name {
-        return Err(format!("its manifest is that of {}", manifest.name));
-    }
-    Ok(manifest)
 }

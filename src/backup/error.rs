@@ -39,6 +39,16 @@ pub enum BackupError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The place where a backup lies does not show it: it may be whole.
+    #[error("the backup {name} in {location} cannot be read: {problem}")]
+    Unread {
+        /// The backup.
+        name: String,
+        /// Where it is kept.
+        location: String,
+        /// Why not.
+        problem: String,
+    },
     /// What came is not the snapshot that was to be kept.
     #[error("what came is not the snapshot that was to be kept: {0}")]
     Altered(String),
@@ -54,4 +64,17 @@ pub enum BackupError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl BackupError {
+    /// What is wrong with the backup that was read, where that is what the error tells.
+    ///
+    /// # Errors
+    /// Every other error, as it is: it says nothing of the backup.
+    pub fn into_damage(self) -> Result<String, Self> {
+        match self {
+            Self::Damaged { problem, .. } | Self::Store(StoreError::Damaged { problem, .. }) => Ok(problem),
+            other => Err(other),
+        }
+    }
 }

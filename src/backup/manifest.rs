@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::values::{ClusterName, InvalidText};
 use keelson_provider_api::{ClusterUid, SnapshotContents};
 use serde::{Deserialize, Serialize};
@@ -22,9 +25,10 @@ impl BackupName {
     /// The name of a backup of the etcd `etcd_cluster` that was taken at `taken` with `revision`.
     pub fn of(etcd_cluster: &str, taken: Timestamp, revision: u64) -> Self {
         let moment = taken.strftime("%Y%m%dT%H%M%SZ");
-        match etcd_cluster {
-            "main" => Self(format!("{moment}-{revision}")),
-            other => Self(format!("{other}-{moment}-{revision}")),
+        if etcd_cluster == MAIN.cluster {
+            Self(format!("{moment}-{revision}"))
+        } else {
+            Self(format!("{etcd_cluster}-{moment}-{revision}"))
         }
     }
 
@@ -41,6 +45,15 @@ impl BackupName {
             "`{}` is no name of a backup",
             text.escape_debug()
         )))
+    }
+
+    /// The etcd that it is of and the moment when it was taken, to the second, as the name tells; nothing where keelson did not
+    /// give it.
+    pub fn tells(&self) -> Option<(&str, Timestamp)> {
+        let (taken, _revision) = self.0.rsplit_once('-')?;
+        let (etcd, moment) = taken.rsplit_once('-').unwrap_or((MAIN.cluster, taken));
+        let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", moment).ok()?;
+        Some((etcd, TimeZone::UTC.to_timestamp(civil).ok()?))
     }
 
     /// The name as text.
@@ -175,6 +188,14 @@ mod tests {
             BackupName::of("events", taken, 7).as_str(),
             "events-20261128T034333Z-7"
         );
+        let whole_seconds: Timestamp = "2026-11-28T03:43:33Z".parse().unwrap();
+        for etcd in ["main", "events"] {
+            let name = BackupName::of(etcd, taken, 12);
+            assert_eq!(name.tells(), Some((etcd, whole_seconds)), "{name}");
+        }
+        for text in ["mine", "my-own-folder", "20261128T034333Z", "20261328T034333Z-1"] {
+            assert_eq!(BackupName::parse(text).unwrap().tells(), None, "{text}");
+        }
         let long = "a".repeat(NAME_LIMIT_CHARS + 1);
         for text in ["", ".", "..", "a/b", "../a", "a b", "a\n", "ä", &long] {
             assert!(BackupName::parse(text).is_err(), "{text}");

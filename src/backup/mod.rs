@@ -11,7 +11,8 @@
 //! Machines keep some for themselves, compressed by gzip and not encrypted (`templates/etcd/`); those are read here like others.
 //!
 //! A snapshot without a manifest is no backup, and a manifest whose snapshot is not there, or has another size, is a damaged
-//! one. Nothing here knows how a snapshot is taken, or what it is restored to.
+//! one. What the place does not show is neither: nobody knows it. Nothing here knows how a snapshot is taken, or what it is
+//! restored to.
 
 mod archive;
 mod decoding;
@@ -21,15 +22,17 @@ mod manifest;
 mod packing;
 mod prune;
 mod scratch;
+mod state;
 mod sum;
 mod unpacking;
 
-pub use archive::{Archive, Backup, BackupState, UNFINISHED};
+pub use archive::Archive;
 pub use error::BackupError;
 pub use keep::{KeepReason, KeepRules};
 pub use manifest::{BackupManifest, BackupName, Packing, StoredObject};
 pub use packing::{Packed, Packer};
 pub use prune::{Line, PrunePlan, Pruned, line_of};
 pub use scratch::{Scratch, begin_part};
+pub use state::{Backup, BackupState, UNFINISHED};
 pub use sum::{Sum, check_snapshot};
 pub use unpacking::Unpacker;

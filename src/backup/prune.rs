@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use keelson_provider_api::ClusterUid;
 
-use super::archive::{Archive, Backup, BackupState};
+use super::archive::Archive;
 use super::error::BackupError;
 use super::keep::{KeepReason, KeepRules};
 use super::manifest::{BackupManifest, BackupName};
+use super::state::Backup;
 
 /// A snapshot without a manifest may be one that somebody saves right now; no save takes so long.
 const UNFINISHED_LEAST_AGE: SignedDuration = SignedDuration::from_hours(24);
@@ -24,8 +25,8 @@ pub type Line = (ClusterUid, String);
 pub struct PrunePlan {
     /// What stays because of a rule, and the rules.
     pub kept: BTreeMap<BackupName, BTreeSet<KeepReason>>,
-    /// What stays although it is damaged, or was taken by a clock that is ahead: whoever is in need may still find something in
-    /// it. No rule counts it.
+    /// What stays although it is damaged, could not be read, or was taken by a clock that is ahead: whoever is in need may still
+    /// find something in it. No rule counts it.
     pub damaged: BTreeMap<BackupName, String>,
     /// What somebody may still be saving.
     pub unfinished: BTreeSet<BackupName>,
@@ -49,28 +50,20 @@ impl PrunePlan {
         let mut plan = Self::default();
         let mut lines: BTreeMap<Line, Vec<(&str, Timestamp)>> = BTreeMap::new();
         for backup in backups {
-            match &backup.state {
-                BackupState::Whole(manifest) if is_ahead(manifest, now) => {
-                    let problem = format!("it was taken at {:.0}, which is still to come", manifest.taken_at);
-                    plan.damaged.insert(backup.name.clone(), problem);
-                }
-                BackupState::Whole(manifest) => lines
-                    .entry(line_of(manifest))
-                    .or_default()
-                    .push((backup.name.as_str(), manifest.taken_at)),
-                BackupState::Damaged { problem, .. } => {
-                    plan.damaged.insert(backup.name.clone(), problem.clone());
-                }
-                BackupState::Unfinished => {
-                    let is_old = begun(&backup.name)
-                        .is_some_and(|begun| now.duration_since(begun) > UNFINISHED_LEAST_AGE);
-                    let place = if is_old {
-                        &mut plan.deleted
-                    } else {
-                        &mut plan.unfinished
-                    };
-                    place.insert(backup.name.clone());
-                }
+            let name = &backup.name;
+            if let Some(problem) = backup.trouble(now) {
+                plan.damaged.insert(name.clone(), problem);
+            } else if let Some(manifest) = backup.whole() {
+                let line = lines.entry(line_of(manifest)).or_default();
+                line.push((name.as_str(), manifest.taken_at));
+            } else {
+                let begun = name.tells().map(|(_, begun)| begun);
+                let place = if begun.is_some_and(|begun| now.duration_since(begun) > UNFINISHED_LEAST_AGE) {
+                    &mut plan.deleted
+                } else {
+                    &mut plan.unfinished
+                };
+                place.insert(name.clone());
             }
         }
         let kept: BTreeMap<&str, BTreeSet<KeepReason>> = lines
@@ -99,17 +92,6 @@ pub fn line_of(manifest: &BackupManifest) -> Line {
 /// True when it was taken by a clock that is ahead of this one: nobody knows how old it is.
 pub(super) fn is_ahead(manifest: &BackupManifest, now: Timestamp) -> bool {
     manifest.taken_at.duration_since(now) > CLOCKS_APART
-}
-
-/// When the save of a backup began, which its name tells.
-fn begun(name: &BackupName) -> Option<Timestamp> {
-    let moment = name
-        .as_str()
-        .split('-')
-        .find(|part| part.contains('T') && part.ends_with('Z'))?;
-    let moment = moment.strip_suffix('Z')?;
-    let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", moment).ok()?;
-    jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 impl Archive {

@@ -110,6 +110,9 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
             "without --place, whatever lies elsewhere is looked at".to_owned()
         }
         OperationError::UnknownPlace { known, .. } => format!("its places are: {}", known.join(", ")),
+        OperationError::NewerUnread(_) => format!(
+            "`{again}` looks again; an older one is taken where it is named: `keelson etcd snapshot list` shows them"
+        ),
         OperationError::AmbiguousBackup { .. } => "say which one with --place".to_owned(),
         OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),
         OperationError::Backup(error) => return of_backup(error, again),
@@ -192,6 +195,9 @@ fn of_backup(error: &BackupError, again: &str) -> Option<String> {
             "nothing is ever restored from it; `keelson etcd snapshot list` shows others, `keelson etcd snapshot save` takes a \
              new one"
                 .to_owned()
+        }
+        BackupError::Unread { .. } => {
+            format!("it may be whole: see to what is named above, then `{again}` looks again")
         }
         BackupError::Altered(_) => format!("nothing was kept of it; `{again}` tries again"),
         BackupError::Pack { .. } | BackupError::Unpack { .. } => REPORT.to_owned(),

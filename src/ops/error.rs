@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{ProviderError, ResourceKey, StoreError};
 
-use super::backups::BackupPlace;
+use super::backups::{BackupPlace, PassedOver};
 use crate::backup::{BackupError, BackupName};
 use crate::execute::{Executed, LeaseError};
 use crate::node::RenderError;
@@ -163,6 +163,9 @@ pub enum OperationError {
     /// Something about backups did not work.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// What may be the newest backup could not be read, and an older one is not taken in its place.
+    #[error("what may be the newest snapshot cannot be read: {}", unread(.0))]
+    NewerUnread(Vec<PassedOver>),
     /// Several places have a backup of that name.
     #[error("there is a snapshot {name} in several places: {}", places.join(", "))]
     AmbiguousBackup {
@@ -251,6 +254,16 @@ fn each(problems: &[Problem]) -> String {
     let words = problems.iter().map(|problem| match &problem.resource {
         Some(key) => format!("{key}: {}", problem.problem),
         None => problem.problem.clone(),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn unread(newer: &[PassedOver]) -> String {
+    let words = newer.iter().map(|newer| {
+        let PassedOver {
+            name, place, problem, ..
+        } = newer;
+        format!("{name}{}: {problem}", place.words())
     });
     words.collect::<Vec<_>>().join("; ")
 }

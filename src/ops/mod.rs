@@ -44,7 +44,7 @@ pub use assets::{pinned_assets, release_files};
 pub use authorities::Authorities;
 pub use backups::{
     BackupCondition, BackupEntry, BackupList, BackupParts, BackupPlace, BegunRestore, DrillReport,
-    FoundBackup, GoneBackup, HostArchive, PlannedPrune, PruneReport, PrunedBackup, RestoreSource,
+    FoundBackup, GoneBackup, HostArchive, PassedOver, PlannedPrune, PruneReport, PrunedBackup, RestoreSource,
     RestoreTerms, RestoredEtcd, SaveRequest, SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup,
     VerifyReport, VerifyRequest, WhichBackup,
 };

@@ -10,8 +10,8 @@ use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
 use crate::ops::{
-    BackupCondition, BackupEntry, BackupList, DrillReport, PruneReport, RestoredEtcd, SavedBackup,
-    SilentPlace, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, DrillReport, PassedOver, PruneReport, RestoredEtcd,
+    SavedBackup, SilentPlace, VerifyReport,
 };
 
 /// What stands for something that is not known.
@@ -51,7 +51,7 @@ fn packed(manifest: &BackupManifest) -> String {
 pub fn drilled(reports: &[DrillReport]) -> String {
     let mut text = String::new();
     for report in reports {
-        let verdict = if report.good {
+        let verdict = if report.problems.is_empty() {
             paint(GOOD, "Good:")
         } else {
             paint(BAD, "Not what was saved:")
@@ -71,6 +71,7 @@ pub fn drilled(reports: &[DrillReport]) -> String {
         for problem in &report.problems {
             let _ = writeln!(text, "  {} {}", paint(BAD, "!"), printable(problem));
         }
+        text.push_str(&passed_over(&report.passed_over));
         if !report.unknown.is_empty() {
             let _ = writeln!(
                 text,
@@ -141,11 +142,32 @@ pub fn silent(places: &[SilentPlace]) -> String {
     })
 }
 
+/// Which newer snapshots are not taken, a line each.
+pub fn passed_over(newer: &[PassedOver]) -> String {
+    newer.iter().fold(String::new(), |mut text, newer| {
+        let PassedOver {
+            name,
+            place,
+            problem,
+            unread: _,
+        } = newer;
+        let _ = writeln!(
+            text,
+            "  {} {name}{} is newer, and cannot be taken: {}",
+            paint(BAD, "!"),
+            printable(&place.words()),
+            printable(problem)
+        );
+        text
+    })
+}
+
 fn row(backup: &BackupEntry, now: Timestamp) -> Vec<String> {
     let condition = match backup.condition {
         BackupCondition::Whole if backup.of_earlier_life => "whole, of an earlier cluster",
         BackupCondition::Whole => "whole",
         BackupCondition::Damaged => "damaged",
+        BackupCondition::Unread => "not read",
         BackupCondition::Unfinished => "unfinished",
     };
     let Some(manifest) = &backup.manifest else {

@@ -12,12 +12,14 @@ use keelson::ops::{
 use keelson::pki::Seal;
 use keelson::spec;
 use keelson_provider_api::{
-    ClusterIdentity, Defragmented, ErrorClass, EtcdInstance, EtcdMaintenance, EtcdRestore, Progress,
-    ProviderError, Restoration, SetAside, StepContext, Store, WrittenSnapshot,
+    ClusterIdentity, Defragmented, DrillSnapshot, Drilled, ErrorClass, EtcdDrill, EtcdInstance,
+    EtcdMaintenance, EtcdRestore, Progress, ProviderError, Restoration, SetAside, StepContext, Store,
+    WrittenSnapshot,
 };
 use keelson_provider_simulated::{MemoryStore, SimulatedMaintenance, providers};
 use tokio::sync::mpsc::Sender;
 
+use super::troubled::Troubled;
 use super::{backup_parts, world};
 
 pub(super) const INTENT: &str = "prod/restore.json";
@@ -34,12 +36,21 @@ pub(super) struct Played {
     asked: Mutex<Vec<String>>,
     pub(super) restorations: Mutex<Vec<Restoration>>,
     pub(super) refuses: Mutex<Option<&'static str>>,
-    pub(super) stops: Mutex<Option<Interrupt>>,
+    /// What fails so often in a way that passes or not.
+    pub(super) fails: Mutex<Option<(&'static str, ErrorClass, u32)>>,
+    /// What the drill's member is to have.
+    pub(super) drilled: Mutex<Option<Drilled>>,
 }
 
 impl Played {
     fn ask(&self, what: &str) -> Result<(), ProviderError> {
         self.asked.lock().unwrap().push(what.to_owned());
+        if let Some((step, class, left @ 1..)) = &mut *self.fails.lock().unwrap()
+            && *step == what
+        {
+            *left -= 1;
+            return Err(ProviderError::new(*class, format!("cannot {what} now")));
+        }
         if *self.refuses.lock().unwrap() == Some(what) {
             return Err(ProviderError::new(
                 ErrorClass::Permanent,
@@ -107,6 +118,20 @@ impl EtcdRestore for Played {
     }
 }
 
+#[async_trait]
+impl EtcdDrill for Played {
+    async fn drill(
+        &self,
+        _: &ClusterIdentity,
+        _: &DrillSnapshot<'_>,
+        _: Option<&str>,
+        _: &Progress<'_>,
+    ) -> Result<Drilled, ProviderError> {
+        self.ask("drill")?;
+        Ok(self.drilled.lock().unwrap().clone().unwrap())
+    }
+}
+
 /// The etcds of a simulated world, whose defragmentation is looked at.
 struct Watched(SimulatedMaintenance, Arc<Played>);
 
@@ -164,6 +189,8 @@ impl EtcdMaintenance for Watched {
 pub(super) struct Scene {
     pub(super) session: Session,
     pub(super) store: Arc<MemoryStore>,
+    /// The way on which backups are read and written there.
+    pub(super) way: Arc<Troubled>,
     /// What the machine `a` keeps.
     pub(super) on_a: Arc<MemoryStore>,
     pub(super) played: Arc<Played>,
@@ -184,7 +211,8 @@ impl Scene {
         let world = world();
         let (store, played) = (Arc::new(MemoryStore::new()), Arc::new(Played::default()));
         let on_a = Arc::new(MemoryStore::new());
-        let archive = Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none()));
+        let way = Arc::new(Troubled::to(store.clone()));
+        let archive = Archive::of_cluster(way.clone(), spec.name(), Arc::new(Seal::none()));
         let maintenance = Watched(SimulatedMaintenance::of(&world), played.clone());
         let backups = BackupParts {
             hosts: vec![HostArchive {
@@ -193,6 +221,7 @@ impl Scene {
             }],
             bucket,
             restore: Some(played.clone()),
+            drill: Some(played.clone()),
             ..backup_parts(archive, Arc::new(maintenance))
         };
         let providers = ProviderSet::new(providers(&world)).unwrap();
@@ -204,6 +233,7 @@ impl Scene {
         let scene = Self {
             session,
             store,
+            way,
             on_a,
             played,
             folder: tempfile::tempdir().unwrap(),

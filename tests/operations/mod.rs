@@ -17,11 +17,13 @@ mod last_snapshots;
 mod manifests;
 mod memory;
 mod moved_away;
+mod newest;
 mod other_keys;
 mod restores;
 mod statuses;
 mod store_contract;
 mod stores;
+mod troubled;
 mod upkeep;
 
 use std::sync::Arc;

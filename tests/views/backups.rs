@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use keelson::backup::{BackupManifest, BackupName, KeepReason, Packing, StoredObject};
 use keelson::ops::{
-    BackupCondition, BackupEntry, BackupList, BackupPlace, DefragmentedMember, DisarmedEtcd, GoneBackup,
-    PruneReport, PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace, VerifiedBackup, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, BackupPlace, DefragmentedMember, DisarmedEtcd, DrillReport,
+    GoneBackup, PassedOver, PruneReport, PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace,
+    VerifiedBackup, VerifyReport,
 };
 use keelson::view::{backups_text, etcd_upkeep_text};
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{ClusterUid, DatabaseSize, Defragmented, SetAside, SnapshotContents};
+use keelson_provider_api::{
+    ClusterUid, DatabaseSize, Defragmented, Drilled, LiveKeys, SetAside, SnapshotContents,
+};
 
 use super::{NOW, plain};
 
@@ -97,6 +100,14 @@ fn backups_in_every_state() {
                 ..entry(manifest("main", 900, Packing::Zstd), BackupCondition::Whole, None)
             },
             unfinished,
+            BackupEntry {
+                manifest: None,
+                ..entry(
+                    manifest("main", 4, Packing::Zstd),
+                    BackupCondition::Unread,
+                    Some("cannot read it: it is busy"),
+                )
+            },
             BackupEntry {
                 place: BackupPlace::Host("db-1".to_owned()),
                 ..entry(manifest("main", 3, Packing::Gzip), BackupCondition::Whole, None)
@@ -188,6 +199,42 @@ fn backups_that_are_saved_read_and_restored() {
     ]
     .concat();
     insta::assert_snapshot!("backups_done", plain(&text));
+}
+
+#[test]
+fn newer_backups_that_cannot_be_taken() {
+    let whole = manifest("main", 0, Packing::ZstdAge);
+    let newer = |hours_ago, place| PassedOver {
+        name: manifest("main", hours_ago, Packing::Zstd).name,
+        place,
+        problem: "its snapshot is not\nthere".to_owned(),
+        unread: false,
+    };
+    let passed_over = [
+        newer(-1, BackupPlace::StateStore),
+        newer(-2, BackupPlace::Host("db-1".to_owned())),
+    ];
+    let drilled = DrillReport {
+        source: whole.name.to_string(),
+        etcd_cluster: "main".to_owned(),
+        good: false,
+        passed_over: passed_over[..1].to_vec(),
+        problems: Vec::new(),
+        unknown: vec!["hash of keys"],
+        duration_ms: 2000,
+        drilled: Drilled {
+            machine: "db-1".to_owned(),
+            etcd_version: "3.6.8".to_owned(),
+            contents: whole.contents,
+            revision: 42,
+            live: LiveKeys {
+                keys: 40,
+                history: None,
+            },
+        },
+    };
+    let text = backups_text::drilled(&[drilled]) + &backups_text::passed_over(&passed_over);
+    insta::assert_snapshot!("backups_passed_over", plain(&text));
 }
 
 #[test]

@@ -21,8 +21,8 @@ use crate::view::backups_text;
 #[command(
     after_help = "Each is read to its end, restored into a member that is alone on a machine of the cluster, in a folder of its \
                   own, and what that member has is compared with what was written down when the snapshot was taken. Nothing of \
-                  the cluster is changed, and nothing is left. Without a name, the newest of each etcd. Exit codes: 0 all are \
-                  good, 1 otherwise."
+                  the cluster is changed, and nothing is left. Without a name, the newest of each etcd; one that is newer and \
+                  damaged is told, and nothing is good then. Exit codes: 0 all are good, 1 otherwise."
 )]
 pub(super) struct Drill {
     #[command(flatten)]

@@ -95,9 +95,9 @@ impl Restore {
             .await
             .map_err(|error| self.unread(&error, begun.as_ref()))?;
         if self.name.is_none() {
-            backups_text::silent(&snapshot.silent)
-                .lines()
-                .for_each(|line| terminal.note(line));
+            let told =
+                backups_text::silent(&snapshot.silent) + &backups_text::passed_over(&snapshot.passed_over);
+            told.lines().for_each(|line| terminal.note(line));
         }
         let lacks = session.other_keys(&snapshot).await;
         for words in lacks.map_err(|error| self.failed(&error))? {
@@ -204,7 +204,10 @@ impl Restore {
         let is_elsewhere = matches!(
             error,
             OperationError::Backup(
-                BackupError::NotThere { .. } | BackupError::Damaged { .. } | BackupError::Store(_)
+                BackupError::NotThere { .. }
+                    | BackupError::Damaged { .. }
+                    | BackupError::Unread { .. }
+                    | BackupError::Store(_)
             ) | OperationError::SnapshotFile { .. }
                 | OperationError::UnknownPlace { .. }
                 | OperationError::UnreadablePlace { .. }

@@ -3,6 +3,7 @@
 use keelson_provider_api::{DrillSnapshot, Drilled, HistoryHash, LiveKeys, Progress, SnapshotContents};
 use serde::Serialize;
 
+use super::PassedOver;
 use super::unpacked::UnpackedSnapshot;
 use crate::ops::error::OperationError;
 use crate::ops::etcd::of_machine;
@@ -16,8 +17,10 @@ pub struct DrillReport {
     pub source: String,
     /// The etcd that it is of.
     pub etcd_cluster: String,
-    /// True when the member that was given it has all that was written down about it.
+    /// True when the member that was given it has all that was written down about it, and no newer one was passed over.
     pub good: bool,
+    /// Newer ones that are damaged or from a clock that is ahead.
+    pub passed_over: Vec<PassedOver>,
     /// How what the member has differs from what was written down.
     pub problems: Vec<String>,
     /// What was not written down, so that there is nothing to compare it with.
@@ -64,7 +67,8 @@ impl Session {
             Ok(DrillReport {
                 source: snapshot.source.clone(),
                 etcd_cluster: snapshot.etcd_cluster.clone(),
-                good: problems.is_empty(),
+                good: problems.is_empty() && snapshot.passed_over.is_empty(),
+                passed_over: snapshot.passed_over.clone(),
                 problems,
                 unknown,
                 duration_ms: u64::try_from(took).unwrap_or(0),

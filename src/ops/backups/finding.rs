@@ -1,5 +1,6 @@
 //! Finding a backup, wherever it lies.
 
+use super::newest::{PassedOver, Wanted};
 use super::places::{BackupPlace, Everywhere, Placed, SilentPlace};
 use crate::backup::{Archive, BackupError, BackupManifest, BackupName, BackupState, UNFINISHED, Unpacker};
 use crate::ops::error::OperationError;
@@ -23,6 +24,8 @@ pub struct FoundBackup {
     pub place: BackupPlace,
     /// Places that did not answer: something newer may lie there.
     pub silent: Vec<SilentPlace>,
+    /// What is newer, and damaged or from a clock that is ahead; nothing for one that was named.
+    pub passed_over: Vec<PassedOver>,
     archive: Archive,
 }
 
@@ -45,20 +48,28 @@ impl Session {
     /// Finds a backup in all places, or in `place` alone.
     ///
     /// # Errors
-    /// [`OperationError::Backup`] when it is not there, or is damaged; [`OperationError::AmbiguousBackup`] when several places
-    /// have one of that name; [`OperationError::UnknownPlace`].
+    /// [`OperationError::Backup`] when it is not there, is damaged or cannot be read; [`OperationError::AmbiguousBackup`] when
+    /// several places have one of that name; [`OperationError::NewerUnread`] when what may be the newest cannot be read;
+    /// [`OperationError::UnknownPlace`].
     pub async fn find_backup(
         &self,
         which: &WhichBackup,
         place: Option<&BackupPlace>,
     ) -> Result<FoundBackup, OperationError> {
         let everywhere = self.look_everywhere(place).await?;
-        let (placed, manifest) = match which {
-            WhichBackup::Named(name) => everywhere.named(name)?,
+        let ((placed, manifest), passed_over) = match which {
+            WhichBackup::Named(name) => (everywhere.named(name)?, Vec::new()),
             WhichBackup::Newest(etcd) => {
                 let uid = self.living().await?.map(|record| record.uid);
-                let newest = everywhere.newest_whole(etcd, uid.as_ref(), self.clock().now());
-                newest.ok_or_else(|| everywhere.none_whole(etcd))?
+                let now = self.clock().now();
+                let newest = everywhere.newest(Wanted {
+                    etcd,
+                    uid: uid.as_ref(),
+                    now,
+                });
+                let passed_over = newest.passed_over(now)?;
+                let whole = newest.whole.ok_or_else(|| everywhere.none_whole(etcd))?;
+                (whole, passed_over)
             }
         };
         Ok(FoundBackup {
@@ -66,6 +77,7 @@ impl Session {
             place: placed.place.clone(),
             archive: placed.archive.clone(),
             silent: everywhere.silent,
+            passed_over,
         })
     }
 }
@@ -79,10 +91,14 @@ impl Everywhere<'_> {
             .collect();
         match whole.as_slice() {
             [one] => Ok(*one),
-            [] => Err(match named().next() {
-                Some(placed) => damaged(placed),
-                None => self.not_there(name),
-            }),
+            [] => {
+                let is_unread =
+                    |placed: &&Placed<'_>| matches!(placed.backup.state, BackupState::Unread { .. });
+                Err(match named().find(is_unread).or_else(|| named().next()) {
+                    Some(placed) => unfit(placed),
+                    None => self.not_there(name),
+                })
+            }
             several => Err(OperationError::AmbiguousBackup {
                 name: name.clone(),
                 places: several
@@ -108,10 +124,13 @@ impl Everywhere<'_> {
     }
 }
 
-fn damaged(placed: &Placed<'_>) -> OperationError {
-    let problem = match &placed.backup.state {
-        BackupState::Damaged { problem, .. } => problem,
-        _ => UNFINISHED,
+/// Why a backup that is not whole cannot be taken.
+fn unfit(placed: &Placed<'_>) -> OperationError {
+    let (archive, name) = (placed.archive, &placed.backup.name);
+    let error = match &placed.backup.state {
+        BackupState::Damaged { problem, .. } => archive.damaged(name, problem),
+        BackupState::Unread { problem, .. } => archive.unread(name, problem),
+        BackupState::Whole(_) | BackupState::Unfinished => archive.damaged(name, UNFINISHED),
     };
-    placed.archive.damaged(&placed.backup.name, problem).into()
+    error.into()
 }

@@ -51,6 +51,8 @@ pub enum Condition {
     Whole,
     /// It counted once, and something of it is missing or another.
     Damaged,
+    /// The place where it lies does not show it: it may be whole.
+    Unread,
     /// It never counted: somebody saves it now, or did not come to the end.
     Unfinished,
 }
@@ -90,6 +92,7 @@ fn entry(placed: Placed<'_>) -> BackupEntry {
     let (condition, problem, manifest) = match placed.backup.state {
         BackupState::Whole(manifest) => (Condition::Whole, None, Some(manifest)),
         BackupState::Damaged { manifest, problem } => (Condition::Damaged, Some(problem), manifest),
+        BackupState::Unread { manifest, problem } => (Condition::Unread, Some(problem), manifest),
         BackupState::Unfinished => (Condition::Unfinished, None, None),
     };
     BackupEntry {

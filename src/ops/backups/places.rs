@@ -4,12 +4,10 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
-use keelson_provider_api::{ClusterUid, with_causes};
+use keelson_provider_api::with_causes;
 use serde::{Deserialize, Serialize};
 
-use super::age_key;
-use crate::backup::{Archive, Backup, BackupManifest};
+use crate::backup::{Archive, Backup};
 use crate::ops::error::OperationError;
 use crate::ops::session::Session;
 
@@ -174,24 +172,6 @@ impl Session {
 }
 
 impl Everywhere<'_> {
-    /// The newest backup of `etcd` that is whole: of the cluster that lives, or of any where none does. Of one that lies in
-    /// several places, the one in the state store.
-    pub(in crate::ops) fn newest_whole(
-        &self,
-        etcd: &str,
-        uid: Option<&ClusterUid>,
-        now: Timestamp,
-    ) -> Option<(&Placed<'_>, &BackupManifest)> {
-        let counted = self
-            .backups
-            .iter()
-            .filter_map(|placed| Some((placed, placed.backup.counted(now)?)));
-        counted
-            .filter(|(_, manifest)| manifest.etcd_cluster == etcd)
-            .filter(|(_, manifest)| uid.is_none_or(|uid| manifest.cluster_uid == *uid))
-            .max_by_key(|(placed, manifest)| (age_key(manifest), std::cmp::Reverse(&placed.place)))
-    }
-
     /// Where they lie, in words, with those that did not answer.
     pub(super) fn location(&self) -> String {
         let mut words = self.locations.join(", ");

@@ -198,7 +198,7 @@ impl Session {
         let mut polls = 0;
         loop {
             match parts.archive.manifest(name).await {
-                Err(BackupError::Damaged { .. }) if polls < OTHER_SAVE_POLLS => {
+                Err(BackupError::Damaged { .. } | BackupError::Unread { .. }) if polls < OTHER_SAVE_POLLS => {
                     polls += 1;
                     self.clock().sleep(OTHER_SAVE_PAUSE).await;
                 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use keelson_provider_api::{ClusterUid, NotedContents, SnapshotContents};
 
 use super::intent::SnapshotOrigin;
-use super::{BackupPlace, SilentPlace, WhichBackup};
+use super::{BackupPlace, PassedOver, SilentPlace, WhichBackup};
 use crate::backup::{Scratch, Sum, check_snapshot};
 use crate::execute::Interrupt;
 use crate::ops::error::OperationError;
@@ -51,6 +51,8 @@ pub struct UnpackedSnapshot {
     pub etcd_version: Option<String>,
     /// Places that did not answer: something newer may lie there.
     pub silent: Vec<SilentPlace>,
+    /// What is newer, and damaged or from a clock that is ahead; nothing for one that was named.
+    pub passed_over: Vec<PassedOver>,
     pub(super) file: PathBuf,
     /// Where it was found, and is found again.
     pub(super) origin: SnapshotOrigin,
@@ -129,6 +131,7 @@ impl Session {
             contents: Some(manifest.contents),
             etcd_version: Some(manifest.etcd_version.clone()),
             silent: found.silent.clone(),
+            passed_over: found.passed_over.clone(),
             origin: SnapshotOrigin::Backup {
                 name: manifest.name.clone(),
                 place: found.place.clone(),
@@ -156,6 +159,7 @@ async fn check_file(file: &Path, etcd: &str) -> Result<UnpackedSnapshot, Operati
         contents: None,
         etcd_version: None,
         silent: Vec::new(),
+        passed_over: Vec::new(),
         origin: SnapshotOrigin::File(whole_path.display().to_string()),
         file: file.to_owned(),
         _scratch: None,

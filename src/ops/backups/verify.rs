@@ -1,9 +1,11 @@
 //! Reading backups again, to know that they are what was saved.
 
+use jiff::Timestamp;
 use keelson_provider_api::values::ClusterName;
-use keelson_provider_api::{StoreError, with_causes};
+use keelson_provider_api::with_causes;
 use serde::Serialize;
 
+use super::newest::Wanted;
 use super::places::{BackupPlace, Everywhere, Placed, SilentPlace};
 use crate::backup::{BackupError, BackupManifest, BackupName, BackupState, UNFINISHED};
 use crate::ops::error::OperationError;
@@ -12,7 +14,7 @@ use crate::ops::session::Session;
 /// Which backups are read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum VerifyRequest {
-    /// The newest of each etcd.
+    /// The newest of each etcd, and whatever is newer than the newest that is whole.
     #[default]
     Newest,
     /// Those of these names, wherever they lie.
@@ -80,8 +82,9 @@ impl Session {
     ) -> Result<VerifyReport, OperationError> {
         let everywhere = self.look_everywhere(place).await?;
         let (mut backups, mut gone, mut unread) = (Vec::new(), Vec::new(), None);
-        for placed in self.requested(&everywhere, request).await? {
-            match verified(placed).await {
+        let now = self.clock().now();
+        for placed in self.requested(&everywhere, request, now).await? {
+            match verified(placed, now).await {
                 Verdict::Of(backup) => backups.push(backup),
                 Verdict::Unread(backup, error) => {
                     backups.push(backup);
@@ -112,6 +115,7 @@ impl Session {
         &self,
         everywhere: &'a Everywhere<'a>,
         request: &VerifyRequest,
+        now: Timestamp,
     ) -> Result<Vec<&'a Placed<'a>>, OperationError> {
         let all = || everywhere.backups.iter();
         match request {
@@ -135,14 +139,20 @@ impl Session {
             }
             VerifyRequest::Newest => {
                 let uid = self.living().await?.map(|record| record.uid);
-                let instances = self.spec().etcd.instances().iter();
-                let newest = instances.map(|etcd| {
-                    let newest = everywhere.newest_whole(etcd.cluster, uid.as_ref(), self.clock().now());
-                    newest
-                        .map(|(placed, _)| placed)
-                        .ok_or_else(|| everywhere.none_whole(etcd.cluster))
-                });
-                newest.collect()
+                let mut requested = Vec::new();
+                for etcd in self.spec().etcd.instances() {
+                    let newest = everywhere.newest(Wanted {
+                        etcd: etcd.cluster,
+                        uid: uid.as_ref(),
+                        now,
+                    });
+                    if newest.whole.is_none() && newest.newer.is_empty() {
+                        return Err(everywhere.none_whole(etcd.cluster));
+                    }
+                    requested.extend(newest.newer);
+                    requested.extend(newest.whole.map(|(placed, _)| placed));
+                }
+                Ok(requested)
             }
         }
     }
@@ -157,36 +167,40 @@ enum Verdict {
     Gone,
 }
 
-async fn verified(placed: &Placed<'_>) -> Verdict {
+async fn verified(placed: &Placed<'_>, now: Timestamp) -> Verdict {
+    let (archive, name) = (placed.archive, &placed.backup.name);
     let verified = |problem: Option<String>, manifest: Option<&BackupManifest>| VerifiedBackup {
-        name: placed.backup.name.clone(),
+        name: name.clone(),
         place: placed.place.clone(),
         problem,
         unread: false,
         manifest: manifest.cloned(),
     };
+    let unread = |problem, manifest, error| {
+        let backup = VerifiedBackup {
+            unread: true,
+            ..verified(Some(problem), manifest)
+        };
+        Verdict::Unread(backup, error)
+    };
     let manifest = match &placed.backup.state {
         BackupState::Whole(manifest) => manifest,
         BackupState::Damaged { problem, .. } => return Verdict::Of(verified(Some(problem.clone()), None)),
+        BackupState::Unread { problem, .. } => {
+            return unread(problem.clone(), None, archive.unread(name, problem));
+        }
         BackupState::Unfinished => return Verdict::Of(verified(Some(UNFINISHED.to_owned()), None)),
     };
-    let error = match placed.archive.verify(manifest).await {
-        Ok(()) => return Verdict::Of(verified(None, Some(manifest))),
+    let error = match archive.verify(manifest).await {
+        // One from a clock that is ahead is what was saved, and counts for nothing all the same.
+        Ok(()) => return Verdict::Of(verified(placed.backup.trouble(now), Some(manifest))),
         Err(error) => error,
     };
-    if placed.archive.is_gone(&placed.backup.name).await {
+    if archive.is_gone(name).await {
         return Verdict::Gone;
     }
-    match error {
-        BackupError::Damaged { problem, .. } | BackupError::Store(StoreError::Damaged { problem, .. }) => {
-            Verdict::Of(verified(Some(problem), Some(manifest)))
-        }
-        other => {
-            let backup = VerifiedBackup {
-                unread: true,
-                ..verified(Some(with_causes(&other)), Some(manifest))
-            };
-            Verdict::Unread(backup, other)
-        }
+    match error.into_damage() {
+        Ok(problem) => Verdict::Of(verified(Some(problem), Some(manifest))),
+        Err(other) => unread(with_causes(&other), Some(manifest), other),
     }
 }

@@ -9,6 +9,7 @@ use keelson_provider_api::{ScheduledRuns, ScheduledSnapshots, with_causes};
 
 use super::SnapshotStatus;
 use crate::ops::backups::BackupPlace;
+use crate::ops::backups::newest::Wanted;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::session::Session;
 use crate::spec::OnCalendar;
@@ -76,8 +77,12 @@ impl Session {
             .extend(unseen.map(|silent| format!("what the bucket keeps is not known: {}", silent.problem)));
         let now = self.clock().now();
         let newest_of = |etcd: &str| {
-            let newest = everywhere.newest_whole(etcd, Some(&record.uid), now);
-            newest.map(|(_, manifest)| manifest)
+            let newest = everywhere.newest(Wanted {
+                etcd,
+                uid: Some(&record.uid),
+                now,
+            });
+            newest.whole.map(|(_, manifest)| manifest)
         };
         for etcd in self.spec().etcd.instances() {
             let since = runs.iter().flat_map(|(_, runs)| runs);

@@ -14,7 +14,10 @@ use crate::view::backups_text;
 /// Read snapshots again, to know that they are what was saved
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").args(["names", "all"])))]
-#[command(after_help = "Without a name, the newest of each etcd. Exit codes: 0 all are good, 1 otherwise.")]
+#[command(
+    after_help = "Without a name, the newest of each etcd that is whole, and whatever is newer. Exit codes: 0 all are good, 1 \
+                  otherwise."
+)]
 pub(super) struct Verify {
     #[command(flatten)]
     spec: ClusterArgument,
