@@ -35,6 +35,8 @@ pub enum KeepReason {
     Daily,
     /// It is the newest of its week.
     Weekly,
+    /// A restore has begun with it, and needs it until that comes to its end.
+    Restore,
 }
 
 impl fmt::Display for KeepReason {
@@ -45,6 +47,7 @@ impl fmt::Display for KeepReason {
             Self::Hourly => "hourly",
             Self::Daily => "daily",
             Self::Weekly => "weekly",
+            Self::Restore => "a restore has begun with it",
         })
     }
 }

@@ -82,6 +82,13 @@ impl PrunePlan {
         }
         plan
     }
+
+    /// Leaves the backup `name` where it is, also where no rule keeps it, for `reason`.
+    pub fn keep(&mut self, name: &BackupName, reason: KeepReason) {
+        if self.deleted.remove(name) || self.kept.contains_key(name) {
+            self.kept.entry(name.clone()).or_default().insert(reason);
+        }
+    }
 }
 
 /// The etcd, and whose it is.

@@ -19,6 +19,7 @@ mod memory;
 mod moved_away;
 mod newest;
 mod other_keys;
+mod prunes;
 mod restores;
 mod statuses;
 mod store_contract;

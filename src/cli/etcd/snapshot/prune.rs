@@ -17,7 +17,8 @@ use crate::view::plural;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The rules are those of `spec.etcd.snapshots.keep`, unless others are given here: then those alone. The newest \
-                  good snapshot of each etcd always stays, and is read to its end before anything is deleted."
+                  good snapshot of each etcd always stays, and is read to its end before any other of that etcd is deleted. So does \
+                  the one that a restore has begun with, until it has come to its end."
 )]
 pub(super) struct Prune {
     #[command(flatten)]
