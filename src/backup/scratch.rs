@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How the names of folders begin in which snapshots are unpacked.
 const PREFIX: &str = "keelson-snapshot-";
@@ -13,6 +14,10 @@ const SNAPSHOT: &str = "snapshot.db";
 /// What is held there: programs of etcd take the lock of the snapshot itself, and wait for it for ever.
 const HELD: &str = "held";
 const PART: &str = ".part";
+/// What a part ends with until it is held.
+const UNHELD: &str = ".new";
+/// What was begun has its name in a moment; what is older than this and has none was left.
+const UNNAMED_LEAST_AGE: Duration = Duration::from_secs(3600);
 const RANDOM_BYTES: usize = 8;
 
 /// A folder that nobody else can read, with one file in it for whoever asks. It goes with the value.
@@ -35,6 +40,11 @@ impl Scratch {
         let name = format!("{PREFIX}{}", random_name()?);
         let (folder, hidden) = (work_folder.join(&name), work_folder.join(format!(".{name}")));
         DirBuilder::new().mode(0o700).create(&hidden)?;
+        let is_hidden = |name: &str| {
+            name.strip_prefix('.')
+                .is_some_and(|name| name.starts_with(PREFIX))
+        };
+        sweep_unnamed(work_folder, is_hidden, HELD, &hidden);
         // It gets its name when it is held, so that nobody takes it for one that was left.
         let made = || {
             let held = create_held(&hidden.join(HELD))?;
@@ -72,22 +82,23 @@ pub fn begin_part(file: &Path) -> io::Result<(PathBuf, File)> {
         .into_owned();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let is_part = |other: &str| {
+    let is_of_file = |other: &str, end: &str| {
         let random = other
             .strip_prefix(&name)
             .and_then(|rest| rest.strip_prefix('.'))
-            .and_then(|rest| rest.strip_suffix(PART));
+            .and_then(|rest| rest.strip_suffix(end));
         random.is_some_and(|random| {
             random.len() == 2 * RANDOM_BYTES && random.bytes().all(|byte| byte.is_ascii_hexdigit())
         })
     };
-    sweep(folder, is_part, "");
+    sweep(folder, |other| is_of_file(other, PART), "");
     let random = random_name()?;
     let (part, hidden) = (
         folder.join(format!("{name}.{random}{PART}")),
-        folder.join(format!("{name}.{random}.new")),
+        folder.join(format!("{name}.{random}{UNHELD}")),
     );
     let held = create_held(&hidden)?;
+    sweep_unnamed(folder, |other| is_of_file(other, UNHELD), "", &hidden);
     fs::rename(&hidden, &part).inspect_err(|_| {
         let _ = fs::remove_file(&hidden);
     })?;
@@ -113,26 +124,65 @@ fn create_held(file: &Path) -> io::Result<File> {
 /// Takes away what `is_meant` by its name in `folder` and was left there by this user: a folder with a file `inner` in it, or a
 /// file where that is empty. What cannot be seen or taken away stays.
 fn sweep(folder: &Path, is_meant: impl Fn(&str) -> bool, inner: &str) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if !entry.file_name().to_str().is_some_and(&is_meant) {
-            continue;
-        }
-        let path = entry.path();
-        let is_ours = |found: &Metadata| {
-            found.uid() == rustix::process::geteuid().as_raw() && found.is_dir() != inner.is_empty()
-        };
-        if !fs::symlink_metadata(&path).is_ok_and(|found| is_ours(&found)) {
-            continue;
-        }
-        if inner.is_empty() {
-            if is_left(&path) {
-                let _ = fs::remove_file(&path);
-            }
-        } else if is_left(&path.join(inner)) {
-            let _ = fs::remove_dir_all(&path);
+    for (path, _) in own_entries(folder, is_meant, inner) {
+        if is_left(&held_of(&path, inner)) {
+            take_away(&path, inner);
         }
     }
+}
+
+/// The same with what was left before it was held and had its name: it is much older than `new`, by the clock of the file system.
+fn sweep_unnamed(folder: &Path, is_meant: impl Fn(&str) -> bool, inner: &str, new: &Path) {
+    let Ok(now) = fs::symlink_metadata(new).and_then(|found| found.modified()) else {
+        return;
+    };
+    for (path, found) in own_entries(folder, is_meant, inner) {
+        let age = found
+            .modified()
+            .ok()
+            .and_then(|made| now.duration_since(made).ok());
+        let is_old = age.is_some_and(|age| age > UNNAMED_LEAST_AGE);
+        let held = held_of(&path, inner);
+        if is_old && (is_left(&held) || !held.exists()) {
+            take_away(&path, inner);
+        }
+    }
+}
+
+/// What `is_meant` by its name in `folder` and is this user's: folders, or files where `inner` is empty.
+fn own_entries(folder: &Path, is_meant: impl Fn(&str) -> bool, inner: &str) -> Vec<(PathBuf, Metadata)> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let meant = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(&is_meant));
+    let found = meant.filter_map(|entry| {
+        let path = entry.path();
+        let found = fs::symlink_metadata(&path).ok()?;
+        Some((path, found))
+    });
+    let is_ours = |found: &Metadata| {
+        found.uid() == rustix::process::geteuid().as_raw() && found.is_dir() != inner.is_empty()
+    };
+    found.filter(|(_, found)| is_ours(found)).collect()
+}
+
+/// The file whose lock is held while what is at `path` is needed.
+fn held_of(path: &Path, inner: &str) -> PathBuf {
+    if inner.is_empty() {
+        path.to_owned()
+    } else {
+        path.join(inner)
+    }
+}
+
+fn take_away(path: &Path, inner: &str) {
+    let _ = if inner.is_empty() {
+        fs::remove_file(path)
+    } else {
+        fs::remove_dir_all(path)
+    };
 }
 
 /// True when nobody holds the lock of a file that is there.
@@ -190,6 +240,43 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         drop((held, second));
         assert_eq!(names(folder.path()), ["keelson-other", "keelson-snapshot-empty"]);
+    }
+
+    /// Makes a file or a folder look as if it had been made long ago.
+    fn age(path: &Path) {
+        let opened = File::open(path).unwrap();
+        opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    }
+
+    #[test]
+    fn what_was_left_before_it_had_its_name_goes_once_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let hidden = ["empty", "held", "young"].map(|name| place(&format!(".{PREFIX}{name}")));
+        for hidden in &hidden {
+            fs::create_dir(hidden).unwrap();
+        }
+        let held = create_held(&hidden[1].join(HELD)).unwrap();
+        hidden[..2].iter().for_each(|hidden| age(hidden));
+        drop(Scratch::begin(folder.path()).unwrap());
+        assert_eq!(
+            hidden.each_ref().map(|hidden| hidden.exists()),
+            [false, true, true]
+        );
+        drop(held);
+        age(&hidden[1]);
+        drop(Scratch::begin(folder.path()).unwrap());
+        assert_eq!(
+            hidden.each_ref().map(|hidden| hidden.exists()),
+            [false, false, true]
+        );
+        let parts = ["0123456789abcdef", "fedcba9876543210"].map(|name| place(&format!("a.db.{name}.new")));
+        for part in &parts {
+            fs::write(part, "").unwrap();
+        }
+        age(&parts[0]);
+        begin_part(&place("a.db")).unwrap();
+        assert_eq!(parts.each_ref().map(|part| part.exists()), [false, true]);
     }
 
     #[test]

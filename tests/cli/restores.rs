@@ -98,3 +98,53 @@ fn a_cluster_that_is_not_well_after_a_restore_is_told_by_name() {
     lab.expect(0, "status --wait");
     lab.expect(0, "plan");
 }
+
+#[test]
+fn an_older_snapshot_is_not_taken_for_the_newest() {
+    let lab = Lab::with_spec(include_str!("../../examples/quickstart.yaml"));
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "etcd snapshot save");
+    lab.expect(0, "etcd snapshot save");
+    let listed = lab.expect(0, "etcd snapshot list --output json").json();
+    let [newer, older] = [0, 1].map(|index| listed["backups"][index]["name"].as_str().unwrap().to_owned());
+    let manifest = format!(".keelson/quickstart/backups/etcd/{newer}/manifest.json");
+    let written = lab.read(&manifest);
+    // Whoever cannot read it does not know it.
+    lab.put_pipe(&manifest);
+    let problem = "it is a named pipe and no file";
+    for command in ["restore --yes", "drill", "snapshot download --out main.db"] {
+        lab.expect(1, &format!("etcd {command}")).says(&[
+            "what may be the newest snapshot cannot be read",
+            &newer,
+            problem,
+            "help: ",
+        ]);
+    }
+    let listed = lab.expect(0, "etcd snapshot list").stdout;
+    assert!(
+        listed.contains("not read") && listed.contains(problem),
+        "{listed}"
+    );
+    let verified = lab.expect(1, "etcd snapshot verify").stdout;
+    assert!(
+        verified.contains("Not read:") && verified.contains("Good:"),
+        "{verified}"
+    );
+    lab.expect(0, &format!("etcd snapshot verify {older}"));
+    // What is damaged is no snapshot any more.
+    std::fs::remove_file(lab.path(&manifest)).unwrap();
+    lab.write(&manifest, written);
+    lab.write(&manifest.replace("manifest.json", "snapshot"), "cut");
+    let verified = lab.expect(1, "etcd snapshot verify").stdout;
+    assert!(
+        verified.contains("Damaged:") && verified.contains("Good:"),
+        "{verified}"
+    );
+    let passed_over = format!("{newer} is newer, and cannot be taken: its snapshot has 3 bytes");
+    for command in ["restore --yes", "snapshot download --out main.db"] {
+        lab.expect(0, &format!("etcd {command}"))
+            .says(&[&passed_over, &older]);
+    }
+    lab.expect(1, "etcd snapshot download --etcd events --out events.db")
+        .says(&["the cluster has no etcd `events`"]);
+}

@@ -59,6 +59,39 @@ pub fn put_in_place(draft: &Path, file: &Path) -> io::Result<()> {
     sync_folder(file)
 }
 
+/// Gives `draft`, whose content has been brought to the disk, the name `file`, which nothing may have yet, so that a power cut
+/// does not undo it. Both are in one folder.
+///
+/// # Errors
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when something has that name, which stays as it is; otherwise when the file
+/// system refuses.
+pub fn put_new(draft: &Path, file: &Path) -> io::Result<()> {
+    put_new_by(|draft, file| fs::hard_link(draft, file), draft, file)
+}
+
+fn put_new_by(
+    link: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    draft: &Path,
+    file: &Path,
+) -> io::Result<()> {
+    // A link is refused where a file has come meanwhile, which a new name would take the place of.
+    match link(draft, file) {
+        Ok(()) => {
+            let _ = fs::remove_file(draft);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        // Not every file system has links. Then an empty file takes the name, in whose place the draft comes.
+        Err(_) => {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600).open(file)?;
+            fs::rename(draft, file).inspect_err(|_| {
+                let _ = fs::remove_file(file);
+            })?;
+        }
+    }
+    sync_folder(file)
+}
+
 /// Removes a file, if it is there, so that a power cut does not bring it back.
 ///
 /// # Errors
@@ -137,6 +170,30 @@ mod tests {
         fs::create_dir(&in_the_way).unwrap();
         put(&in_the_way, b"3", 0o600).unwrap_err();
         assert_eq!(names(), 2, "no draft stays");
+    }
+
+    #[test]
+    fn a_new_file_takes_no_place_of_another_with_links_or_without() {
+        type Link = fn(&Path, &Path) -> io::Result<()>;
+        let links: [Link; 2] = [
+            |draft, file| fs::hard_link(draft, file),
+            |_, _| Err(io::ErrorKind::Unsupported.into()),
+        ];
+        for link in links {
+            let folder = tempfile::tempdir().unwrap();
+            let [draft, file] = ["draft", "a"].map(|name| folder.path().join(name));
+            let names = || fs::read_dir(folder.path()).unwrap().count();
+            fs::write(&draft, "1").unwrap();
+            put_new_by(link, &draft, &file).unwrap();
+            assert_eq!((fs::read(&file).unwrap(), names()), (b"1".to_vec(), 1));
+            fs::write(&draft, "2").unwrap();
+            let refused = put_new_by(link, &draft, &file).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!((fs::read(&file).unwrap(), names()), (b"1".to_vec(), 2));
+            fs::remove_file(&draft).unwrap();
+            put_new_by(link, &draft, &folder.path().join("b")).unwrap_err();
+            assert_eq!(names(), 1, "nothing takes a name for nothing");
+        }
     }
 
     #[test]

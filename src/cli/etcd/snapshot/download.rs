@@ -14,21 +14,25 @@ use crate::cli::failure::Failure;
 use crate::cli::files;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE};
-use crate::ops::{BackupPlace, FoundBackup, OperationError, WhichBackup};
+use crate::ops::{BackupPlace, FoundBackup, OperationError, Session, WhichBackup};
 use crate::view::backups_text;
 
 /// Write a snapshot to a file, opened and unpacked, as `etcdutl snapshot restore` takes it
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file holds everything that is in etcd, Secrets too unless the API encrypts them; nobody but its owner \
-                  can read it."
+                  can read it. It holds one snapshot: where events have an etcd of their own, each etcd takes a file and a run of \
+                  its own."
 )]
 pub(super) struct Download {
     #[command(flatten)]
     spec: ClusterArgument,
-    /// The snapshot, by the name that `list` shows; without it, the newest of the etcd `main`
+    /// The snapshot, by the name that `list` shows; without it, the newest of an etcd
     #[arg(value_name = "NAME", value_parser = backup_name)]
     name: Option<BackupName>,
+    /// The etcd whose newest snapshot is written, where no name tells: `main` or `events`
+    #[arg(long, value_name = "ETCD", default_value = "main", conflicts_with = "name")]
+    etcd: String,
     /// The one that lies there: `state-store`, `bucket`, or the name of a machine; without it, wherever it is found
     #[arg(long, value_name = "PLACE", value_parser = backup_place)]
     place: Option<BackupPlace>,
@@ -48,16 +52,15 @@ impl Download {
         let session = self.spec.connect_to_look(terminal).await?;
         let which = match &self.name {
             Some(name) => WhichBackup::Named(name.clone()),
-            None => WhichBackup::Newest("main".to_owned()),
+            None => WhichBackup::Newest(self.newest_of(&session)?),
         };
         let found = session
             .find_backup(&which, self.place.as_ref())
             .await
             .map_err(|error| self.failed(&error))?;
         if self.name.is_none() {
-            backups_text::silent(&found.silent)
-                .lines()
-                .for_each(|line| terminal.note(line));
+            let told = backups_text::silent(&found.silent) + &backups_text::passed_over(&found.passed_over);
+            told.lines().for_each(|line| terminal.note(line));
         }
         let mut draft = Draft::begin(&self.out, self.force)?;
         self.fill(&found, &mut draft).await?;
@@ -68,6 +71,14 @@ impl Download {
             &self.out.display().to_string(),
         ));
         Ok(EXIT_DONE)
+    }
+
+    /// The etcd whose newest snapshot is meant.
+    fn newest_of(&self, session: &Session) -> Result<String, Failure> {
+        session
+            .etcd_instances(Some(&self.etcd))
+            .map_err(|error| self.failed(&error))?;
+        Ok(self.etcd.clone())
     }
 
     async fn fill(&self, found: &FoundBackup, draft: &mut Draft<'_>) -> Result<(), Failure> {
@@ -119,13 +130,13 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Result<(), Failure> {
         let placed = self.opened.sync_all().and_then(|()| {
             if self.overwrites {
-                return whole_file::put_in_place(&self.part, self.file);
+                whole_file::put_in_place(&self.part, self.file)
+            } else {
+                whole_file::put_new(&self.part, self.file)
             }
-            // A link is refused where a file has come meanwhile, which a new name would take the place of.
-            std::fs::hard_link(&self.part, self.file)
         });
         placed.map_err(|error| cannot_write(self.file, &error))?;
-        self.is_done = self.overwrites;
+        self.is_done = true;
         Ok(())
     }
 }
