@@ -40,6 +40,9 @@ pub(super) struct Played {
     pub(super) fails: Mutex<Option<(&'static str, ErrorClass, u32)>>,
     /// What the drill's member is to have.
     pub(super) drilled: Mutex<Option<Drilled>>,
+    /// What was to be forgotten: the SHA-256 of a snapshot, and the machines.
+    pub(super) forgotten: Mutex<Vec<(String, Vec<String>)>>,
+    pub(super) stops: Mutex<Option<Interrupt>>,
 }
 
 impl Played {
@@ -82,6 +85,11 @@ impl EtcdRestore for Played {
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
         self.step("bring", restoration)
+    }
+
+    async fn forget_snapshot(&self, _: &StepContext<'_>, restoration: &Restoration) {
+        let forgotten = (restoration.sha256.clone(), restoration.founders.clone());
+        self.forgotten.lock().unwrap().push(forgotten);
     }
 
     async fn hold_control_planes(&self, _: &StepContext<'_>) -> Result<(), ProviderError> {

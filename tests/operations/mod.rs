@@ -26,6 +26,7 @@ mod store_contract;
 mod stores;
 mod troubled;
 mod upkeep;
+mod ways_out;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,21 +26,21 @@ const LEASE_IS_OVER: Duration = Duration::from_secs(60);
 const AWAY_BRIEFLY: Duration = Duration::from_secs(40);
 const AWAY_LONG: Duration = Duration::from_secs(3600);
 
-/// Goes on with a restore that was cut off, and sees that nothing else is done before. `is_touched` is true where it may have
-/// done something to the world.
-async fn go_on(scene: &mut Scene, is_touched: bool) -> Result<(), String> {
+/// Goes on with a restore that was cut off, and sees that nothing else is done before.
+async fn go_on(scene: &mut Scene) -> Result<(), String> {
     scene.check_kept()?;
     scene.life.pass(LEASE_IS_OVER).await;
     let first = scene.first.clone();
     if scene.has_begun().await? {
         scene.check_nothing_else().await?;
-    } else if is_touched {
+    } else if !scene.is_untouched() {
         // It had come to its end, and what follows is another one.
         scene.check_restored(&first).await?;
         scene.remember();
     }
     scene.restore(&first).await.map_err(told)?;
     scene.check_one_restore()?;
+    scene.check_nothing_brought()?;
     scene.check_restored(&first).await
 }
 
@@ -73,7 +73,7 @@ async fn killed_at_every_write(scene: &Scene) -> Result<(), String> {
                 return Err(at(format!("there were {copies} copies, and there are {now}")));
             }
             copies = now;
-            go_on(&mut fork, true).await.map_err(at)?;
+            go_on(&mut fork).await.map_err(at)?;
         }
     }
     Ok(())
@@ -104,8 +104,7 @@ async fn killed_at_every_write_to_the_store(scene: &Scene) -> Result<(), String>
                 return Err(at("it did not come".to_owned()));
             }
             drop(session);
-            let is_touched = fork.life.world.writes() > scene.life.world.writes();
-            go_on(&mut fork, is_touched).await.map_err(at)?;
+            go_on(&mut fork).await.map_err(at)?;
         }
     }
     Ok(())
@@ -134,6 +133,7 @@ async fn restored_among_faults(scene: &Scene) -> Result<(), String> {
     }
     fork.life.world.set_faults(FaultPlan::new(seed, 0));
     fork.life.store = Arc::new(MemoryStore::with_faults_from(&fork.life.store, seed, 0));
+    fork.check_nothing_brought()?;
     // The last answer of a restore that was done may have been lost: then it is not told, and there is nothing to go on with.
     fork.check_restored(&scene.first).await
 }
@@ -143,6 +143,7 @@ async fn restored_again(scene: &Scene) -> Result<(), String> {
     let mut fork = scene.fork();
     for saved in [&scene.first, &scene.first, &scene.second] {
         fork.restore(saved).await.map_err(told)?;
+        fork.check_nothing_brought()?;
         fork.check_restored(saved).await?;
         fork.life.pass(LEASE_IS_OVER).await;
         fork.remember();
@@ -178,7 +179,7 @@ async fn restored_with_silence(scene: &Scene) -> Result<(), String> {
                 if pause == AWAY_LONG && told(&error).contains("not answer") =>
             {
                 fork.life.pass(pause).await;
-                go_on(&mut fork, true).await.map_err(at)?;
+                go_on(&mut fork).await.map_err(at)?;
             }
             Err(error) => return Err(at(told(error))),
         }

@@ -101,6 +101,10 @@ pub trait EtcdRestore: Send + Sync {
         restoration: &Restoration,
     ) -> Result<(), ProviderError>;
 
+    /// Takes away again from the founders' machines what was brought of the snapshot: nothing is to be made of it. What cannot be
+    /// taken away there is used by the next restore of the same, and goes with its machine.
+    async fn forget_snapshot(&self, context: &StepContext<'_>, restoration: &Restoration);
+
     /// Stops what the cluster's control planes run, API servers, controller managers and schedulers, and keeps them stopped
     /// until they are [released](Self::release_control_planes). Where there is none there is nothing to do.
     ///

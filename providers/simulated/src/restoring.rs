@@ -6,7 +6,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
@@ -116,14 +116,33 @@ impl EtcdRestore for SimulatedRestore {
 
     async fn bring_snapshot(
         &self,
-        _: &StepContext<'_>,
+        context: &StepContext<'_>,
         restoration: &Restoration,
     ) -> Result<(), ProviderError> {
-        self.0.alive().await;
-        let fault = self.0.lock().faults.for_call("bring a snapshot to machines");
-        self.sleep(LOOK).await;
-        fault.map_or(Ok(()), Err)?;
-        compare(restoration)
+        let holder = holder_of(&context.cluster)?;
+        compare(restoration)?;
+        let without = self
+            .0
+            .look(|world, _| world.founders_without(&holder, restoration))?;
+        let deeds = without.iter().map(|machine| async move {
+            let subject = format!("bring the snapshot to {machine}");
+            self.deed(context, &subject, |world, holder, now| {
+                world.bring(holder, restoration, machine, now)
+            })
+            .await
+        });
+        try_join_all(deeds).await.map(|_| ())
+    }
+
+    async fn forget_snapshot(&self, context: &StepContext<'_>, restoration: &Restoration) {
+        let deeds = restoration.founders.iter().map(|machine| async move {
+            let subject = format!("take the snapshot away from {machine}");
+            self.deed(context, &subject, |world, holder, now| {
+                world.forget(holder, restoration, machine, now)
+            })
+            .await
+        });
+        join_all(deeds).await;
     }
 
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {

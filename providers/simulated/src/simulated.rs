@@ -1,6 +1,6 @@
 //! The handle to a world: what providers, tests and commands share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -270,6 +270,12 @@ impl SimulatedWorld {
         holder.map_or_else(Vec::new, |holder| {
             self.lock().world.etcd_copies(&holder, name, now)
         })
+    }
+
+    /// The cluster's machines that were brought a snapshot for a restore, and have neither been given its data nor forgotten it.
+    pub fn brought_snapshots(&self, cluster: &ClusterIdentity) -> BTreeSet<String> {
+        let holder = Holder::of(cluster);
+        holder.map_or_else(BTreeSet::new, |holder| self.lock().world.brought(&holder))
     }
 
     /// The most workers of each group that were away at the same moment.

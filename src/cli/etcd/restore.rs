@@ -25,8 +25,8 @@ use crate::view::{backups_text, status_text};
 #[derive(Debug, Args)]
 #[command(
     after_help = "What was written after the snapshot is lost. Control planes are stopped, members are ended, and their \
-                  data is moved aside on their machines, never deleted. Until it has come to its end nothing else changes the \
-                  cluster; run again, the command goes on with the snapshot that it began with. Where that cannot come to its \
+                  data is moved aside on their machines, never deleted. Until it has come to its end no apply and no other \
+                  restore begins; run again, the command goes on with the snapshot that it began with. Where that cannot come to its \
                   end, since a machine is gone for good or the snapshot is, --begin-anew takes its place. Exit codes: 0 restored \
                   and healthy, 1 failed, or restored and something is not well: then it is said what."
 )]

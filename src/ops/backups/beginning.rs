@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::EtcdMember;
+use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
     ClusterIdentity, EtcdInstance, Kind, Observed, Precondition, Progress, ResourceKey, StoreError,
@@ -69,8 +70,16 @@ impl BegunRestore {
 /// What is to be done, and whether it stands in the state store by now.
 pub(super) struct Beginning {
     pub(super) intent: RestoreIntent,
-    /// How the store has to be where it is written down; nothing where it is written already.
-    unwritten: Option<Precondition>,
+    /// The one that it takes the place of.
+    pub(super) replaced: Option<RestoreIntent>,
+    written: Written,
+}
+
+enum Written {
+    /// It has this version there.
+    Yes(ObjectVersion),
+    /// The store has to be like this when it is written down.
+    NotYet(Precondition),
 }
 
 impl Session {
@@ -103,7 +112,7 @@ impl Session {
     ) -> Result<Beginning, OperationError> {
         let standing = intent::read(self.store(), self.spec().name()).await?;
         let wanted = self.founders_of(etcd)?;
-        let (founders, unwritten, replaced) = match standing {
+        let (founders, precondition, replaced) = match standing {
             None => (wanted, Precondition::Absent, None),
             Some(Standing { intent, version }) => {
                 let is_of_etcd = intent.etcd_cluster == etcd.cluster;
@@ -113,7 +122,8 @@ impl Session {
                 } else if is_of_etcd && intent.sha256 == snapshot.sum.sha256 {
                     return Ok(Beginning {
                         intent,
-                        unwritten: None,
+                        replaced: None,
+                        written: Written::Yes(version),
                     });
                 } else {
                     return Err(intent::under_way(intent));
@@ -123,10 +133,13 @@ impl Session {
         check_cluster(snapshot, identity, terms)?;
         self.check_encryption_key(snapshot, terms.of_another_cluster)
             .await?;
-        let intent = self.new_intent(snapshot, etcd, founders, replaced).await?;
+        let intent = self
+            .new_intent(snapshot, etcd, founders, replaced.as_ref())
+            .await?;
         Ok(Beginning {
             intent,
-            unwritten: Some(unwritten),
+            replaced,
+            written: Written::NotYet(precondition),
         })
     }
 
@@ -135,11 +148,10 @@ impl Session {
         snapshot: &UnpackedSnapshot,
         etcd: &'static EtcdInstance,
         founders: Vec<String>,
-        replaced: Option<RestoreIntent>,
+        replaced: Option<&RestoreIntent>,
     ) -> Result<RestoreIntent, OperationError> {
         let begun_at = self.clock().now();
-        let (before, given) =
-            replaced.map_or_else(Default::default, |intent| (intent.id, intent.begins_after));
+        let (before, given) = replaced.map_or(("", 0), |intent| (intent.id.as_str(), intent.begins_after));
         let id = format!(
             "{before}\n{}\n{}\n{}",
             snapshot.sum.sha256,
@@ -252,20 +264,20 @@ impl Session {
 impl Beginning {
     /// True where it has begun.
     pub(super) const fn is_written(&self) -> bool {
-        self.unwritten.is_none()
+        matches!(self.written, Written::Yes(_))
     }
 
-    /// Writes it down, unless it is.
+    /// Writes it down, unless it is, and gives the version that it has there.
     ///
     /// # Errors
     /// As a conflict, when somebody else has changed it meanwhile.
-    pub(super) async fn write(&self, session: &Session) -> Result<(), StoreError> {
-        match &self.unwritten {
-            Some(precondition) => {
+    pub(super) async fn write(&self, session: &Session) -> Result<ObjectVersion, StoreError> {
+        match &self.written {
+            Written::Yes(version) => Ok(version.clone()),
+            Written::NotYet(precondition) => {
                 let name = session.spec().name();
                 intent::write(session.store(), name, &self.intent, precondition.clone()).await
             }
-            None => Ok(()),
         }
     }
 }

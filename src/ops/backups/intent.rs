@@ -1,5 +1,6 @@
-//! What is written down while an etcd is given the data of a snapshot: `<cluster>/restore.json`. While it is there nothing else
-//! changes the cluster, and the same restore goes on from wherever it was cut off, or is begun anew.
+//! What is written down while an etcd is given the data of a snapshot: `<cluster>/restore.json`. While it is there no apply and no
+//! other restore begins, and the same one goes on from wherever it was cut off, or is begun anew. A destroy ends it with the
+//! cluster.
 
 use jiff::Timestamp;
 use keelson_provider_api::store::ObjectVersion;
@@ -118,13 +119,13 @@ fn parse(content: &[u8]) -> Result<RestoreIntent, String> {
     serde_json::from_slice(content).map_err(|error| error.to_string())
 }
 
-/// Writes it down, where the store is still as `precondition` says.
+/// Writes it down, where the store is still as `precondition` says, and gives its version.
 pub(super) async fn write(
     store: &dyn Store,
     name: &ClusterName,
     intent: &RestoreIntent,
     precondition: Precondition,
-) -> Result<(), StoreError> {
+) -> Result<ObjectVersion, StoreError> {
     let path = path(name);
     let text = serde_json::to_vec_pretty(intent).map_err(|error| StoreError::Unavailable {
         verb: "write",
@@ -132,12 +133,27 @@ pub(super) async fn write(
         location: store.location(),
         source: error.into(),
     })?;
-    store.write(&path, &text, precondition).await.map(drop)
+    store.write(&path, &text, precondition).await
 }
 
-/// Takes it away: the restore has come to its end.
-pub(super) async fn clear(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
-    store.delete(&path(name), Precondition::None).await
+/// Takes that `version` of it away: the restore has come to its end. Whoever was suspended meanwhile may find that of another one,
+/// which stays.
+///
+/// # Errors
+/// [`OperationError::RestoreUnderWay`] when another one has begun, [`OperationError::Store`].
+pub(super) async fn clear(
+    store: &dyn Store,
+    name: &ClusterName,
+    version: &ObjectVersion,
+) -> Result<(), OperationError> {
+    let precondition = Precondition::Version(version.clone());
+    match store.delete(&path(name), precondition).await {
+        Err(conflict @ StoreError::Conflict { .. }) => {
+            check_none(store, name).await?;
+            Err(conflict.into())
+        }
+        cleared => Ok(cleared?),
+    }
 }
 
 /// Makes sure that no restore has begun that did not come to its end.

@@ -8,12 +8,14 @@
 use std::time::Duration;
 
 use keelson_provider_api::etcd::MAIN;
+use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::{
-    BoxFuture, EtcdInstance, EtcdRestore, Progress, ProviderError, Restoration, SetAside, StepContext,
+    BoxFuture, ErrorClass, EtcdInstance, EtcdRestore, Progress, ProviderError, Restoration, SetAside,
+    StepContext,
 };
 use serde::Serialize;
 
-use super::beginning::RestoreTerms;
+use super::beginning::{Beginning, RestoreTerms};
 use super::intent::{self, RestoreIntent};
 use super::unpacked::UnpackedSnapshot;
 use crate::execute::{Interrupt, Reporter};
@@ -114,26 +116,29 @@ impl Session {
             let begun = &beginning.intent;
             let restoration = self.restoration(snapshot, etcd, begun);
             let context = step_context(identity, lease.generation(), progress);
-            // What would stop it half-way is seen before anything is touched.
-            restore.check(&context, &restoration).await.map_err(of_machine)?;
-            progress.tell("bring the snapshot to the machines");
-            self.patiently(|| restore.bring_snapshot(&context, &restoration))
+            let version = self
+                .begin(&*restore, &context, &restoration, &beginning, interrupt)
                 .await?;
-            if interrupt.is_stopped() && !beginning.is_written() {
-                return Err(OperationError::Interrupted(None));
-            }
-            beginning.write(self).await?;
+            let stopped = || {
+                let words = format!("etcd {} is being restored from {}", etcd.cluster, begun.source);
+                OperationError::StoppedAmid(words)
+            };
             for &stage in stages(begun) {
                 if interrupt.is_stopped() {
-                    let words = format!("etcd {} is being restored from {}", etcd.cluster, begun.source);
-                    return Err(OperationError::StoppedAmid(words));
+                    return Err(stopped());
                 }
                 progress.tell(stage.words());
-                self.patiently(|| carry_out(stage, &*restore, &context, &restoration))
-                    .await?;
+                self.patiently(progress, ErrorClass::may_pass, || {
+                    carry_out(stage, &*restore, &context, &restoration)
+                })
+                .await?;
+            }
+            // Whoever has lost the lease meanwhile is asked to stop, and says nothing any more of what others do.
+            if interrupt.is_stopped() {
+                return Err(stopped());
             }
             self.note_revision(etcd, begun).await?;
-            intent::clear(self.store(), self.spec().name()).await?;
+            intent::clear(self.store(), self.spec().name(), &version).await?;
             if begun.founders.is_empty() {
                 return Err(OperationError::NoFounder(etcd.cluster.to_owned()));
             }
@@ -149,6 +154,43 @@ impl Session {
             })
         });
         self.drive(work).await
+    }
+
+    /// Brings the snapshot to the machines and writes down that the restore has begun, once nothing that can be seen stands in
+    /// its way. Where it is not written down the machines forget what they were brought, and where it takes the place of another one
+    /// what they were brought for that.
+    ///
+    /// A snapshot that some machines were brought while others cannot be reached stays there: the next try need not send it anew.
+    async fn begin(
+        &self,
+        restore: &dyn EtcdRestore,
+        context: &StepContext<'_>,
+        restoration: &Restoration,
+        beginning: &Beginning,
+        interrupt: &Interrupt,
+    ) -> Result<ObjectVersion, OperationError> {
+        let progress = &context.progress;
+        // Scripts of a run that was killed may go on for a while. That a machine does not answer is told at once.
+        let may_pass = |class: ErrorClass| class.may_pass() && class != ErrorClass::Unreachable;
+        self.patiently(progress, may_pass, || restore.check(context, restoration))
+            .await?;
+        progress.tell("bring the snapshot to the machines");
+        self.patiently(progress, ErrorClass::may_pass, || {
+            restore.bring_snapshot(context, restoration)
+        })
+        .await?;
+        let written = if interrupt.is_stopped() && !beginning.is_written() {
+            Err(OperationError::Interrupted(None))
+        } else {
+            beginning.write(self).await.map_err(OperationError::from)
+        };
+        if written.is_err() {
+            restore.forget_snapshot(context, restoration).await;
+        } else if let Some(replaced) = &beginning.replaced {
+            let unneeded = brought_for(replaced, restoration);
+            restore.forget_snapshot(context, &unneeded).await;
+        }
+        written
     }
 
     fn restoration(
@@ -171,22 +213,38 @@ impl Session {
         }
     }
 
-    /// Tries a step again that fails in a way that may pass.
+    /// Tries a step again that fails in a way that `may_pass`.
     async fn patiently<'a>(
         &self,
+        progress: &Progress<'_>,
+        may_pass: impl Fn(ErrorClass) -> bool,
         step: impl Fn() -> BoxFuture<'a, Result<(), ProviderError>>,
     ) -> Result<(), OperationError> {
         let mut attempts = 1;
         loop {
             match step().await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.class.may_pass() && attempts < ATTEMPTS_LIMIT => {
+                Err(error) if may_pass(error.class) && attempts < ATTEMPTS_LIMIT => {
+                    progress.tell(&format!("try again: {error}"));
                     self.clock().sleep(PAUSE * attempts).await;
                     attempts += 1;
                 }
                 Err(error) => return Err(of_machine(error)),
             }
         }
+    }
+}
+
+/// What machines were brought for a restore that `restoration` has taken the place of, and that does not need it.
+fn brought_for(replaced: &RestoreIntent, restoration: &Restoration) -> Restoration {
+    let is_same = replaced.sha256 == restoration.sha256;
+    let founders = replaced.founders.iter();
+    let without = founders.filter(|machine| !is_same || !restoration.founders.contains(machine));
+    Restoration {
+        id: replaced.id.clone(),
+        founders: without.cloned().collect(),
+        sha256: replaced.sha256.clone(),
+        ..restoration.clone()
     }
 }
 

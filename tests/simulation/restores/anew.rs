@@ -144,7 +144,7 @@ async fn begin_anew(scene: &mut Scene) -> Result<(), String> {
         other => return Err(format!("the way out is not told: {other:?}")),
     }
     match scene.restore_on(&scene.second, ANEW).await {
-        Ok(()) => return Ok(()),
+        Ok(()) => return scene.check_nothing_brought(),
         Err(OperationError::NoFounder(_)) if !scene.has_begun().await? && scene.is_lost() => {}
         Err(error) => return Err(told(error)),
     }

@@ -169,6 +169,16 @@ impl Scene {
         &self.before[0].machine
     }
 
+    /// True where no restore has given anybody other data than there was before.
+    pub(super) fn is_untouched(&self) -> bool {
+        let places = |copies: &[EtcdCopy]| -> BTreeSet<(String, EtcdPlace, Option<String>)> {
+            let all = copies.iter();
+            all.map(|copy| (copy.machine.clone(), copy.place, copy.restored.clone()))
+                .collect()
+        };
+        places(&self.copies()) == places(&self.before)
+    }
+
     fn copies(&self) -> Vec<EtcdCopy> {
         self.life.world.etcd_copies(&self.identity, self.etcd)
     }
@@ -241,6 +251,16 @@ impl Scene {
             Ok(())
         } else {
             Err("what was refused has changed something".to_owned())
+        }
+    }
+
+    /// Nothing of what machines were brought lies there any more.
+    pub(super) fn check_nothing_brought(&self) -> Result<(), String> {
+        let brought = self.life.world.brought_snapshots(&self.identity);
+        if brought.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("there is a snapshot on {brought:?}"))
         }
     }
 

@@ -153,7 +153,7 @@ impl World {
             None => {}
         }
         let host = self.machine(holder, machine).ok_or_else(|| is_gone(machine))?;
-        Ok(vec![Effect::Data(Box::new(EtcdData {
+        let data = Effect::Data(Box::new(EtcdData {
             serial: self.next_serial,
             holder: holder.clone(),
             etcd: name.to_owned(),
@@ -165,7 +165,10 @@ impl World {
             aside_at: None,
             aside_by: None,
             voted: true,
-        }))])
+        }));
+        let mut effects = self.without_brought(holder, restoration, machine);
+        effects.push(data);
+        Ok(effects)
     }
 
     /// The member of any incarnation that is on `machine`.
@@ -202,7 +205,7 @@ pub(super) fn is_of(restored: Option<&String>, restoration: &Restoration) -> boo
     restored == Some(&restoration.id)
 }
 
-fn is_gone(machine: &str) -> ProviderError {
+pub(super) fn is_gone(machine: &str) -> ProviderError {
     permanent(format!("machine {machine} is gone"))
         .with_help(
             "`keelson apply` makes it anew, or take it out of the spec; where a restore has begun before, `keelson etcd restore \

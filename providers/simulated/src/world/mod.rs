@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod etcd;
+mod etcd_brought;
 mod etcd_contents;
 mod etcd_data;
 mod etcd_facts;
@@ -21,7 +22,7 @@ mod thing;
 mod update;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,6 +34,7 @@ use keelson_provider_api::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use etcd::EtcdCluster;
+pub(crate) use etcd_brought::Brought;
 pub use etcd_contents::{EtcdContents, Stretch};
 pub(crate) use etcd_data::EtcdData;
 pub use etcd_data::{EtcdCopy, EtcdPlace};
@@ -54,6 +56,7 @@ pub(crate) struct World {
     tombstones: BTreeMap<String, Tombstone>,
     etcd: BTreeMap<(ClusterUid, String), EtcdCluster>,
     etcd_data: BTreeMap<u64, EtcdData>,
+    brought: BTreeSet<Brought>,
     fences: BTreeMap<ClusterUid, u64>,
     violations: Vec<Violation>,
     next_serial: u64,
@@ -113,6 +116,9 @@ pub(crate) enum Effect {
     NoData {
         serial: u64,
     },
+    Brought(Brought),
+    /// The snapshot has become data, or is taken away again.
+    NotBrought(Brought),
     Fence {
         cluster: ClusterUid,
         generation: u64,
@@ -149,6 +155,7 @@ impl World {
             tombstones: BTreeMap::new(),
             etcd: BTreeMap::new(),
             etcd_data: BTreeMap::new(),
+            brought: BTreeSet::new(),
             fences: BTreeMap::new(),
             violations: Vec::new(),
             next_serial: 1,
@@ -167,7 +174,8 @@ impl World {
     /// How many effects it takes to write the world down.
     pub(crate) fn live_records(&self) -> usize {
         let things = self.things.len() + self.hosts.len() + self.tombstones.len();
-        things + self.etcd.len() + self.etcd_data.len() + self.fences.len()
+        let etcd = self.etcd.len() + self.etcd_data.len() + self.brought.len();
+        things + etcd + self.fences.len()
     }
 
     /// The effects that make this world out of an empty one.
@@ -193,6 +201,7 @@ impl World {
         }));
         let data = self.etcd_data.values().cloned();
         effects.extend(data.map(|data| Effect::Data(Box::new(data))));
+        effects.extend(self.brought.iter().cloned().map(Effect::Brought));
         effects.extend(self.violations.iter().cloned().map(Effect::Violation));
         effects
     }
@@ -212,6 +221,7 @@ impl World {
                         self.count_etcd_write(&thing);
                         // What lies on a machine goes with it.
                         self.etcd_data.retain(|_, data| data.host_id != thing.id);
+                        self.brought.retain(|brought| brought.host_id != thing.id);
                         self.bury(thing);
                     }
                 }
@@ -228,6 +238,12 @@ impl World {
                 }
                 Effect::NoData { serial } => {
                     self.etcd_data.remove(&serial);
+                }
+                Effect::Brought(brought) => {
+                    self.brought.insert(brought);
+                }
+                Effect::NotBrought(brought) => {
+                    self.brought.remove(&brought);
                 }
                 Effect::Fence { cluster, generation } => {
                     let highest = self.fences.entry(cluster).or_default();

@@ -57,6 +57,14 @@ impl EtcdRestore for EtcdProvider {
         bringing::bring(&step, restoration, &without).await
     }
 
+    async fn forget_snapshot(&self, context: &StepContext<'_>, restoration: &Restoration) {
+        let Ok(step) = self.step(context, restoration.etcd) else {
+            return;
+        };
+        let founders = restoration.founders.iter();
+        join_all(founders.map(|machine| bringing::forget(&step, restoration, machine))).await;
+    }
+
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
         let script = include_str!("../scripts/control-plane-hold.sh");
         self.on_each(context, "stop the control plane", script).await

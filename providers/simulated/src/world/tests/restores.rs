@@ -55,7 +55,7 @@ impl Scene {
         }
     }
 
-    /// Carries steps out, by their letters: check, bring, hold, end, place, start, release.
+    /// Carries steps out, by their letters: check, bring, forget, hold, end, place, start, release.
     async fn carry_out(&self, steps: &str) -> Result<(), ProviderError> {
         let context = &self.fixture.context;
         for step in steps.chars() {
@@ -63,6 +63,10 @@ impl Scene {
             let work: BoxFuture<'_, Result<(), ProviderError>> = match step {
                 'c' => restore.check(context, restoration),
                 'b' => restore.bring_snapshot(context, restoration),
+                'f' => Box::pin(async move {
+                    restore.forget_snapshot(context, restoration).await;
+                    Ok(())
+                }),
                 'h' => restore.hold_control_planes(context),
                 'e' => restore.end_members(context, restoration),
                 'p' => restore.place_data(context, restoration),
@@ -184,6 +188,19 @@ async fn what_restores_move_aside_nobody_deletes() {
 }
 
 #[tokio::test]
+async fn what_machines_were_brought_becomes_data_or_is_taken_away_again() {
+    let scene = Scene::new().await;
+    let brought = || {
+        let cluster = &scene.fixture.context.cluster;
+        scene.fixture.world.brought_snapshots(cluster).len()
+    };
+    for (steps, expected) in [("b", 3), ("b", 3), ("f", 0), ("bhep", 0), ("b", 0), ("sr", 0)] {
+        scene.carry_out(steps).await.unwrap();
+        assert_eq!(brought(), expected, "{steps}");
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_that_is_not_what_was_written_down_is_refused() {
     let mut scene = Scene::new().await;
     scene.restoration.noted.as_mut().unwrap().contents.total_keys += 1;
@@ -246,8 +263,11 @@ async fn a_snapshot_that_is_altered_or_none_is_refused_before_anything_is_touche
 
 #[tokio::test]
 async fn data_is_written_down_with_the_world_and_goes_with_its_machine() {
-    let scene = Scene::new().await;
+    let mut scene = Scene::new().await;
     scene.carry_out("hep").await.unwrap();
+    // Another one, for which they have been brought its snapshot so far.
+    scene.restoration.id = "two".to_owned();
+    scene.carry_out("b").await.unwrap();
     let cluster = &scene.fixture.context.cluster;
     let copies = scene.fixture.world.etcd_copies(cluster, "main");
     let now = scene.fixture.world.clock().now();
@@ -256,11 +276,13 @@ async fn data_is_written_down_with_the_world_and_goes_with_its_machine() {
     again.apply(now, effects);
     let holder = Holder::of(cluster).unwrap();
     assert_eq!(again.etcd_copies(&holder, "main", now), copies);
+    assert_eq!(again.brought(&holder).len(), 3);
     let machine = again.machine(&holder, "a").unwrap().clone();
     again.apply(now, again.without_machine(&machine));
     let left = again.etcd_copies(&holder, "main", now);
     let on_others = copies.into_iter().filter(|copy| copy.machine != "a");
     assert_eq!(left, on_others.collect::<Vec<_>>());
+    assert_eq!(again.brought(&holder).len(), 2);
     assert!(
         again.etcd_cluster(&holder, "main").is_some(),
         "it waits for its data"

@@ -138,7 +138,7 @@ async fn upload(
 }
 
 /// Takes the snapshot away again. Where that cannot be, it is used by the next restore of the same, and goes with the machine.
-async fn forget(step: &Step<'_>, restoration: &Restoration, machine: &str) {
+pub(super) async fn forget(step: &Step<'_>, restoration: &Restoration, machine: &str) {
     let deed = Deed {
         name: "take the snapshot away",
         script: include_str!("../../scripts/etcd-restore-forget.sh"),
