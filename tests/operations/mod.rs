@@ -4,6 +4,7 @@ mod authorities;
 mod backup_places;
 mod backup_scene;
 mod begun_anew;
+mod both_lost;
 mod broken_stores;
 mod brought;
 mod certificates;

@@ -134,6 +134,7 @@ fn restores(source: &str) -> [RestoredEtcd; 3] {
             })
             .to_vec(),
         aside_problem: None,
+        waiting: Vec::new(),
     };
     let unseen = RestoredEtcd {
         aside: Vec::new(),

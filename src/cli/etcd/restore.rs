@@ -116,7 +116,10 @@ impl Restore {
         let restored = self.restore(&session, &snapshot, terminal, interrupt).await?;
         drop(snapshot);
         terminal.text(&backups_text::restored(&restored));
-        let ended = self.wait(&session, &restored, terminal, interrupt).await;
+        let ended = match restored.waiting.as_slice() {
+            [] => self.wait(&session, &restored, terminal, interrupt).await,
+            waiting => Err(self.others_wait(&restored, waiting)),
+        };
         terminal.text(&backups_text::set_aside(&restored));
         ended
     }
@@ -137,6 +140,23 @@ impl Restore {
         let work = session.restore_etcd(snapshot, terms, &progress, &Silent, interrupt);
         let restored = stopping::told(terminal, interrupt, work).await;
         restored.map_err(|error| self.failed(&error))
+    }
+
+    /// What is said where other etcds have lost their data as well: the cluster is not well before they have it again.
+    fn others_wait(&self, restored: &RestoredEtcd, waiting: &[String]) -> Failure {
+        let (etcd, others) = (&restored.etcd_cluster, waiting.join(", "));
+        let commands = waiting.iter().map(|etcd| {
+            let command = self.spec.command(&format!("etcd restore --etcd {etcd}"));
+            format!("`{command}`")
+        });
+        Failure::failed(format!(
+            "etcd {etcd} is restored, and no machine has data of etcd {others}: the cluster is not healthy before"
+        ))
+        .with_help(format!(
+            "do not restore {etcd} again; {} goes on, then `{}` brings what is not there",
+            commands.collect::<Vec<_>>().join(", "),
+            self.spec.command("apply")
+        ))
     }
 
     /// Waits until the whole cluster is well with its data, and says what is not.

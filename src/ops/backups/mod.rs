@@ -16,6 +16,7 @@ mod restore;
 mod save;
 mod unpacked;
 mod verify;
+mod waiting;
 
 use std::sync::Arc;
 

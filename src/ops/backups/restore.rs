@@ -41,6 +41,8 @@ pub struct RestoredEtcd {
     pub aside: Vec<SetAside>,
     /// Why that is not known, if so.
     pub aside_problem: Option<String>,
+    /// Other etcds of the cluster that have lost their data: each waits for a restore of its own, and nothing is well before.
+    pub waiting: Vec<String>,
 }
 
 /// What is done, in its order.
@@ -145,12 +147,14 @@ impl Session {
             // It is done, whatever is known of this.
             let aside = restore.set_aside(&context, &restoration).await;
             let aside_problem = aside.as_ref().err().map(ToString::to_string);
+            let waiting = self.etcds_without_data(&context.cluster).await;
             Ok(RestoredEtcd {
                 etcd_cluster: etcd.cluster.to_owned(),
                 source: snapshot.source.clone(),
                 members: restoration.founders,
                 aside: aside.unwrap_or_default(),
                 aside_problem,
+                waiting: waiting.unwrap_or_default(),
             })
         });
         self.drive(work).await

@@ -1,0 +1,73 @@
+//! A cluster whose events have an etcd of their own, and that has lost the data of both: each is restored by itself.
+
+use jiff::Timestamp;
+use keelson::execute::{Interrupt, Silent};
+use keelson::ops::{
+    ApplyOptions, AutoApprove, OperationError, RestoreSource, RestoreTerms, SaveRequest, Session, WhichBackup,
+};
+use keelson::{registry, spec};
+use keelson_provider_api::{ClusterIdentity, Progress};
+
+use super::block_on;
+
+const SPEC: &str = "apiVersion: keelson.dev/v1alpha1
+kind: Cluster
+metadata: { name: prod }
+spec:
+  provider: { simulated: {} }
+  etcd: { events: separate }
+";
+
+async fn apply(session: &Session) -> Result<(), OperationError> {
+    let (options, interrupt) = (ApplyOptions::default(), Interrupt::new());
+    let applied = session.apply(&options, &AutoApprove, &Silent, &interrupt);
+    applied.await.map(drop)
+}
+
+/// Restores the newest snapshot of `etcd`, and tells which etcds wait for data then.
+async fn restore(session: &Session, etcd: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let source = RestoreSource::Backup {
+        which: WhichBackup::Newest(etcd.to_owned()),
+        place: None,
+    };
+    let interrupt = Interrupt::new();
+    let snapshot = session.unpack_snapshot(&source, folder.path(), &interrupt);
+    let snapshot = snapshot.await.unwrap();
+    let (terms, progress) = (RestoreTerms::default(), Progress::default());
+    let restored = session.restore_etcd(&snapshot, terms, &progress, &Silent, &interrupt);
+    restored.await.unwrap().waiting
+}
+
+#[test]
+fn the_etcds_that_wait_for_data_are_named_after_a_restore() {
+    block_on(async {
+        for [first, second] in [["events", "main"], ["main", "events"]] {
+            let spec = spec::load(SPEC.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"));
+            let (session, world) = registry::connect_in_memory(spec, Timestamp::UNIX_EPOCH).unwrap();
+            apply(&session).await.unwrap();
+            let request = SaveRequest::default();
+            let saved = session
+                .save_backups(&request, &Progress::default())
+                .await
+                .unwrap();
+            let manifest = &saved[0].manifest;
+            let identity = ClusterIdentity {
+                name: manifest.cluster_name.clone(),
+                uid: Some(manifest.cluster_uid.clone()),
+            };
+            assert_eq!(restore(&session, first).await, [""; 0], "nothing is lost");
+            for machine in session.status(&Silent).await.unwrap().machines {
+                world.lose_machine(&identity, &machine.name).unwrap();
+            }
+            // Its machines come again, and wait for data.
+            let waits = apply(&session).await;
+            assert!(matches!(waits, Err(OperationError::Blocked(_))), "{waits:?}");
+            assert_eq!(restore(&session, first).await, [second]);
+            assert_eq!(restore(&session, second).await, [""; 0]);
+            apply(&session).await.unwrap();
+            let status = session.status(&Silent).await.unwrap();
+            assert!(status.is_well(), "{status:?}");
+        }
+    });
+}
