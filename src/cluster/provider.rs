@@ -1,7 +1,7 @@
 //! The provider: which change goes where.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +50,8 @@ pub struct ClusterProvider {
     addons: Arc<dyn AddonObjects>,
     clock: Arc<dyn Clock>,
     connections: Connections,
+    /// The nodes whose kubelets were waited for in vain, until they are heard of again.
+    silent: Mutex<BTreeSet<String>>,
 }
 
 impl ClusterProvider {
@@ -60,6 +62,7 @@ impl ClusterProvider {
             addons: parts.addons,
             connections: Connections::new(parts.reach, parts.credentials, parts.clock.clone()),
             clock: parts.clock,
+            silent: Mutex::default(),
         }
     }
 
@@ -181,25 +184,42 @@ impl ClusterProvider {
     }
 
     /// What the API knows of nodes. Where no API server answered for a while, kubelets had nobody to report to: they get a moment
-    /// before they count as silent.
+    /// before they count as silent. Those that had it and were not heard of since get none again.
     async fn look_at_nodes(
         &self,
         cluster: &ClusterIdentity,
         names: &BTreeSet<String>,
     ) -> Result<Seen, ProviderError> {
-        let mut looks = 1;
-        loop {
-            let seen = self
-                .look(cluster, &|connection| {
-                    Box::pin(async move { node::look(&connection).await })
-                })
-                .await?;
-            if looks == NODE_LOOKS || !seen.is_outdated(names) {
+        let mut seen = self.look_once_at_nodes(cluster).await?;
+        let mut awaited = self.newly_silent(names, &seen.silent(names));
+        for _ in 1..NODE_LOOKS {
+            if awaited.is_empty() {
                 return Ok(seen);
             }
             self.clock.sleep(NODE_LOOKS_PAUSE).await;
-            looks += 1;
+            seen = self.look_once_at_nodes(cluster).await?;
+            awaited = &awaited & &seen.silent(names);
         }
+        self.known_silent().extend(awaited);
+        Ok(seen)
+    }
+
+    async fn look_once_at_nodes(&self, cluster: &ClusterIdentity) -> Result<Seen, ProviderError> {
+        self.look(cluster, &|connection| {
+            Box::pin(async move { node::look(&connection).await })
+        })
+        .await
+    }
+
+    /// Those of `names` that are `silent`, and were not before.
+    fn newly_silent(&self, names: &BTreeSet<String>, silent: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut known = self.known_silent();
+        known.retain(|name| silent.contains(name) || !names.contains(name));
+        silent - &*known
+    }
+
+    fn known_silent(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn change(&self, step: &Step<'_>, change: &Change) -> Result<(), ProviderError> {

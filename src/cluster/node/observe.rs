@@ -26,10 +26,13 @@ pub(in crate::cluster) struct Seen {
 }
 
 impl Seen {
-    /// True where one of `names` is Ready by its own words, and its kubelet has been silent since for too long.
-    pub(in crate::cluster) fn is_outdated(&self, names: &BTreeSet<String>) -> bool {
-        let mut objects = names.iter().filter_map(|name| self.objects.get(name));
-        objects.any(|object| self.heartbeats.silence(object).is_some())
+    /// Those of `names` that are Ready by their own words, and whose kubelets have been silent since for too long.
+    pub(in crate::cluster) fn silent(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_silent = |name: &&String| {
+            let object = self.objects.get(*name);
+            object.is_some_and(|object| self.heartbeats.silence(object).is_some())
+        };
+        names.iter().filter(is_silent).cloned().collect()
     }
 }
 

@@ -136,6 +136,13 @@ fn a_node_is_ready_while_its_kubelet_reports() {
     });
 }
 
+/// How often it was asked for the Leases of kubelets.
+fn lists(scene: &Scene) -> usize {
+    let requests = scene.api.requests();
+    let lists = requests.iter().filter(|request| request.ends_with("/leases"));
+    lists.count()
+}
+
 #[test]
 fn a_kubelet_that_finds_its_api_server_again_is_waited_for() {
     block_on(async {
@@ -144,13 +151,6 @@ fn a_kubelet_that_finds_its_api_server_again_is_waited_for() {
             ..Heard::default()
         };
         let scene = scene(old, true).await;
-        let lists = |scene: &Scene| {
-            let requests = scene.api.requests();
-            requests
-                .iter()
-                .filter(|request| request.ends_with("/leases"))
-                .count()
-        };
         let before = lists(&scene);
         let looking = scene.present(Kind::Node, "w");
         let renewing = async {
@@ -167,5 +167,32 @@ fn a_kubelet_that_finds_its_api_server_again_is_waited_for() {
         };
         let (seen, ()) = futures_util::future::join(looking, renewing).await;
         assert_eq!(seen.health, Health::Healthy);
+    });
+}
+
+#[test]
+fn a_kubelet_that_was_waited_for_in_vain_is_waited_for_again_once_it_was_heard_of() {
+    let renewed = |renewed| Heard {
+        renewed: Some(renewed),
+        ..Heard::default()
+    };
+    let old = renewed("09:30:00");
+    block_on(async {
+        let scene = scene(old, true).await;
+        // What is said of it, whether that is healthy, and how often it is looked.
+        let rows = [
+            (old, false, 6),
+            (old, false, 1),
+            (renewed("11:59:58"), true, 1),
+            (old, false, 6),
+            (old, false, 1),
+        ];
+        for (number, (heard, is_healthy, looks)) in rows.into_iter().enumerate() {
+            say(&scene, heard);
+            let before = lists(&scene);
+            let seen = scene.present(Kind::Node, "w").await;
+            assert_eq!(seen.health == Health::Healthy, is_healthy, "{number}: {seen:?}");
+            assert_eq!(lists(&scene) - before, looks, "{number}");
+        }
     });
 }
