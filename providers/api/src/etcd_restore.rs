@@ -42,16 +42,18 @@ pub struct Restoration {
 pub struct NotedContents {
     /// What etcdutl told of it.
     pub contents: SnapshotContents,
-    /// The release of that etcdutl.
+    /// The release that the member ran which wrote it. The etcdutl that told of it was installed beside that, and is the next one
+    /// where an upgrade had brought that already and the member was not restarted yet.
     pub etcd_version: String,
 }
 
 impl NotedContents {
     /// How what etcdutl of the release `etcd_version` tells now differs from what it told then, in words; nothing where it is the
-    /// same. Keys are compared where the release is the same: 3.5 counts others than 3.6 does.
+    /// same. Keys are compared where the release is the same and counts as all later ones do: 3.5 counts others than 3.6 does, and
+    /// what a member of 3.5 has written may have been counted by an etcdutl of 3.6. The hash is over all keys anyway.
     pub fn differences(&self, is: &SnapshotContents, etcd_version: &str) -> Vec<String> {
         let was = &self.contents;
-        let keys_compare = self.etcd_version == etcd_version;
+        let keys_compare = self.etcd_version == etcd_version && !etcd_version.starts_with("3.5.");
         let rows = [
             ("hash", u64::from(is.hash), u64::from(was.hash), true),
             ("revision", is.revision, was.revision, true),
@@ -186,8 +188,13 @@ mod tests {
             total_bytes: 6,
             live: None,
         };
-        let rows: [(SnapshotContents, &str, &[&str]); 6] = [
+        let rows: [(SnapshotContents, &str, &[&str]); 7] = [
             (WAS, "3.6.10", &[]),
+            (
+                SnapshotContents { total_keys: 7, ..WAS },
+                "3.6.10",
+                &["keys: it has 7, and 3 was written down"],
+            ),
             (
                 SnapshotContents { hash: 9, ..WAS },
                 "3.6.10",
@@ -221,5 +228,12 @@ mod tests {
         for (is, version, differences) in rows {
             assert_eq!(noted.differences(&is, version), differences, "{is:?} {version}");
         }
+        // A member of 3.5 wrote it when etcdutl was that of 3.6 already.
+        let between = NotedContents {
+            etcd_version: "3.5.30".to_owned(),
+            ..noted
+        };
+        let is = SnapshotContents { total_keys: 7, ..WAS };
+        assert_eq!(between.differences(&is, "3.5.30"), [""; 0]);
     }
 }
