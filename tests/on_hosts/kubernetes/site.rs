@@ -150,8 +150,14 @@ impl Site {
 
     /// Runs kubectl on the host `on`; arguments as a shell takes them.
     pub(crate) fn kubectl(&self, on: &str, arguments: &str) -> String {
+        self.try_kubectl(on, arguments)
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The same, with what is wrong where it fails.
+    pub(crate) fn try_kubectl(&self, on: &str, arguments: &str) -> Result<String, String> {
         let said = self.desk.host(on).run(&format!("{KUBECTL} {arguments}"));
-        said.unwrap_or_else(|error| panic!("kubectl {arguments}: {error}"))
+        said.map_err(|error| format!("kubectl {arguments}: {error}"))
     }
 
     /// Runs kubectl here, with a kubeconfig of the desk; whether it succeeded, and what it said.
