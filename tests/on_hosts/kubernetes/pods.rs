@@ -1,8 +1,9 @@
 //! Pods that serve, and what is left of a cluster when it is gone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::site::Site;
+use super::site::{Site, eventually};
 
 /// A page on each node that takes pods, behind one Service.
 const PODS: &str = r"
@@ -35,14 +36,40 @@ const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson
                     ls -d /opt/containerd /usr/libexec/kubernetes /run/containerd /run/netns/cni-* 2>/dev/null; \
                     awk '$5 ~ \"^/(var/lib/(kubelet|containerd)|run/(containerd|netns))/\" { print $5 }' /proc/self/mountinfo; true";
 
-/// A pod on each of `count` nodes, reached by the Service's address, by its name across nodes, and by the port of nodes;
-/// kubectl runs on `on`, a control plane.
-pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
+/// Has a pod run on each node that takes pods, and gives their names.
+fn run(site: &Site, on: &str) -> Vec<String> {
     let manifest = PODS.replace("REGISTRY", &site.registry());
     site.kubectl(on, &format!("apply -f - <<'END'\n{manifest}\nEND"));
     site.kubectl(on, "rollout status daemonset/web --timeout=120s");
     let pods = site.kubectl(on, "get pods -l app=web -o name");
-    let pods: Vec<&str> = pods.lines().collect();
+    pods.lines().map(str::to_owned).collect()
+}
+
+/// Waits until the cluster's DNS knows a Service that is made now, whoever of it answers, and gives how long that took. What has
+/// lost its API server looks for another after 30 s at first and up to twice that
+/// (<https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go>).
+pub(super) fn wait_for_names(site: &Site, on: &str) -> Duration {
+    let pods = run(site, on);
+    eventually(
+        "DNS knows a Service that is new",
+        Duration::from_secs(150),
+        || {
+            // One that is behind is missed by all of them once in a thousand times.
+            (0..10).all(|_| {
+                let ask = format!(
+                    "exec {} -- timeout 5 wget -q -O - http://web.default.svc.cluster.local",
+                    pods[0]
+                );
+                site.try_kubectl(on, &ask).is_ok()
+            })
+        },
+    )
+}
+
+/// A pod on each of `count` nodes, reached by the Service's address, by its name across nodes, and by the port of nodes;
+/// kubectl runs on `on`, a control plane.
+pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
+    let pods = run(site, on);
     assert_eq!(pods.len(), count, "a pod on each node: {pods:?}");
     let addresses = site.kubectl(on, "get pods -l app=web -o jsonpath={.items[*].status.podIP}");
     let address = site.kubectl(on, "get service web -o jsonpath={.spec.clusterIP}");

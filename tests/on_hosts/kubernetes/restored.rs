@@ -46,6 +46,10 @@ fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
                 .unwrap();
         }
     });
+    println!(
+        "the cluster's DNS knows what is new after {:#?}",
+        pods::wait_for_names(&site, "a")
+    );
     pods::serve(&site, "a", 4, &["a", "b", "c", "d"]);
     site.desk.expect(0, "destroy --yes");
 }
