@@ -58,8 +58,6 @@ struct Rule {
 struct State {
     rules: Vec<Rule>,
     seen: Vec<String>,
-    /// moto looks, and then writes: two writes at once may both find their conditions met, as with no real server.
-    conditional: Arc<Mutex<()>>,
 }
 
 /// Takes connections until it is dropped.
@@ -138,17 +136,16 @@ fn serve(mut stream: TcpStream, upstream: SocketAddr, state: &Mutex<State>) -> s
     let Some(mut request) = read_request(&mut stream)? else {
         return Ok(());
     };
-    let (trouble, conditional) = {
+    let trouble = {
         let mut state = state.lock().unwrap();
         state.seen.push(format!("{} {}", request.method, request.target));
         let fits = |rule: &&mut Rule| {
             rule.left > 0 && rule.method == request.method && request.target.contains(&rule.part_of_target)
         };
-        let trouble = state.rules.iter_mut().find(fits).map(|rule| {
+        state.rules.iter_mut().find(fits).map(|rule| {
             rule.left -= 1;
             rule.trouble.clone()
-        });
-        (trouble, Arc::clone(&state.conditional))
+        })
     };
     if let Err(problem) = signature::verify(&request) {
         let problem = problem.replace('&', "&amp;").replace('<', "&lt;");
@@ -171,14 +168,7 @@ fn serve(mut stream: TcpStream, upstream: SocketAddr, state: &Mutex<State>) -> s
         }
         _ => {}
     }
-    let (head, mut body) = {
-        let is_conditional = request
-            .field("if-match")
-            .or(request.field("if-none-match"))
-            .is_some();
-        let _turn = is_conditional.then(|| conditional.lock().unwrap());
-        forward(upstream, &request)?
-    };
+    let (head, mut body) = forward(upstream, &request)?;
     let mut end = body.len();
     match trouble {
         Some(Trouble::LoseAnswer) => return stream.shutdown(Shutdown::Both),

@@ -1,5 +1,12 @@
 """Volumes, images, buckets, tags, and trial runs."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+from botocore.exceptions import ClientError
+from moto.s3.models import S3Backend
+
 from .case import UBUNTU, UBUNTU_ARM, Case, of, tell
 
 CANONICAL, DEBIAN_OWNER = "099720109477", "136693071363"
@@ -134,3 +141,23 @@ class Buckets(Case):
             with self.subTest(name):
                 self.refused("InvalidBucketName", self.s3.create_bucket, Bucket=name, **where)
         self.s3.create_bucket(Bucket="right.name-1", **where)
+
+    @of("conditions-hold")
+    def test_of_many_who_write_on_one_condition_one_does(self):
+        self.s3.create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        keep = S3Backend.put_object
+
+        def keep_late(*arguments, **named):
+            time.sleep(0.1)
+            return keep(*arguments, **named)
+
+        def write(number):
+            try:
+                self.s3.put_object(Bucket="state", Key="lease", Body=bytes([number]), IfNoneMatch="*")
+            except ClientError as error:
+                self.assertEqual(error.response["Error"]["Code"], "PreconditionFailed")
+                return False
+            return True
+
+        with mock.patch.object(S3Backend, "put_object", keep_late), ThreadPoolExecutor(4) as writers:
+            self.assertEqual(sum(writers.map(write, range(4))), 1)
