@@ -16,7 +16,8 @@
 //! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
 //! | `writing`, `told` | having a member write a snapshot, and what scripts tell of it |
-//! | `snapshot`, `archive` | taking snapshots that stay on machines, and what is known of those that were taken |
+//! | `names` | names of snapshots, which become names of files |
+//! | `upgrade_snapshots` | snapshots that an upgrade takes first and that stay on machines; no backups |
 //! | `backups`, `schedule` | snapshots that machines take by themselves and keep, and how that goes |
 //! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
 //! | `restoring` | giving members the data of a snapshot |
@@ -27,7 +28,6 @@ pub mod reach;
 pub mod wipe;
 
 mod answers;
-mod archive;
 mod backups;
 mod begin;
 mod drill;
@@ -36,16 +36,17 @@ mod join;
 mod look;
 mod maintenance;
 mod mark;
+mod names;
 mod observe;
 mod provider;
 mod refusal;
 mod remove;
 mod restoring;
 mod schedule;
-mod snapshot;
 mod step;
 mod survey;
 mod told;
+mod upgrade_snapshots;
 mod writing;
 
 pub use drill::DrillHere;

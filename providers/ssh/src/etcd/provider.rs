@@ -15,7 +15,7 @@ use keelson_provider_api::{
 use super::reach::Reach;
 use super::step::{Step, permanent};
 use super::survey::survey;
-use super::{archive, found, join, observe, remove, snapshot};
+use super::{found, join, observe, remove, upgrade_snapshots};
 
 /// Founders wait for each other, so at least as many changes have to be possible at once as a cluster has members.
 const CONCURRENCY: usize = 16;
@@ -62,10 +62,10 @@ impl EtcdProvider {
                 remove::remove(&step, member, existing).await
             }
             (Action::Create { generation, .. }, Resource::EtcdSnapshot(wanted)) => {
-                snapshot::take(&step, name, wanted, *generation).await
+                upgrade_snapshots::take(&step, name, wanted, *generation).await
             }
             (Action::Delete { existing }, Resource::EtcdSnapshot(_)) => {
-                snapshot::forget(&step, name, &existing.owner).await
+                upgrade_snapshots::forget(&step, name, &existing.owner).await
             }
             // Nothing of a snapshot can change.
             (Action::Update { .. }, _) => Ok(()),
@@ -135,8 +135,8 @@ impl Provider for EtcdProvider {
                 Ok(all)
             }
             Kind::EtcdSnapshot => {
-                let listed = archive::list(reach).await;
-                Ok(archive::observe(cluster.uid.as_ref(), &listed, wanted))
+                let listed = upgrade_snapshots::list(reach).await;
+                Ok(upgrade_snapshots::observe(cluster.uid.as_ref(), &listed, wanted))
             }
             other => Err(not_of_etcd(other)),
         }

@@ -4,7 +4,7 @@ use keelson_provider_api::{ClusterUid, DrillSnapshot, ErrorClass, ProviderError}
 
 use crate::etcd::maintenance::transfer::ending;
 use crate::etcd::mark::fragment;
-use crate::etcd::snapshot::check_name;
+use crate::etcd::names::check_name;
 use crate::etcd::step::{permanent, transient};
 use crate::etcd::told::told;
 use crate::exit_status;

@@ -1,26 +1,24 @@
 //! Taking a snapshot, and deleting it.
-//!
-//! A snapshot stays on the machine whose member wrote it, at `/var/lib/keelson/snapshots`. Those that go to the state store,
-//! where they outlive their machine, are written by `maintenance`.
 
 use keelson_provider_api::kinds::EtcdSnapshot;
 use keelson_provider_api::{BoxFuture, Owner, ProviderError};
 
-use super::archive::{self, Manifest, Stored};
-use super::step::{Deed, Step, permanent, transient};
-use super::survey::Survey;
-use super::writing::{self, Written};
+use super::listed::{self, Manifest, Stored};
+use crate::etcd::names::check_name;
+use crate::etcd::step::{Deed, Step, permanent, transient};
+use crate::etcd::survey::Survey;
+use crate::etcd::writing::{self, Written};
 use crate::shell::Output;
 
 /// Takes the snapshot `name`.
-pub(super) async fn take(
+pub(in crate::etcd) async fn take(
     step: &Step<'_>,
     name: &str,
     snapshot: &EtcdSnapshot,
     generation: u32,
 ) -> Result<(), ProviderError> {
     check_name(name)?;
-    let listed = archive::list(step.reach).await;
+    let listed = listed::list(step.reach).await;
     let of_name = |stored: &&Stored| stored.manifest.name == name;
     for stored in listed.values().flatten().flatten().filter(of_name) {
         if stored.manifest.cluster_uid != step.uid {
@@ -47,10 +45,10 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
     let deed = Deed {
         name: "write a snapshot of etcd",
         script: concat!(
-            include_str!("../scripts/etcdctl.sh"),
-            include_str!("../scripts/etcd-live-keys.sh"),
-            include_str!("../scripts/etcd-snapshot.sh"),
-            include_str!("../scripts/etcd-save.sh")
+            include_str!("../../scripts/etcdctl.sh"),
+            include_str!("../../scripts/etcd-live-keys.sh"),
+            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/etcd-save.sh")
         ),
         arguments: vec![
             step.ours(),
@@ -94,8 +92,8 @@ async fn keep(
     ));
     let manifest = serde_json::to_string(&manifest).unwrap_or_default();
     let script = concat!(
-        include_str!("../scripts/write.sh"),
-        include_str!("../scripts/etcd-keep.sh")
+        include_str!("../../scripts/write.sh"),
+        include_str!("../../scripts/etcd-keep.sh")
     );
     step.script(
         "keep the snapshot",
@@ -107,17 +105,17 @@ async fn keep(
 }
 
 /// Deletes the snapshot `name` wherever it is.
-pub(super) async fn forget(step: &Step<'_>, name: &str, owner: &Owner) -> Result<(), ProviderError> {
+pub(in crate::etcd) async fn forget(step: &Step<'_>, name: &str, owner: &Owner) -> Result<(), ProviderError> {
     check_name(name)?;
     if *owner != Owner::ThisCluster {
         return Err(permanent(format!("the snapshot {name} is not this cluster's")));
     }
-    let listed = archive::list(step.reach).await;
+    let listed = listed::list(step.reach).await;
     for (machine, stored) in &listed {
         let is_here =
             |stored: &&Stored| stored.manifest.name == name && stored.manifest.cluster_uid == step.uid;
         if stored.iter().flatten().any(|stored| is_here(&stored)) {
-            let script = include_str!("../scripts/etcd-forget.sh");
+            let script = include_str!("../../scripts/etcd-forget.sh");
             step.script("delete the snapshot", script, machine, vec![name.to_owned()])
                 .await?;
         }
@@ -127,30 +125,5 @@ pub(super) async fn forget(step: &Step<'_>, name: &str, owner: &Owner) -> Result
             "the snapshot {name} may be on another machine: {why}"
         ))),
         None => Ok(()),
-    }
-}
-
-/// A name becomes a file's name.
-pub(super) fn check_name(name: &str) -> Result<(), ProviderError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.');
-    if !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.bytes().all(fits) {
-        return Ok(());
-    }
-    Err(permanent(format!(
-        "`{}` cannot be the name of a snapshot's file",
-        name.escape_debug()
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stay_in_their_folder() {
-        assert!(check_name("main:20260101T000000Z").is_ok());
-        for name in ["", ".", "..", "a/b", "../a", "-a", "a b", "a\n", "ä"] {
-            assert!(check_name(name).is_err(), "{name}");
-        }
     }
 }

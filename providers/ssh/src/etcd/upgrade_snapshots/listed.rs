@@ -14,11 +14,11 @@ use keelson_provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::reach::Reach;
+use crate::etcd::reach::Reach;
 use crate::hearing::Hearing;
 use crate::shell::Job;
 
-const SCRIPT: &str = include_str!("../scripts/etcd-snapshots.sh");
+const SCRIPT: &str = include_str!("../../scripts/etcd-snapshots.sh");
 const LIMIT: Duration = Duration::from_secs(30);
 const LOOKS_AT_ONCE: usize = 32;
 /// Thousands of snapshots, half a kilobyte each.
@@ -27,7 +27,7 @@ const ANSWER_BYTES: usize = 4 << 20;
 /// What is written down about a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manifest {
+pub(in crate::etcd) struct Manifest {
     /// The cluster that it is of.
     pub cluster_uid: ClusterUid,
     /// Its name, for people.
@@ -58,7 +58,7 @@ pub(super) struct Manifest {
 
 /// A manifest, and how large the file beside it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(in crate::etcd) struct Stored {
     pub manifest: Manifest,
     pub size: Option<u64>,
 }
@@ -71,7 +71,7 @@ impl Stored {
 }
 
 /// The snapshots on every machine, or why they could not be listed.
-pub(super) async fn list(reach: &dyn Reach) -> BTreeMap<String, Result<Vec<Stored>, String>> {
+pub(in crate::etcd) async fn list(reach: &dyn Reach) -> BTreeMap<String, Result<Vec<Stored>, String>> {
     let looks = reach.machines().into_iter().map(|machine| async move {
         let listed = list_one(reach, &machine).await;
         (machine, listed)
@@ -119,7 +119,7 @@ fn read(text: &str) -> Option<Vec<Stored>> {
 }
 
 /// What the planner is told: this cluster's snapshots, and whatever has one of the names in `wanted`.
-pub(super) fn observe(
+pub(in crate::etcd) fn observe(
     uid: Option<&ClusterUid>,
     listed: &BTreeMap<String, Result<Vec<Stored>, String>>,
     wanted: &BTreeSet<ResourceKey>,
@@ -194,7 +194,7 @@ fn existing(machine: &str, stored: &Stored, is_ours: bool) -> Existing {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     fn manifest(uid: &str) -> Manifest {
