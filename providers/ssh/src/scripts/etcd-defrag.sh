@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Has the member on this host give the space back that its database does not use. It answers nobody meanwhile.
-# Stands behind `fence.sh`, `etcdctl.sh` and `etcd-snapshot.sh`.
+# Stands behind `fence.sh`, `etcdctl.sh` and `room.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, the member's port for clients, the folder of its data, how many
 # KiB must be free, for how many seconds at most.

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Takes in a part of a snapshot that is to be restored for trial. Stands behind `etcd-transfer.sh` and `etcd-snapshot.sh`.
+# Takes in a part of a snapshot that is to be restored for trial. Stands behind `etcd-transfer.sh` and `room.sh`.
 #
 # Arguments: what a mark of ours has in it, the cluster's uid, the etcd cluster, what the snapshot is called here, or `-` for one
 # that is to be begun, how much of it must be there already, how many KiB must be free for all of it and what is made of it. The

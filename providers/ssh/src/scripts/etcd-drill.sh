@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Restores a snapshot for trial that has come to this host, and takes everything away again. Stands behind `etcd-transfer.sh`,
-# `etcd-snapshot.sh`, `etcd-live-keys.sh` and `drill.sh`.
+# `room.sh`, `etcd-live-keys.sh` and `drill.sh`.
 #
 # Arguments: what a mark of ours has in it, the cluster's uid, what the snapshot is called here, its SHA-256, how many KiB must
 # be free beside it.

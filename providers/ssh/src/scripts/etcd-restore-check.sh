@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Looks whether this host has what it takes to give its etcd member data. It changes nothing. Stands behind `fence.sh` and
-# `etcd-snapshot.sh`.
+# `room.sh`.
 #
 # Arguments: the etcd cluster, its unit, the folder of its data, the restore's id, how many KiB must be free for the data, the
 # snapshot's SHA-256, how many KiB it has.

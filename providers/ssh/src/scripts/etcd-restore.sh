@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Makes the data of the etcd member on this host of a snapshot that lies among the assets, and writes down whose it is. The
-# member is not started. Stands behind `fence.sh`, `write.sh` and `etcd-snapshot.sh`.
+# member is not started. Stands behind `fence.sh`, `write.sh` and `room.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the member's name, all
 # members, the new cluster's token, the mark, the snapshot's SHA-256, by how much revisions go up, how many KiB must be free.

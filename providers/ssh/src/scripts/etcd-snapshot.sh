@@ -2,17 +2,6 @@
 # Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh` and
 # `etcd-live-keys.sh`.
 
-# Ends with 24 where fewer than `$2` KiB are free on the disk of the folder `$1`, which may not be there yet.
-need_room() {
-    there=$1
-    [ -d "$there" ] || there=$(dirname -- "$there")
-    free=$(df -Pk -- "$there" | awk 'END { print $4 }')
-    if [ "$free" -lt "$2" ]; then
-        echo "$free KiB are free on the disk of $1, $2 are needed" >&2
-        exit 24
-    fi
-}
-
 # Ends the process `$2` when the member that serves clients at the port `$1` has not answered three times in a row: etcdctl
 # waits for one that has died for as long as it is given (the retries of streams in `client/v3/retry_interceptor.go`).
 end_with_member() {

@@ -14,8 +14,7 @@ use crate::shell::{Job, Shell};
 
 const PART: &str = concat!(
     include_str!("../../scripts/etcd-transfer.sh"),
-    include_str!("../../scripts/etcd-live-keys.sh"),
-    include_str!("../../scripts/etcd-snapshot.sh"),
+    include_str!("../../scripts/room.sh"),
     include_str!("../../scripts/etcd-drill-part.sh")
 );
 /// So often it is sent anew that was torn on the way.

@@ -57,7 +57,7 @@ fn deed<'a>(step: &Step<'_>, machine: &'a str, status: &Status) -> Deed<'a> {
         name: "defragment the member",
         script: concat!(
             include_str!("../../scripts/etcdctl.sh"),
-            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcd-defrag.sh")
         ),
         arguments: vec![

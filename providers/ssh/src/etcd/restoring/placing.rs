@@ -30,7 +30,7 @@ pub(super) async fn check(
     let deed = Deed {
         name: "look for etcd",
         script: concat!(
-            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcd-restore-check.sh")
         ),
         arguments: vec![
@@ -73,7 +73,7 @@ pub(super) async fn place(
         name: NAME,
         script: concat!(
             include_str!("../../scripts/write.sh"),
-            include_str!("../../scripts/etcd-snapshot.sh"),
+            include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcd-restore.sh")
         ),
         arguments: vec![

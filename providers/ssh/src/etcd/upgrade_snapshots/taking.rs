@@ -47,6 +47,7 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
         script: concat!(
             include_str!("../../scripts/etcdctl.sh"),
             include_str!("../../scripts/etcd-live-keys.sh"),
+            include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcd-snapshot.sh"),
             include_str!("../../scripts/etcd-save.sh")
         ),
