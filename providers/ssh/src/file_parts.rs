@@ -5,12 +5,16 @@ use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
+use keelson_provider_api::{ErrorClass, ProviderError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 const PART_BYTES: u64 = 8 << 20;
 /// How long a host may take for a part: that needs 0.3 Mbit/s.
 pub(crate) const PART_LIMIT: Duration = Duration::from_secs(240);
+
+/// So often a file is sent that comes torn or damaged.
+const SENDINGS_LIMIT: u32 = 3;
 
 /// A part of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,6 +83,29 @@ impl FileParts {
     }
 }
 
+/// How often a file came torn or damaged and was taken away, so that all of it had to be sent again. What is only cut off goes on
+/// where it was, and is not counted.
+#[derive(Debug, Default)]
+pub(crate) struct Sendings {
+    torn: u32,
+}
+
+impl Sendings {
+    /// Lets it be sent again after `error`.
+    ///
+    /// # Errors
+    /// `error` as one that stays, when it came so again and again: nobody is to send it on and on.
+    pub(crate) fn again(&mut self, error: &ProviderError) -> Result<(), ProviderError> {
+        self.torn += 1;
+        if self.torn < SENDINGS_LIMIT {
+            return Ok(());
+        }
+        let message = format!("{} ({SENDINGS_LIMIT} times)", error.message);
+        Err(ProviderError::new(ErrorClass::Permanent, message)
+            .with_help("see how the network on the way and the disk there are, then run the command again"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -115,6 +142,18 @@ mod tests {
             fs::write(&path, vec![7; size]).unwrap();
             assert_eq!(parts(&path, from).await, expected, "{size} {from}");
         }
+    }
+
+    #[test]
+    fn what_comes_torn_again_and_again_is_not_sent_for_ever() {
+        let torn = || ProviderError::new(ErrorClass::Transient, "a: it was damaged");
+        let mut sendings = Sendings::default();
+        for _ in 1..SENDINGS_LIMIT {
+            sendings.again(&torn()).unwrap();
+        }
+        let error = sendings.again(&torn()).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert_eq!(error.message, "a: it was damaged (3 times)");
     }
 
     #[tokio::test]

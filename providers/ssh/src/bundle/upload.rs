@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use crate::fence::run_fenced;
-use crate::file_parts::{FileParts, PART_LIMIT};
+use crate::exit_status;
+use crate::fence::{failure, let_in};
+use crate::file_parts::{FileParts, PART_LIMIT, Sendings};
 use crate::shell::{Job, Shell};
 
 const PART: &str = include_str!("../scripts/asset-part.sh");
@@ -23,16 +24,37 @@ pub(crate) struct Upload<'a> {
     pub(crate) there: u64,
 }
 
+/// How the sending of a file has ended.
+enum Sent {
+    Whole,
+    /// It came torn or damaged, and was taken away.
+    Torn(ProviderError),
+}
+
 impl Upload<'_> {
-    /// Carries it. The digest is computed here before anything is sent, and by the host when all has come.
+    /// Carries it. The digest is computed here before anything is sent, and by the host when all has come; what came torn or damaged
+    /// is sent again.
     pub(crate) async fn carry(&self, shell: &dyn Shell, context: &StepContext<'_>) -> Result<(), Outcome> {
         let size = self.check().await.map_err(Outcome::Rejected)?;
         let mebibytes = size.div_ceil(1 << 20);
-        context
-            .progress
-            .tell(&format!("upload {} ({mebibytes} MiB)", self.name));
+        let mut there = self.there;
+        let mut sendings = Sendings::default();
+        loop {
+            context
+                .progress
+                .tell(&format!("upload {} ({mebibytes} MiB)", self.name));
+            match self.send(shell, context, there).await? {
+                Sent::Whole => return Ok(()),
+                Sent::Torn(error) => sendings.again(&error).map_err(Outcome::Rejected)?,
+            }
+            there = 0;
+        }
+    }
+
+    /// Sends it once, without its first `there` bytes.
+    async fn send(&self, shell: &dyn Shell, context: &StepContext<'_>, there: u64) -> Result<Sent, Outcome> {
         let unreadable = |error: std::io::Error| Outcome::Rejected(self.unreadable(&error));
-        let mut parts = FileParts::open(self.path, self.there).await.map_err(unreadable)?;
+        let mut parts = FileParts::open(self.path, there).await.map_err(unreadable)?;
         while let Some(part) = parts.next().await.map_err(unreadable)? {
             let job = Job {
                 name: "upload an asset",
@@ -45,9 +67,15 @@ impl Upload<'_> {
                 input: part.bytes,
                 timeout: PART_LIMIT,
             };
-            run_fenced(shell, context, job).await?;
+            let name = job.name;
+            let output = let_in(shell, context, job).await?;
+            match output.status {
+                0 => {}
+                exit_status::ANEW => return Ok(Sent::Torn(failure(shell.host(), name, &output))),
+                _ => return Err(Outcome::Rejected(failure(shell.host(), name, &output))),
+            }
         }
-        Ok(())
+        Ok(Sent::Whole)
     }
 
     /// The file's size, if it is what it should be.

@@ -12,11 +12,12 @@
 //! | `look`, `survey` | what one machine shows, and what all show together |
 //! | `answers`, `refusal` | what etcdctl answers, and why etcd refuses something |
 //! | `observe` | what the planner is told of that, and what counts as what |
-//! | `step` | one change while it is carried out, and what is known to have had an effect |
+//! | `step`, `patience` | one change while it is carried out, what is known to have had an effect, and waiting that ends |
+//! | `meaning` | what it means that a script has ended as it did |
 //! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
 //! | `writing`, `told` | having a member write a snapshot, and what scripts tell of it |
-//! | `names` | names of snapshots, which become names of files |
+//! | `names`, `room` | names of snapshots, which become names of files, and the room that they need |
 //! | `upgrade_snapshots` | snapshots that an upgrade takes first and that stay on machines; no backups |
 //! | `backups`, `schedule` | snapshots that machines take by themselves and keep, and how that goes |
 //! | `maintenance` | what is done to a running etcd: snapshots that go elsewhere, space given back |
@@ -36,12 +37,15 @@ mod join;
 mod look;
 mod maintenance;
 mod mark;
+mod meaning;
 mod names;
 mod observe;
+mod patience;
 mod provider;
 mod refusal;
 mod remove;
 mod restoring;
+mod room;
 mod schedule;
 mod step;
 mod survey;

@@ -5,6 +5,7 @@
 
 mod aside;
 mod bringing;
+mod obstacles;
 mod placing;
 
 use std::time::Duration;
@@ -16,11 +17,12 @@ use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{EtcdRestore, ProviderError, Restoration, SetAside, StepContext};
 
 use super::found::found;
-use super::mark::MarkSeen;
+use super::meaning::snapshot_not_there;
 use super::provider::EtcdProvider;
-use super::step::{Deed, Step, data_of_nobody, permanent, transient, unreachable_machine};
+use super::step::{Deed, Step, permanent};
 use super::survey::{Survey, survey};
 use crate::fence;
+use obstacles::{all_of, former_members};
 use placing::Placed;
 
 /// As long as stopping a control plane may take: its pods' own grace period, and some more.
@@ -33,14 +35,7 @@ impl EtcdRestore for EtcdProvider {
     async fn check(&self, context: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {
         let step = self.step(context, restoration.etcd)?;
         let survey = self.seen(&step).await?;
-        former_members(&survey, restoration)?;
-        check_founders(&self.reach.machines(), restoration)?;
-        let checks = restoration
-            .founders
-            .iter()
-            .map(|machine| placing::check(&step, restoration, machine));
-        let errors = join_all(checks).await.into_iter().filter_map(Result::err);
-        all_of(errors.collect())
+        obstacles::check(&step, &survey, restoration).await
     }
 
     async fn bring_snapshot(
@@ -86,8 +81,7 @@ impl EtcdRestore for EtcdProvider {
         let ends = former
             .into_iter()
             .map(|machine| step.end(machine, Some(&restoration.id)));
-        try_join_all(ends).await?;
-        Ok(())
+        all_done(ends).await
     }
 
     async fn place_data(
@@ -109,14 +103,11 @@ impl EtcdRestore for EtcdProvider {
                 bringing::bring_to(step, restoration, machine).await?;
                 match placing::place(step, survey, restoration, machine).await? {
                     Placed::Yes => Ok(()),
-                    Placed::NotBrought => Err(transient(format!(
-                        "the snapshot that was brought to {machine} is not there any more"
-                    ))),
+                    Placed::NotBrought => Err(snapshot_not_there(machine)),
                 }
             }
         });
-        try_join_all(places).await?;
-        Ok(())
+        all_done(places).await
     }
 
     async fn start_members(
@@ -186,8 +177,7 @@ impl EtcdProvider {
                 }
             }
         });
-        try_join_all(runs).await?;
-        Ok(())
+        all_done(runs).await
     }
 
     /// What every machine shows, also while some members are of before and some of the restore.
@@ -208,74 +198,20 @@ impl EtcdProvider {
     }
 }
 
-/// True for a machine whose member was given the data by this restore before.
+/// Waits for all of them, also where some fail: what runs on a machine goes on there, whoever listens, and the next try would come
+/// into its way.
+async fn all_done(
+    works: impl IntoIterator<Item = impl Future<Output = Result<(), ProviderError>>>,
+) -> Result<(), ProviderError> {
+    let done = join_all(works).await;
+    all_of(done.into_iter().filter_map(Result::err).collect())
+}
+
+/// True for a machine whose member was given the data by this restore before. A member that has lost it to a power cut may have
+/// made its folders anew: it has no log.
 fn has_its_data(survey: &Survey, restoration: &Restoration, machine: &str) -> bool {
     let restored = survey.mark(machine).and_then(|mark| mark.restored.as_ref());
-    restored == Some(&restoration.id) && survey.seen(machine).is_some_and(|seen| seen.has_data)
-}
-
-/// What stands in the way on any machine, as one error: of the worst class, with the help for the first.
-fn all_of(errors: Vec<ProviderError>) -> Result<(), ProviderError> {
-    let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
-    let stays = errors.iter().position(|error| !error.class.may_pass());
-    let worst = errors.into_iter().nth(stays.unwrap_or(0));
-    worst.map_or(Ok(()), |worst| {
-        Err(ProviderError {
-            message: messages.join("; "),
-            ..worst
-        })
-    })
-}
-
-/// The machines with members that were not given the data by this restore.
-fn former_members<'a>(
-    survey: &'a Survey,
-    restoration: &Restoration,
-) -> Result<Vec<&'a String>, ProviderError> {
-    let mut former = Vec::new();
-    for (machine, seen) in &survey.machines {
-        // Whoever is not seen may have a member.
-        let seen = seen.as_ref().map_err(|why| {
-            unreachable_machine(format!("{machine} does not answer, and may have its data: {why}")).with_help(format!(
-                "bring {machine} back; where it is gone for good, take it out of the spec, `keelson node forget {machine}`, and \
-                 where a restore has begun before, `keelson etcd restore --begin-anew`"
-            ))
-        })?;
-        match &seen.mark {
-            MarkSeen::Other(owner) => {
-                let cluster = restoration.etcd.cluster;
-                return Err(
-                    permanent(format!("{machine} has a member of etcd {cluster} of {owner}")).with_help(
-                        "remove it with the cluster that it belongs to, or choose another machine",
-                    ),
-                );
-            }
-            MarkSeen::None if seen.has_data => return Err(data_of_nobody(restoration.etcd, machine)),
-            MarkSeen::Ours(mark) if mark.restored.as_ref() != Some(&restoration.id) => {
-                former.push(machine);
-            }
-            MarkSeen::None | MarkSeen::Ours(_) => {}
-        }
-    }
-    Ok(former)
-}
-
-/// Makes sure that those who are to be given the data are the cluster's still.
-fn check_founders(machines: &[String], restoration: &Restoration) -> Result<(), ProviderError> {
-    let lost = restoration
-        .founders
-        .iter()
-        .find(|founder| !machines.contains(founder));
-    match lost {
-        None => Ok(()),
-        Some(lost) => Err(permanent(format!(
-            "{lost} is to be given the data since the restore began, and is not among the cluster's machines any more"
-        ))
-        .with_help(format!(
-            "`keelson etcd restore --begin-anew` begins anew without it; where {lost} is there after all, take it into the spec \
-             again"
-        ))),
-    }
+    restored == Some(&restoration.id) && survey.seen(machine).is_some_and(|seen| seen.has_log)
 }
 
 fn member(restoration: &Restoration, machine: &str) -> EtcdMember {
@@ -290,61 +226,51 @@ fn member(restoration: &Restoration, machine: &str) -> EtcdMember {
 }
 
 #[cfg(test)]
-mod tests {
-    use keelson_provider_api::ErrorClass;
-
+pub(in crate::etcd) mod tests {
     use super::*;
+    use crate::etcd::look::Seen;
+    use crate::etcd::look::tests::nothing;
+    use crate::etcd::mark::tests::mark;
+    use crate::etcd::mark::{Mark, MarkSeen};
 
-    #[test]
-    fn a_founder_that_was_forgotten_is_not_waited_for() {
-        let restoration = Restoration {
+    /// A restore of a file of which nothing was written down, into nobody.
+    pub(in crate::etcd) fn restoration() -> Restoration {
+        Restoration {
             id: "one".to_owned(),
             begun_at: jiff::Timestamp::UNIX_EPOCH,
             etcd: &MAIN,
-            founders: ["a", "b"].map(str::to_owned).to_vec(),
+            founders: Vec::new(),
             file: "/nowhere".into(),
             sha256: String::new(),
-            size_bytes: 0,
+            size_bytes: 36,
             noted: None,
-            bump_revision: 0,
+            bump_revision: 1,
             serves_kubernetes: false,
-        };
-        let machines =
-            |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
-        check_founders(&machines(&["a", "b", "c"]), &restoration).unwrap();
-        let error = check_founders(&machines(&["a", "c"]), &restoration).unwrap_err();
-        assert_eq!(error.class, ErrorClass::Permanent);
-        assert!(error.message.starts_with("b is to be given the data"), "{error}");
-        assert!(error.help.unwrap().contains("etcd restore --begin-anew"));
+        }
     }
 
     #[test]
-    fn all_machines_that_stand_in_the_way_are_named_and_what_stays_counts() {
-        let (passes, stays) = (
-            transient("a does not answer").with_help("wait"),
-            permanent("b has no room").with_help("make room"),
-        );
-        let rows = [
-            (vec![], None),
-            (
-                vec![passes.clone()],
-                Some((ErrorClass::Transient, "a does not answer", "wait")),
-            ),
-            (
-                vec![passes, stays],
-                Some((
-                    ErrorClass::Permanent,
-                    "a does not answer; b has no room",
-                    "make room",
-                )),
-            ),
-        ];
-        for (errors, expected) in rows {
-            let all = all_of(errors).err();
-            let all = all
-                .as_ref()
-                .map(|all| (all.class, all.message.as_str(), all.help.as_deref().unwrap_or("")));
-            assert_eq!(all, expected);
-        }
+    fn a_member_has_its_data_where_it_has_a_log_to_go_on_from() {
+        let of = |restored: Option<&str>, data: [bool; 2]| {
+            let mark = Mark {
+                restored: restored.map(str::to_owned),
+                ..mark("a")
+            };
+            let seen = Seen {
+                mark: MarkSeen::Ours(Box::new(mark)),
+                has_data: data[0],
+                has_log: data[1],
+                ..nothing()
+            };
+            let machines = [("a".to_owned(), Ok(seen))].into();
+            let survey = Survey::of(&MAIN, machines, [].into());
+            has_its_data(&survey, &restoration(), "a")
+        };
+        assert!(of(Some("one"), [true, true]));
+        // What etcd makes that finds nothing there.
+        assert!(!of(Some("one"), [true, false]));
+        assert!(!of(Some("one"), [false, false]));
+        assert!(!of(Some("other"), [true, true]));
+        assert!(!of(None, [true, true]));
     }
 }

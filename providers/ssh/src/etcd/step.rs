@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use keelson_provider_api::{
     Clock, ClusterUid, ErrorClass, EtcdInstance, Outcome, ProviderError, StepContext,
 };
 
 use super::answers::{self, MemberList};
 use super::mark::{Mark, fragment};
+use super::meaning::{data_of_nobody, no_programs, not_ours};
+use super::patience::Patience;
 use super::reach::Reach;
 use super::refusal::Refusal;
 use super::survey::{Survey, survey_one};
@@ -153,19 +154,15 @@ impl<'a> Step<'a> {
         let cluster = self.instance.cluster;
         match output.status {
             0 => Ok(()),
-            exit_status::NOT_OURS => Err(permanent(format!(
-                "{machine} carries the mark of another cluster's etcd {cluster}, or none"
-            ))
-            .with_help(format!("see /var/lib/keelson/etcd-{cluster}.json on {machine}"))),
+            exit_status::NOT_OURS => Err(not_ours(self.instance, machine)),
             exit_status::DATA_OF_NOBODY => Err(data_of_nobody(self.instance, machine)),
             exit_status::ANOTHER_MEMBER => Err(transient(format!(
                 "another incarnation of etcd {cluster} has come to {machine} meanwhile"
             ))),
-            exit_status::NO_PROGRAMS => Err(permanent(format!(
-                "{machine} has no etcd or no {}: its bundle has not come",
-                self.instance.unit
-            ))
-            .with_help(format!("node-bundle/{machine} has to be there before the member"))),
+            exit_status::NO_PROGRAMS => Err(no_programs(
+                machine,
+                format!("node-bundle/{machine} has to be there before the member"),
+            )),
             _ => Err(fence::failure(machine, name, &output)),
         }
     }
@@ -259,33 +256,7 @@ impl<'a> Step<'a> {
 
     /// Until when something may take that is given `limit`.
     pub(super) fn patience(&self, limit: Duration) -> Patience<'_> {
-        let now = self.clock.now();
-        Patience {
-            clock: self.clock,
-            until: now.checked_add(limit).unwrap_or(now),
-        }
-    }
-}
-
-/// Waiting that ends.
-pub(super) struct Patience<'a> {
-    clock: &'a dyn Clock,
-    until: Timestamp,
-}
-
-impl Patience<'_> {
-    /// True when there is no patience left.
-    pub(super) fn is_over(&self) -> bool {
-        self.clock.now() >= self.until
-    }
-
-    /// Waits for `pause`; false when there is no patience left.
-    pub(super) async fn wait(&self, pause: Duration) -> bool {
-        let left = self.clock.now() < self.until;
-        if left {
-            self.clock.sleep(pause).await;
-        }
-        left
+        Patience::of(self.clock, limit)
     }
 }
 
@@ -302,17 +273,6 @@ pub(super) fn unreachable_machine(message: impl Into<String>) -> ProviderError {
 /// An error that stays until someone does something.
 pub(super) fn permanent(message: impl Into<String>) -> ProviderError {
     ProviderError::new(ErrorClass::Permanent, message)
-}
-
-/// There is data and no mark.
-pub(super) fn data_of_nobody(instance: &EtcdInstance, machine: &str) -> ProviderError {
-    let folder = instance.data_folder;
-    permanent(format!(
-        "{folder} on {machine} has data that no mark of keelson's explains"
-    ))
-    .with_help(format!(
-        "move {folder}/member on {machine} away if nobody needs it; keelson never touches it"
-    ))
 }
 
 #[cfg(test)]

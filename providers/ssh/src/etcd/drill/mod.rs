@@ -16,7 +16,9 @@ use keelson_provider_api::{
 use serde::Deserialize;
 
 use super::mark::fragment;
+use super::meaning::{no_programs, no_room, snapshot_not_there};
 use super::provider::EtcdProvider;
+use super::room::of_restored_kib;
 use super::step::{permanent, transient};
 use super::survey::{Survey, survey_one};
 use super::told::{contents, told};
@@ -36,8 +38,9 @@ const DRILL: &str = concat!(
 );
 /// As long as a drill with the largest database may take.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// What etcd takes at once for its log, several times over.
-const MARGIN_KIB: u64 = 256 * 1024;
+/// Where else a drill can be done.
+const ELSEWHERE: &str =
+    "choose another machine with --machine, or name programs of this machine with --programs";
 const NAME: &str = "restore a snapshot for trial";
 
 #[async_trait]
@@ -67,10 +70,9 @@ impl EtcdDrill for EtcdProvider {
             "carry the snapshot to {machine} ({} MiB)",
             snapshot.size_bytes.div_ceil(1 << 20)
         ));
-        // The database anew, and a log beside it.
-        let file_kib = snapshot.size_bytes / 1024;
-        let beside_kib = file_kib + file_kib / 4 + MARGIN_KIB;
-        let name = upload::carry(&*shell, uid, snapshot, file_kib + beside_kib).await?;
+        let beside_kib = of_restored_kib(snapshot.size_bytes);
+        let need_kib = beside_kib.saturating_add(snapshot.size_bytes.div_ceil(1024));
+        let name = upload::carry(&*shell, uid, snapshot, need_kib).await?;
         progress.tell(&format!("restore it on {machine}, and ask what it has"));
         let job = Job {
             name: NAME,
@@ -128,8 +130,8 @@ struct Header {
     revision: u64,
 }
 
-/// Reads what a drill on `machine` has told.
-fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
+/// What it means that a script of a drill has ended on `machine` with another status than 0.
+fn trouble(machine: &str, name: &str, output: &Output) -> ProviderError {
     let said = output.stderr.trim();
     let said = said
         .lines()
@@ -137,26 +139,23 @@ fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
         .find(|line| !line.starts_with('{'))
         .unwrap_or(said);
     match output.status {
-        0 => {}
-        exit_status::NO_PROGRAMS => return Err(permanent(format!("{machine} has no etcd"))),
-        exit_status::NO_ROOM => return Err(upload::too_small(machine, said)),
-        exit_status::NOT_THERE => {
-            return Err(transient(format!("the snapshot is not on {machine} any more")));
-        }
-        exit_status::DAMAGED => {
-            return Err(transient(format!(
-                "{machine}: the snapshot was damaged on the way: {said}"
-            )));
-        }
-        exit_status::REFUSED => {
-            return Err(permanent(format!(
-                "etcd on {machine} does not take the snapshot: {said}"
-            )));
-        }
+        exit_status::NO_PROGRAMS => no_programs(machine, ELSEWHERE),
+        exit_status::NO_ROOM => no_room(machine, "a drill", said)
+            .with_help(format!("make room below /var/lib/keelson/snapshots, {ELSEWHERE}")),
+        exit_status::NOT_THERE => snapshot_not_there(machine),
+        exit_status::DAMAGED => transient(format!("{machine}: the snapshot was damaged on the way: {said}")),
+        exit_status::REFUSED => permanent(format!("etcd on {machine} does not take the snapshot: {said}")),
         exit_status::NOT_OURS | exit_status::DOES_NOT_SERVE | exit_status::UNFIT_FOLDER => {
-            return Err(permanent(format!("{machine}: {said}")));
+            permanent(format!("{machine}: {said}"))
         }
-        _ => return Err(fence::failure(machine, NAME, output)),
+        _ => fence::failure(machine, name, output),
+    }
+}
+
+/// Reads what a drill on `machine` has told.
+fn judge(machine: &str, output: &Output) -> Result<Drilled, ProviderError> {
+    if output.status != 0 {
+        return Err(trouble(machine, NAME, output));
     }
     let drilled = || {
         let endpoints: Vec<Endpoint> = serde_json::from_str(told(&output.stdout, "member")?).ok()?;

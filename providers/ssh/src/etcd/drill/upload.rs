@@ -2,14 +2,14 @@
 
 use keelson_provider_api::{ClusterUid, DrillSnapshot, ErrorClass, ProviderError};
 
+use super::trouble;
 use crate::etcd::maintenance::transfer::ending;
 use crate::etcd::mark::fragment;
 use crate::etcd::names::check_name;
 use crate::etcd::step::{permanent, transient};
 use crate::etcd::told::told;
 use crate::exit_status;
-use crate::fence;
-use crate::file_parts::{FileParts, PART_LIMIT};
+use crate::file_parts::{FileParts, PART_LIMIT, Sendings};
 use crate::shell::{Job, Shell};
 
 const PART: &str = concat!(
@@ -17,8 +17,6 @@ const PART: &str = concat!(
     include_str!("../../scripts/room.sh"),
     include_str!("../../scripts/etcd-drill-part.sh")
 );
-/// So often it is sent anew that was torn on the way.
-const ATTEMPTS_LIMIT: u32 = 3;
 
 /// Carries it, and gives what it is called there. What was torn on the way is taken away and sent anew; where that cannot be, it
 /// goes as everything does that is forgotten there.
@@ -28,7 +26,7 @@ pub(super) async fn carry(
     snapshot: &DrillSnapshot<'_>,
     need_kib: u64,
 ) -> Result<String, ProviderError> {
-    let mut attempts = 1;
+    let mut sendings = Sendings::default();
     loop {
         let mut name = None;
         let carried = carry_once(shell, uid, snapshot, need_kib, &mut name).await;
@@ -42,10 +40,10 @@ pub(super) async fn carry(
                 error
             }
         };
-        if error.class != ErrorClass::Transient || attempts == ATTEMPTS_LIMIT {
+        if error.class != ErrorClass::Transient {
             return Err(error);
         }
-        attempts += 1;
+        sendings.again(&error)?;
     }
 }
 
@@ -95,28 +93,15 @@ async fn send(shell: &dyn Shell, job: &Job<'_>) -> Result<String, ProviderError>
     let output = shell.run(job, &|_| ()).await?;
     match output.status {
         0 => {}
-        exit_status::NOT_OURS => return Err(permanent(format!("{machine}: {}", output.stderr.trim()))),
-        exit_status::NO_PROGRAMS => {
-            return Err(permanent(format!("{machine} has no etcd")).with_help(
-                "choose another machine with --machine, or name programs of this machine with --programs",
-            ));
-        }
         exit_status::NOT_THERE => {
             return Err(transient(format!(
                 "{machine} has less of the snapshot than was sent"
             )));
         }
-        _ => return Err(fence::failure(machine, job.name, &output)),
+        _ => return Err(trouble(machine, job.name, &output)),
     }
     let name = told(&output.stdout, "name")
         .ok_or_else(|| transient(format!("{machine} did not say what it called the snapshot")))?;
     check_name(name)?;
     Ok(name.to_owned())
-}
-
-/// What it means that a machine has too little room.
-pub(super) fn too_small(machine: &str, said: &str) -> ProviderError {
-    permanent(format!("{machine} has no room for a drill: {said}")).with_help(
-        "make room below /var/lib/keelson/snapshots, choose another machine with --machine, or this one with --programs",
-    )
 }

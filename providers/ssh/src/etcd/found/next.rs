@@ -4,7 +4,8 @@ use keelson_provider_api::ProviderError;
 use keelson_provider_api::kinds::{EtcdMember, MemberStart};
 
 use crate::etcd::mark::MarkSeen;
-use crate::etcd::step::{data_of_nobody, permanent, transient, unreachable_machine};
+use crate::etcd::meaning::data_of_nobody;
+use crate::etcd::step::{permanent, transient, unreachable_machine};
 use crate::etcd::survey::Survey;
 
 /// What to do next about a founder.

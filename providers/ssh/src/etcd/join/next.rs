@@ -6,7 +6,8 @@ use keelson_provider_api::{EtcdInstance, ProviderError};
 use crate::etcd::answers::Id;
 use crate::etcd::look::Seen;
 use crate::etcd::mark::MarkSeen;
-use crate::etcd::step::{data_of_nobody, permanent, transient, unreachable_machine};
+use crate::etcd::meaning::data_of_nobody;
+use crate::etcd::step::{permanent, transient, unreachable_machine};
 use crate::etcd::survey::Survey;
 
 /// What to do next about a member that joins.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use keelson_provider_api::{DatabaseSize, Defragmented, ProviderError};
 
 use crate::etcd::answers::{self, Status};
+use crate::etcd::meaning::{no_room, not_ours};
 use crate::etcd::step::{Deed, Step, permanent, transient, unreachable_machine};
 use crate::etcd::survey::Survey;
 use crate::exit_status;
@@ -37,15 +38,11 @@ pub(super) async fn defragment(step: &Step<'_>, machine: &str) -> Result<Defragm
                 output.stdout.trim()
             ))
         }),
-        exit_status::NOT_OURS => Err(not_ours(cluster, machine)),
-        exit_status::NO_ROOM => Err(permanent(format!(
-            "{machine} has no room for the new database of etcd {cluster} beside the old one: {}",
-            output.stderr.trim()
-        ))
-        .with_help(format!(
-            "make room on {machine}: df -h {}",
-            step.instance.data_folder
-        ))),
+        exit_status::NOT_OURS => Err(not_ours(step.instance, machine)),
+        exit_status::NO_ROOM => {
+            let what = format!("the new database of etcd {cluster} beside the old one");
+            Err(no_room(machine, &what, &output.stderr))
+        }
         _ => Err(fence::failure(machine, "defragment the member", &output)),
     }
 }
@@ -90,7 +87,7 @@ fn check<'a>(survey: &'a Survey, machine: &str) -> Result<&'a Status, ProviderEr
         Some(Ok(seen)) => seen,
     };
     if seen.mark.ours().is_none() {
-        return Err(not_ours(cluster, machine));
+        return Err(not_ours(survey.instance, machine));
     }
     let Some(status) = &seen.status else {
         let why = seen.problem.as_deref().unwrap_or("its unit does not run");
@@ -117,13 +114,6 @@ fn check<'a>(survey: &'a Survey, machine: &str) -> Result<&'a Status, ProviderEr
         .with_help(format!("replace the member on {machine}")));
     }
     Ok(status)
-}
-
-fn not_ours(cluster: &str, machine: &str) -> ProviderError {
-    permanent(format!(
-        "{machine} carries the mark of another cluster's etcd {cluster}, or none"
-    ))
-    .with_help(format!("see /var/lib/keelson/etcd-{cluster}.json on {machine}"))
 }
 
 /// Reads what the script wrote.

@@ -15,8 +15,8 @@ use keelson_provider_api::{
 use tokio::sync::mpsc::Sender;
 
 use crate::etcd::mark::fragment;
-use crate::etcd::reach::Reach;
 use crate::etcd::names::check_name;
+use crate::etcd::reach::Reach;
 use crate::etcd::step::{permanent, transient};
 use crate::etcd::survey::{Survey, survey_one};
 use crate::etcd::writing;

@@ -7,7 +7,9 @@ use keelson_provider_api::{ProviderError, Restoration};
 
 use crate::etcd::begin::{founders_urls, token_of};
 use crate::etcd::mark::Mark;
-use crate::etcd::step::{Deed, Step, data_of_nobody, permanent};
+use crate::etcd::meaning::{data_of_nobody, no_programs, no_room, not_ours};
+use crate::etcd::room::{full_folder, of_restored_kib};
+use crate::etcd::step::{Deed, Step, permanent};
 use crate::etcd::survey::Survey;
 use crate::exit_status;
 use crate::fence;
@@ -16,9 +18,9 @@ use crate::shell::Output;
 /// As long as etcdutl may take to write the data of the largest database.
 const PLACING: Duration = Duration::from_secs(1800);
 const CHECKING: Duration = Duration::from_secs(30);
-/// What etcd takes at once for its log, several times over.
-const MARGIN_KIB: u64 = 256 * 1024;
 const NAME: &str = "restore the member's data";
+pub(super) const NO_PROGRAMS_HELP: &str = "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has begun before, \
+     `keelson etcd restore --begin-anew` goes without that machine";
 
 /// Makes sure that `machine` has etcd, and room for the data. Nothing is touched.
 pub(super) async fn check(
@@ -38,7 +40,7 @@ pub(super) async fn check(
             etcd.unit.to_owned(),
             etcd.data_folder.to_owned(),
             restoration.id.clone(),
-            need_kib(restoration).to_string(),
+            of_restored_kib(restoration.size_bytes).to_string(),
             restoration.sha256.clone(),
             restoration.size_bytes.div_ceil(1024).to_string(),
         ],
@@ -87,7 +89,7 @@ pub(super) async fn place(
             mark(step, restoration, machine).as_json(),
             restoration.sha256.clone(),
             restoration.bump_revision.to_string(),
-            need_kib(restoration).to_string(),
+            of_restored_kib(restoration.size_bytes).to_string(),
         ],
         machine,
         timeout: PLACING,
@@ -98,14 +100,6 @@ pub(super) async fn place(
         exit_status::NOT_THERE => Ok(Placed::NotBrought),
         _ => Err(refusal(restoration, machine, &output)),
     }
-}
-
-/// How many KiB the data takes: the database anew, and a log beside it.
-fn need_kib(restoration: &Restoration) -> u64 {
-    let database_kib = restoration.size_bytes / 1024;
-    database_kib
-        .saturating_add(database_kib / 4)
-        .saturating_add(MARGIN_KIB)
 }
 
 /// What is written down about the member on `machine`: the same whoever goes on with the restore.
@@ -130,26 +124,59 @@ fn mark(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Mark {
 fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> ProviderError {
     let etcd = restoration.etcd;
     match output.status {
-        exit_status::NOT_OURS => permanent(format!("{machine} carries the mark of another cluster's etcd")).with_help(format!(
-            "see /var/lib/keelson/etcd-{}.json on {machine}",
-            etcd.cluster
-        )),
+        exit_status::NOT_OURS => not_ours(etcd, machine),
         exit_status::DATA_OF_NOBODY => data_of_nobody(etcd, machine),
-        exit_status::ANOTHER_MEMBER => permanent(format!("a member of before has come to {machine} meanwhile"))
-            .with_help("run the command again: it is ended then"),
-        exit_status::NO_PROGRAMS => permanent(format!("{machine} has no etcd: its bundle has not come")).with_help(
-            "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has begun \
-             before, `keelson etcd restore --begin-anew` goes without that machine",
-        ),
-        exit_status::NO_ROOM => permanent(format!(
-            "{machine} has no room for the data: {}",
-            output.stderr.trim()
-        ))
-        .with_help(format!(
-            "make room below {0} on {machine}: what restores have moved aside, {0}.removed-* or {0}/removed-*, can be deleted by \
-             hand where nobody needs it",
-            etcd.data_folder
-        )),
+        exit_status::ANOTHER_MEMBER => {
+            permanent(format!("a member of before has come to {machine} meanwhile"))
+                .with_help("run the command again: it is ended then")
+        }
+        exit_status::NO_PROGRAMS => no_programs(machine, NO_PROGRAMS_HELP),
+        exit_status::NO_ROOM => no_room_for_the_data(restoration, machine, &output.stderr),
         _ => fence::failure(machine, NAME, output),
+    }
+}
+
+/// There is too little room for the data, or for the snapshot that is carried there first: the disk that is named may be another
+/// one than etcd's.
+fn no_room_for_the_data(restoration: &Restoration, machine: &str, said: &str) -> ProviderError {
+    let folder = restoration.etcd.data_folder;
+    if full_folder(said) != Some(folder) {
+        return no_room(machine, "the snapshot", said);
+    }
+    no_room(machine, "the data", said).with_help(format!(
+        "make room below {folder} on {machine}: what restores have moved aside, {folder}.removed-* or {folder}/removed-*, can be \
+         deleted by hand where nobody needs it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::restoring::tests::restoration;
+
+    #[test]
+    fn the_disk_that_is_full_is_the_one_to_make_room_on() {
+        let rows = [
+            (
+                "/var/lib/etcd",
+                "a has no room for the data: 5 KiB",
+                "make room below /var/lib/etcd on a: what restores have moved aside",
+            ),
+            (
+                "/var/lib/keelson",
+                "a has no room for the snapshot: 5 KiB",
+                "make room on the disk of /var/lib/keelson on a: df -h",
+            ),
+        ];
+        for (folder, message, help) in rows {
+            let output = Output {
+                status: exit_status::NO_ROOM,
+                stdout: String::new(),
+                stderr: format!("5 KiB are free on the disk of {folder}, 7 are needed\n"),
+            };
+            let error = refusal(&restoration(), "a", &output);
+            assert!(error.message.starts_with(message), "{error}");
+            assert!(error.help.unwrap().starts_with(help), "{folder}");
+        }
     }
 }
