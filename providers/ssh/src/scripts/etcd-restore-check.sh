@@ -13,11 +13,27 @@ cluster=$1 unit=$2 data=$3 id=$4 need=$5 snapshot=/var/lib/keelson/assets/$6 siz
 if grep -Fqs -- "\"restored\":\"$id\"" "/var/lib/keelson/etcd-$cluster.json"; then
     exit 0
 fi
-# The snapshot is carried here first, where it is not there yet.
+
+# How many KiB `$1` takes, where it is there.
+taken() {
+    kib=$(du -sk -- "$1" 2>/dev/null | cut -f 1)
+    echo "${kib:-0}"
+}
+
+# What is left of `$1` KiB when `$2` of them are there already.
+beside() { echo "$(($1 > $2 ? $1 - $2 : 0))"; }
+
+# What was made of it when the power went is taken away before it is made again.
+need=$(beside "$need" "$(taken "$data/restoring")")
+# The snapshot is carried here first, where it is not there yet; what has come of it stays.
 if [ ! -f "$snapshot" ]; then
-    need_room /var/lib/keelson "$size"
+    size=$(beside "$size" "$(taken "$snapshot.upload")")
     there=$data
     [ -d "$there" ] || there=$(dirname -- "$there")
-    [ "$(stat -c %d -- "$there")" != "$(stat -c %d -- /var/lib/keelson)" ] || need=$((need + size))
+    if [ "$(stat -c %d -- "$there")" = "$(stat -c %d -- /var/lib/keelson)" ]; then
+        need=$((need + size))
+    else
+        need_room /var/lib/keelson "$size"
+    fi
 fi
 need_room "$data" "$need"
