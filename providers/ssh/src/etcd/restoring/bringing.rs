@@ -93,7 +93,10 @@ pub(super) async fn bring_to(
 async fn ask(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Result<Output, ProviderError> {
     let deed = Deed {
         name: NAME,
-        script: include_str!("../../scripts/etcd-restore-told.sh"),
+        script: concat!(
+            include_str!("../../scripts/etcdutl.sh"),
+            include_str!("../../scripts/etcd-restore-told.sh")
+        ),
         arguments: vec![restoration.sha256.clone()],
         machine,
         timeout: READING,
