@@ -14,7 +14,10 @@ use crate::fence::{failure, let_in};
 use crate::file_parts::{FileParts, PART_LIMIT, Sendings};
 use crate::shell::{Job, Shell};
 
-const PART: &str = include_str!("../scripts/asset-part.sh");
+const PART: &str = concat!(
+    include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/asset-part.sh")
+);
 
 /// A file to carry, of which the host has the first `there` bytes.
 pub(crate) struct Upload<'a> {

@@ -1,16 +1,11 @@
 # shellcheck shell=sh
-# Takes in a part of an asset. Stands behind `fence.sh`.
+# Takes in a part of an asset. Stands behind `fence.sh` and `alone.sh`.
 #   $1     the asset's digest, hexadecimal
 #   $2     how much of it must be there already
 #   $3     `last` for the last part, otherwise `more`
 #   stdin  the part
 # Ends with 78 when what has come is torn or damaged: it is taken away, and the asset has to be sent anew.
-# A script of the same run whose connection was lost may go on still: one at a time.
-exec 6<"$keelson_root/assets"
-if ! flock --wait 60 6; then
-    echo "another part of an asset is being taken in and does not end" >&2
-    exit 76
-fi
+alone "$keelson_root/assets" 60
 file=$keelson_root/assets/$1
 [ ! -f "$file" ] || exit 0
 size=0

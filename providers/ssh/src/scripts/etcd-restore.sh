@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Makes the data of the etcd member on this host of a snapshot that lies among the assets, and writes down whose it is. The
-# member is not started. Stands behind `fence.sh`, `write.sh` and `room.sh`.
+# member is not started. Stands behind `fence.sh`, `alone.sh`, `write.sh`, `room.sh` and `etcdutl.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the member's name, all
 # members, the new cluster's token, the mark, the snapshot's SHA-256, by how much revisions go up, how many KiB must be free.
@@ -15,6 +15,8 @@ bump=$1 need=$2
 mark=/var/lib/keelson/etcd-$cluster.json
 scratch=$data/restoring
 
+# As long as etcdutl may take for a database of some GiB: whoever waits so long has still the time to begin.
+alone "$keelson_root" 600
 if [ -f "$mark" ]; then
     grep -Fq -- "$ours" "$mark" || exit 20
     # Once it is started its mark says more, and it has its data.
@@ -30,6 +32,13 @@ owner=$(systemctl show --property=User --value -- "$unit"):$(systemctl show --pr
 mkdir -p -- "$data"
 chmod 0700 -- "$data"
 chown -- "$owner" "$data"
+if [ -e "$data/member" ]; then
+    # The mark is this restore's and there is no log: the data never came to its place, or the power went before it was on the disk.
+    # etcd has made its folders anew since.
+    systemctl stop -- "$unit"
+    systemctl reset-failed -- "$unit" 2>/dev/null || :
+    rm -rf -- "$data/member"
+fi
 rm -rf -- "$scratch"
 need_room "$data" "$need"
 
@@ -38,7 +47,8 @@ trap 'exit 143' TERM
 trap 'rm -rf -- "$scratch"' EXIT
 own=$(printf '%s' "$members" | tr ',' '\n' | sed -n "s/^$name=//p")
 /opt/keelson/bin/etcdutl snapshot restore "$snapshot" --data-dir="$scratch" --name="$name" --initial-cluster="$members" \
-    --initial-cluster-token="$token" --initial-advertise-peer-urls="$own" --bump-revision="$bump" --mark-compacted >&2
+    --initial-cluster-token="$token" --initial-advertise-peer-urls="$own" --bump-revision="$bump" --mark-compacted >&2 ||
+    end_as_etcdutl $?
 chown -R -- "$owner" "$scratch"
 sync -f -- "$scratch"
 
@@ -51,4 +61,6 @@ ETCD_INITIAL_CLUSTER_STATE=existing
 END
 printf '%s\n' "$new" | write "$mark"
 mv -- "$scratch/member" "$data/member"
+# Before the snapshot goes, which it could be made of again.
+sync -f -- "$data"
 rm -f -- "$snapshot"

@@ -74,8 +74,10 @@ pub(super) async fn place(
     let deed = Deed {
         name: NAME,
         script: concat!(
+            include_str!("../../scripts/alone.sh"),
             include_str!("../../scripts/write.sh"),
             include_str!("../../scripts/room.sh"),
+            include_str!("../../scripts/etcdutl.sh"),
             include_str!("../../scripts/etcd-restore.sh")
         ),
         arguments: vec![
