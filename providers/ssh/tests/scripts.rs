@@ -86,7 +86,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "etcd-backup.sh"],
     &["enter.sh", "etcd-snapshot-runs.sh"],
     &["enter.sh", "etcdctl.sh", "etcd-look.sh"],
-    &["enter.sh", "fence.sh", "etcd-end.sh"],
+    &["enter.sh", "fence.sh", "alone.sh", "etcd-end.sh"],
     &["enter.sh", "fence.sh", "etcd-forget.sh"],
     &["enter.sh", "fence.sh", "etcd-start.sh"],
     &["enter.sh", "fence.sh", "etcd-wipe.sh"],

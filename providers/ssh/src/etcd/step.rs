@@ -248,7 +248,10 @@ impl<'a> Step<'a> {
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
         let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let script = include_str!("../scripts/etcd-end.sh");
+        let script = concat!(
+            include_str!("../scripts/alone.sh"),
+            include_str!("../scripts/etcd-end.sh")
+        );
         let restore = restore.unwrap_or("-").to_owned();
         let arguments = vec![unit.to_owned(), data_folder.to_owned(), stamp, restore];
         self.script("end the member", script, machine, arguments).await

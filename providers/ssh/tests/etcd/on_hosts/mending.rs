@@ -120,7 +120,7 @@ async fn removed_behind_our_back(fixture: &Fixture) {
 
     // Learners that came to nothing do not push out what had voted.
     host.run(
-        "cd /var/lib/etcd && for number in 1 2 3; do mkdir removed-9$number; \
+        "cd /var/lib/etcd && for number in 1 2 3; do mkdir -p removed-9$number/member; \
          sed 's/\"voted\": *true/\"voted\":false/' removed-2*/mark.json >removed-9$number/mark.json; done",
     )
     .unwrap();
