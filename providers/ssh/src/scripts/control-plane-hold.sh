@@ -5,9 +5,15 @@
 manifests=/etc/kubernetes/manifests
 held=/var/lib/keelson/held
 
+# What was held of another cluster, whose this host was.
+grep -Fqsx -- "$keelson_uid" "$held/cluster" || rm -rf -- "$held"
 for name in kube-apiserver kube-controller-manager kube-scheduler; do
     [ -f "$manifests/$name.yaml" ] || continue
-    mkdir -p -- "$held"
+    if [ ! -d "$held" ]; then
+        mkdir -p -- "$held"
+        printf '%s\n' "$keelson_uid" | cat >"$held/cluster"
+        sync -- "$held/cluster" "$held"
+    fi
     cp -p -- "$manifests/$name.yaml" "$held/$name.new"
     sync -- "$held/$name.new"
     mv -f -- "$held/$name.new" "$held/$name.yaml"

@@ -26,9 +26,18 @@ wipe_member() {
         # What was begun and did not come as far as its mark.
         rm -f -- "/etc/etcd/$cluster.member.env"
     fi
+    # What a restore was making of a snapshot when it ended: all that a database has.
+    if [ ! -e "$mark" ]; then
+        rm -rf -- "$data/restoring"
+    fi
     for old in "$data".removed-* "$data"/removed-*; do
+        [ -d "$old" ] || continue
         if grep -Fqs -- "$ours" "$old/mark.json"; then
             rm -rf -- "$old"
+        elif [ ! -e "$old/member" ] && [ ! -s "$old/mark.json" ]; then
+            # It was cut off before it said whose it is. What somebody else has put there stays.
+            rm -f -- "$old/kept" "$old/mark.json"
+            rmdir -- "$old" 2>/dev/null || :
         fi
     done
 }

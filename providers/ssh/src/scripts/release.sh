@@ -4,7 +4,7 @@
 printf 'keelson: remove %s\n' "$keelson_root"
 (
     cd -- "$keelson_root"
-    rm -rf --one-file-system -- aside assets backups bundles iptables-undo kubernetes-before snapshots work.*
+    rm -rf --one-file-system -- aside assets backups bundles held iptables-undo kubernetes-before snapshots work.*
     rm -f -- awaited bundle.json control-plane.json current etcd-*.json files installed lock node.json owns-containerd \
         previous restarts unpacked virtual-address.json was-node ./*.new ./*.keelson-new ./host.json.*
 )
