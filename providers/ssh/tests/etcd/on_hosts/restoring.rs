@@ -1,6 +1,8 @@
 //! Members that are given the data of a snapshot: what stands in the way is told before anything is touched, and what was moved aside
 //! stays, whoever comes after it.
 
+mod cut_off;
+
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -121,9 +123,19 @@ async fn room_and_contents_are_looked_at_first_and_what_was_moved_aside_stays() 
     put(&fixture, "after");
     without_room_on_any(&fixture, &restoration).await;
     not_what_was_saved(&fixture, &mut restoration).await;
+    etcdutl_does_not_come_to_say(&fixture, &restoration).await;
     torn_on_the_way(&fixture, &restoration).await;
+    cut_off::held_of_another_cluster(&fixture).await;
+    cut_off::folders_that_hold_nothing(&fixture, &restoration).await;
     room_goes_meanwhile(&fixture, &restoration).await;
+    cut_off::made_in_part(&fixture, &restoration).await;
+    // Somebody has tidied up: it is brought anew.
+    fixture.host("b").run("rm -f /var/lib/keelson/assets/*").unwrap();
+    cut_off::sent_twice(&fixture, &restoration).await;
+    cut_off::lost_with_the_power(&fixture, &restoration).await;
+    what_was_there_is_aside(&fixture, &restoration).await;
     replaced_again_and_again(&fixture, &restoration).await;
+    cut_off::given_back(&fixture).await;
 }
 
 /// All machines that lack room are named, with figures.
@@ -176,6 +188,30 @@ async fn not_what_was_saved(fixture: &Fixture, restoration: &mut Restoration) {
     assert_eq!(count(fixture, &carried), 1);
 }
 
+/// That etcd's program is not there, or is ended by the kernel, says nothing of the snapshot: it stays where it is.
+async fn etcdutl_does_not_come_to_say(fixture: &Fixture, restoration: &Restoration) {
+    let b = fixture.host("b");
+    b.run(&format!("mv {ETCDUTL} {ETCDUTL}.real")).unwrap();
+    let rows = [
+        ("true".to_owned(), "b has no etcd"),
+        (
+            format!("printf '#!/bin/sh\nkill -KILL $$\n' >{ETCDUTL} && chmod 755 {ETCDUTL}"),
+            "signal 9 has ended etcdutl",
+        ),
+    ];
+    for (put, words) in rows {
+        b.run(&put).unwrap();
+        let brought = fixture
+            .provider
+            .bring_snapshot(&context(fixture), restoration)
+            .await;
+        refused(brought, &[words]);
+        let carried = format!("/var/lib/keelson/assets/{}", restoration.sha256);
+        assert_eq!(count(fixture, &carried), 1, "{words}");
+    }
+    b.run(&format!("mv {ETCDUTL}.real {ETCDUTL}")).unwrap();
+}
+
 /// What was torn goes on where it was, and what is not the beginning of it is sent anew.
 async fn torn_on_the_way(fixture: &Fixture, restoration: &Restoration) {
     let snapshot = format!("/var/lib/keelson/assets/{}", restoration.sha256);
@@ -200,22 +236,19 @@ async fn torn_on_the_way(fixture: &Fixture, restoration: &Restoration) {
     }
 }
 
-/// The room goes after it was found: the data of before is aside, and whoever makes room goes on.
+/// The room goes after it was found, and whoever makes room goes on.
 async fn room_goes_meanwhile(fixture: &Fixture, restoration: &Restoration) {
-    let (context, provider) = (context(fixture), &fixture.provider);
-    provider.end_members(&context, restoration).await.unwrap();
     fill(fixture, "b");
     refused(
-        provider.place_data(&context, restoration).await,
+        fixture.provider.place_data(&context(fixture), restoration).await,
         &["b has no room for the data: "],
     );
     free(fixture, "b");
-    // Somebody has tidied up: it is brought anew.
-    fixture.host("b").run("rm -f /var/lib/keelson/assets/*").unwrap();
-    provider.place_data(&context, restoration).await.unwrap();
-    provider.start_members(&context, restoration).await.unwrap();
-    assert_eq!(value(fixture), "before");
-    let aside = provider.set_aside(&context, restoration).await.unwrap();
+}
+
+async fn what_was_there_is_aside(fixture: &Fixture, restoration: &Restoration) {
+    let aside = fixture.provider.set_aside(&context(fixture), restoration).await;
+    let aside = aside.unwrap();
     let machines: Vec<&str> = aside.iter().map(|aside| aside.machine.as_str()).collect();
     assert_eq!(machines, HOSTS);
     assert!(aside.iter().all(|aside| aside.size_bytes > 1 << 20), "{aside:?}");
