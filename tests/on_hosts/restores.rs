@@ -11,6 +11,8 @@ mod refused;
 use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
 
+use keelson_test_hosts::Host;
+
 use super::client::ETCDCTL;
 use super::desk::{Desk, Said};
 use super::keys::{self, MANY};
@@ -110,6 +112,23 @@ fn is_whole(desk: &Desk, restored: &Said) {
     MANY.expect(&HOSTS.map(|name| desk.host(name)));
     desk.expect(0, "plan");
     assert!(!has_begun(desk));
+}
+
+const ETCDUTL: &str = "/opt/keelson/bin/etcdutl";
+
+/// Has `command` done on a host each time before etcd's own program writes the data of a member there.
+fn before_data_is_written(host: &Host, command: &str) {
+    host.run(&format!("mv {ETCDUTL} {ETCDUTL}.real")).unwrap();
+    let program = format!(
+        "#!/bin/sh\ncase \"$*\" in *'snapshot restore'*) {command} ;; esac\nexec {ETCDUTL}.real \"$@\"\n"
+    );
+    host.write_file(ETCDUTL, program).unwrap();
+    host.run(&format!("chmod 755 {ETCDUTL}")).unwrap();
+}
+
+/// The same no more.
+fn as_before(host: &Host) {
+    host.run(&format!("mv {ETCDUTL}.real {ETCDUTL}")).unwrap();
 }
 
 /// True from the moment when a restore begins until it has come to its end.

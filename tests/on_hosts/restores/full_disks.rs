@@ -1,9 +1,7 @@
 //! Disks without room: of a machine before a restore begins and in its middle, and of the one that keelson runs on.
 
-use super::{HOSTS, alter, get, has_begun, is_whole, status};
+use super::{HOSTS, alter, as_before, before_data_is_written, get, has_begun, is_whole, status};
 use crate::on_hosts::desk::Desk;
-
-const ETCDUTL: &str = "/opt/keelson/bin/etcdutl";
 
 /// The host whose disk has a limit: room for what restores move aside, and little enough to be filled.
 const HOST: &str = HOSTS[1];
@@ -38,13 +36,7 @@ fn before_it_begins(desk: &Desk) {
 /// The room goes after it was found, while etcd's own program writes the data. The same command goes on when there is room.
 fn in_its_middle(desk: &Desk) {
     let host = desk.host(HOST);
-    host.run(&format!("mv {ETCDUTL} {ETCDUTL}.real")).unwrap();
-    let program = format!(
-        "#!/bin/sh\ncase \"$*\" in *'snapshot restore'*) {} ;; esac\nexec {ETCDUTL}.real \"$@\"\n",
-        fill_but(4)
-    );
-    host.write_file(ETCDUTL, program).unwrap();
-    host.run(&format!("chmod 755 {ETCDUTL}")).unwrap();
+    before_data_is_written(host, &fill_but(4));
     let failed = desk.expect(1, "etcd restore --yes");
     for words in ["no space left on device", &format!("make room on {HOST}")] {
         assert!(failed.stderr.contains(words), "{failed:#?}");
@@ -54,8 +46,8 @@ fn in_its_middle(desk: &Desk) {
     assert!(again.stderr.contains("has no room for the data"), "{again:#?}");
     let apply = desk.expect(3, "apply --yes");
     assert!(apply.stderr.contains("is being restored"), "{apply:#?}");
-    host.run(&format!("rm /var/lib/filler && mv {ETCDUTL}.real {ETCDUTL}"))
-        .unwrap();
+    host.run("rm /var/lib/filler").unwrap();
+    as_before(host);
     is_whole(desk, &desk.expect(0, "etcd restore --yes"));
 }
 

@@ -1,13 +1,19 @@
-//! Restores that are cut off: keelson is killed, machines lose their power, members die, disks fill. The same command goes on.
+//! Restores that are cut off: keelson is killed, machines lose their power, members die, disks fill, the cluster goes. The same
+//! command goes on, and nothing stays where everything is to go.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr};
+use std::time::Duration;
 
 use keelson_test_hosts::LabOptions;
 
-use super::{HOSTS, SPEC, alter, full_disks, in_turn, is_whole, kept, saved};
+use super::{HOSTS, SPEC, alter, as_before, before_data_is_written, get, has_begun, in_turn, is_whole};
+use super::{full_disks, kept, saved};
 use crate::on_hosts::desk::{Desk, Said};
 
-/// What keelson says when it begins each step, the last ones of a restore.
+/// What keelson says while it carries the snapshot to machines: nothing has begun by then.
+const UPLOAD: &str = "upload snapshot ";
+/// What it says when it begins each step after that.
 const STEPS: [&str; 5] = [
     "stop control planes",
     "end the members of before",
@@ -28,28 +34,96 @@ fn a_restore_that_is_cut_off_goes_on() {
     in_turn(
         &desk,
         &[
+            ("killed during an upload", killed_during_an_upload),
             ("killed at each step", killed_at_each_step),
             ("while members die", while_members_die),
             ("with full disks", full_disks::are_told),
+            ("destroyed in its middle", destroyed_in_its_middle),
         ],
     );
-    desk.expect(0, "destroy --yes");
+}
+
+/// A restore, and what it says.
+struct Restore {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    said: String,
+}
+
+impl Restore {
+    fn begin(desk: &Desk) -> Self {
+        let mut child = desk.command("etcd restore --yes").spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self {
+            child,
+            lines,
+            said: String::new(),
+        }
+    }
+
+    /// The next line that it says, if there is one.
+    fn next(&mut self) -> Option<String> {
+        let line = self.lines.next()?.unwrap();
+        self.said.push_str(&line);
+        self.said.push('\n');
+        Some(line)
+    }
+
+    /// Waits until it says something that begins with `words`.
+    fn expect(&mut self, words: &str) {
+        while let Some(line) = self.next() {
+            if line.starts_with(words) {
+                return;
+            }
+        }
+        panic!("it never came to `{words}`: {}", self.said);
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn end(mut self) -> Said {
+        while self.next().is_some() {}
+        Said {
+            code: self.child.wait().unwrap().code(),
+            stdout: String::new(),
+            stderr: self.said,
+        }
+    }
+}
+
+/// On one machine uploads wait, so that none is over there; nothing of the cluster was touched, and no restore has begun.
+fn killed_during_an_upload(desk: &Desk) {
+    alter(desk);
+    let c = desk.host("c");
+    c.run("mkdir -p /var/lib/keelson/assets && systemd-run --quiet --unit=holds flock /var/lib/keelson/assets sleep 100")
+        .unwrap();
+    let mut restore = Restore::begin(desk);
+    restore.expect(UPLOAD);
+    std::thread::sleep(Duration::from_millis(400));
+    restore.kill();
+    assert!(!has_begun(desk));
+    assert_eq!(get(desk, "after"), "2", "nothing was touched");
+    let snapshot = format!("test -e /var/lib/keelson/assets/{}", kept::sha256(desk));
+    assert!(c.run(&snapshot).is_err(), "it was cut off");
+    c.run("systemctl stop holds").unwrap();
+    is_whole(desk, &desk.expect(0, "etcd restore --yes"));
 }
 
 fn killed_at_each_step(desk: &Desk) {
-    let mut aside = Vec::new();
+    let mut aside = kept::set_aside(desk);
+    let before = aside.len();
     for step in STEPS {
         alter(desk);
-        let mut restore = desk.command("etcd restore --yes").spawn().unwrap();
-        let mut lines = BufReader::new(restore.stderr.take().unwrap()).lines();
-        let begun = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with(step)));
-        assert!(begun.is_some(), "it never came to `{step}`");
+        let mut restore = Restore::begin(desk);
+        restore.expect(step);
         // Somewhere in its middle; the last one has none.
         if step != STEPS[4] {
-            std::thread::sleep(std::time::Duration::from_millis(400));
+            std::thread::sleep(Duration::from_millis(400));
         }
-        restore.kill().unwrap();
-        restore.wait().unwrap();
+        restore.kill();
         let apply = desk.expect(3, "apply --yes");
         assert!(apply.stderr.contains("is being restored"), "{apply:#?}");
         let defrag = desk.expect(3, "etcd defrag");
@@ -62,37 +136,73 @@ fn killed_at_each_step(desk: &Desk) {
         );
         aside = now;
     }
-    assert!(aside.len() >= STEPS.len() * HOSTS.len(), "{aside:?}");
+    assert!(aside.len() >= before + STEPS.len() * HOSTS.len(), "{aside:?}");
+}
+
+/// Does `command` until it succeeds.
+fn until(command: &str) -> String {
+    format!("for n in $(seq 300); do if {command}; then exit 0; fi; sleep 0.1; done >/dev/null; exit 1")
 }
 
 /// A machine loses its power while it is given the data, and a member dies while it starts: the restore goes on by itself.
 fn while_members_die(desk: &Desk) {
     alter(desk);
-    let mut restore = desk.command("etcd restore --yes").spawn().unwrap();
-    let mut lines = BufReader::new(restore.stderr.take().unwrap()).lines();
-    let mut said = String::new();
-    let mut come_to = |step: &str, said: &mut String| {
-        for line in lines.by_ref().map(Result::unwrap) {
-            said.push_str(&line);
-            said.push('\n');
-            if line.starts_with(step) {
-                return;
-            }
-        }
-    };
-    come_to(STEPS[2], &mut said);
-    desk.host("c").power_cut().unwrap();
-    desk.host("c").start().unwrap();
-    come_to(STEPS[3], &mut said);
-    desk.host("b")
-        .run("for n in 1 2 3; do systemctl kill --signal=KILL etcd 2>/dev/null; sleep 0.3; done; true")
-        .unwrap();
-    come_to("nothing stands there, so all that is left is read", &mut said);
-    let restored = Said {
-        code: restore.wait().unwrap().code(),
-        stdout: String::new(),
-        stderr: said,
-    };
+    let (b, c) = (desk.host("b"), desk.host("c"));
+    before_data_is_written(c, "sleep 4");
+    let mut restore = Restore::begin(desk);
+    restore.expect(STEPS[2]);
+    // While etcd's own program has not begun to write.
+    let writes = "pgrep -f '^/bin/sh /opt/keelson/bin/etcdutl snapshot restore'";
+    c.run(&until(writes)).unwrap();
+    c.power_cut().unwrap();
+    c.start().unwrap();
+    restore.expect(STEPS[3]);
+    // As soon as there is one.
+    let dies =
+        "pid=$(systemctl show --property=MainPID --value etcd) && test \"$pid\" != 0 && kill -KILL \"$pid\"";
+    b.run(&until(dies)).unwrap();
+    // A bundle that is altered is not well, and would be waited for.
+    as_before(c);
+    let restored = restore.end();
     assert_eq!(restored.code, Some(0), "{restored:#?}");
+    let restarts = b.run("systemctl show --property=NRestarts --value etcd").unwrap();
+    assert!(restarts.trim().parse::<u32>().unwrap() > 0, "a member has died");
     is_whole(desk, &restored);
+}
+
+/// The cluster goes while its data is made: neither that stays on a machine, nor what was held of a control plane.
+fn destroyed_in_its_middle(desk: &Desk) {
+    alter(desk);
+    let a = desk.host("a");
+    let manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+    a.run(&format!(
+        "mkdir -p /etc/kubernetes/manifests && echo held >{manifest}"
+    ))
+    .unwrap();
+    let part = "/var/lib/etcd/restoring/member/db";
+    before_data_is_written(
+        a,
+        &format!("mkdir -p /var/lib/etcd/restoring/member && echo data >{part} && sleep 20"),
+    );
+    let mut restore = Restore::begin(desk);
+    restore.expect(STEPS[2]);
+    a.run(&until(&format!("test -s {part}"))).unwrap();
+    a.power_cut().unwrap();
+    restore.kill();
+    a.start().unwrap();
+    a.wait_for_ssh().unwrap();
+    as_before(a);
+    assert!(has_begun(desk));
+    desk.expect(0, "destroy --yes");
+    assert_eq!(
+        kept::set_aside(desk),
+        Vec::<String>::new(),
+        "it goes with the cluster"
+    );
+    for name in HOSTS {
+        let left = format!(
+            "ls -A /var/lib/keelson /var/lib/etcd {manifest} 2>/dev/null | grep -v ':$\\|^$\\|lost+found'; true"
+        );
+        assert_eq!(desk.host(name).run(&left).unwrap(), "", "nothing stays on {name}");
+    }
 }
