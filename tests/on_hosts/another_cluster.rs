@@ -8,13 +8,12 @@ use keelson_test_hosts::Host;
 
 use super::client::ETCDCTL;
 use super::desk::{Desk, Spec};
+use super::keys::{Keys, digest_of_all};
 
 const FIRST: &str = "db.example.com";
 const SECOND: &str = "other.example.com";
 const MORE: &str = "  preflight: { ignore: [time-sync] }\n";
-/// So many transactions of 100 keys.
-const TRANSACTIONS: u32 = 50;
-const KEYS: u32 = 100 * TRANSACTIONS;
+const KEYS: Keys = Keys(40);
 
 #[test]
 fn a_new_cluster_is_given_the_data_of_another_one() {
@@ -25,14 +24,15 @@ fn a_new_cluster_is_given_the_data_of_another_one() {
     let begun = SystemClock.now();
     let passed = |what: &str| println!("{what} after {:#}", SystemClock.now().duration_since(begun));
     apply(&first, FIRST, "a");
-    write_keys(first.host("a"));
-    let keys = digest(first.host("a"));
+    KEYS.write(first.host("a"));
+    KEYS.expect(&[first.host("a")]);
+    let keys = digest_of_all(first.host("a"));
     let save = first.expect(0, "etcd snapshot save -o json");
     let saved: serde_json::Value = serde_json::from_str(&save.stdout).unwrap();
     let name = saved[0]["name"].as_str().unwrap();
     first.expect(0, "etcd snapshot download --out whole.db");
     put(first.host("a"), "after", "1");
-    let after = digest(first.host("a"));
+    let after = digest_of_all(first.host("a"));
     passed("saved");
 
     let same_name = first.beside();
@@ -51,7 +51,11 @@ fn a_new_cluster_is_given_the_data_of_another_one() {
     passed("restored by its file");
     by_its_manifest(&first, &other_name, name, &keys);
     passed("restored by its manifest");
-    assert_eq!(digest(first.host("a")), after, "to the first nothing was done");
+    assert_eq!(
+        digest_of_all(first.host("a")),
+        after,
+        "to the first nothing was done"
+    );
     first.expect(0, "plan");
     for desk in [&same_name, &other_name, &first] {
         desk.expect(0, "destroy --yes");
@@ -71,29 +75,17 @@ fn put(host: &Host, key: &str, value: &str) {
     host.run(&format!("{ETCDCTL} put {key} {value}")).unwrap();
 }
 
-fn write_keys(host: &Host) {
-    let write = format!(
-        "for n in $(seq {TRANSACTIONS}); do {{ echo; awk -v n=$n 'BEGIN {{ for (i = 0; i < 100; i++) printf \"put key/%d/%d \
-         value-%d-%d\\n\", n, i, n * i, n }}'; echo; echo; }} | {ETCDCTL} txn >/dev/null || exit 1; done"
-    );
-    host.run(&write).unwrap();
-    let count = format!("{ETCDCTL} get --prefix key/ --keys-only | grep -c ^key/");
-    assert_eq!(host.run(&count).unwrap().trim(), KEYS.to_string());
-}
-
-/// Every key with its value, and no other.
-fn digest(host: &Host) -> String {
-    host.run(&format!("{ETCDCTL} get '' --prefix | sha256sum"))
-        .unwrap()
-}
-
 fn uid(desk: &Desk, cluster: &str) -> serde_json::Value {
     let record = fs::read(desk.path(&format!("state/{cluster}/cluster.json"))).unwrap();
     serde_json::from_slice::<serde_json::Value>(&record).unwrap()["uid"].take()
 }
 
 fn is_whole(desk: &Desk, cluster: &str, host: &str, keys: &str) {
-    assert_eq!(digest(desk.host(host)), keys, "every key is there, and no other");
+    assert_eq!(
+        digest_of_all(desk.host(host)),
+        keys,
+        "every key is there, and no other"
+    );
     assert!(!desk.path(&format!("state/{cluster}/restore.json")).exists());
     desk.expect(0, "plan");
     assert_eq!(desk.status()["condition"], "healthy");
@@ -102,11 +94,11 @@ fn is_whole(desk: &Desk, cluster: &str, host: &str, keys: &str) {
 /// Into one of the same name: its file is taken from one desk to the other.
 fn by_its_file(first: &Desk, other: &Desk, keys: &str) {
     put(other.host("b"), "own", "1");
-    let before = digest(other.host("b"));
+    let before = digest_of_all(other.host("b"));
     fs::copy(first.path("whole.db"), other.path("whole.db")).unwrap();
     let refused = other.expect(2, "etcd restore --from whole.db --yes");
     assert!(refused.stderr.contains("--of-another-cluster"), "{refused:#?}");
-    assert_eq!(digest(other.host("b")), before, "nothing was touched");
+    assert_eq!(digest_of_all(other.host("b")), before, "nothing was touched");
     let restored = other.expect(0, "etcd restore --from whole.db --of-another-cluster --yes");
     assert!(restored.stderr.contains("Restored:"), "{restored:#?}");
     is_whole(other, FIRST, "b", keys);
@@ -120,7 +112,7 @@ fn by_its_file(first: &Desk, other: &Desk, keys: &str) {
 /// Into one of another name: the backup, manifest and all, is put into its state store.
 fn by_its_manifest(first: &Desk, other: &Desk, name: &str, keys: &str) {
     put(other.host("c"), "own", "1");
-    let before = digest(other.host("c"));
+    let before = digest_of_all(other.host("c"));
     let folder = |desk: &Desk, cluster: &str| desk.path(&format!("state/{cluster}/backups/etcd/{name}"));
     let (from, to) = (folder(first, FIRST), folder(other, SECOND));
     fs::create_dir_all(&to).unwrap();
@@ -141,7 +133,7 @@ fn by_its_manifest(first: &Desk, other: &Desk, name: &str, keys: &str) {
         refused.stderr.contains(&format!("is of the cluster {FIRST}")),
         "{refused:#?}"
     );
-    assert_eq!(digest(other.host("c")), before, "nothing was touched");
+    assert_eq!(digest_of_all(other.host("c")), before, "nothing was touched");
     let restored = other.expect(0, &format!("etcd restore {name} --of-another-cluster --yes"));
     assert!(restored.stderr.contains("Restored:"), "{restored:#?}");
     is_whole(other, SECOND, "c", keys);

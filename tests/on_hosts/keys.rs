@@ -53,7 +53,7 @@ impl Keys {
         let there: Vec<String> = std::thread::scope(|scope| {
             let asked: Vec<_> = hosts
                 .iter()
-                .map(|host| scope.spawn(move || digest(host, ETCDCTL)))
+                .map(|host| scope.spawn(move || digest(host, ETCDCTL, PREFIX)))
                 .collect();
             asked.into_iter().map(|asked| asked.join().unwrap()).collect()
         });
@@ -86,9 +86,15 @@ pub(super) fn spoil(host: &Host) {
     host.run(&format!("{{ {spoil}; }} >/dev/null")).unwrap();
 }
 
-/// The digest of every key with its value, and of nothing that a restore changes, as `etcdctl` says them on `host`.
-fn digest(host: &Host, etcdctl: &str) -> String {
-    let get = format!("{etcdctl} --command-timeout=60s get --prefix {PREFIX} | sha256sum | cut -d ' ' -f 1");
+/// The digest of whatever keys the member on `host` has, with their values.
+pub(super) fn digest_of_all(host: &Host) -> String {
+    digest(host, ETCDCTL, "''")
+}
+
+/// The digest of every key that begins with `prefix` with its value, and of nothing that a restore changes, as `etcdctl` says them
+/// on `host`.
+fn digest(host: &Host, etcdctl: &str, prefix: &str) -> String {
+    let get = format!("{etcdctl} --command-timeout=60s get --prefix {prefix} | sha256sum | cut -d ' ' -f 1");
     host.run(&get).unwrap().trim().to_owned()
 }
 
@@ -103,7 +109,7 @@ pub(super) fn digest_in(file: &Path, host: &Host) -> String {
     host.run(restore).unwrap();
     let etcdctl =
         "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=http://127.0.0.1:12379 --dial-timeout=20s";
-    let digest = digest(host, etcdctl);
+    let digest = digest(host, etcdctl, PREFIX);
     host.run("systemctl stop scratch; rm -rf /root/scratch /root/whole.db")
         .unwrap();
     digest
