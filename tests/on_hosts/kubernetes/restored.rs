@@ -9,11 +9,17 @@ use keelson_provider_api::clock::SystemClock;
 
 use super::pods;
 use super::site::{Site, eventually};
+use crate::on_hosts::client::ETCDCTL;
 
 const CONTROL_PLANES: [&str; 3] = ["a", "b", "c"];
 /// Each machine keeps enough of them for one to be there still when it is restored.
 const SNAPSHOTS: &str =
     "snapshots: { schedule: \"*-*-* *:*:00/20\", to: hosts, keep: { last: 60, hourly: 0, daily: 0 } }";
+
+/// What the leases of API servers begin with (`pkg/controlplane/reconcilers/lease.go` of Kubernetes).
+const LEASES: &str = "/registry/masterleases/";
+/// The address of a control plane that is lost: none of the machines has it.
+const LOST: &str = "192.0.2.1";
 
 #[test]
 fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
@@ -34,10 +40,12 @@ fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
     site.desk.expect(0, "apply --yes --accept-new-host-keys");
     site.kubectl("a", "create configmap before --from-literal=word=here");
     site.kubectl("a", "create secret generic sealed --from-literal=word=secret");
+    leave_a_lease(&site);
     let saved = site.desk.expect(0, "etcd snapshot save --purpose test -o json");
     let saved: serde_json::Value = serde_json::from_str(&saved.stdout).unwrap();
     let saved = format!("{} --place state-store", saved[0]["name"].as_str().unwrap());
     back_to_the_snapshot(&site, &saved, "while everything works", || {});
+    leave_a_lease(&site);
     let taken = taken_by_the_schedule(&site);
     back_to_the_snapshot(&site, &taken, "when all data is gone", || {
         for name in CONTROL_PLANES {
@@ -52,6 +60,24 @@ fn a_cluster_goes_back_to_a_snapshot_and_goes_on_from_there() {
     );
     pods::serve(&site, "a", 4, &["a", "b", "c", "d"]);
     site.desk.expect(0, "destroy --yes");
+}
+
+/// Leaves the lease of an API server in etcd that is lost: its control plane was there when the snapshot was taken. This one never runs
+/// out, so that only the restore can have taken it away.
+fn leave_a_lease(site: &Site) {
+    let leave = format!(
+        "one=$({ETCDCTL} get --prefix --keys-only --limit=1 {LEASES} | head -n 1) && \
+         {ETCDCTL} get --print-value-only \"$one\" | head -c -1 >/run/lease && \
+         {ETCDCTL} put {LEASES}{LOST} </run/lease >/dev/null && rm /run/lease"
+    );
+    site.desk.host("a").run(&leave).unwrap();
+    assert!(leases(site).contains(LOST));
+}
+
+/// The leases of API servers, a line each.
+fn leases(site: &Site) -> String {
+    let list = format!("{ETCDCTL} get --prefix --keys-only {LEASES}");
+    site.desk.host("a").run(&list).unwrap()
 }
 
 /// Waits for a snapshot that a timer takes from now on, sees that it is told of, and gives its name and the place where it lies.
@@ -102,6 +128,8 @@ fn back_to_the_snapshot(site: &Site, snapshot: &str, when: &str, loss: impl FnOn
         SystemClock.now().duration_since(begun)
     );
     assert!(restored.stderr.contains("Restored:"), "{restored:#?}");
+    let leases = leases(site);
+    assert!(!leases.contains(LOST), "no lease of before is left: {leases}");
     let value = |what: &str| site.kubectl("a", &format!("get {what} -o jsonpath={{.data.word}}"));
     assert_eq!(value("configmap before"), "here");
     assert_eq!(value("secret sealed"), "c2VjcmV0");
