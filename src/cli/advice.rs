@@ -107,11 +107,13 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
             format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
         }
         OperationError::UnreadablePlace { .. } => {
-            "without --place, whatever lies elsewhere is looked at".to_owned()
+            "something newer may lie there: name the snapshot, or the place with --place, to take one from elsewhere all the same"
+                .to_owned()
         }
         OperationError::UnknownPlace { known, .. } => format!("its places are: {}", known.join(", ")),
         OperationError::NewerUnread(_) => format!(
-            "`{again}` looks again; an older one is taken where it is named: `keelson etcd snapshot list` shows them"
+            "`{again}` looks again; an older one is taken where it is named, or its place with --place: `keelson etcd snapshot list` \
+             shows them"
         ),
         OperationError::AmbiguousBackup { .. } => "say which one with --place".to_owned(),
         OperationError::UnknownEtcd { known, .. } => format!("its etcds are: {}", known.join(", ")),

@@ -258,6 +258,9 @@ fn each(problems: &[Problem]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
+/// So many of them are named: where none can be read there may be hundreds.
+const UNREAD_SHOWN: usize = 3;
+
 fn unread(newer: &[PassedOver]) -> String {
     let words = newer.iter().map(|newer| {
         let PassedOver {
@@ -265,7 +268,11 @@ fn unread(newer: &[PassedOver]) -> String {
         } = newer;
         format!("{name}{}: {problem}", place.words())
     });
-    words.collect::<Vec<_>>().join("; ")
+    let mut words: Vec<String> = words.take(UNREAD_SHOWN).collect();
+    if newer.len() > UNREAD_SHOWN {
+        words.push(format!("and {} more", newer.len() - UNREAD_SHOWN));
+    }
+    words.join("; ")
 }
 
 fn refused(report: &PlanReport) -> String {

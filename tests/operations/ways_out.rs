@@ -79,7 +79,8 @@ fn machines_forget_a_snapshot_whose_restore_has_not_begun() {
         assert_eq!(scene.played.asked(), [&STEPS[..LOOKS], &STEPS[..LOOKS]].concat());
         scene.store.delete(INTENT, Precondition::None).await.unwrap();
         scene.restore().await.unwrap();
-        assert_eq!(forgotten(&scene), []);
+        // A machine that was cut off behind the last use of it has it still.
+        assert_eq!(forgotten(&scene), all);
     });
 }
 

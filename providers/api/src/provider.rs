@@ -138,8 +138,8 @@ pub struct ProviderError {
     pub help: Option<String>,
 }
 
-/// What to expect from trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What to expect from trying again: the more it takes to get over it, the later it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorClass {
     /// It passes by itself; try again after a while.
     Transient,

@@ -22,8 +22,8 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "etcdutl.sh", "etcd-restore-told.sh"],
     &["enter.sh", "fence.sh", "etcd-restore-forget.sh"],
     &["enter.sh", "fence.sh", "etcd-set-aside.sh"],
-    &["enter.sh", "fence.sh", "control-plane-hold.sh"],
-    &["enter.sh", "fence.sh", "control-plane-release.sh"],
+    &["enter.sh", "fence.sh", "held.sh", "control-plane-hold.sh"],
+    &["enter.sh", "fence.sh", "held.sh", "control-plane-release.sh"],
     &["enter.sh", "fence.sh", "mark.sh"],
     &[
         "enter.sh",

@@ -238,7 +238,7 @@ impl Restore {
         }
         failure.with_help(
             "the restore that has begun goes on once its snapshot can be read: name the place with --place, or the file with \
-             --from; where it is gone for good, --begin-anew begins anew with another snapshot",
+             --from and --of-another-cluster; where it is gone for good, --begin-anew begins anew with another snapshot",
         )
     }
 

@@ -49,8 +49,9 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError::Backup`] when it is not there, is damaged or cannot be read; [`OperationError::AmbiguousBackup`] when
-    /// several places have one of that name; [`OperationError::NewerUnread`] when what may be the newest cannot be read;
-    /// [`OperationError::UnknownPlace`].
+    /// several places have one of that name; [`OperationError::NewerUnread`] when what may be the newest cannot be read, and
+    /// [`OperationError::UnreadablePlace`] when the bucket cannot, where something newer may lie; [`OperationError::UnknownPlace`].
+    /// Machines that are silent are told of: who restores needs all of them anyway.
     pub async fn find_backup(
         &self,
         which: &WhichBackup,
@@ -60,6 +61,7 @@ impl Session {
         let ((placed, manifest), passed_over) = match which {
             WhichBackup::Named(name) => (everywhere.named(name)?, Vec::new()),
             WhichBackup::Newest(etcd) => {
+                everywhere.check_bucket()?;
                 let uid = self.living().await?.map(|record| record.uid);
                 let now = self.clock().now();
                 let newest = everywhere.newest(Wanted {
@@ -83,6 +85,18 @@ impl Session {
 }
 
 impl Everywhere<'_> {
+    /// Makes sure that the bucket is not among the places that are silent.
+    fn check_bucket(&self) -> Result<(), OperationError> {
+        let is_bucket = |silent: &&SilentPlace| silent.place == BackupPlace::Bucket;
+        match self.silent.iter().find(is_bucket) {
+            Some(silent) => Err(OperationError::UnreadablePlace {
+                place: BackupPlace::Bucket,
+                problem: silent.problem.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// The one that is whole among those of that name.
     fn named(&self, name: &BackupName) -> Result<(&Placed<'_>, &BackupManifest), OperationError> {
         let named = || self.backups.iter().filter(|placed| placed.backup.name == *name);

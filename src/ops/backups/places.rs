@@ -120,11 +120,11 @@ impl Session {
                     problem: problem.clone(),
                 });
             }
-            Some(Err(problem)) => silent.push(SilentPlace {
+            Some(Err(problem)) if only.is_none() => silent.push(SilentPlace {
                 place: BackupPlace::Bucket,
                 problem: problem.clone(),
             }),
-            None => {}
+            Some(Err(_)) | None => {}
         }
         places.extend(
             hosts

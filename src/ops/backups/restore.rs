@@ -130,16 +130,21 @@ impl Session {
                     return Err(stopped());
                 }
                 progress.tell(stage.words());
-                self.patiently(progress, ErrorClass::may_pass, || {
+                let done = self.patiently(progress, interrupt, ErrorClass::may_pass, || {
                     carry_out(stage, &*restore, &context, &restoration)
-                })
-                .await?;
+                });
+                done.await.map_err(|error| match error {
+                    OperationError::Interrupted(_) => stopped(),
+                    error => error,
+                })?;
             }
             // Whoever has lost the lease meanwhile is asked to stop, and says nothing any more of what others do.
             if interrupt.is_stopped() {
                 return Err(stopped());
             }
             self.note_revision(etcd, begun).await?;
+            // What a machine had placed when it was cut off is there still.
+            restore.forget_snapshot(&context, &restoration).await;
             intent::clear(self.store(), self.spec().name(), &version).await?;
             if begun.founders.is_empty() {
                 return Err(OperationError::NoFounder(etcd.cluster.to_owned()));
@@ -176,16 +181,19 @@ impl Session {
         let progress = &context.progress;
         // Scripts of a run that was killed may go on for a while. That a machine does not answer is told at once.
         let may_pass = |class: ErrorClass| class.may_pass() && class != ErrorClass::Unreachable;
-        self.patiently(progress, may_pass, || restore.check(context, restoration))
-            .await?;
-        progress.tell("bring the snapshot to the machines");
-        self.patiently(progress, ErrorClass::may_pass, || {
-            restore.bring_snapshot(context, restoration)
+        self.patiently(progress, interrupt, may_pass, || {
+            restore.check(context, restoration)
         })
         .await?;
+        progress.tell("bring the snapshot to the machines");
+        let brought = self.patiently(progress, interrupt, ErrorClass::may_pass, || {
+            restore.bring_snapshot(context, restoration)
+        });
+        let brought = brought.await;
         let written = if interrupt.is_stopped() && !beginning.is_written() {
             Err(OperationError::Interrupted(None))
         } else {
+            brought?;
             beginning.write(self).await.map_err(OperationError::from)
         };
         if written.is_err() {
@@ -217,10 +225,11 @@ impl Session {
         }
     }
 
-    /// Tries a step again that fails in a way that `may_pass`.
+    /// Tries a step again that fails in a way that `may_pass`, until it is asked to stop.
     async fn patiently<'a>(
         &self,
         progress: &Progress<'_>,
+        interrupt: &Interrupt,
         may_pass: impl Fn(ErrorClass) -> bool,
         step: impl Fn() -> BoxFuture<'a, Result<(), ProviderError>>,
     ) -> Result<(), OperationError> {
@@ -230,7 +239,10 @@ impl Session {
                 Ok(()) => return Ok(()),
                 Err(error) if may_pass(error.class) && attempts < ATTEMPTS_LIMIT => {
                     progress.tell(&format!("try again: {error}"));
-                    self.clock().sleep(PAUSE * attempts).await;
+                    tokio::select! {
+                        () = self.clock().sleep(PAUSE * attempts) => {}
+                        () = interrupt.stopped() => return Err(OperationError::Interrupted(None)),
+                    }
                     attempts += 1;
                 }
                 Err(error) => return Err(of_machine(error)),

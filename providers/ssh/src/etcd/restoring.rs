@@ -61,12 +61,18 @@ impl EtcdRestore for EtcdProvider {
     }
 
     async fn hold_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
-        let script = include_str!("../scripts/control-plane-hold.sh");
+        let script = concat!(
+            include_str!("../scripts/held.sh"),
+            include_str!("../scripts/control-plane-hold.sh")
+        );
         self.on_each(context, "stop the control plane", script).await
     }
 
     async fn release_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError> {
-        let script = include_str!("../scripts/control-plane-release.sh");
+        let script = concat!(
+            include_str!("../scripts/held.sh"),
+            include_str!("../scripts/control-plane-release.sh")
+        );
         self.on_each(context, "let the control plane run", script).await
     }
 

@@ -1,22 +1,19 @@
 # shellcheck shell=sh
 # Stops what a control plane runs on this host, if it is one, and keeps it stopped also when the host is started anew: the
-# manifests are put where no kubelet looks. Stands behind `fence.sh`.
+# manifests are put where no kubelet looks. Stands behind `fence.sh` and `held.sh`.
 
-manifests=/etc/kubernetes/manifests
-held=/var/lib/keelson/held
-
-# What was held of another cluster, whose this host was.
-grep -Fqsx -- "$keelson_uid" "$held/cluster" || rm -rf -- "$held"
+keep_own_held
 for name in kube-apiserver kube-controller-manager kube-scheduler; do
     [ -f "$manifests/$name.yaml" ] || continue
     if [ ! -d "$held" ]; then
         mkdir -p -- "$held"
-        printf '%s\n' "$keelson_uid" | cat >"$held/cluster"
-        sync -- "$held/cluster" "$held"
+        bear_cluster
     fi
     cp -p -- "$manifests/$name.yaml" "$held/$name.new"
     sync -- "$held/$name.new"
     mv -f -- "$held/$name.new" "$held/$name.yaml"
+    # On its disk before the other one goes, which may be on another.
+    sync -- "$held"
     rm -f -- "$manifests/$name.yaml"
 done
 [ -d "$held" ] || exit 0

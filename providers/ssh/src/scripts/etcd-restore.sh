@@ -21,7 +21,13 @@ if [ -f "$mark" ]; then
     grep -Fq -- "$ours" "$mark" || exit 20
     # Once it is started its mark says more, and it has its data.
     grep -Fq -- "$(printf '%s' "$new" | grep -o '"restored":"[^"]*"')" "$mark" || exit 22
-    [ ! -e "$data/member/wal" ] || exit 0
+    if [ -e "$data/member/wal" ]; then
+        # Of a run that was cut off behind this.
+        rm -rf -- "$scratch"
+        sync -f -- "$data"
+        rm -f -- "$snapshot"
+        exit 0
+    fi
 elif [ -e "$data/member" ]; then
     exit 21
 fi

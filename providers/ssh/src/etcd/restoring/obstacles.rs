@@ -49,11 +49,11 @@ pub(super) fn former_members<'a>(
     Ok(former.map(|(machine, _)| machine).collect())
 }
 
-/// What stands in the way on any machine, as one error: of the worst class, with the help for the first.
+/// What stands in the way on any machine, as one error: of the worst class, with the help for the first of that.
 pub(super) fn all_of(errors: Vec<ProviderError>) -> Result<(), ProviderError> {
     let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
-    let stays = errors.iter().position(|error| !error.class.may_pass());
-    let worst = errors.into_iter().nth(stays.unwrap_or(0));
+    let class = errors.iter().map(|error| error.class).max();
+    let worst = errors.into_iter().find(|error| Some(error.class) == class);
     worst.map_or(Ok(()), |worst| {
         Err(ProviderError {
             message: messages.join("; "),

@@ -18,6 +18,7 @@ use crate::shell::Output;
 /// As long as etcdutl may take to write the data of the largest database.
 const PLACING: Duration = Duration::from_secs(1800);
 const CHECKING: Duration = Duration::from_secs(30);
+const CHECK: &str = "look for etcd";
 const NAME: &str = "restore the member's data";
 pub(super) const NO_PROGRAMS_HELP: &str = "`keelson apply` installs it; a cluster has to be there before data is restored into it; where a restore has begun before, \
      `keelson etcd restore --begin-anew` goes without that machine";
@@ -30,7 +31,7 @@ pub(super) async fn check(
 ) -> Result<(), ProviderError> {
     let etcd = restoration.etcd;
     let deed = Deed {
-        name: "look for etcd",
+        name: CHECK,
         script: concat!(
             include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcd-restore-check.sh")
@@ -50,7 +51,7 @@ pub(super) async fn check(
     let output = step.run(deed).await?;
     match output.status {
         0 => Ok(()),
-        _ => Err(refusal(restoration, machine, &output)),
+        _ => Err(refusal(restoration, machine, CHECK, &output)),
     }
 }
 
@@ -100,7 +101,7 @@ pub(super) async fn place(
     match output.status {
         0 => Ok(Placed::Yes),
         exit_status::NOT_THERE => Ok(Placed::NotBrought),
-        _ => Err(refusal(restoration, machine, &output)),
+        _ => Err(refusal(restoration, machine, NAME, &output)),
     }
 }
 
@@ -123,7 +124,7 @@ fn mark(step: &Step<'_>, restoration: &Restoration, machine: &str) -> Mark {
 }
 
 /// Why it was not done.
-fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> ProviderError {
+fn refusal(restoration: &Restoration, machine: &str, name: &str, output: &Output) -> ProviderError {
     let etcd = restoration.etcd;
     match output.status {
         exit_status::NOT_OURS => not_ours(etcd, machine),
@@ -134,7 +135,7 @@ fn refusal(restoration: &Restoration, machine: &str, output: &Output) -> Provide
         }
         exit_status::NO_PROGRAMS => no_programs(machine, NO_PROGRAMS_HELP),
         exit_status::NO_ROOM => no_room_for_the_data(restoration, machine, &output.stderr),
-        _ => fence::failure(machine, NAME, output),
+        _ => fence::failure(machine, name, output),
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
                 stdout: String::new(),
                 stderr: format!("5 KiB are free on the disk of {folder}, 7 are needed\n"),
             };
-            let error = refusal(&restoration(), "a", &output);
+            let error = refusal(&restoration(), "a", NAME, &output);
             assert!(error.message.starts_with(message), "{error}");
             assert!(error.help.unwrap().starts_with(help), "{folder}");
         }

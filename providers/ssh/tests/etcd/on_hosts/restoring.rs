@@ -165,7 +165,7 @@ async fn without_room_on_any(fixture: &Fixture, restoration: &Restoration) {
 /// What etcd tells of the snapshot on the machines is not what was written down: it is on none of them any more.
 async fn not_what_was_saved(fixture: &Fixture, restoration: &mut Restoration) {
     let good = restoration.noted.clone();
-    restoration.noted.as_mut().unwrap().contents.total_keys += 1;
+    restoration.noted.as_mut().unwrap().contents.revision += 1;
     refused(
         fixture
             .provider
@@ -173,7 +173,7 @@ async fn not_what_was_saved(fixture: &Fixture, restoration: &mut Restoration) {
             .await,
         &[
             "the snapshot is not what was saved, says etcd on ",
-            ": keys: it has ",
+            ": revision: it has ",
         ],
     );
     let carried = format!("/var/lib/keelson/assets/{}*", restoration.sha256);
