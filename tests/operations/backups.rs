@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use keelson::backup::Archive;
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{
@@ -18,12 +17,10 @@ use keelson_provider_api::{
     ClusterIdentity, Defragmented, ErrorClass, EtcdInstance, EtcdMaintenance, EtcdRestore, Precondition,
     Progress, ProviderError, Restoration, StepContext, Store, WrittenSnapshot,
 };
-use keelson_provider_simulated::{
-    MemoryStore, SimulatedMaintenance, SimulatedOptions, SimulatedWorld, providers,
-};
+use keelson_provider_simulated::{MemoryStore, SimulatedMaintenance, providers};
 use tokio::sync::mpsc::Sender;
 
-use super::block_on;
+use super::{backup_parts, block_on, world};
 
 pub(super) const INTENT: &str = "prod/restore.json";
 
@@ -158,24 +155,18 @@ impl Scene {
         let text = "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: { name: prod }\nspec:\n  \
                     provider: { simulated: {} }\n  controlPlane: { replicas: 3 }\n";
         let spec = spec::load(text.as_bytes(), "test").unwrap();
-        let options = SimulatedOptions {
-            start: Timestamp::UNIX_EPOCH,
-            ..SimulatedOptions::new(keelson_provider_simulated::Like::Aws, 7)
-        };
-        let world = SimulatedWorld::in_memory(options);
+        let world = world();
         let (store, played) = (Arc::new(MemoryStore::new()), Arc::new(Played::default()));
         let on_a = Arc::new(MemoryStore::new());
+        let archive = Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none()));
+        let maintenance = Watched(SimulatedMaintenance::of(&world), played.clone());
         let backups = BackupParts {
-            archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
             hosts: vec![HostArchive {
                 machine: "a".to_owned(),
                 archive: Archive::whole_store(on_a.clone(), Arc::new(Seal::none())),
             }],
-            bucket: None,
-            scheduled: None,
-            maintenance: Arc::new(Watched(SimulatedMaintenance::of(&world), played.clone())),
             restore: Some(played.clone()),
-            drill: None,
+            ..backup_parts(archive, Arc::new(maintenance))
         };
         let providers = ProviderSet::new(providers(&world)).unwrap();
         let parts = SessionParts::simulated(spec, providers, store.clone(), world.clock(), "test");

@@ -53,17 +53,14 @@ impl Scene {
             ..SimulatedOptions::new(Like::Aws, 7)
         });
         let store = Arc::new(MemoryStore::new());
+        let archive = Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none()));
         let backups = BackupParts {
-            archive: Archive::of_cluster(store.clone(), spec.name(), Arc::new(Seal::none())),
             hosts: vec![HostArchive {
                 machine: "a".to_owned(),
                 archive: Archive::whole_store(Arc::new(MemoryStore::new()), Arc::new(Seal::none())),
             }],
-            bucket: None,
             scheduled: Some(Arc::new(Since(world.clock().now()))),
-            maintenance: Arc::new(SimulatedMaintenance::of(&world)),
-            restore: None,
-            drill: None,
+            ..super::backup_parts(archive, Arc::new(SimulatedMaintenance::of(&world)))
         };
         let all = ProviderSet::new(providers(&world)).unwrap();
         let session = Session::new(SessionParts {
