@@ -8,8 +8,9 @@ use super::scene::{ACCESS, Scene, block_on};
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, namespace: default }\n";
 
-/// How often a kept connection is asked for.
+/// How often a kept connection is asked for, and how many of those may be given another one.
 const LOOKS: usize = 20;
+const LATE: usize = 3;
 
 async fn attempt(scene: &Scene) -> Outcome {
     let resource = Box::new(scene.wanted("maps", MAP).into());
@@ -53,7 +54,7 @@ fn one_connection_serves_many_calls_and_a_lost_one_is_opened_again() {
             scene.find(Kind::Addon, "maps").await;
         }
         // Who asks again at once may come before the last answer's connection is put back, and gets another.
-        assert!(scene.api.connections() < connections + LOOKS, "it is kept");
+        assert!(scene.api.connections() <= connections + LATE, "it is kept");
         scene
             .api
             .fail(|number, _| (number == 0).then_some(Fault::DropBefore));

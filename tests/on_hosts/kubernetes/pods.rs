@@ -26,6 +26,9 @@ metadata: { name: web }
 spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 8080, nodePort: 30080 }] }
 ";
 
+/// What DNS calls that Service.
+const NAME: &str = "web.default.svc.cluster.local";
+
 /// What of Kubernetes and of keelson is on a host. The configuration of a containerd that Debian brought stays.
 const LEFT: &str = "ls -d /etc/kubernetes /opt/keelson /opt/cni /var/lib/keelson* /etc/keelson /var/lib/kubelet/* \
                     /etc/cni/net.d/* /var/lib/cni /var/lib/etcd/* /var/lib/containerd/* /var/log/pods/* /var/log/kubernetes 2>/dev/null; \
@@ -45,6 +48,12 @@ fn run(site: &Site, on: &str) -> Vec<String> {
     pods.lines().map(str::to_owned).collect()
 }
 
+/// The page that `pod` finds at `place`.
+fn page(site: &Site, on: &str, pod: &str, place: &str) -> Result<String, String> {
+    let ask = format!("exec {pod} -- timeout 5 wget -q -O - http://{place}");
+    site.try_kubectl(on, &ask)
+}
+
 /// Waits until the cluster's DNS knows a Service that is made now, whoever of it answers, and gives how long that took. What has
 /// lost its API server looks for another after 30 s at first and up to twice that
 /// (<https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go>).
@@ -55,13 +64,7 @@ pub(super) fn wait_for_names(site: &Site, on: &str) -> Duration {
         Duration::from_secs(150),
         || {
             // One that is behind is missed by all of them once in a thousand times.
-            (0..10).all(|_| {
-                let ask = format!(
-                    "exec {} -- timeout 5 wget -q -O - http://web.default.svc.cluster.local",
-                    pods[0]
-                );
-                site.try_kubectl(on, &ask).is_ok()
-            })
+            (0..10).all(|_| page(site, on, &pods[0], NAME).is_ok())
         },
     )
 }
@@ -75,9 +78,7 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
     let address = site.kubectl(on, "get service web -o jsonpath={.spec.clusterIP}");
     for pod in &pods {
         let page = |place: &str| {
-            let ask = format!("exec {pod} -- timeout 5 wget -q -O - http://{place}");
-            site.try_kubectl(on, &ask)
-                .unwrap_or_else(|problem| panic!("{problem}\n{}", names(site, on)))
+            page(site, on, pod, place).unwrap_or_else(|problem| panic!("{problem}\n{}", names(site, on)))
         };
         let pages: BTreeSet<String> = addresses
             .split_whitespace()
@@ -86,7 +87,7 @@ pub(super) fn serve(site: &Site, on: &str, count: usize, nodes: &[&str]) {
         assert_eq!(pages.len(), count, "{pod} hears each of them: {pages:?}");
         // By the Service's address and by its name, sooner or later each of them answers: kube-proxy draws lots. That one of
         // five is missed all the time happens once in a thousand million runs; with 40 questions it did happen.
-        for service in [address.as_str(), "web.default.svc.cluster.local"] {
+        for service in [address.as_str(), NAME] {
             let mut heard = BTreeSet::new();
             for _ in 0..120 {
                 heard.insert(page(service));
