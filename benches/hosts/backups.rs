@@ -1,9 +1,13 @@
 //! Backups of 1 GiB beside what etcd's own programs and ssh take for the same data, in the same run.
 
+mod by_hand;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use keelson_test_hosts::Host;
 
 use super::on_hosts::desk::Desk;
 
@@ -13,6 +17,7 @@ const SMALL_MEBIBYTES: u32 = 64;
 /// So many are written at once.
 const STEP: usize = 64;
 const ROUNDS: usize = 3;
+const MORE: &str = "  preflight: { ignore: [time-sync] }\n";
 const ETCDCTL: &str = "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt \
                        --cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key \
                        --command-timeout=600s";
@@ -25,50 +30,80 @@ pub(crate) fn measure() {
     let Some(small_kib) = peaks_when_small() else {
         return;
     };
-    let Some(desk) = Desk::before("bench-hosts: backups", &["a"]) else {
+    let Some(desk) = Desk::before("bench-hosts: backups", &["a", "b"]) else {
         return;
     };
-    desk.spec(&["a"], "  preflight: { ignore: [time-sync] }\n");
+    desk.spec(&["a"], MORE);
     desk.expect(0, "apply --yes --accept-new-host-keys");
     fill(&desk);
-    let before = digests(&desk);
-    let name = |arguments: &str| format!("keelson etcd {arguments}, {MEBIBYTES} MiB");
-    for arguments in ["snapshot save", "snapshot verify", "drill", "restore --yes"] {
-        if arguments.starts_with("restore") {
-            spoil(&desk);
-        }
-        let mut peak_kib = 0;
-        let times = (0..ROUNDS).map(|_| {
-            let (time, kib) = keelson(&desk, arguments);
-            peak_kib = peak_kib.max(kib);
-            time
-        });
-        let times = times.collect();
-        super::show(&name(arguments), times);
-        let small = small_kib.get(arguments).map_or(0, |kib| kib / 1024);
-        println!(
-            "    memory at most: {} MiB, and {small} MiB with {SMALL_MEBIBYTES} MiB",
-            peak_kib / 1024
-        );
-    }
-    compare(&before, &digests(&desk));
-    for (what, measured) in [
+    let before = digests(desk.host("a"));
+    let by_hand: [(&str, fn(&Desk) -> Duration); 3] = [
         (
             "etcdctl snapshot save, etcdutl snapshot status, ssh cat",
-            saved as fn(&Desk) -> Duration,
+            by_hand::saved,
         ),
-        ("sha256sum, etcdutl snapshot status of that file", verified),
-        ("ssh cat, etcdutl snapshot restore, start", restored),
+        (
+            "sha256sum, etcdutl snapshot status of that file",
+            by_hand::verified,
+        ),
+        ("ssh cat, etcdutl snapshot restore, start", by_hand::restored),
+    ];
+    let by_hand =
+        by_hand.map(|(what, measured)| super::show(what, (0..ROUNDS).map(|_| measured(&desk)).collect()));
+    let [save, verify, restore] = by_hand;
+    for (arguments, beside) in [
+        ("snapshot save", Some(save)),
+        ("snapshot verify", Some(verify)),
+        ("drill", None),
+        ("restore --yes", Some(restore)),
     ] {
-        super::show(what, (0..ROUNDS).map(|_| measured(&desk)).collect());
+        let small = small_kib.get(arguments).copied().unwrap_or(0);
+        measure_one(&desk, arguments, small, beside);
     }
+    compare("the same host", &before, &digests(desk.host("a")));
+    onto_another(&desk, &before);
     desk.expect(0, "destroy --yes");
+}
+
+/// Measures a command of keelson, and compares it with what was taken by hand.
+fn measure_one(desk: &Desk, arguments: &str, small_kib: u64, by_hand: Option<Duration>) {
+    if arguments.starts_with("restore") {
+        spoil(desk);
+    }
+    let mut peak_kib = 0;
+    let times = (0..ROUNDS).map(|_| {
+        let (time, kib) = keelson(desk, arguments);
+        peak_kib = peak_kib.max(kib);
+        time
+    });
+    let times = times.collect();
+    let median = super::show(&format!("keelson etcd {arguments}, {MEBIBYTES} MiB"), times);
+    if let Some(by_hand) = by_hand {
+        let ratio = median.as_secs_f64() / by_hand.as_secs_f64();
+        println!("    {ratio:.2} times as long as by hand");
+    }
+    println!(
+        "    memory at most: {} MiB, and {} MiB with {SMALL_MEBIBYTES} MiB",
+        peak_kib / 1024,
+        small_kib / 1024
+    );
+}
+
+/// The host is lost with all that it had; another one takes its place and is given the snapshot.
+fn onto_another(desk: &Desk, before: &[String]) {
+    desk.host("a").power_cut().unwrap();
+    desk.spec(&["b"], MORE);
+    desk.expect(0, "node forget a");
+    desk.expect(3, "apply --yes --accept-new-host-keys");
+    let (time, _) = keelson(desk, "restore --yes");
+    super::show("keelson etcd restore onto another host", vec![time]);
+    compare("another host", before, &digests(desk.host("b")));
 }
 
 /// How many KiB of memory each command has at most, of a member that has little; nothing where there are no hosts.
 fn peaks_when_small() -> Option<BTreeMap<&'static str, u64>> {
     let desk = Desk::before("bench-hosts: backups of little", &["a"])?;
-    desk.spec(&["a"], "  preflight: { ignore: [time-sync] }\n");
+    desk.spec(&["a"], MORE);
     desk.expect(0, "apply --yes --accept-new-host-keys");
     fill_to(&desk, SMALL_MEBIBYTES);
     let commands = ["snapshot save", "snapshot verify", "drill", "restore --yes"];
@@ -95,8 +130,7 @@ fn fill_to(desk: &Desk, mebibytes: u32) {
 
 /// The SHA-256 of each value, in the order of the keys' numbers. One after the other: at once etcd and etcdctl would have all of
 /// them in memory.
-fn digests(desk: &Desk) -> Vec<String> {
-    let host = desk.host("a");
+fn digests(host: &Host) -> Vec<String> {
     let steps = (0..MEBIBYTES).step_by(STEP).map(|first| {
         let last = first + u32::try_from(STEP).unwrap() - 1;
         let get = format!(
@@ -115,7 +149,7 @@ fn spoil(desk: &Desk) {
     desk.host("a").run(&spoil).unwrap();
 }
 
-fn compare(before: &[String], after: &[String]) {
+fn compare(place: &str, before: &[String], after: &[String]) {
     assert_eq!(before.len(), after.len());
     let other: Vec<String> = (0..before.len())
         .filter(|number| before[*number] != after[*number])
@@ -127,7 +161,7 @@ fn compare(before: &[String], after: &[String]) {
         other.join(", ")
     );
     println!(
-        "    every value of {} is restored as it was, by its SHA-256",
+        "    every value of {} is restored as it was on {place}, by its SHA-256",
         before.len()
     );
 }
@@ -155,67 +189,4 @@ fn keelson(desk: &Desk, arguments: &str) -> (Duration, u64) {
     };
     assert!(status.success(), "keelson etcd {arguments}: {status}");
     (since.elapsed(), peak_kib)
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let since = Instant::now();
-    work();
-    since.elapsed()
-}
-
-/// As an operator would by hand: write it, look at it, fetch it.
-fn saved(desk: &Desk) -> Duration {
-    let host = desk.host("a");
-    host.run("rm -f /root/plain.db").unwrap();
-    timed(|| {
-        let save = format!(
-            "{ETCDCTL} snapshot save /root/plain.db && /opt/keelson/bin/etcdutl snapshot status /root/plain.db"
-        );
-        host.run(&save).unwrap();
-        let file = fs::File::create(desk.path("plain.db")).unwrap();
-        let fetch = host
-            .ssh_command("root")
-            .arg("cat /root/plain.db")
-            .stdout(file)
-            .status();
-        assert!(fetch.unwrap().success());
-    })
-}
-
-fn verified(desk: &Desk) -> Duration {
-    let host = desk.host("a");
-    timed(|| {
-        let check = Command::new("sha256sum")
-            .arg(desk.path("plain.db"))
-            .stdout(Stdio::null())
-            .status();
-        assert!(check.unwrap().success());
-        host.run("/opt/keelson/bin/etcdutl snapshot status /root/plain.db")
-            .unwrap();
-    })
-}
-
-/// The member of the cluster stands still: the data is given to one beside it.
-fn restored(desk: &Desk) -> Duration {
-    let host = desk.host("a");
-    host.run("rm -rf /root/carried.db /root/scratch").unwrap();
-    let time = timed(|| {
-        let file = fs::File::open(desk.path("plain.db")).unwrap();
-        let carry = host
-            .ssh_command("root")
-            .arg("cat >/root/carried.db")
-            .stdin(file)
-            .status();
-        assert!(carry.unwrap().success());
-        let start = "/opt/keelson/bin/etcdutl snapshot restore /root/carried.db --data-dir /root/scratch 2>/dev/null && \
-                     systemd-run --quiet --collect --unit scratch /opt/keelson/bin/etcd --data-dir /root/scratch \
-                     --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
-                     --listen-peer-urls http://127.0.0.1:12380 && \
-                     env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=http://127.0.0.1:12379 --dial-timeout=60s \
-                     --command-timeout=60s get nothing";
-        host.run(start).unwrap();
-    });
-    host.run("systemctl stop scratch; rm -rf /root/scratch /root/carried.db")
-        .unwrap();
-    time
 }

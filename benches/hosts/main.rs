@@ -88,12 +88,13 @@ fn start_of_unit(desk: &Desk, name: &str, unit: &str) -> Duration {
     Duration::from_micros(moment("ActiveEnter") - moment("InactiveExit"))
 }
 
-/// A line with the fastest, the median and the slowest.
-fn show(what: &str, mut times: Vec<Duration>) {
+/// A line with the fastest, the median and the slowest; gives the median.
+fn show(what: &str, mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     let (fastest, median, slowest) = (times[0], times[times.len() / 2], times[times.len() - 1]);
     println!(
         "{what}: fastest {fastest:.2?}, median {median:.2?}, slowest {slowest:.2?} of {}",
         times.len()
     );
+    median
 }

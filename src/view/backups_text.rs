@@ -1,7 +1,6 @@
 //! Backups of etcd, for reading.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,8 +9,7 @@ use super::styles::{BAD, GOOD, STRONG, paint};
 use super::table::table;
 use crate::backup::{BackupManifest, KeepReason};
 use crate::ops::{
-    BackupCondition, BackupEntry, BackupList, DrillReport, PassedOver, PruneReport, RestoredEtcd,
-    SavedBackup, SilentPlace, VerifyReport,
+    BackupCondition, BackupEntry, BackupList, PassedOver, PruneReport, SavedBackup, SilentPlace, VerifyReport,
 };
 
 /// What stands for something that is not known.
@@ -45,42 +43,6 @@ fn packed(manifest: &BackupManifest) -> String {
         ""
     };
     format!("{}{encrypted}", approximate_size(manifest.stored.size_bytes))
-}
-
-/// What came of restoring snapshots for trial.
-pub fn drilled(reports: &[DrillReport]) -> String {
-    let mut text = String::new();
-    for report in reports {
-        let verdict = if report.problems.is_empty() {
-            paint(GOOD, "Good:")
-        } else {
-            paint(BAD, "Not what was saved:")
-        };
-        let drilled = &report.drilled;
-        let _ = writeln!(
-            text,
-            "{verdict} {} of etcd {} was restored on {} in {}: etcd {} serves {} at revision {}",
-            printable(&report.source),
-            printable(&report.etcd_cluster),
-            printable(&drilled.machine),
-            duration(Duration::from_millis(report.duration_ms)),
-            printable(&drilled.etcd_version),
-            plural(usize::try_from(drilled.live.keys).unwrap_or(usize::MAX), "key"),
-            drilled.revision,
-        );
-        for problem in &report.problems {
-            let _ = writeln!(text, "  {} {}", paint(BAD, "!"), printable(problem));
-        }
-        text.push_str(&passed_over(&report.passed_over));
-        if !report.unknown.is_empty() {
-            let _ = writeln!(
-                text,
-                "  not compared, since it was not written down or was compacted meanwhile: {}",
-                report.unknown.join(", ")
-            );
-        }
-    }
-    text
 }
 
 /// The list as a table, and what is wrong below it.
@@ -142,8 +104,13 @@ pub fn silent(places: &[SilentPlace]) -> String {
     })
 }
 
+/// What was left out where the newest snapshot was looked for: [`silent`] places and [`passed_over`] snapshots.
+pub fn left_out(places: &[SilentPlace], newer: &[PassedOver]) -> String {
+    silent(places) + &passed_over(newer)
+}
+
 /// Which newer snapshots are not taken, a line each.
-pub fn passed_over(newer: &[PassedOver]) -> String {
+pub(super) fn passed_over(newer: &[PassedOver]) -> String {
     newer.iter().fold(String::new(), |mut text, newer| {
         let PassedOver {
             name,
@@ -243,45 +210,6 @@ pub fn downloaded(name: &str, manifest: &BackupManifest, file: &str) -> String {
         approximate_size(manifest.size_bytes),
         manifest.contents.revision
     )
-}
-
-/// Which members have the data of a snapshot now.
-pub fn restored(restored: &RestoredEtcd) -> String {
-    format!(
-        "{} etcd {} has the data of {} on {}\n",
-        paint(GOOD, "Restored:"),
-        restored.etcd_cluster,
-        printable(&restored.source),
-        restored.members.join(", ")
-    )
-}
-
-/// Where lies what restores have moved aside, and what may be done about it. Nothing, where nothing does.
-pub fn set_aside(restored: &RestoredEtcd) -> String {
-    let etcd = &restored.etcd_cluster;
-    if let Some(problem) = &restored.aside_problem {
-        return format!(
-            "What etcd {etcd} held before lies beside its data on each machine, and stays until somebody deletes it. How much room it \
-             takes is not known: {}\n",
-            printable(problem)
-        );
-    }
-    if restored.aside.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "What etcd {etcd} held before this restore, and before earlier ones, lies on its machines until somebody deletes it. Once \
-         the cluster is seen to be right, that can be done by hand:\n"
-    );
-    let rows = restored.aside.iter().map(|aside| {
-        vec![
-            printable(&aside.machine),
-            printable(&aside.folder),
-            approximate_size(aside.size_bytes),
-        ]
-    });
-    text.push_str(&table(&["MACHINE", "FOLDER", "SIZE"], &rows.collect::<Vec<_>>()));
-    text
 }
 
 /// What a prune deletes and what it leaves.

@@ -12,6 +12,7 @@
 //! | [`etcd_text`] | how etcd is |
 //! | [`etcd_upkeep_text`] | what came of defragmenting members |
 //! | [`backups_text`] | snapshots of etcd |
+//! | [`restores_text`] | restores and drills of them |
 //! | [`etcd_credentials_text`] | what a client of etcd is given |
 //! | [`certificates_text`] | certificates and when they end |
 //! | [`assets_text`] | release files |
@@ -36,6 +37,7 @@ pub mod progress_bars;
 pub mod progress_json;
 pub mod progress_lines;
 pub mod rendered;
+pub mod restores_text;
 pub mod spec_file;
 pub mod status_text;
 mod styles;

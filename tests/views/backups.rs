@@ -9,7 +9,7 @@ use keelson::ops::{
     GoneBackup, PassedOver, PruneReport, PrunedBackup, RestoredEtcd, SavedBackup, SilentPlace,
     VerifiedBackup, VerifyReport,
 };
-use keelson::view::{backups_text, etcd_upkeep_text};
+use keelson::view::{backups_text, etcd_upkeep_text, restores_text};
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
     ClusterUid, DatabaseSize, Defragmented, Drilled, LiveKeys, SetAside, SnapshotContents,
@@ -193,10 +193,10 @@ fn backups_that_are_saved_read_and_restored() {
         backups_text::saved(&[saved]),
         backups_text::verified(&report),
         backups_text::downloaded("it on db-1", &whole, "main.db") + "\n",
-        backups_text::restored(&restored),
-        backups_text::set_aside(&restored),
-        backups_text::set_aside(&unseen),
-        backups_text::set_aside(&nothing),
+        restores_text::restored(&restored),
+        restores_text::set_aside(&restored),
+        restores_text::set_aside(&unseen),
+        restores_text::set_aside(&nothing),
     ]
     .concat();
     insta::assert_snapshot!("backups_done", plain(&text));
@@ -234,7 +234,7 @@ fn newer_backups_that_cannot_be_taken() {
             },
         },
     };
-    let text = backups_text::drilled(&[drilled]) + &backups_text::passed_over(&passed_over);
+    let text = restores_text::drilled(&[drilled]) + &backups_text::left_out(&[], &passed_over);
     insta::assert_snapshot!("backups_passed_over", plain(&text));
 }
 

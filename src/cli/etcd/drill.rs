@@ -14,7 +14,7 @@ use crate::cli::{CommandResult, EXIT_DONE};
 use crate::execute::Interrupt;
 use crate::ops::{BackupPlace, DrillReport, OperationError, RestoreSource, Session, WhichBackup};
 use crate::registry::{self, ConnectOptions};
-use crate::view::backups_text;
+use crate::view::{backups_text, restores_text};
 
 /// Restore snapshots for trial: a backup that was never restored is a hope
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ impl Drill {
         // What was found of one is told whatever became of another.
         if first_error.is_none() || !reports.is_empty() {
             self.output
-                .print(terminal, &reports, |reports| backups_text::drilled(reports))?;
+                .print(terminal, &reports, |reports| restores_text::drilled(reports))?;
         }
         if let Some(error) = first_error {
             return Err(failed(error));

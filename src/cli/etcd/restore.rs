@@ -19,7 +19,7 @@ use crate::ops::{
     BackupPlace, BegunRestore, OperationError, RestoreSource, RestoreTerms, RestoredEtcd, Session,
     UnpackedSnapshot, WhichBackup,
 };
-use crate::view::{backups_text, status_text};
+use crate::view::{backups_text, restores_text, status_text};
 
 /// Give the cluster's etcd the data of a snapshot
 #[derive(Debug, Args)]
@@ -95,8 +95,7 @@ impl Restore {
             .await
             .map_err(|error| self.unread(&error, begun.as_ref()))?;
         if self.name.is_none() {
-            let told =
-                backups_text::silent(&snapshot.silent) + &backups_text::passed_over(&snapshot.passed_over);
+            let told = backups_text::left_out(&snapshot.silent, &snapshot.passed_over);
             told.lines().for_each(|line| terminal.note(line));
         }
         let lacks = session.other_keys(&snapshot).await;
@@ -115,12 +114,12 @@ impl Restore {
         }
         let restored = self.restore(&session, &snapshot, terminal, interrupt).await?;
         drop(snapshot);
-        terminal.text(&backups_text::restored(&restored));
+        terminal.text(&restores_text::restored(&restored));
         let ended = match restored.waiting.as_slice() {
             [] => self.wait(&session, &restored, terminal, interrupt).await,
             waiting => Err(self.others_wait(&restored, waiting)),
         };
-        terminal.text(&backups_text::set_aside(&restored));
+        terminal.text(&restores_text::set_aside(&restored));
         ended
     }
 

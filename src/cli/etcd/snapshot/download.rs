@@ -59,7 +59,7 @@ impl Download {
             .await
             .map_err(|error| self.failed(&error))?;
         if self.name.is_none() {
-            let told = backups_text::silent(&found.silent) + &backups_text::passed_over(&found.passed_over);
+            let told = backups_text::left_out(&found.silent, &found.passed_over);
             told.lines().for_each(|line| terminal.note(line));
         }
         let mut draft = Draft::begin(&self.out, self.force)?;

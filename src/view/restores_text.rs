@@ -1,0 +1,85 @@
+//! Restores of etcd and drills of them, for reading.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::backups_text::passed_over;
+use super::humane::{approximate_size, duration, plural, printable};
+use super::styles::{BAD, GOOD, paint};
+use super::table::table;
+use crate::ops::{DrillReport, RestoredEtcd};
+
+/// What came of restoring snapshots for trial.
+pub fn drilled(reports: &[DrillReport]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let verdict = if report.problems.is_empty() {
+            paint(GOOD, "Good:")
+        } else {
+            paint(BAD, "Not what was saved:")
+        };
+        let drilled = &report.drilled;
+        let _ = writeln!(
+            text,
+            "{verdict} {} of etcd {} was restored on {} in {}: etcd {} serves {} at revision {}",
+            printable(&report.source),
+            printable(&report.etcd_cluster),
+            printable(&drilled.machine),
+            duration(Duration::from_millis(report.duration_ms)),
+            printable(&drilled.etcd_version),
+            plural(usize::try_from(drilled.live.keys).unwrap_or(usize::MAX), "key"),
+            drilled.revision,
+        );
+        for problem in &report.problems {
+            let _ = writeln!(text, "  {} {}", paint(BAD, "!"), printable(problem));
+        }
+        text.push_str(&passed_over(&report.passed_over));
+        if !report.unknown.is_empty() {
+            let _ = writeln!(
+                text,
+                "  not compared, since it was not written down or was compacted meanwhile: {}",
+                report.unknown.join(", ")
+            );
+        }
+    }
+    text
+}
+
+/// Which members have the data of a snapshot now.
+pub fn restored(restored: &RestoredEtcd) -> String {
+    format!(
+        "{} etcd {} has the data of {} on {}\n",
+        paint(GOOD, "Restored:"),
+        restored.etcd_cluster,
+        printable(&restored.source),
+        restored.members.join(", ")
+    )
+}
+
+/// Where lies what restores have moved aside, and what may be done about it. Nothing, where nothing does.
+pub fn set_aside(restored: &RestoredEtcd) -> String {
+    let etcd = &restored.etcd_cluster;
+    if let Some(problem) = &restored.aside_problem {
+        return format!(
+            "What etcd {etcd} held before lies beside its data on each machine, and stays until somebody deletes it. How much room it \
+             takes is not known: {}\n",
+            printable(problem)
+        );
+    }
+    if restored.aside.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "What etcd {etcd} held before this restore, and before earlier ones, lies on its machines until somebody deletes it. Once \
+         the cluster is seen to be right, that can be done by hand:\n"
+    );
+    let rows = restored.aside.iter().map(|aside| {
+        vec![
+            printable(&aside.machine),
+            printable(&aside.folder),
+            approximate_size(aside.size_bytes),
+        ]
+    });
+    text.push_str(&table(&["MACHINE", "FOLDER", "SIZE"], &rows.collect::<Vec<_>>()));
+    text
+}
