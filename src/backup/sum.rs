@@ -61,31 +61,43 @@ fn hexadecimal(digest: &[u8]) -> String {
     })
 }
 
-/// Compares the sum that etcd added to a snapshot with that of its database.
+/// Adds up a snapshot, and compares the sum that etcd added to it with that of its database. Both come of one pass: of gigabytes a
+/// second one is felt.
 #[derive(Default)]
-pub(super) struct OwnSum {
-    hasher: Sha256,
+pub(super) struct SnapshotSumming {
+    /// Without its last bytes.
+    database: Summing,
     /// The last bytes, which may be etcd's sum.
     held: Vec<u8>,
 }
 
-impl OwnSum {
+impl SnapshotSumming {
     pub(super) fn add(&mut self, piece: &[u8]) {
-        self.held.extend_from_slice(piece);
-        let database = self.held.len().saturating_sub(OWN_SUM_BYTES);
-        self.hasher.update(self.held.get(..database).unwrap_or_default());
-        self.held.drain(..database);
+        let passed = (self.held.len() + piece.len()).saturating_sub(OWN_SUM_BYTES);
+        let passed_of_held = passed.min(self.held.len());
+        let held: Vec<u8> = self.held.drain(..passed_of_held).collect();
+        self.database.add(&held);
+        let (passed_of_piece, stays) = piece.split_at(passed - passed_of_held);
+        self.database.add(passed_of_piece);
+        self.held.extend_from_slice(stays);
     }
 
-    pub(super) fn mismatch(self) -> Option<String> {
-        let is = self.hasher.finalize();
-        (self.held != is[..]).then(|| {
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.database.size_bytes() + self.held.len() as u64
+    }
+
+    /// The sum of all of it, and how etcd's own differs, if it does.
+    pub(super) fn end(mut self) -> (Sum, Option<String>) {
+        let is = self.database.hasher.clone().finalize();
+        let problem = (self.held != is[..]).then(|| {
             format!(
                 "the SHA-256 of its database is {}, and etcd said {}",
                 hexadecimal(&is),
                 hexadecimal(&self.held)
             )
-        })
+        });
+        self.database.add(&self.held);
+        (self.database.sum(), problem)
     }
 }
 
@@ -94,24 +106,59 @@ impl OwnSum {
 /// # Errors
 /// When it cannot be read, or is no whole snapshot: [`InvalidData`](io::ErrorKind::InvalidData).
 pub async fn check_snapshot(mut snapshot: impl Read) -> io::Result<Sum> {
-    let (mut summing, mut own) = (Summing::default(), OwnSum::default());
+    let mut summing = SnapshotSumming::default();
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         // So that it can be stopped.
         tokio::task::yield_now().await;
         match snapshot.read(&mut piece) {
             Ok(0) => break,
-            Ok(count) => {
-                let read = piece.get(..count).unwrap_or_default();
-                summing.add(read);
-                own.add(read);
-            }
+            Ok(count) => summing.add(piece.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    match own.mismatch() {
-        Some(problem) => Err(io::Error::new(io::ErrorKind::InvalidData, problem)),
-        None => Ok(summing.sum()),
+    match summing.end() {
+        (_, Some(problem)) => Err(io::Error::new(io::ErrorKind::InvalidData, problem)),
+        (sum, None) => Ok(sum),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sums_come_of_one_pass_however_the_snapshot_is_cut() {
+        let database: Vec<u8> = (0..200_u8).collect();
+        let own = Sha256::digest(&database);
+        let whole = [&database[..], &own[..]].concat();
+        let altered = {
+            let mut altered = whole.clone();
+            altered[7] ^= 1;
+            altered
+        };
+        for (snapshot, is_good) in [
+            (&whole, true),
+            (&altered, false),
+            (&database, false),
+            (&Vec::new(), false),
+        ] {
+            let expected = {
+                let mut summing = Summing::default();
+                summing.add(snapshot);
+                summing.sum()
+            };
+            for piece in [1, 31, 32, 33, 64, 1000] {
+                let mut summing = SnapshotSumming::default();
+                for piece in snapshot.chunks(piece) {
+                    summing.add(piece);
+                }
+                assert_eq!(summing.size_bytes(), snapshot.len() as u64);
+                let (sum, problem) = summing.end();
+                assert_eq!(sum, expected, "{piece}");
+                assert_eq!(problem.is_none(), is_good, "{piece}: {problem:?}");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use keelson_provider_api::{BulkReader, StoreError};
 use super::decoding::Decoder;
 use super::error::BackupError;
 use super::manifest::BackupManifest;
-use super::sum::{OwnSum, Summing};
+use super::sum::{SnapshotSumming, Summing};
 use crate::pki::{OpeningReader, PkiError, Seal};
 
 /// How much is read of an object at once.
@@ -27,8 +27,7 @@ pub struct Unpacker {
     input: Vec<u8>,
     used: usize,
     ended: bool,
-    plain: Summing,
-    own: OwnSum,
+    plain: SnapshotSumming,
 }
 
 /// What was read of the object, and why it could not be read on.
@@ -76,8 +75,7 @@ impl Unpacker {
             input: vec![0; INPUT_BYTES],
             used: INPUT_BYTES,
             ended: false,
-            plain: Summing::default(),
-            own: OwnSum::default(),
+            plain: SnapshotSumming::default(),
         })
     }
 
@@ -95,7 +93,6 @@ impl Unpacker {
             if count > 0 {
                 output.truncate(count);
                 self.plain.add(&output);
-                self.own.add(&output);
                 if self.plain.size_bytes() > self.manifest.size_bytes {
                     return Err(self.damaged("it holds more than was written"));
                 }
@@ -146,7 +143,7 @@ impl Unpacker {
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut stored.summing).sum()
         };
-        let plain = std::mem::take(&mut self.plain).sum();
+        let (plain, own_problem) = std::mem::take(&mut self.plain).end();
         let rows = [
             (self.manifest.stored.sum(), stored, "the object"),
             (self.manifest.sum(), plain, "the snapshot"),
@@ -156,7 +153,7 @@ impl Unpacker {
                 return Err(self.damaged(was.mismatch(&is, what)));
             }
         }
-        match std::mem::take(&mut self.own).mismatch() {
+        match own_problem {
             Some(problem) => Err(self.damaged(problem)),
             None => Ok(()),
         }

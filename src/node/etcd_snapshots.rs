@@ -20,6 +20,7 @@ macro_rules! program {
             include_str!("../../providers/ssh/src/scripts/etcdctl.sh"),
             include_str!("../../providers/ssh/src/scripts/etcd-live-keys.sh"),
             include_str!("../../providers/ssh/src/scripts/room.sh"),
+            include_str!("../../providers/ssh/src/scripts/sha256.sh"),
             include_str!("../../providers/ssh/src/scripts/etcd-snapshot.sh"),
             include_str!("../../templates/etcd/snapshots-turn.sh"),
             $(include_str!(concat!("../../templates/etcd/", $place)),)+

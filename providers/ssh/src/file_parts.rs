@@ -9,9 +9,10 @@ use keelson_provider_api::{ErrorClass, ProviderError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-const PART_BYTES: u64 = 8 << 20;
-/// How long a host may take for a part: that needs 0.3 Mbit/s.
-pub(crate) const PART_LIMIT: Duration = Duration::from_secs(240);
+/// What a host does for each part beside taking it in costs as long as 20 MiB on a fast network; what is cut off is sent again.
+const PART_BYTES: u64 = 32 << 20;
+/// How long a host may take for a part: that needs 0.5 Mbit/s.
+pub(crate) const PART_LIMIT: Duration = Duration::from_secs(600);
 
 /// So often a file is sent that comes torn or damaged.
 const SENDINGS_LIMIT: u32 = 3;

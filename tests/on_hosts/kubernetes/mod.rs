@@ -11,6 +11,7 @@ mod killed;
 mod losses;
 mod metrics;
 mod mistakes;
+mod moved;
 mod nodes;
 mod older;
 mod pods;

@@ -16,6 +16,7 @@ use crate::shell::{Job, Shell};
 
 const PART: &str = concat!(
     include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/sha256.sh"),
     include_str!("../scripts/asset-part.sh")
 );
 

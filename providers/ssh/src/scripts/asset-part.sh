@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Takes in a part of an asset. Stands behind `fence.sh` and `alone.sh`.
+# Takes in a part of an asset. Stands behind `fence.sh`, `alone.sh` and `sha256.sh`.
 #   $1     the asset's digest, hexadecimal
 #   $2     how much of it must be there already
 #   $3     `last` for the last part, otherwise `more`
@@ -17,7 +17,7 @@ if [ "$size" != "$2" ]; then
 fi
 cat >>"$file.upload"
 [ "$3" = last ] || exit 0
-if [ "$(sha256sum -- "$file.upload" | cut -d ' ' -f 1)" != "$1" ]; then
+if [ "$(sha256 <"$file.upload")" != "$1" ]; then
     rm -f -- "$file.upload"
     echo "the asset was damaged on the way: its SHA-256 is not $1" >&2
     exit 78

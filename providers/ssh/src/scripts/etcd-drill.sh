@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Restores a snapshot for trial that has come to this host, and takes everything away again. Stands behind `etcd-transfer.sh`,
-# `room.sh`, `etcd-live-keys.sh` and `drill.sh`.
+# `room.sh`, `sha256.sh`, `etcd-live-keys.sh` and `drill.sh`.
 #
 # Arguments: what a mark of ours has in it, the cluster's uid, what the snapshot is called here, its SHA-256, how many KiB must
 # be free beside it.
@@ -15,7 +15,7 @@ flock --exclusive --nonblock 9 || exit 25
 grep -Fqs -- "$ours" "$folder/owner" || exit 20
 trap 'exit 143' TERM HUP INT
 trap 'end_drill; take_away "$folder"' EXIT
-if [ "$(sha256sum -- "$folder/db" | cut -d ' ' -f 1)" != "$sha256" ]; then
+if [ "$(sha256 <"$folder/db")" != "$sha256" ]; then
     echo "its SHA-256 is not $sha256" >&2
     exit 40
 fi

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh` and
-# `etcd-live-keys.sh`.
+# Stands before scripts that have the member on this host write a snapshot. Stands behind `etcdctl.sh`,
+# `etcd-live-keys.sh` and `sha256.sh`.
 
 # Ends the process `$2` when the member that serves clients at the port `$1` has not answered three times in a row: etcdctl
 # waits for one that has died for as long as it is given (the retries of streams in `client/v3/retry_interceptor.go`).
@@ -42,7 +42,7 @@ save() {
     # etcd adds the SHA-256 of the database as the last 32 bytes.
     size=$(stat -c %s -- "$2")
     told=$(tail -c 32 -- "$2" | od -An -v -tx1 | tr -d ' \n')
-    is=$(head -c "$((size - 32))" -- "$2" | sha256sum | cut -d ' ' -f 1)
+    is=$(head -c "$((size - 32))" -- "$2" | sha256)
     if [ "$told" != "$is" ]; then
         echo "the SHA-256 of its database is $is, and etcd said $told" >&2
         exit 40
@@ -50,7 +50,7 @@ save() {
     status=$(/opt/keelson/bin/etcdutl snapshot status "$2" --write-out=json)
     sync -- "$2"
     echo "status $status"
-    echo "sha256 $(sha256sum -- "$2" | cut -d ' ' -f 1)"
+    echo "sha256 $(sha256 <"$2")"
     echo "size $size"
     revision=$(printf '%s' "$status" | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
     # 0: nobody has written to it, and etcd takes 0 for whatever is newest.

@@ -148,7 +148,7 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program");
-    let bytes: Vec<u8> = (0..20_u32 << 20)
+    let bytes: Vec<u8> = (0..36_u32 << 20)
         .map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     std::fs::write(&path, &bytes).unwrap();
@@ -182,7 +182,7 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
     assert!(
         told.lock()
             .unwrap()
-            .contains(&"upload program 1.0 (20 MiB)".to_owned())
+            .contains(&"upload program 1.0 (36 MiB)".to_owned())
     );
     assert_eq!(
         host.run(&format!("sha256sum </var/lib/keelson/assets/{digits}"))
@@ -208,7 +208,7 @@ async fn an_asset_is_carried_once_and_goes_on_where_it_was() {
         Outcome::Done
     );
     let told = told.lock().unwrap();
-    let sent = told.iter().filter(|told| *told == "upload program 1.0 (20 MiB)");
+    let sent = told.iter().filter(|told| *told == "upload program 1.0 (36 MiB)");
     assert_eq!(sent.count(), 2, "it is sent anew: {told:?}");
 }
 

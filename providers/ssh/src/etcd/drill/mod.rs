@@ -32,6 +32,7 @@ pub use here::DrillHere;
 const DRILL: &str = concat!(
     include_str!("../../scripts/etcd-transfer.sh"),
     include_str!("../../scripts/room.sh"),
+    include_str!("../../scripts/sha256.sh"),
     include_str!("../../scripts/etcd-live-keys.sh"),
     include_str!("../../scripts/drill.sh"),
     include_str!("../../scripts/etcd-drill.sh")

@@ -29,6 +29,7 @@ const WRITE: &str = concat!(
     include_str!("../../scripts/etcdctl.sh"),
     include_str!("../../scripts/etcd-live-keys.sh"),
     include_str!("../../scripts/room.sh"),
+    include_str!("../../scripts/sha256.sh"),
     include_str!("../../scripts/etcd-snapshot.sh"),
     include_str!("../../scripts/etcd-transfer-write.sh")
 );

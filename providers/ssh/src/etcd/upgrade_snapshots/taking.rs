@@ -48,6 +48,7 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
             include_str!("../../scripts/etcdctl.sh"),
             include_str!("../../scripts/etcd-live-keys.sh"),
             include_str!("../../scripts/room.sh"),
+            include_str!("../../scripts/sha256.sh"),
             include_str!("../../scripts/etcd-snapshot.sh"),
             include_str!("../../scripts/etcd-save.sh")
         ),
