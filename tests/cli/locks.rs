@@ -72,6 +72,8 @@ pub(super) fn check_whole(lab: &Lab) {
 #[test]
 fn of_two_applies_one_is_refused() {
     let lab = Lab::with_spec(SLOW);
+    // Four more runs are to come and go while it goes on, also where each takes a second.
+    lab.edit("cluster.yaml", "speed: 60", "speed: 10");
     let first = start_until(&lab, 3);
     let second = lab.expect(5, "apply --yes").says(&[
         "operator@",
@@ -90,7 +92,7 @@ fn of_two_applies_one_is_refused() {
     let status = lab.run("status");
     assert!(status.stdout.contains("Lease          operator@"), "{status:?}");
     first.end().expect(0, "apply");
-    hurry(&lab);
+    lab.edit("cluster.yaml", "speed: 10", "speed: 0");
     check_whole(&lab);
     assert_eq!(lab.expect(0, "plan").stderr, "", "nobody holds the lease");
 }

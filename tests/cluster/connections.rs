@@ -8,9 +8,9 @@ use super::scene::{ACCESS, Scene, block_on};
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, namespace: default }\n";
 
-/// How often a kept connection is asked for, and how many of those may be given another one.
+/// How often a kept connection is asked for, and how many of those may be given another one. If none were kept, all would be.
 const LOOKS: usize = 20;
-const LATE: usize = 3;
+const LATE: usize = LOOKS / 2;
 
 async fn attempt(scene: &Scene) -> Outcome {
     let resource = Box::new(scene.wanted("maps", MAP).into());

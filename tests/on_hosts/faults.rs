@@ -42,12 +42,18 @@ fn with_keys(desk: &Desk, spec: &Spec, algorithm: &str) {
 }
 
 fn a_second_signal_ends_it_at_once(desk: &Desk) {
-    let (mut apply, events) = desk.apply_until_written("b");
+    let (mut apply, mut events) = desk.apply_until_written("b");
     // Nothing that is in flight there comes to its end.
     desk.host("b").cut_network().unwrap();
     let process = Pid::from_child(&apply);
     kill_process(process, Signal::TERM).unwrap();
-    // Signals of one kind that come too close together are one signal.
+    // Signals of one kind that come too close together are one signal: the first has to be taken.
+    let asked = events.find(|event| {
+        event
+            .as_ref()
+            .is_ok_and(|event| event.contains("\"event\":\"stop-requested\""))
+    });
+    assert!(asked.is_some(), "it never heard of it");
     std::thread::sleep(Duration::from_millis(500));
     assert!(apply.try_wait().unwrap().is_none(), "it does not wait for b");
     let second = SystemClock.now();

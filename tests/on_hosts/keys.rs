@@ -15,6 +15,8 @@ use super::client::ETCDCTL;
 
 /// As many operations as etcd takes in a transaction.
 const AT_ONCE: u64 = 128;
+/// As many transactions as one command writes, however slow the machine is: it has two minutes.
+const AT_A_TIME: usize = 100;
 /// What all keys begin with.
 const PREFIX: &str = "key/";
 /// How curl asks the member on its host, through etcd's own gateway for HTTP (`docs/dev-guide/api_grpc_gateway.md` of etcd):
@@ -38,11 +40,13 @@ impl Keys {
     /// Writes them, by way of the member on `host`.
     pub(super) fn write(self, host: &Host) {
         let requests: Vec<String> = (0..self.0).map(request).collect();
-        let requests = format!("fail-early\n{}", requests.join("next\n"));
-        host.write_file("/run/requests", requests).unwrap();
         let begun = SystemClock.now();
-        host.run("curl --config /run/requests && rm /run/requests")
-            .unwrap();
+        for some in requests.chunks(AT_A_TIME) {
+            host.write_file("/run/requests", format!("fail-early\n{}", some.join("next\n")))
+                .unwrap();
+            host.run("curl --config /run/requests && rm /run/requests")
+                .unwrap();
+        }
         let took = SystemClock.now().duration_since(begun);
         println!("wrote {} keys in {took:#}", self.count());
     }
@@ -102,13 +106,17 @@ fn digest(host: &Host, etcdctl: &str, prefix: &str) -> String {
 pub(super) fn digest_in(file: &Path, host: &Host) -> String {
     host.write_file("/root/whole.db", std::fs::read(file).unwrap())
         .unwrap();
-    let restore = "rm -rf /root/scratch; /opt/keelson/bin/etcdutl snapshot restore /root/whole.db --data-dir /root/scratch \
-                   2>/dev/null; systemd-run --quiet --collect --unit scratch /opt/keelson/bin/etcd --data-dir /root/scratch \
-                   --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
-                   --listen-peer-urls http://127.0.0.1:12380; sleep 2";
-    host.run(restore).unwrap();
     let etcdctl =
         "env ETCDCTL_API=3 /opt/keelson/bin/etcdctl --endpoints=http://127.0.0.1:12379 --dial-timeout=20s";
+    // Of a member that has no leader yet, the digest would be that of nothing.
+    let restore = format!(
+        "rm -rf /root/scratch; /opt/keelson/bin/etcdutl snapshot restore /root/whole.db --data-dir /root/scratch \
+         2>/dev/null; systemd-run --quiet --collect --unit scratch /opt/keelson/bin/etcd --data-dir /root/scratch \
+         --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
+         --listen-peer-urls http://127.0.0.1:12380; for n in $(seq 300); do \
+         {etcdctl} endpoint health >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
+    );
+    host.run(&restore).unwrap();
     let digest = digest(host, etcdctl, PREFIX);
     host.run("systemctl stop scratch; rm -rf /root/scratch /root/whole.db")
         .unwrap();

@@ -9,7 +9,8 @@ use super::client::{Client, ETCDCTL};
 use super::desk::{Desk, Spec};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
-const GAP_LIMIT: Duration = Duration::from_secs(10);
+/// As in `scaling`.
+const GAP_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_etcd_is_upgraded_to_the_next_minor_while_a_client_writes() {

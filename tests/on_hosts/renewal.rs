@@ -14,7 +14,8 @@ use super::client::Client;
 use super::desk::{Desk, Spec};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
-const GAP_LIMIT: Duration = Duration::from_secs(10);
+/// As in `scaling`.
+const GAP_LIMIT: Duration = Duration::from_secs(30);
 /// Certificates last 365 days and are renewed when a third of that is left.
 pub(super) const RENEWAL_IS_DUE: SignedDuration = SignedDuration::from_hours(300 * 24);
 const IT_IS_OVER: SignedDuration = SignedDuration::from_hours(366 * 24);

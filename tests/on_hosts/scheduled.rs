@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use keelson_provider_api::Clock;
 use keelson_provider_api::clock::SystemClock;
 
@@ -17,15 +18,16 @@ use super::keys::Keys;
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const SERVICE: &str = "keelson-etcd-snapshot.service";
 const FOLDER: &str = "/var/lib/keelson/backups";
-/// No snapshot is being taken, and none will be.
-const QUIET: &str = "systemctl stop 'keelson-etcd*.timer' && systemctl stop 'keelson-etcd*.service'";
+const TIMERS_START: &str = "systemctl start keelson-etcd-snapshot.timer keelson-etcd-events-snapshot.timer";
 /// How many each machine keeps.
 const LAST: usize = 3;
 /// Few enough for a snapshot every ten seconds.
 const KEYS: Keys = Keys(10);
-/// How long it is waited for something that comes with a few firings.
-const POLLS: u32 = 90;
+/// How long it is waited for something that comes with a few firings. A turn lasts a minute, and whose it is comes by chance.
+const POLLS: u32 = 180;
 const POLL: Duration = Duration::from_secs(2);
+/// Nobody misses a snapshot of a younger cluster: two firings have to have passed, and half a minute.
+const YOUNG: SignedDuration = SignedDuration::from_secs(40);
 
 fn spec(desk: &Desk, snapshots: &str) {
     let mut spec = desk.spec_of(&NAMES);
@@ -39,8 +41,10 @@ fn spec(desk: &Desk, snapshots: &str) {
 
 /// What was taken so far, by the names of machines, also what was deleted since.
 fn taken(desk: &Desk) -> BTreeMap<&'static str, BTreeSet<String>> {
+    // The journal may have a line later than the unit that wrote it has ended.
     let words = format!(
-        "journalctl --unit {SERVICE} --output cat --no-pager | sed -n 's/^took \\([0-9TZ-]*\\):.*/\\1/p'"
+        "journalctl --sync; journalctl --unit {SERVICE} --output cat --no-pager | \
+         sed -n 's/^took \\([0-9TZ-]*\\):.*/\\1/p'"
     );
     let of = |name: &'static str| {
         let said = desk.host(name).run(&words).unwrap();
@@ -76,6 +80,17 @@ pub(super) fn everywhere(desk: &Desk, command: &str) {
     }
 }
 
+/// No timer fires any more, and the last run has come to its end by itself: one that is killed leaves half of what it deletes.
+pub(super) fn at_rest(desk: &Desk) {
+    everywhere(desk, "systemctl stop 'keelson-etcd*.timer'");
+    let running = "systemctl list-units --no-legend --state=activating 'keelson-etcd*.service'";
+    wait_for("the end of the last run", || {
+        NAMES
+            .iter()
+            .all(|name| desk.host(name).run(running).unwrap().is_empty())
+    });
+}
+
 fn listed(desk: &Desk) -> Vec<serde_json::Value> {
     let said = desk.expect(0, "etcd snapshot list -o json");
     let list: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
@@ -105,13 +120,16 @@ fn snapshots_come_by_themselves_and_are_found_wherever_they_lie() {
     );
     desk.expect(0, "apply --yes --accept-new-host-keys");
     passed("applied");
-    assert_eq!(warnings(&desk), "[]", "a cluster that is young is not late");
+    // Where machines have much else to do, it may not be that young any more.
+    if SystemClock.now().duration_since(begun) < YOUNG {
+        assert_eq!(warnings(&desk), "[]", "a cluster that is young is not late");
+    }
     KEYS.write(desk.host("a"));
     one_takes_each_and_the_last_stay(&desk);
     passed("taken and pruned");
     one_member_less(&desk);
     passed("taken without one");
-    everywhere(&desk, QUIET);
+    at_rest(&desk);
     let (newest, place) = found::read(&desk);
     passed("read");
     found::restored(&desk, &newest, &place);
@@ -160,28 +178,30 @@ fn one_takes_each_and_the_last_stay(desk: &Desk) {
     wait_for("a machine that has taken more than it keeps", || {
         taken(desk).values().any(|names| names.len() > LAST)
     });
+    at_rest(desk);
     let all = taken(desk);
     let mut firings: BTreeMap<String, &str> = BTreeMap::new();
+    let mut twice = 0;
     for (machine, names) in &all {
         for name in names {
             // Up to the tens of seconds.
             let firing = name.get(..14).unwrap().to_owned();
             if let Some(other) = firings.insert(firing, machine) {
-                assert_eq!(other, *machine, "two have taken one at the same firing: {all:#?}");
+                twice += usize::from(other != *machine);
             }
         }
     }
     println!("{} firings: {firings:?}", firings.len());
+    // A run that is late counts at the next firing, which may be another's. If all took one, these were twice as many as firings.
+    assert!(
+        twice * 4 <= firings.len(),
+        "members take one at the same firing: {all:#?}"
+    );
     for name in NAMES {
-        let (taken, kept) = (taken(desk), kept(desk, name));
-        let last: BTreeSet<String> = taken[name].iter().rev().take(LAST).cloned().collect();
-        // One may have been taken between the two looks.
-        assert!(kept.len() <= LAST, "{kept:?}");
-        assert!(
-            last.difference(&kept).count() <= 1,
-            "{name}: {kept:?} of {taken:?}"
-        );
+        let last: BTreeSet<String> = all[name].iter().rev().take(LAST).cloned().collect();
+        assert_eq!(kept(desk, name), last, "{name}: {all:#?}");
     }
+    everywhere(desk, TIMERS_START);
 }
 
 fn one_member_less(desk: &Desk) {

@@ -42,7 +42,8 @@ fn store(moto: &Moto, prefix: &str) -> Arc<S3Store> {
         path_style: true,
         credentials: S3Credentials::Key(key()),
         authorities: None,
-        answer_limit: S3Settings::STATE_ANSWER_LIMIT,
+        // The emulator may be slow to answer many at once.
+        answer_limit: S3Settings::ANSWER_LIMIT,
         data_limit: S3Settings::DATA_LIMIT,
     };
     Arc::new(S3Store::new(&settings, Arc::new(SystemClock)).unwrap())

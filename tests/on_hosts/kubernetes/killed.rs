@@ -69,7 +69,7 @@ fn converge(site: &Site, shape: &Shape, after: &str) {
     let desk = &site.desk;
     let said = desk.run("apply --yes --accept-new-host-keys");
     assert_eq!(said.code, Some(0), "{after}: {said:#?}");
-    let waited = desk.run("status --wait --timeout 90s");
+    let waited = desk.run("status --wait --timeout 240s");
     assert_eq!(waited.code, Some(0), "{after}: {waited:#?}");
     let status = desk.status();
     assert_eq!(status["pendingChanges"], 0, "{after}: {status:#}");

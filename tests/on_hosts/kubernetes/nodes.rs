@@ -30,7 +30,9 @@ pub(super) fn leave_and_come(site: &Site, node: &str, without: impl FnOnce(), wi
     site.kubectl("a", "delete poddisruptionbudget movable");
     let drained = site.desk.expect(0, &format!("node drain {node}"));
     assert!(drained.stderr.contains("is drained"), "{drained:#?}");
-    eventually("its pods are gone", Duration::from_secs(60), || pods_there() == 0);
+    eventually("its pods are gone", Duration::from_secs(180), || {
+        pods_there() == 0
+    });
     site.desk.expect(0, &format!("node uncordon {node}"));
 
     let files = "find /etc/kubernetes /etc/systemd/system /var/lib/keelson -type f -newer /tmp/before | sort";

@@ -77,7 +77,7 @@ pub(super) fn of_bootstrap_tokens(site: &Site) {
     let expiration = site
         .desk
         .host("a")
-        .run("date --utc --date='+20 seconds' +%Y-%m-%dT%H:%M:%SZ")
+        .run("date --utc --date='+60 seconds' +%Y-%m-%dT%H:%M:%SZ")
         .unwrap();
     let secret = secret.replace("EXPIRATION", expiration.trim());
     site.kubectl("a", &format!("apply -f - <<'END'\n{secret}\nEND"));
@@ -86,10 +86,10 @@ pub(super) fn of_bootstrap_tokens(site: &Site) {
                    https://127.0.0.1:6443/api/v1/nodes";
         site.desk.host("a").run(ask).unwrap()
     };
-    eventually("the token is known", Duration::from_secs(15), || {
+    eventually("the token is known", Duration::from_secs(50), || {
         answer() == "403"
     });
-    eventually("the token is useless", Duration::from_secs(40), || {
+    eventually("the token is useless", Duration::from_secs(120), || {
         answer() == "401"
     });
     // And it is cleaned away, as are those that nodes have joined with.

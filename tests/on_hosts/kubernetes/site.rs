@@ -174,8 +174,9 @@ impl Site {
 
     /// Whether the API answers at `address`, as a worker sees it.
     pub(crate) fn api_answers(&self, from: &str, address: &str) -> bool {
+        // Whoever does not answer at all is asked anew soon, since another may have the address by then.
         let ask = format!(
-            "curl --silent --fail --max-time 1 --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:{address} \
+            "curl --silent --fail --connect-timeout 2 --max-time 5 --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:{address} \
              https://kubernetes:6443/readyz"
         );
         self.desk.host(from).run(&ask).is_ok_and(|answer| answer == "ok")

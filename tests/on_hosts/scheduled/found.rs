@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{KEYS, NAMES, QUIET, everywhere, is_of_main, kept, listed};
+use super::{KEYS, NAMES, TIMERS_START, at_rest, everywhere, is_of_main, kept, listed};
 use crate::on_hosts::desk::Desk;
 use crate::on_hosts::keys;
 
@@ -58,12 +58,9 @@ pub(super) fn restored(desk: &Desk, name: &str, place: &str) {
     let elsewhere = NAMES.into_iter().find(|name| *name != place).unwrap();
     let refused = desk.expect(1, &format!("etcd restore {name} --place {elsewhere} --yes"));
     assert!(refused.stderr.contains("there is no backup"), "{refused:#?}");
-    everywhere(
-        desk,
-        "systemctl start keelson-etcd-snapshot.timer keelson-etcd-events-snapshot.timer",
-    );
+    everywhere(desk, TIMERS_START);
     let restored = desk.expect(0, &format!("etcd restore {name} --place {place} --yes"));
-    everywhere(desk, QUIET);
+    at_rest(desk);
     assert!(restored.stderr.contains("Restored:"), "{restored:#?}");
     KEYS.expect(&NAMES.map(|name| desk.host(name)));
     let status = desk.expect(0, "etcd status -o json");

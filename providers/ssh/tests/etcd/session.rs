@@ -36,9 +36,10 @@ impl HostShell {
             "IdentitiesOnly=yes".to_owned(),
             "IdentityAgent=none".to_owned(),
             "BatchMode=yes".to_owned(),
-            "ConnectTimeout=3".to_owned(),
+            // A machine that is busy for a few seconds has not gone.
+            "ConnectTimeout=10".to_owned(),
             "ServerAliveInterval=1".to_owned(),
-            "ServerAliveCountMax=3".to_owned(),
+            "ServerAliveCountMax=8".to_owned(),
             "LogLevel=ERROR".to_owned(),
         ];
         let mut arguments = vec!["-F".to_owned(), "none".to_owned()];

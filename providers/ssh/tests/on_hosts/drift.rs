@@ -87,7 +87,10 @@ pub(super) async fn units_that_were_stopped_show_and_are_started(scene: &Scene, 
     host.run(&format!("systemctl enable --now {unit}")).unwrap();
     for damage in ["systemctl stop", "systemctl kill --signal=KILL"] {
         assert!(stopped().await.is_empty(), "before {damage}");
-        host.run(&format!("{damage} {unit} && sleep 0.3")).unwrap();
+        // What is killed has not ended when it was sent the signal.
+        let ended =
+            format!("for n in $(seq 100); do systemctl is-active --quiet {unit} || break; sleep 0.1; done");
+        host.run(&format!("{damage} {unit} && {ended}")).unwrap();
         assert_eq!(stopped().await, [unit], "{damage}");
         put_in_force(&provider, bundle, damage).await;
         host.run(&format!("systemctl is-active {unit}")).unwrap();

@@ -103,7 +103,9 @@ async fn a_late_claim_does_not_follow_a_release() {
     let (seventh, eighth) = (Scene::context("u1", 7), Scene::context("u1", 8));
     assert_eq!(provider.carry_out(&seventh, &claim).await, Outcome::Done);
     let shell = provider.hosts().shell("a").unwrap();
-    let end_of_release = "rm /var/lib/keelson/host.json /var/lib/keelson/fence; touch /run/forgotten; sleep 2; \
+    // Who waits for the lock alone is a process `flock`, and has opened the file by then; who holds it is none.
+    let end_of_release = "rm /var/lib/keelson/host.json /var/lib/keelson/fence; touch /run/forgotten; \
+                          for n in $(seq 300); do if pgrep -f '^flock --exclusive' >/dev/null; then break; fi; sleep 0.1; done; \
                           rm -rf /var/lib/keelson";
     let release = run_fenced(&*shell, &eighth, job(end_of_release));
     let late = async {

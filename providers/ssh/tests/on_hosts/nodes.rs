@@ -190,7 +190,9 @@ async fn a_kubelet_registers_when_it_starts(host: &Host, provider: &ControlPlane
         "I0101 \"Successfully registered node\" node=\"a\"\n",
     )
     .unwrap();
-    host.run("systemctl restart kubelet && sleep 0.5").unwrap();
+    let restart = "systemctl restart kubelet && for n in $(seq 100); do \
+                   journalctl -u kubelet | grep -q 'Successfully registered' && exit 0; sleep 0.1; done; exit 1";
+    host.run(restart).unwrap();
     for is_due in [false, true] {
         let before = process();
         let registration = Registration { is_due, ..with(None) };

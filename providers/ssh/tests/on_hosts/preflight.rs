@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use keelson_provider_api::etcd::INSTANCES;
 use keelson_provider_api::kinds::MachineRole;
@@ -59,7 +58,7 @@ async fn everything_that_stands_in_the_way_is_found_at_once() {
     let changes: Vec<_> = changes.iter().collect();
     scene
         .host(1)
-        .run("for n in 1 2 3 4 5 6 7 8 9; do ss -Hltn | grep -q :2379 && break; sleep 0.3; done")
+        .run("for n in $(seq 100); do ss -Hltn | grep -q :2379 && break; sleep 0.3; done")
         .unwrap();
     let findings = provider.preflight(&Scene::cluster("u1"), &changes).await;
     for finding in &findings {
@@ -160,10 +159,7 @@ fn troubled(scene: &Scene) -> SshOptions {
         ..scene.target(0, "root")
     };
     targets.extend([twin, stranger]);
-    SshOptions {
-        connect_limit: Duration::from_secs(5),
-        ..scene.options(targets)
-    }
+    scene.options(targets)
 }
 
 fn grave_ones_cannot_be_ignored(findings: &[Finding]) {

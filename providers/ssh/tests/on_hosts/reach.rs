@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use keelson_provider_api::{ApiPath, ClusterIdentity, ErrorClass, Outcome, Provider, ReachApi};
-use keelson_provider_ssh::{ControlPlaneProvider, Hosts, SshOptions, Target};
+use keelson_provider_ssh::{ControlPlaneProvider, Hosts, Target};
 use tokio::process::Command;
 
 use crate::support::{Scene, claim_all, control_plane, control_planes, create};
@@ -112,11 +112,7 @@ async fn a_machine_that_is_silent_is_not_one_without_a_control_plane() {
     };
     claim_all(&scene).await;
     let provider_of = async |targets: Vec<Target>| {
-        let options = SshOptions {
-            connect_limit: Duration::from_secs(5),
-            ..scene.options(targets)
-        };
-        ControlPlaneProvider::new(Hosts::open(options).await.unwrap())
+        ControlPlaneProvider::new(Hosts::open(scene.options(targets)).await.unwrap())
     };
     let provider = provider_of(scene.targets("root")).await;
     let cluster = Scene::cluster("u1");

@@ -51,11 +51,10 @@ async fn routes_come_when_an_api_server_does_and_it_is_waited_for_in_peace() {
          RestartSec=1s\n",
     )
     .unwrap();
-    host.run("chmod 755 /opt/kubectl; systemctl daemon-reload; systemctl start keelson-routes")
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    // In one session: a login may take as long as the time between two asks.
+    let start = "chmod 755 /opt/kubectl; systemctl daemon-reload; systemctl start keelson-routes; sleep 8; wc -l </run/asked";
+    let asked: u32 = host.run(start).unwrap().trim().parse().unwrap();
     // At 0, 1, 3 and 7 s.
-    let asked: u32 = host.run("wc -l </run/asked").unwrap().trim().parse().unwrap();
     assert!((2..=4).contains(&asked), "{asked}");
     let journal = host.journal("keelson-routes.service").unwrap();
     let told = journal.matches("wait for an API server: the server was refused");

@@ -171,13 +171,12 @@ async fn a_jump_host_of_the_users_configuration_is_used() {
     let Some(scene) = Scene::of_hosts("a_jump_host_of_the_users_configuration_is_used", 2) else {
         return;
     };
-    let mut options = scene.options(vec![scene.target(0, "root")]);
+    let options = scene.options(vec![scene.target(0, "root")]);
     let path = options.config_file.clone().unwrap();
     let (inner, jump) = (scene.host(0).address(), scene.host(1).address());
     let text = std::fs::read_to_string(&path).unwrap();
     let proxied = format!("Host {inner}\n  ProxyJump limited@{jump}\n{text}");
     std::fs::write(&path, proxied).unwrap();
-    options.connect_limit = Duration::from_secs(5);
     let hosts = Hosts::open(options).await.unwrap();
     let seen_from = job("echo \"$SSH_CLIENT\"");
     let output = hosts.shell("a").unwrap().run(&seen_from, &quiet).await.unwrap();

@@ -74,9 +74,9 @@ async fn the_power_goes(fixture: &Fixture) {
         .collect();
     let since = Instant::now();
     fixture.host(&leader).power_cut().unwrap();
-    let write = etcdctl("--command-timeout=200ms put failover done");
+    let write = etcdctl("--command-timeout=2s put failover done");
     while fixture.host(others[0]).run(&write).is_err() {
-        assert!(since.elapsed() < Duration::from_secs(30), "no new leader");
+        assert!(since.elapsed() < Duration::from_secs(90), "no new leader");
         sleep(100).await;
     }
     figure("failover until a write", since);

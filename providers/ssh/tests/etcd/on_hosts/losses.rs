@@ -13,6 +13,8 @@ use crate::fixture::{Fixture, fixture, whole};
 
 const FOLDER: &str = "/var/lib/keelson/snapshots";
 const ETCDCTL: &str = "/opt/keelson/bin/etcdctl";
+/// By then another machine has written the snapshot, however slow it is; a writer by itself has 20 minutes.
+const MOVED_ON: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_a_machine_fails_another_one_writes_and_a_reader_goes_on() {
@@ -66,7 +68,7 @@ async fn a_member_dies_while_it_writes(fixture: &Fixture, first: &str, second: &
     let begun = Instant::now();
     let snapshot = write(fixture, &run).await;
     figure("a snapshot whose first writer's etcd has died", begun);
-    assert!(begun.elapsed() < Duration::from_secs(90));
+    assert!(begun.elapsed() < MOVED_ON);
     assert_eq!(snapshot.machine, second);
     assert_eq!(
         host.run(&format!("ls -A {FOLDER}")).unwrap(),
@@ -93,7 +95,7 @@ async fn power_goes_while_it_writes(fixture: &Fixture, first: &str, second: &str
     let (snapshot, ()) = tokio::join!(write(fixture, &run), cut);
     figure("a snapshot whose first writer lost its power", begun);
     assert_eq!(snapshot.machine, second);
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < MOVED_ON);
     run.discard_snapshot(&fixture.identity, &snapshot).await.unwrap();
     host.start().unwrap();
     host.wait_for_ssh().unwrap();

@@ -113,7 +113,10 @@ async fn without_a_quorum(fixture: &Fixture, run: &EtcdProvider) {
 
 /// Writes a key of a megabyte anew.
 fn put(fixture: &Fixture) -> Result<String, String> {
-    let put = format!("head -c 1000000 /dev/zero | tr '\\0' x | {}", etcdctl("put big"));
+    let put = format!(
+        "head -c 1000000 /dev/zero | tr '\\0' x | {}",
+        etcdctl("--command-timeout=60s put big")
+    );
     fixture.host("a").run(&put).map_err(|error| error.to_string())
 }
 
