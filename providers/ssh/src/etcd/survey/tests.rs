@@ -54,6 +54,14 @@ pub(in crate::etcd) fn picture(text: &str) -> Survey {
     Survey::of(&MAIN, machines, addresses)
 }
 
+/// Has the member on `machine` raise an alarm.
+pub(in crate::etcd) fn raise(survey: &mut Survey, machine: &str, alarm: &str) {
+    let seen = survey.machines.get_mut(machine).unwrap().as_mut().unwrap();
+    let status = seen.status.as_mut().unwrap();
+    let id = status.header.member_id.0;
+    status.errors.push(format!("memberID:{id} alarm:{alarm} "));
+}
+
 fn machine(name: &str, what: &str, number: u8) -> Result<Seen, String> {
     let status = |is_learner| Status {
         header: Header {
