@@ -83,13 +83,13 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "alone.sh", "asset-part.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-apply.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-remove.sh"],
-    &["enter.sh", "etcd-snapshots.sh"],
+    &["enter.sh", "etcd-upgrade-snapshots.sh"],
     &["enter.sh", "etcd-backups.sh"],
     &["enter.sh", "etcd-backup.sh"],
     &["enter.sh", "etcd-snapshot-runs.sh"],
     &["enter.sh", "etcdctl.sh", "etcd-look.sh"],
     &["enter.sh", "fence.sh", "alone.sh", "etcd-end.sh"],
-    &["enter.sh", "fence.sh", "etcd-forget.sh"],
+    &["enter.sh", "fence.sh", "etcd-upgrade-forget.sh"],
     &["enter.sh", "fence.sh", "etcd-start.sh"],
     &["enter.sh", "fence.sh", "etcd-wipe.sh"],
     &["enter.sh", "fence.sh", "etcdctl.sh", "etcd-ctl.sh"],
@@ -100,7 +100,7 @@ const SCRIPTS: &[&[&str]] = &[
         "etcd-live-keys.sh",
         "room.sh",
         "etcd-snapshot.sh",
-        "etcd-save.sh",
+        "etcd-upgrade-save.sh",
     ],
     &[
         "enter.sh",
@@ -125,7 +125,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "etcdctl.sh", "room.sh", "etcd-defrag.sh"],
     &["enter.sh", "etcd-transfer.sh", "etcd-transfer-end.sh"],
     &["enter.sh", "fence.sh", "write.sh", "etcd-begin.sh"],
-    &["enter.sh", "fence.sh", "write.sh", "etcd-keep.sh"],
+    &["enter.sh", "fence.sh", "write.sh", "etcd-upgrade-keep.sh"],
     &["enter.sh", "fence.sh", "write.sh", "etcd-mark.sh"],
 ];
 
