@@ -211,6 +211,12 @@ impl Survey {
             })
     }
 
+    /// True when marks are there, every machine was seen, and none has a log that a member could go on from.
+    pub(super) fn has_lost_its_data(&self) -> bool {
+        let has_none = |seen: &Result<Seen, String>| seen.as_ref().is_ok_and(|seen| !seen.has_log);
+        self.marks().next().is_some() && self.machines.values().all(has_none)
+    }
+
     /// How far the member on `machine`, which carries our mark, is on its way to voting.
     ///
     /// A member that is in no list any more waits as well: whatever it once was, it has to come in anew.

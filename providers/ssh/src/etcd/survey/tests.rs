@@ -148,6 +148,29 @@ fn the_phase_comes_from_the_list_and_without_one_from_the_marks() {
 }
 
 #[test]
+fn data_is_lost_where_marks_are_and_no_machine_has_a_log() {
+    let of = |text: &str, empty: &[&str]| {
+        let mut survey = picture(text);
+        for machine in empty {
+            survey
+                .machines
+                .get_mut(*machine)
+                .unwrap()
+                .as_mut()
+                .unwrap()
+                .has_log = false;
+        }
+        (survey.has_lost_its_data(), survey.phase("a"))
+    };
+    // To the planner they are voters that are not well all the same: nobody founds them anew.
+    assert_eq!(of("a:d b:d c:d", &["a", "b", "c"]), (true, Voter));
+    assert_eq!(of("a:d b:n c:n", &["a"]), (true, Voter));
+    assert_eq!(of("a:d b:d c:d", &["a", "b"]), (false, Voter));
+    assert_eq!(of("a:d b:d c:?", &["a", "b"]), (false, Voter), "c may have it");
+    assert_eq!(of("a:n b:n", &[]), (false, Waiting), "it has had none");
+}
+
+#[test]
 fn someone_elses_members_are_not_believed() {
     let mut survey = picture("a:v b:v");
     let list = survey.list.clone().unwrap();

@@ -114,8 +114,8 @@ pub(super) async fn held_by_a_keelson_of_before(fixture: &Fixture) {
     for (claimed, is_held_again, expected) in rows {
         claim(fixture, "uid-1");
         put_manifest(fixture, HELD, "apiserver");
-        host.run(&format!("touch -d '{claimed}' /var/lib/keelson/host.json"))
-            .unwrap();
+        let age = format!("mkdir -p {MANIFESTS} && touch -d '{claimed}' /var/lib/keelson/host.json");
+        host.run(&age).unwrap();
         if is_held_again {
             provider.hold_control_planes(&context).await.unwrap();
         }
