@@ -43,6 +43,8 @@ pub(super) struct Played {
     /// What was to be forgotten: the SHA-256 of a snapshot, and the machines.
     pub(super) forgotten: Mutex<Vec<(String, Vec<String>)>>,
     pub(super) stops: Mutex<Option<Interrupt>>,
+    /// The etcd of which machines have marks alone.
+    pub(super) lost: Mutex<Option<&'static str>>,
 }
 
 impl Played {
@@ -98,6 +100,10 @@ impl EtcdRestore for Played {
 
     async fn release_control_planes(&self, _: &StepContext<'_>) -> Result<(), ProviderError> {
         self.ask("release")
+    }
+
+    async fn has_lost_its_data(&self, _: &ClusterIdentity, etcd: &'static EtcdInstance) -> bool {
+        *self.lost.lock().unwrap() == Some(etcd.cluster)
     }
 
     async fn end_members(&self, _: &StepContext<'_>, restoration: &Restoration) -> Result<(), ProviderError> {

@@ -8,6 +8,7 @@ use keelson::ops::{
 use keelson::{registry, spec};
 use keelson_provider_api::{ClusterIdentity, Progress};
 
+use super::backup_scene::Scene;
 use super::block_on;
 
 const SPEC: &str = "apiVersion: keelson.dev/v1alpha1
@@ -68,6 +69,22 @@ fn the_etcds_that_wait_for_data_are_named_after_a_restore() {
             apply(&session).await.unwrap();
             let status = session.status(&Silent).await.unwrap();
             assert!(status.is_well(), "{status:?}");
+        }
+    });
+}
+
+/// Its disks came back empty, and its marks lie on others: to the planner its members are voters.
+#[test]
+fn one_of_which_machines_have_marks_alone_waits_too() {
+    block_on(async {
+        let scene = Scene::new().await;
+        for (lost, expected) in [
+            (None, vec![]),
+            (Some("events"), vec![]),
+            (Some("main"), vec!["main"]),
+        ] {
+            *scene.played.lost.lock().unwrap() = lost;
+            assert_eq!(scene.restore().await.unwrap().waiting, expected, "{lost:?}");
         }
     });
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::etcd::EtcdInstance;
 use crate::etcd_maintenance::SnapshotContents;
+use crate::identity::ClusterIdentity;
 use crate::provider::{ProviderError, StepContext};
 
 /// An etcd that is given the data of a snapshot.
@@ -119,6 +120,15 @@ pub trait EtcdRestore: Send + Sync {
     /// # Errors
     /// When a machine does not answer.
     async fn release_control_planes(&self, context: &StepContext<'_>) -> Result<(), ProviderError>;
+
+    /// True where members of `etcd` of the cluster have left their marks, every machine was seen, and none has data any more that a
+    /// member could go on from. It says nothing of what is to be done about that, and touches nothing.
+    ///
+    /// False where machines do not lose data and keep marks.
+    async fn has_lost_its_data(&self, cluster: &ClusterIdentity, etcd: &'static EtcdInstance) -> bool {
+        let (_, _) = (cluster, etcd);
+        false
+    }
 
     /// Ends every member of the etcd that was not given the data by this restore, and moves its data aside, where it stays:
     /// neither this nor a later restore deletes it, nor does the end of another member.

@@ -1,7 +1,9 @@
 //! The scripts that run on hosts.
 
+mod here;
+
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What is put together before it runs: the parts of each script.
@@ -81,13 +83,13 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "alone.sh", "sha256.sh", "asset-part.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-apply.sh"],
     &["enter.sh", "fence.sh", "bundle-incoming.sh", "bundle-remove.sh"],
-    &["enter.sh", "etcd-snapshots.sh"],
+    &["enter.sh", "etcd-upgrade-snapshots.sh"],
     &["enter.sh", "etcd-backups.sh"],
     &["enter.sh", "etcd-backup.sh"],
     &["enter.sh", "etcd-snapshot-runs.sh"],
     &["enter.sh", "etcdctl.sh", "etcd-look.sh"],
     &["enter.sh", "fence.sh", "alone.sh", "etcd-end.sh"],
-    &["enter.sh", "fence.sh", "etcd-forget.sh"],
+    &["enter.sh", "fence.sh", "etcd-upgrade-forget.sh"],
     &["enter.sh", "fence.sh", "etcd-start.sh"],
     &["enter.sh", "fence.sh", "etcd-wipe.sh"],
     &["enter.sh", "fence.sh", "etcdctl.sh", "etcd-ctl.sh"],
@@ -99,7 +101,7 @@ const SCRIPTS: &[&[&str]] = &[
         "room.sh",
         "sha256.sh",
         "etcd-snapshot.sh",
-        "etcd-save.sh",
+        "etcd-upgrade-save.sh",
     ],
     &[
         "enter.sh",
@@ -126,7 +128,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "fence.sh", "etcdctl.sh", "room.sh", "etcd-defrag.sh"],
     &["enter.sh", "etcd-transfer.sh", "etcd-transfer-end.sh"],
     &["enter.sh", "fence.sh", "write.sh", "etcd-begin.sh"],
-    &["enter.sh", "fence.sh", "write.sh", "etcd-keep.sh"],
+    &["enter.sh", "fence.sh", "write.sh", "etcd-upgrade-keep.sh"],
     &["enter.sh", "fence.sh", "write.sh", "etcd-mark.sh"],
 ];
 
@@ -167,22 +169,29 @@ fn scripts_pass_shellcheck() {
     }
 }
 
+/// Writes a program into `folder`.
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).unwrap();
+    path
+}
+
+fn script(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
 /// The families of which `facts.sh` says that a host drops what it is to forward, with these programs on it.
 fn drops_forwarded(programs: &[(&str, &str)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&path, executable).unwrap();
-        path
-    };
+    let write = |name: &str, text: &str| write(folder.path(), name, text);
     for (name, text) in programs {
         write(name, &format!("#!/bin/sh\n{text}\n"));
     }
-    let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts/facts.sh");
     // The functions alone, so that no program is asked but those.
-    let facts = std::fs::read_to_string(facts).unwrap();
+    let facts = script("facts.sh");
     let (functions, _) = facts.split_once("\nidentity\n").unwrap();
     let script = format!(
         "{functions}\nunits=\nPATH={}\nfirewalls\n",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
-use keelson_provider_api::{ClusterIdentity, Existing, Kind, Observation, Observed, Resource};
+use keelson_provider_api::{ClusterIdentity, EtcdInstance, Existing, Kind, Observation, Observed, Resource};
 
 use crate::execute::observe::observe;
 use crate::ops::error::OperationError;
@@ -23,10 +23,28 @@ impl Session {
             return Ok(Vec::new());
         }
         let may_have_it = with_data(&observation);
-        let instances = self.spec().etcd.instances().iter().map(|etcd| etcd.cluster);
+        let instances = self.spec().etcd.instances().iter().copied();
         let had_data = had_data.unwrap_or_default();
-        let waiting = instances.filter(|etcd| had_data.contains(*etcd) && !may_have_it.contains(etcd));
-        Ok(waiting.map(str::to_owned).collect())
+        let mut waiting = Vec::new();
+        for etcd in instances.filter(|etcd| had_data.contains(etcd.cluster)) {
+            if !may_have_it.contains(etcd.cluster) || self.left_marks_alone(identity, etcd).await? {
+                waiting.push(etcd.cluster.to_owned());
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// True where machines have marks of members of `etcd`, and no data: the disk of it came back empty. A member that has voted is
+    /// a voter to the planner for good, with its data or without.
+    async fn left_marks_alone(
+        &self,
+        identity: &ClusterIdentity,
+        etcd: &'static EtcdInstance,
+    ) -> Result<bool, OperationError> {
+        let Some(restore) = &self.backup_parts()?.restore else {
+            return Ok(false);
+        };
+        Ok(restore.has_lost_its_data(identity, etcd).await)
     }
 }
 

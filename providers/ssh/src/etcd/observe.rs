@@ -236,8 +236,7 @@ fn troubles(survey: &Survey, machine: &str, seen: &Seen, entry: Option<&Member>)
 
 /// True for a member that votes with data of which nothing is known to be wrong, whatever else troubles it.
 fn votes_soundly(survey: &Survey, machine: &str, seen: &Seen) -> bool {
-    let is_corrupt = |status: &Status| status.alarms_of(status.header.member_id).contains(&"CORRUPT");
-    survey.votes_and_answers(machine) && seen.has_log && !seen.status.as_ref().is_some_and(is_corrupt)
+    survey.votes_and_answers(machine) && seen.has_log && !survey.is_corrupt(machine)
 }
 
 fn alarms(status: &Status) -> Option<String> {

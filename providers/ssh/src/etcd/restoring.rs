@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{EtcdRestore, ProviderError, Restoration, SetAside, StepContext};
+use keelson_provider_api::{
+    ClusterIdentity, EtcdInstance, EtcdRestore, ProviderError, Restoration, SetAside, StepContext,
+};
 
 use super::found::found;
 use super::meaning::snapshot_not_there;
@@ -74,6 +76,12 @@ impl EtcdRestore for EtcdProvider {
             include_str!("../scripts/control-plane-release.sh")
         );
         self.on_each(context, "let the control plane run", script).await
+    }
+
+    async fn has_lost_its_data(&self, cluster: &ClusterIdentity, etcd: &'static EtcdInstance) -> bool {
+        let (reach, uid) = (self.reach.as_ref(), cluster.uid.as_ref());
+        let seen = survey(reach, uid, &[etcd], reach.machines(), Duration::ZERO).await;
+        seen.first().is_some_and(Survey::has_lost_its_data)
     }
 
     async fn end_members(

@@ -1,5 +1,7 @@
 //! One etcd cluster as all machines show it.
 
+mod voters;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -209,39 +211,10 @@ impl Survey {
             })
     }
 
-    /// True when `machine` has a voting member that answers with a quorum behind it.
-    pub(super) fn votes_and_answers(&self, machine: &str) -> bool {
-        let Some(seen) = self.seen(machine).filter(|seen| seen.mark.ours().is_some()) else {
-            return false;
-        };
-        let own = seen.status.as_ref().map(|status| status.header.member_id);
-        let is_voter = |member: &Member| !member.is_learner && Some(member.id) == own;
-        seen.list.is_some() && self.entry(machine).is_some_and(is_voter)
-    }
-
-    /// True when `machine` has a voting member that runs and answers for itself, while no member answers with a quorum.
-    pub(super) fn runs_without_quorum(&self, machine: &str) -> bool {
-        let status = self.seen(machine).and_then(|seen| seen.status.as_ref());
-        self.list.is_none() && status.is_some_and(|status| !status.is_learner)
-    }
-
-    /// The machines with voting members that answer, without `machine`: followers first.
-    pub(super) fn other_voters(&self, machine: &str) -> Vec<String> {
-        let mut others: Vec<String> = self
-            .machines
-            .keys()
-            .filter(|other| other.as_str() != machine && self.votes_and_answers(other))
-            .cloned()
-            .collect();
-        others.sort_by_key(|machine| self.leads(machine));
-        others
-    }
-
-    /// True when the member on `machine` is the leader.
-    pub(super) fn leads(&self, machine: &str) -> bool {
-        self.seen(machine)
-            .and_then(|seen| seen.status.as_ref())
-            .is_some_and(|status| status.leader.0 != 0 && status.leader == status.header.member_id)
+    /// True when marks are there, every machine was seen, and none has a log that a member could go on from.
+    pub(super) fn has_lost_its_data(&self) -> bool {
+        let has_none = |seen: &Result<Seen, String>| seen.as_ref().is_ok_and(|seen| !seen.has_log);
+        self.marks().next().is_some() && self.machines.values().all(has_none)
     }
 
     /// How far the member on `machine`, which carries our mark, is on its way to voting.
@@ -272,26 +245,6 @@ impl Survey {
             MemberStart::Initial if self.has_formed() => MemberPhase::Voter,
             MemberStart::Initial => MemberPhase::Waiting,
         }
-    }
-
-    /// The voting members that do not answer with a quorum, by machine, without `machine`'s.
-    pub(super) fn voters_down(&self, machine: &str) -> Vec<String> {
-        let members = self.list.iter().flat_map(|list| &list.members);
-        members
-            .filter(|member| !member.is_learner)
-            .map(|member| self.machine_of(member))
-            .filter(|voter| voter != machine && !self.votes_and_answers(voter))
-            .collect()
-    }
-
-    /// How many vote, and how many of them answer, once the member `without` is gone.
-    pub(super) fn voters_without(&self, without: Option<Id>) -> (usize, usize) {
-        let voters = || {
-            let members = self.list.iter().flat_map(|list| &list.members);
-            members.filter(move |member| !member.is_learner && Some(member.id) != without)
-        };
-        let answering = voters().filter(|member| self.votes_and_answers(&self.machine_of(member)));
-        (voters().count(), answering.count())
     }
 }
 

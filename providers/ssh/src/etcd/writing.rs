@@ -88,12 +88,24 @@ fn nobody(cluster: &str, full: Vec<String>, mut failed: Vec<ProviderError>) -> P
     ProviderError::new(class, message).with_help("see that a member is well: keelson etcd status")
 }
 
-/// The machines whose members may write it, the one that does it best first: a follower, which has less to do.
+/// The machines whose members may write it, the one that does it best first: a follower, which has less to do. One whose data
+/// differs from that of the others would write that down as the cluster's.
 pub(super) fn writers(survey: &Survey) -> Result<Vec<String>, ProviderError> {
     let cluster = survey.instance.cluster;
-    let writers = survey.other_voters("");
+    let (corrupt, writers): (Vec<_>, Vec<_>) = survey
+        .other_voters("")
+        .into_iter()
+        .partition(|machine| survey.is_corrupt(machine));
     if !writers.is_empty() {
         return Ok(writers);
+    }
+    if !corrupt.is_empty() {
+        let message = format!(
+            "no member of etcd {cluster} is left to take a snapshot of: the data of those on {} differs from that of the \
+             others (alarm CORRUPT)",
+            corrupt.join(", ")
+        );
+        return Err(permanent(message).with_help("older snapshots can be restored without them"));
     }
     Err(
         if survey.has_formed() || survey.machines.values().any(Result::is_err) {
@@ -158,7 +170,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::etcd::survey::tests::picture;
+    use crate::etcd::survey::tests::{picture, raise};
     use keelson_provider_api::ErrorClass;
 
     const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -218,6 +230,24 @@ mod tests {
         assert_eq!(class("a:d b:d c:d"), ErrorClass::Transient);
         assert_eq!(class("a:n b:!"), ErrorClass::Transient);
         assert_eq!(class("a:n b:w"), ErrorClass::Permanent);
+    }
+
+    #[test]
+    fn whose_data_is_corrupt_writes_none() {
+        let mut survey = picture("a:v b:v c:v");
+        raise(&mut survey, "b", "CORRUPT");
+        raise(&mut survey, "c", "NOSPACE");
+        assert_eq!(writers(&survey).unwrap(), ["c", "a"]);
+        for machine in ["a", "c"] {
+            raise(&mut survey, machine, "CORRUPT");
+        }
+        let refused = writers(&survey).unwrap_err();
+        assert_eq!(refused.class, ErrorClass::Permanent);
+        assert_eq!(
+            refused.message,
+            "no member of etcd main is left to take a snapshot of: the data of those on b, c, a differs from that of \
+             the others (alarm CORRUPT)"
+        );
     }
 
     #[tokio::test]

@@ -2,6 +2,8 @@
 # Stops what a control plane runs on this host, if it is one, and keeps it stopped also when the host is started anew: the
 # manifests are put where no kubelet looks. Stands behind `fence.sh` and `held.sh`.
 
+# The spec may name a host that was never this cluster's: what runs there is somebody else's.
+is_claimed || exit 0
 keep_own_held
 for name in kube-apiserver kube-controller-manager kube-scheduler; do
     [ -f "$manifests/$name.yaml" ] || continue

@@ -14,9 +14,10 @@ if [ -d "$backups" ]; then
         # No manifest is so long.
         $2 ~ /\/manifest\.json$/ && $1 <= 65536 {
             text = ""
-            while ((getline line < (folder "/" $2)) > 0) text = text line " "
+            while ((got = (getline line < (folder "/" $2))) > 0) text = text line " "
             close(folder "/" $2)
-            print "text", $2, text
+            # The machine deletes what is too old also while it is looked at.
+            if (got == 0) print "text", $2, text
         }
     '
 fi

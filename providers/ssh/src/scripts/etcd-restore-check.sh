@@ -28,9 +28,7 @@ need=$(beside "$need" "$(taken "$data/restoring")")
 # The snapshot is carried here first, where it is not there yet; what has come of it stays.
 if [ ! -f "$snapshot" ]; then
     size=$(beside "$size" "$(taken "$snapshot.upload")")
-    there=$data
-    [ -d "$there" ] || there=$(dirname -- "$there")
-    if [ "$(stat -c %d -- "$there")" = "$(stat -c %d -- /var/lib/keelson)" ]; then
+    if [ "$(stat -c %d -- "$(there_of "$data")")" = "$(stat -c %d -- /var/lib/keelson)" ]; then
         need=$((need + size))
     else
         need_room /var/lib/keelson "$size"

@@ -62,7 +62,8 @@ sync -f -- "$scratch"
 mkdir -p -- /etc/etcd
 write "/etc/etcd/$cluster.member.env" <<END
 # This member was given its data by a restore. Without it, it does not start: replace it.
-ETCD_INITIAL_CLUSTER=$members
+# It names nobody that it could get the cluster from, as where a member has voted.
+ETCD_INITIAL_CLUSTER=$name=$own
 ETCD_INITIAL_CLUSTER_STATE=existing
 END
 printf '%s\n' "$new" | write "$mark"

@@ -107,7 +107,7 @@ fn check<'a>(survey: &'a Survey, machine: &str) -> Result<&'a Status, ProviderEr
         ))
         .with_help("bring the missing members back first"));
     }
-    if status.alarms_of(status.header.member_id).contains(&"CORRUPT") {
+    if survey.is_corrupt(machine) {
         return Err(permanent(format!(
             "the data of etcd {cluster} on {machine} differs from that of the other members (alarm CORRUPT)"
         ))
@@ -138,7 +138,7 @@ mod tests {
     use keelson_provider_api::ErrorClass;
 
     use super::*;
-    use crate::etcd::survey::tests::picture;
+    use crate::etcd::survey::tests::{picture, raise};
 
     #[test]
     fn only_a_voter_of_ours_with_a_quorum_is_defragmented() {
@@ -173,17 +173,9 @@ mod tests {
     #[test]
     fn data_that_is_corrupt_is_left_alone() {
         let mut survey = picture("a:v b:v");
-        let seen = survey.machines.get_mut("b").unwrap().as_mut().unwrap();
-        let status = seen.status.as_mut().unwrap();
-        let id = status.header.member_id.0;
-        status.errors = vec![format!("memberID:{id} alarm:NOSPACE ")];
+        raise(&mut survey, "b", "NOSPACE");
         assert!(check(&survey, "b").is_ok(), "it is what gives space back");
-        let seen = survey.machines.get_mut("b").unwrap().as_mut().unwrap();
-        seen.status
-            .as_mut()
-            .unwrap()
-            .errors
-            .push(format!("memberID:{id} alarm:CORRUPT "));
+        raise(&mut survey, "b", "CORRUPT");
         assert_eq!(check(&survey, "b").unwrap_err().class, ErrorClass::Permanent);
         assert!(check(&survey, "a").is_ok());
     }

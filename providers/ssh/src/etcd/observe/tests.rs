@@ -1,5 +1,5 @@
 use super::*;
-use crate::etcd::survey::tests::picture;
+use crate::etcd::survey::tests::{picture, raise};
 
 /// One line a machine: what it is to the planner.
 fn told(text: &str, wanted: &str) -> Vec<String> {
@@ -186,8 +186,7 @@ fn an_alarm_is_named_at_the_member_that_raised_it() {
         why.starts_with("alarm NOSPACE: its database has reached its quota"),
         "{why}"
     );
-    let seen = survey.machines.get_mut("b").unwrap().as_mut().unwrap();
-    seen.status.as_mut().unwrap().errors = vec!["memberID:2 alarm:CORRUPT ".to_owned()];
+    raise(&mut survey, "b", "CORRUPT");
     let seen = observe_one(&survey, "b", true, Timestamp::UNIX_EPOCH);
     let Some(Observed::Present(existing)) = seen else {
         panic!("{seen:?}")

@@ -54,6 +54,14 @@ pub(in crate::etcd) fn picture(text: &str) -> Survey {
     Survey::of(&MAIN, machines, addresses)
 }
 
+/// Has the member on `machine` raise an alarm.
+pub(in crate::etcd) fn raise(survey: &mut Survey, machine: &str, alarm: &str) {
+    let seen = survey.machines.get_mut(machine).unwrap().as_mut().unwrap();
+    let status = seen.status.as_mut().unwrap();
+    let id = status.header.member_id.0;
+    status.errors.push(format!("memberID:{id} alarm:{alarm} "));
+}
+
 fn machine(name: &str, what: &str, number: u8) -> Result<Seen, String> {
     let status = |is_learner| Status {
         header: Header {
@@ -137,6 +145,29 @@ fn the_phase_comes_from_the_list_and_without_one_from_the_marks() {
         [Voter, Voter],
         "a founder votes from when the cluster has formed"
     );
+}
+
+#[test]
+fn data_is_lost_where_marks_are_and_no_machine_has_a_log() {
+    let of = |text: &str, empty: &[&str]| {
+        let mut survey = picture(text);
+        for machine in empty {
+            survey
+                .machines
+                .get_mut(*machine)
+                .unwrap()
+                .as_mut()
+                .unwrap()
+                .has_log = false;
+        }
+        (survey.has_lost_its_data(), survey.phase("a"))
+    };
+    // To the planner they are voters that are not well all the same: nobody founds them anew.
+    assert_eq!(of("a:d b:d c:d", &["a", "b", "c"]), (true, Voter));
+    assert_eq!(of("a:d b:n c:n", &["a"]), (true, Voter));
+    assert_eq!(of("a:d b:d c:d", &["a", "b"]), (false, Voter));
+    assert_eq!(of("a:d b:d c:?", &["a", "b"]), (false, Voter), "c may have it");
+    assert_eq!(of("a:n b:n", &[]), (false, Waiting), "it has had none");
 }
 
 #[test]

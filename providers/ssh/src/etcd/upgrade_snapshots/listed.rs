@@ -18,7 +18,7 @@ use crate::etcd::reach::Reach;
 use crate::hearing::Hearing;
 use crate::shell::Job;
 
-const SCRIPT: &str = include_str!("../../scripts/etcd-snapshots.sh");
+const SCRIPT: &str = include_str!("../../scripts/etcd-upgrade-snapshots.sh");
 const LIMIT: Duration = Duration::from_secs(30);
 const LOOKS_AT_ONCE: usize = 32;
 /// Thousands of snapshots, half a kilobyte each.

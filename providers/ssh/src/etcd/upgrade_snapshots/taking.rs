@@ -50,7 +50,7 @@ async fn write(step: &Step<'_>, survey: &Survey, machine: &str, name: &str) -> R
             include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/sha256.sh"),
             include_str!("../../scripts/etcd-snapshot.sh"),
-            include_str!("../../scripts/etcd-save.sh")
+            include_str!("../../scripts/etcd-upgrade-save.sh")
         ),
         arguments: vec![
             step.ours(),
@@ -95,7 +95,7 @@ async fn keep(
     let manifest = serde_json::to_string(&manifest).unwrap_or_default();
     let script = concat!(
         include_str!("../../scripts/write.sh"),
-        include_str!("../../scripts/etcd-keep.sh")
+        include_str!("../../scripts/etcd-upgrade-keep.sh")
     );
     step.script(
         "keep the snapshot",
@@ -117,7 +117,7 @@ pub(in crate::etcd) async fn forget(step: &Step<'_>, name: &str, owner: &Owner) 
         let is_here =
             |stored: &&Stored| stored.manifest.name == name && stored.manifest.cluster_uid == step.uid;
         if stored.iter().flatten().any(|stored| is_here(&stored)) {
-            let script = include_str!("../../scripts/etcd-forget.sh");
+            let script = include_str!("../../scripts/etcd-upgrade-forget.sh");
             step.script("delete the snapshot", script, machine, vec![name.to_owned()])
                 .await?;
         }

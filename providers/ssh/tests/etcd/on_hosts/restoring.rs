@@ -125,7 +125,9 @@ async fn room_and_contents_are_looked_at_first_and_what_was_moved_aside_stays() 
     not_what_was_saved(&fixture, &mut restoration).await;
     etcdutl_does_not_come_to_say(&fixture, &restoration).await;
     torn_on_the_way(&fixture, &restoration).await;
+    cut_off::held_of_nobody(&fixture).await;
     cut_off::held_of_another_cluster(&fixture).await;
+    cut_off::held_by_a_keelson_of_before(&fixture).await;
     cut_off::folders_that_hold_nothing(&fixture, &restoration).await;
     room_goes_meanwhile(&fixture, &restoration).await;
     cut_off::made_in_part(&fixture, &restoration).await;

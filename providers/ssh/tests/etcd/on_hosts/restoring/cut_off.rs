@@ -7,42 +7,123 @@ use super::{ETCDUTL, context, count, value};
 use crate::fixture::{Fixture, identity};
 
 const DATA: &str = "/var/lib/etcd";
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
+const HELD: &str = "/var/lib/keelson/held";
+
+/// Makes `a` a host that the cluster `uid` has claimed.
+fn claim(fixture: &Fixture, uid: &str) {
+    let mark = format!("{{\"uid\":\"{uid}\",\"name\":\"a\"}}\n");
+    let host = fixture.host("a");
+    host.write_file("/var/lib/keelson/host.json", mark).unwrap();
+}
+
+/// Gives it back, with what the cluster has held there.
+fn unclaim(fixture: &Fixture) {
+    let unclaim = format!("rm -rf /var/lib/keelson/host.json {HELD} /etc/kubernetes");
+    fixture.host("a").run(&unclaim).unwrap();
+}
+
+/// Puts a control plane's manifest into `folder`.
+fn put_manifest(fixture: &Fixture, folder: &str, name: &str) {
+    let put = format!("mkdir -p {folder} && echo {name} >{folder}/kube-{name}.yaml");
+    fixture.host("a").run(&put).unwrap();
+}
+
+/// The names of the files in `folder`.
+fn names(fixture: &Fixture, folder: &str) -> Vec<String> {
+    let list = format!("ls {folder} 2>/dev/null; true");
+    let names = fixture.host("a").run(&list).unwrap();
+    names.lines().map(str::to_owned).collect()
+}
+
+/// A host of the spec that no cluster has claimed is nobody's to stop: its control plane may be somebody's who knows nothing of
+/// keelson. What this cluster has held comes to its place again all the same, also where the claim has gone.
+pub(super) async fn held_of_nobody(fixture: &Fixture) {
+    const PROCESS: &str =
+        "cp /bin/sleep /opt/kube-scheduler && systemd-run --quiet --unit=scheduler /opt/kube-scheduler 600";
+    let (host, provider, context) = (fixture.host("a"), &fixture.provider, context(fixture));
+    put_manifest(fixture, MANIFESTS, "scheduler");
+    host.run(PROCESS).unwrap();
+    provider.hold_control_planes(&context).await.unwrap();
+    assert_eq!(names(fixture, MANIFESTS), ["kube-scheduler.yaml"]);
+    assert_eq!(names(fixture, HELD), [""; 0]);
+    host.run("systemctl is-active scheduler").unwrap();
+    // What others hold there is theirs too.
+    put_manifest(fixture, HELD, "apiserver");
+    for _ in 0..2 {
+        provider.release_control_planes(&context).await.unwrap();
+        assert_eq!(names(fixture, MANIFESTS), ["kube-scheduler.yaml"]);
+        assert_eq!(names(fixture, HELD), ["kube-apiserver.yaml"]);
+    }
+    host.run(&format!("rm -r {HELD}")).unwrap();
+
+    claim(fixture, "uid-1");
+    provider.hold_control_planes(&context).await.unwrap();
+    assert_eq!(names(fixture, MANIFESTS), [""; 0]);
+    host.run("! systemctl is-active scheduler").unwrap();
+    host.run("rm /var/lib/keelson/host.json").unwrap();
+    provider.release_control_planes(&context).await.unwrap();
+    assert_eq!(names(fixture, MANIFESTS), ["kube-scheduler.yaml"]);
+    unclaim(fixture);
+}
 
 /// What a restore has held of another cluster's control plane is not this cluster's to let run again: that one was destroyed
 /// meanwhile, and its host was not seen.
 pub(super) async fn held_of_another_cluster(fixture: &Fixture) {
-    const MANIFESTS: &str = "/etc/kubernetes/manifests";
-    let (host, provider) = (fixture.host("a"), &fixture.provider);
+    let provider = &fixture.provider;
     let ours = context(fixture);
     let theirs = StepContext {
         cluster: identity("uid-2"),
         ..context(fixture)
     };
     for holds_its_own in [false, true] {
-        host.run(&format!(
-            "mkdir -p {MANIFESTS} && echo theirs >{MANIFESTS}/kube-apiserver.yaml"
-        ))
-        .unwrap();
+        claim(fixture, "uid-2");
+        put_manifest(fixture, MANIFESTS, "apiserver");
         provider.hold_control_planes(&theirs).await.unwrap();
+        assert_eq!(names(fixture, HELD), ["cluster", "kube-apiserver.yaml"]);
+        claim(fixture, "uid-1");
         if holds_its_own {
-            host.run(&format!("echo ours >{MANIFESTS}/kube-scheduler.yaml"))
-                .unwrap();
+            put_manifest(fixture, MANIFESTS, "scheduler");
             for _ in 0..2 {
                 provider.hold_control_planes(&ours).await.unwrap();
             }
+            assert_eq!(names(fixture, HELD), ["cluster", "kube-scheduler.yaml"]);
         }
-        let there = format!("ls {MANIFESTS} /var/lib/keelson/held 2>/dev/null | grep -c yaml; true");
-        assert_eq!(host.run(&there).unwrap().trim(), "1", "it is held");
+        assert_eq!(names(fixture, MANIFESTS), [""; 0], "it is held");
         provider.release_control_planes(&ours).await.unwrap();
-        let there = host.run(&format!("ls {MANIFESTS}; ! test -e /var/lib/keelson/held"));
-        let expected = if holds_its_own {
-            "kube-scheduler.yaml\n"
+        let expected: &[&str] = if holds_its_own {
+            &["kube-scheduler.yaml"]
         } else {
-            ""
+            &[]
         };
-        assert_eq!(there.unwrap(), expected);
+        assert_eq!(names(fixture, MANIFESTS), expected);
+        assert_eq!(names(fixture, "-d /var/lib/keelson/held"), [""; 0]);
+        unclaim(fixture);
     }
-    host.run("rm -r /etc/kubernetes").unwrap();
+}
+
+/// A keelson of before did not write down of whose control plane the manifests are that it has held. Those of a host that was claimed
+/// before are this cluster's, and a restore that is gone on with lets them run; what is older than the claim was left by another.
+pub(super) async fn held_by_a_keelson_of_before(fixture: &Fixture) {
+    let (host, provider, context) = (fixture.host("a"), &fixture.provider, context(fixture));
+    let rows: [(&str, bool, &[&str]); 3] = [
+        ("1 hour ago", true, &["kube-apiserver.yaml"]),
+        ("1 hour ago", false, &["kube-apiserver.yaml"]),
+        ("1 hour", true, &[]),
+    ];
+    for (claimed, is_held_again, expected) in rows {
+        claim(fixture, "uid-1");
+        put_manifest(fixture, HELD, "apiserver");
+        let age = format!("mkdir -p {MANIFESTS} && touch -d '{claimed}' /var/lib/keelson/host.json");
+        host.run(&age).unwrap();
+        if is_held_again {
+            provider.hold_control_planes(&context).await.unwrap();
+        }
+        provider.release_control_planes(&context).await.unwrap();
+        assert_eq!(names(fixture, MANIFESTS), expected, "{claimed} {is_held_again}");
+        assert_eq!(names(fixture, "-d /var/lib/keelson/held"), [""; 0]);
+        unclaim(fixture);
+    }
 }
 
 /// The power went after the end of a member had begun: folders that came to hold nothing, one of them without a mark.
@@ -101,13 +182,18 @@ pub(super) async fn sent_twice(fixture: &Fixture, restoration: &Restoration) {
     assert_eq!(count(fixture, &format!("{DATA}/member/wal")), 1);
 }
 
-/// The power went before the data was on the disk, where its mark was by then; and etcd has been started over nothing.
+/// The power went before the data was on the disk, where its mark was by then; and etcd has been started over nothing, while a
+/// fellow runs that could tell it who it was.
 pub(super) async fn lost_with_the_power(fixture: &Fixture, restoration: &Restoration) {
+    let fellow = "systemctl start --no-block etcd && for n in $(seq 100); do \
+                  ! ss -Hltn sport = :2380 | grep -q . || exit 0; sleep 0.1; done; exit 1";
+    fixture.host("a").run(fellow).unwrap();
     fixture
         .host("b")
         .run(&format!(
             "rm -r {DATA}/member && systemctl start --no-block etcd && \
-             for n in $(seq 100); do ! test -d {DATA}/member || break; sleep 0.1; done; test -d {DATA}/member"
+             for n in $(seq 100); do ! test -d {DATA}/member || break; sleep 0.1; done; test -d {DATA}/member && \
+             for n in $(seq 50); do ! test -e {DATA}/member/wal || break; sleep 0.1; done"
         ))
         .unwrap();
     assert_eq!(count(fixture, &format!("{DATA}/member/wal")), 0, "it is no data");

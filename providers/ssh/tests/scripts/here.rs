@@ -1,0 +1,109 @@
+//! What a script does where it is run here, in a folder of its own, with programs that stand for those of a host.
+
+use std::process::{Command, Output};
+
+use super::{script, write};
+
+/// Runs `script` here, with these programs before those of the machine.
+fn run(script: &str, programs: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in programs {
+        write(folder.path(), name, &format!("#!/bin/sh\n{text}\n"));
+    }
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", folder.path().display());
+    Command::new("/bin/sh")
+        .args(["-c", script])
+        .env("PATH", path)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn no_room_is_known_to_be_where_nobody_can_say_how_much_is_free() {
+    let room = script("room.sh");
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().display();
+    for (path, need, expected) in [
+        (format!("{there}"), 1_u64, 0),
+        (format!("{there}/to-come"), 1, 0),
+        (format!("{there}"), 1 << 50, 24),
+        (format!("{there}/to-come"), 1 << 50, 24),
+        (format!("{there}/none/at-all"), 1, 24),
+    ] {
+        let output = run(&format!("set -eu\n{room}\nneed_room {path} {need}"), &[]);
+        assert_eq!(output.status.code(), Some(expected), "{path} {need}: {output:?}");
+    }
+}
+
+/// A machine takes away what is too old whenever its timer fires, also while somebody looks.
+#[test]
+fn a_manifest_that_goes_while_it_is_looked_at_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("a", "{}"), ("c", ""), ("b", "{\n  \"x\": 1\n}")] {
+        let backup = folder.path().join(name);
+        std::fs::create_dir(&backup).unwrap();
+        std::fs::write(backup.join("manifest.json"), text).unwrap();
+        std::fs::write(backup.join("snapshot"), "123").unwrap();
+    }
+    let there = folder.path().display().to_string();
+    let look = script("etcd-backups.sh").replace("/var/lib/keelson/backups", &there);
+    let told = |programs: &[(&str, &str)]| {
+        let output = run(&look, programs);
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let mut told: Vec<String> = told.lines().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(told.pop().as_deref(), Some("end"));
+        told.sort();
+        told
+    };
+    let others = [
+        "size a/snapshot 3",
+        "size b/snapshot 3",
+        "size c/snapshot 3",
+        "text b/manifest.json {   \"x\": 1 }",
+        // One that is there and empty is damaged.
+        "text c/manifest.json",
+    ];
+    let mut all = others.to_vec();
+    all.insert(3, "text a/manifest.json {}");
+    assert_eq!(told(&[]), all);
+    let goes = format!("/usr/bin/find \"$@\" && rm {there}/a/manifest.json");
+    assert_eq!(told(&[("find", &goes)]), others);
+}
+
+/// The folder that manifests are held in is on the disk before they go from the place where they were.
+#[test]
+fn what_is_held_is_on_the_disk_before_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let hold = script("control-plane-hold.sh");
+    // What comes behind it ends processes of this machine.
+    let (hold, _) = hold.split_once("[ -d \"$held\" ] || exit 0").unwrap();
+    let hold = format!(
+        "set -eu\nkeelson_root=/var/lib/keelson keelson_uid=u\n{}{hold}",
+        script("held.sh")
+    )
+    .replace("/var/lib/keelson", &format!("{root}/keelson"))
+    .replace("/etc/kubernetes", &format!("{root}/kubernetes"));
+    std::fs::create_dir_all(folder.path().join("kubernetes/manifests")).unwrap();
+    std::fs::create_dir(folder.path().join("keelson")).unwrap();
+    std::fs::write(folder.path().join("keelson/host.json"), "{\"uid\":\"u\"}\n").unwrap();
+    std::fs::write(
+        folder.path().join("kubernetes/manifests/kube-scheduler.yaml"),
+        "x",
+    )
+    .unwrap();
+    let log = |name: &str| format!("echo \"{name} $*\" >>{root}/log; exec /usr/bin/{name} \"$@\"");
+    let output = run(&hold, &[("sync", &log("sync")), ("rm", &log("rm"))]);
+    assert!(output.status.success(), "{output:?}");
+    let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let told: Vec<String> = told.lines().map(|line| line.replace(&root, "")).collect();
+    let at = |words: &[&str]| {
+        told.iter()
+            .position(|line| words.iter().all(|word| line.split(' ').any(|told| told == *word)))
+            .unwrap_or_else(|| panic!("{words:?}: {told:?}"))
+    };
+    let gone = at(&["rm", "/kubernetes/manifests/kube-scheduler.yaml"]);
+    assert!(at(&["sync", "/keelson"]) < gone, "{told:?}");
+    assert!(at(&["sync", "/keelson/held"]) < gone, "{told:?}");
+}
