@@ -27,6 +27,8 @@ struct State {
     joined: BTreeMap<String, Joined>,
     /// Machines that do not answer.
     dark: BTreeSet<String>,
+    /// Machines that nobody knows any more.
+    forgotten: BTreeSet<String>,
     has_no_control_plane: bool,
     /// No API server answers.
     is_silent: bool,
@@ -61,6 +63,12 @@ impl Machines {
 
     pub(crate) fn darken(&self, machine: &str) {
         self.state().dark.insert(machine.to_owned());
+    }
+
+    pub(crate) fn forget(&self, machine: &str) {
+        let mut state = self.state();
+        state.forgotten.insert(machine.to_owned());
+        state.joined.remove(machine);
     }
 
     pub(crate) fn lose_certificate(&self, machine: &str) {
@@ -212,6 +220,10 @@ impl Kubelets for Machines {
         Ok(())
     }
 
+    fn knows(&self, machine: &str) -> bool {
+        !self.state().forgotten.contains(machine)
+    }
+
     async fn rewrite(&self, _context: &StepContext<'_>, node: &Node) -> Result<(), Outcome> {
         self.refuse_dark(&node.machine)?;
         let mut state = self.state();
@@ -223,6 +235,10 @@ impl Kubelets for Machines {
     async fn leave(&self, _context: &StepContext<'_>, machine: &str) -> Result<(), Outcome> {
         self.refuse_dark(machine)?;
         let mut state = self.state();
+        assert!(
+            !state.forgotten.contains(machine),
+            "nobody knows the way to {machine}"
+        );
         state.deeds.push(format!("leave {machine}"));
         state.joined.remove(machine);
         Ok(())

@@ -138,6 +138,9 @@ pub trait Kubelets: Send + Sync {
     /// How the step ended, when it did not end well.
     async fn leave(&self, context: &StepContext<'_>, machine: &str) -> Result<(), Outcome>;
 
+    /// True where somebody knows how to reach the machine. One that nobody knows was forgotten, because it is gone for good.
+    fn knows(&self, machine: &str) -> bool;
+
     /// What the machine itself has to say of why its node is not ready: the last words of its kubelet and of its container
     /// runtime, for messages. Nothing where it says nothing.
     async fn last_words(&self, machine: &str) -> Option<String>;

@@ -13,7 +13,8 @@ use crate::cluster::step::{Step, permanent};
 /// Empties the node, deletes it, and has its machine forget that it was one.
 ///
 /// A node of which nothing is heard, or no more, is not drained: its pods could not answer. Kubernetes makes them anew elsewhere once
-/// the Node object is gone. What is left on a machine that does not answer either is told.
+/// the Node object is gone. What is left on a machine that does not answer either is told. One that was forgotten is not looked for,
+/// whatever its Node says: after a restore that says what was so when the snapshot was taken.
 pub(in crate::cluster) async fn delete(
     step: &Step<'_>,
     kubelets: &dyn Kubelets,
@@ -26,9 +27,10 @@ pub(in crate::cluster) async fn delete(
     let found = found.map_err(|trouble| trouble.into_error(&format!("look at node {name}")))?;
     // Once its Node object is gone nothing more can be done for it from here: what was seen of it may be long past.
     let mut is_alive = false;
+    let is_forgotten = !kubelets.knows(name);
     if let Some(object) = found {
         refuse_another(step, &object, existing)?;
-        is_alive = !matches!(readiness(&object), Readiness::Silent(_));
+        is_alive = !is_forgotten && !matches!(readiness(&object), Readiness::Silent(_));
         step.touch();
         if is_alive {
             let options = DrainOptions::default();
@@ -41,7 +43,12 @@ pub(in crate::cluster) async fn delete(
                 is_alive = false;
             }
         } else {
-            step.tell("cordon it; nothing is heard of its kubelet, so its pods cannot be asked to go");
+            let why = if is_forgotten {
+                "its machine was forgotten"
+            } else {
+                "nothing is heard of its kubelet"
+            };
+            step.tell(&format!("cordon it; {why}, so its pods cannot be asked to go"));
             cordon(&connection, name, true).await?;
         }
         step.tell(&format!("delete node {name}"));
@@ -52,6 +59,9 @@ pub(in crate::cluster) async fn delete(
         step.wrote(deleted)
             .map_err(|trouble| trouble.into_error(&format!("delete node {name}")))?;
         token::forget(step, &connection, name).await?;
+    }
+    if is_forgotten {
+        return Ok(());
     }
     step.tell("stop the kubelet and its pods");
     match kubelets.leave(step.context, name).await {

@@ -47,6 +47,36 @@ fn a_node_is_drained_deleted_and_its_machine_leaves() {
 }
 
 #[test]
+fn a_node_whose_machine_was_forgotten_is_deleted_and_nobody_looks_for_the_machine() {
+    block_on(async {
+        let scene = Scene::founded().await;
+        scene.make("w", worker(&[], &[])).await.unwrap();
+        let _ = (scene.machines.deeds(), scene.told());
+        // After a restore a Node says that it is Ready, as it was when the snapshot was taken, for as long as nobody has seen more of it.
+        scene.machines.forget("w");
+        scene.api.with(|world| {
+            world.put(
+                "v1",
+                "Pod",
+                "default",
+                &json!({ "metadata": { "name": "p" }, "spec": { "nodeName": "w", "containers": [] },
+                "status": { "phase": "Running" } }),
+            );
+        });
+        scene.remove(Kind::Node, "w").await.unwrap();
+        assert_eq!(scene.machines.deeds(), [] as [&str; 0]);
+        assert_eq!(object(&scene), Value::Null);
+        assert_eq!(
+            scene.told(),
+            [
+                "cordon it; its machine was forgotten, so its pods cannot be asked to go",
+                "delete node w",
+            ]
+        );
+    });
+}
+
+#[test]
 fn a_node_whose_machine_is_gone_is_there_until_it_is_deleted() {
     block_on(async {
         let scene = Scene::founded().await;

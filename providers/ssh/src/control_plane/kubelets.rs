@@ -120,6 +120,10 @@ impl Kubelets for ControlPlaneProvider {
         run_fenced(&*shell, context, job).await.map(drop)
     }
 
+    fn knows(&self, machine: &str) -> bool {
+        self.hosts().target(machine).is_some()
+    }
+
     async fn last_words(&self, machine: &str) -> Option<String> {
         let shell = self.hosts().shell(machine)?;
         match words::words(&*shell, NODE_PATIENCE).await {
