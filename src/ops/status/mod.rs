@@ -36,9 +36,9 @@ pub struct ClusterStatus {
     pub exists: bool,
     /// How it is as a whole.
     pub condition: Condition,
-    /// What is wrong or missing: first a restore that stands, then what could not be looked at, then what concerns the cluster as a whole, then each
-    /// resource that is unwell, by kind, then what is missing, then what is blocked and not yet named. Where none of these is
-    /// wrong and an apply would change something: that.
+    /// What is wrong or missing: first a restore that stands, then what could not be looked at, then what concerns the
+    /// cluster as a whole, then each resource that is unwell, by kind, then what is missing, then what is blocked and not yet
+    /// named. Where none of these is wrong and an apply would change something: that.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
