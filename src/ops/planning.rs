@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keelson_provider_api::{ClusterIdentity, Finding, Kind, Observation, Severity};
 
+use super::backups::intent;
 use super::error::OperationError;
 use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::session::Session;
 use crate::execute::observe::observe_all;
 use crate::execute::{Event, Reporter};
-use crate::plan::{self, DesiredState, Path, Plan, PlanReport, Step};
+use crate::plan::{self, DesiredState, Path, Plan, PlanReport, StandingRestore, Step};
 
 /// A plan and everything that it was made from.
 #[derive(Debug, Clone)]
@@ -59,19 +60,25 @@ impl Session {
                 fixed::check_all(record, self.spec())?;
             }
             self.lease_beside(record.as_ref()).await?;
-            self.look(record.as_ref(), reporter).await
+            let restore = intent::standing(self.store(), self.spec().name()).await?;
+            self.look(record.as_ref(), restore, reporter).await
         })
         .await
     }
 
-    /// The same for the cluster of which `record` tells, whatever has become of its lease, authorities and keys.
+    /// The same for the cluster of which `record` tells, and of which `restore` stands, whatever has become of its lease,
+    /// authorities and keys.
     pub(super) async fn look(
         &self,
         record: Option<&ClusterRecord>,
+        restore: Option<StandingRestore>,
         reporter: &dyn Reporter,
     ) -> Result<Planned, OperationError> {
         let identity = identity::identity(self.spec().name(), record);
-        let desired = self.desired_of(record)?;
+        let desired = DesiredState {
+            restore,
+            ..self.desired_of(record)?
+        };
         let mut planned = self.look_and_plan(&identity, desired, reporter).await?;
         self.preflight(&mut planned).await;
         Ok(planned)

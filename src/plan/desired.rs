@@ -6,6 +6,8 @@ use keelson_provider_api::values::Digest;
 use keelson_provider_api::{Kind, Resource, ResourceKey};
 use serde::{Deserialize, Serialize};
 
+use super::report::StandingRestore;
+
 /// Everything that a spec asks for, in the catalogue's terms.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DesiredState {
@@ -21,6 +23,8 @@ pub struct DesiredState {
     pub only: Option<String>,
     /// The etcd clusters that have had data: they are not begun once more.
     pub etcd_with_data: BTreeSet<String>,
+    /// The restore that stands, if one does: what its etcd had lies aside on machines, and comes back by it alone.
+    pub restore: Option<StandingRestore>,
 }
 
 /// One resource that is wanted.

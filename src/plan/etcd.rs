@@ -115,7 +115,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         };
         let Some(&health) = clusters.get(&member.cluster).filter(|health| health.formed) else {
             if desired.etcd_with_data.contains(&member.cluster) && matches!(verdict, Verdict::Create { .. }) {
-                *verdict = lost_data(member, observation);
+                *verdict = lost_data(member, desired, observation);
             }
             continue;
         };
@@ -232,8 +232,17 @@ fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
 }
 
 /// An empty cluster in place of one that had data would be taken for it.
-fn lost_data(member: &EtcdMember, observation: &Observation) -> Verdict {
+fn lost_data(member: &EtcdMember, desired: &DesiredState, observation: &Observation) -> Verdict {
     let cluster = &member.cluster;
+    if let Some(restore) = &desired.restore {
+        // What it had may lie aside on its machines, and a destroy would take that away.
+        let reason = if restore.etcd == *cluster {
+            format!("etcd cluster `{cluster}` is being restored, and no member has its data yet")
+        } else {
+            format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine")
+        };
+        return Verdict::blocked(reason, restore.help.clone());
+    }
     let silent: Vec<&str> = observation
         .entries()
         .filter(|(key, observed)| key.kind() == Kind::Machine && matches!(observed, Observed::Unknown(_)))

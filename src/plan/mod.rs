@@ -43,7 +43,7 @@ pub use desired::{Desired, DesiredState, Rolling};
 pub use etcd::{EtcdHealth, clusters as etcd_clusters, clusters_with_data};
 pub use graph::{Path, Plan, PlanDefect, Step};
 pub use problems::{Problem, problems};
-pub use report::{Blocked, Held, PlanReport, UnseenKind};
+pub use report::{Blocked, Held, PlanReport, StandingRestore, UnseenKind};
 pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 
 /// Plans the way from what was observed to what is desired.
@@ -85,7 +85,10 @@ pub fn plan(
     observation: &Observation,
     now: Timestamp,
 ) -> Result<(Plan, PlanReport), PlanDefect> {
-    let mut report = PlanReport::default();
+    let mut report = PlanReport {
+        restore: desired.restore.clone(),
+        ..PlanReport::default()
+    };
     let mut verdicts = verdict::decide_all(desired, observation);
     skew::review(&mut verdicts, desired, observation);
     etcd::review(&mut verdicts, desired, observation);

@@ -9,6 +9,8 @@ use super::problems::Problem;
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanReport {
+    /// The restore that stands, if one does: nothing is carried out before it has come to its end.
+    pub restore: Option<StandingRestore>,
     /// Resources that nothing may be done to, in order of their keys.
     pub blocked: Vec<Blocked>,
     /// Changes that are wanted and wait for something that is blocked.
@@ -30,6 +32,18 @@ pub struct PlanReport {
     /// How many changes of other machines the plan leaves out, because one machine alone is seen to.
     #[serde(skip)]
     pub left_out: usize,
+}
+
+/// A restore of an etcd that has begun and did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StandingRestore {
+    /// The etcd.
+    pub etcd: String,
+    /// Why nothing else is done: a lower-case fragment.
+    pub reason: String,
+    /// What to do about it.
+    pub help: String,
 }
 
 /// A resource that nothing may be done to.
@@ -78,8 +92,11 @@ impl PlanReport {
         });
     }
 
-    /// True when something is blocked, could not be looked at, or stands in the way.
+    /// True when a restore stands, or something is blocked, could not be looked at, or stands in the way.
     pub fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty() || !self.unseen_kinds.is_empty() || !self.findings.is_empty()
+        self.restore.is_some()
+            || !self.blocked.is_empty()
+            || !self.unseen_kinds.is_empty()
+            || !self.findings.is_empty()
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
     let report = &planned.report;
     let plan = paint(STRONG, "Plan:");
     if groups.is_empty() {
-        let state = if report.is_blocked() && report.blocked.is_empty() {
+        let state = if report.restore.is_some() {
+            "nothing can be done now: a restore has begun and did not come to its end".to_owned()
+        } else if report.is_blocked() && report.blocked.is_empty() {
             "nothing can be done now: part of the world could not be looked at".to_owned()
         } else if report.is_blocked() {
             format!(
@@ -61,6 +63,9 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
     let _ = writeln!(text, "{plan} {}", counts.join(", "));
     if planned.begins_incomplete() && !planned.plan.retires_cluster() {
         text.push_str("      nothing of it is begun before all of it can be: half a cluster helps nobody\n");
+    }
+    if report.restore.is_some() {
+        text.push_str("      nothing of it is begun before the restore has come to its end\n");
     }
     let _ = writeln!(text, "{} {}", paint(STRONG, "Disruption:"), disruption(planned));
     let _ = writeln!(text, "{} {}", paint(STRONG, "Time:"), time(planned));

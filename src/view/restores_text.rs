@@ -7,7 +7,14 @@ use super::backups_text::passed_over;
 use super::humane::{approximate_size, duration, plural, printable};
 use super::styles::{BAD, GOOD, paint};
 use super::table::table;
-use crate::ops::{DrillReport, RestoredEtcd};
+use super::trouble::names;
+use crate::ops::{ClusterStatus, DrillReport, RestoredEtcd};
+
+/// Why a cluster with its data is not waited for: what only an apply brings.
+pub fn yet_to_come(status: &ClusterStatus) -> String {
+    let names = names(&status.yet_to_come);
+    format!("the cluster is not whole: an apply has yet to bring {names}")
+}
 
 /// What came of restoring snapshots for trial.
 pub fn drilled(reports: &[DrillReport]) -> String {

@@ -55,6 +55,12 @@ pub(super) fn lines(troubles: &[Trouble<'_>], more: &str) -> String {
 
 /// What nothing may be done to, and why.
 pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
+    let restore = report.restore.iter().map(|restore| Trouble {
+        key: None,
+        reason: &restore.reason,
+        help: Some(&restore.help),
+    });
+    let restore = lines(&restore.collect::<Vec<_>>(), more);
     let unseen = report.unseen_kinds.iter().fold(String::new(), |text, unseen| {
         format!(
             "{text}  ! each {} could not be looked at: {}\n",
@@ -74,7 +80,7 @@ pub(super) fn blocked(report: &PlanReport, more: &str) -> String {
             help: blocked.help.as_deref(),
         })
         .collect();
-    unseen + &lines(&troubles, more) + &follows(&following) + &findings(&report.findings)
+    restore + &unseen + &lines(&troubles, more) + &follows(&following) + &findings(&report.findings)
 }
 
 /// What cannot be seen because its machine cannot.

@@ -51,7 +51,8 @@ fn a_restore_that_has_begun_goes_on_with_its_own_snapshot_or_is_begun_anew() {
         lab.write(".keelson/quickstart/restore.json", intent.to_string());
     };
     begin(&older, &name(&older));
-    lab.expect(3, "apply --yes").says(&["--begin-anew"]);
+    let applied = lab.expect(3, "apply --yes").says(&["--begin-anew"]);
+    told_by_whoever_looks(&lab, &name(&older), &applied.stderr);
     for other in [
         format!("{} --yes", name(&newer)),
         "--etcd events --yes".to_owned(),
@@ -74,6 +75,62 @@ fn a_restore_that_has_begun_goes_on_with_its_own_snapshot_or_is_begun_anew() {
     lab.expect(0, "etcd restore --begin-anew --yes")
         .says(&["in place of the restore from 20260101T000000Z-1", &name(&newer)]);
     lab.expect(0, "status");
+    lab.expect(0, "plan");
+}
+
+/// What `status` and `plan` say of a restore that stands: the words that an apply is refused with.
+fn told_by_whoever_looks(lab: &Lab, snapshot: &str, refusal: &str) {
+    let words = format!(
+        "etcd main is being restored from {snapshot} since 2026-11-28T04:00:00Z, and that has not come to its end"
+    );
+    assert!(refusal.contains(&words), "{refusal}");
+    let told = format!("{words}; `keelson etcd restore` goes on with it");
+    let status = lab.expect(1, "status").stdout;
+    let problems: Vec<&str> = status.lines().filter(|line| line.contains('!')).collect();
+    assert!(
+        status.contains("degraded") && problems[0].contains(&told),
+        "{status}"
+    );
+    let status = lab.expect(1, "status -o json").json();
+    assert_eq!(status["problems"][0]["problem"], told);
+    assert_eq!(status["problems"][0]["resource"], serde_json::Value::Null);
+    let planned = lab.expect(3, "plan").stdout;
+    for part in ["Blocked", &words, "`keelson etcd restore` goes on with it"] {
+        assert!(planned.contains(part), "{part}: {planned}");
+    }
+    assert!(!planned.contains("could not be looked at"), "{planned}");
+    let planned = lab.expect(3, "plan -o json").json();
+    assert_eq!(planned["report"]["restore"]["reason"], words);
+    // A destroy ends it with the cluster.
+    let ending = lab.expect(2, "plan --destroy").stdout;
+    assert!(!ending.contains("Blocked"), "{ending}");
+}
+
+#[test]
+fn what_an_apply_has_to_bring_is_not_waited_for_after_a_restore() {
+    let lab = Lab::with_spec(include_str!("../../examples/quickstart.yaml"));
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "etcd snapshot save");
+    // A setting that is another one is no reason: who waits may see everything else come to its end.
+    lab.edit("cluster.yaml", "spec:\n", "spec:\n  kubelet: { maxPods: 90 }\n");
+    let waited = lab.expect(1, "etcd restore --yes --timeout 7m");
+    let waited = waited.says(&["the cluster is not healthy after 7m"]);
+    lab.edit("cluster.yaml", "replicas: 2", "replicas: 3");
+    let ended = lab.expect(1, "etcd restore --yes --timeout 7m");
+    for words in [
+        "Restored: etcd main",
+        "etcd main is restored, and the cluster is not whole: an apply has yet to bring machine/workers-3, node-bundle/workers-3",
+        "do not restore it again",
+        "keelson apply -f cluster.yaml` brings what is not there yet",
+        "status --wait",
+        "What etcd main held before this restore",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("7m"), "{}", ended.stderr);
+    assert!(!waited.stderr.contains("yet to bring"), "{}", waited.stderr);
+    lab.expect(0, "apply --yes --progress none");
+    lab.expect(0, "status --wait");
     lab.expect(0, "plan");
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keelson::execute::{Interrupt, ProviderSet, Silent};
 use keelson::ops::{ApplyOptions, AutoApprove, Planned, Session, SessionParts};
-use keelson::plan::{Blocked, Held, PlanReport, Problem, UnseenKind};
+use keelson::plan::{Blocked, Held, PlanReport, Problem, StandingRestore, UnseenKind};
 use keelson::spec;
 use keelson::view::plan_json;
 use keelson_provider_api::{Finding, Kind, ResourceKey, Severity};
@@ -197,6 +197,11 @@ fn report() -> PlanReport {
         can_be_ignored: true,
     };
     PlanReport {
+        restore: Some(StandingRestore {
+            etcd: "main".to_owned(),
+            reason: "it is being restored".to_owned(),
+            help: "go on with it".to_owned(),
+        }),
         blocked: vec![Blocked {
             key: key.clone(),
             reason: "it is someone else's".to_owned(),
@@ -240,10 +245,12 @@ fn each_field_of_a_report_is_described() {
         .collect();
     assert_eq!(keys(&report), names);
     for (name, value) in report.as_object().unwrap() {
-        let Some(item) = value.get(0).filter(|item| item.is_object()) else {
-            continue;
+        let (item, row) = match value.get(0) {
+            Some(item) if item.is_object() => (item, format!("{name}[]")),
+            _ if value.is_object() => (value, name.clone()),
+            _ => continue,
         };
-        let mut fields = &fields_of[format!("{name}[]").as_str()];
+        let mut fields = &fields_of[row.as_str()];
         // Those that are as others are name them in place of their fields.
         if let Some(other) = fields.first().and_then(|other| fields_of.get(other.as_str())) {
             fields = other;

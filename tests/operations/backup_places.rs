@@ -114,10 +114,27 @@ fn what_is_pruned_while_it_is_verified_is_not_to_blame() {
         let [newer, older] = names.as_slice() else {
             panic!("{names:?}")
         };
-        assert_eq!(
-            verify(&[newer]).await,
-            (true, vec![older.clone()], vec![newer.clone()])
-        );
+        // The newer one is whole when it is seen, or its snapshot goes before its size is asked.
+        let path = |object: &str| format!("{newer}/{object}");
+        let read = async |object: &str| scene.on_a.read(&path(object)).await.unwrap().unwrap().content;
+        let [manifest, snapshot] = [read("manifest.json").await, read("snapshot").await];
+        for seen in [Some(snapshot.as_slice()), None] {
+            for (object, content) in [("snapshot", seen), ("manifest.json", Some(manifest.as_slice()))] {
+                let path = path(object);
+                let Some(content) = content else { continue };
+                scene
+                    .on_a
+                    .write(&path, content, Precondition::None)
+                    .await
+                    .unwrap();
+            }
+            assert_eq!(
+                verify(&[newer]).await,
+                (true, vec![older.clone()], vec![newer.clone()]),
+                "{}",
+                seen.is_some()
+            );
+        }
         assert_eq!(verify(&[]).await, (true, vec![older.clone()], Vec::new()));
     });
 }
@@ -138,11 +155,38 @@ fn a_bucket_that_cannot_be_read_keeps_nobody_from_what_is_named() {
             .map(|silent| (&silent.place, silent.problem.as_str()))
             .collect();
         assert_eq!(silent, [(&BackupPlace::Bucket, problem)]);
-        // Something newer may lie there.
+        // Something newer may lie there, or what is to be read as well: what is seen is read all the same.
+        let verify = async |request: VerifyRequest, place: Option<&BackupPlace>| {
+            let report = scene.session.verify_backups(&request, place).await.unwrap();
+            (report.good, report.backups.len(), report.silent.len())
+        };
+        let by_name = VerifyRequest::Named(vec![found.manifest.name.clone()]);
+        let rows = [
+            (VerifyRequest::Newest, None, (false, 1, 1)),
+            (VerifyRequest::All, None, (false, 1, 1)),
+            (by_name, None, (true, 1, 1)),
+            (VerifyRequest::Newest, at_home, (true, 1, 0)),
+        ];
+        for (request, place, expected) in rows {
+            assert_eq!(
+                verify(request.clone(), place).await,
+                expected,
+                "{request:?} {place:?}"
+            );
+        }
         for place in [None, Some(&BackupPlace::Bucket)] {
             let refused = scene.session.find_backup(&newest, place).await;
             let told = refused.err().unwrap().to_string();
             assert_eq!(told, format!("bucket cannot be read: {problem}"));
         }
+        // With nothing in sight that could be read it is said why.
+        for object in ["manifest.json", "snapshot"] {
+            let path = format!("prod/backups/etcd/{}/{object}", found.manifest.name);
+            scene.store.delete(&path, Precondition::None).await.unwrap();
+        }
+        let newest = VerifyRequest::Newest;
+        let refused = scene.session.verify_backups(&newest, None).await;
+        let told = refused.err().unwrap().to_string();
+        assert_eq!(told, format!("bucket cannot be read: {problem}"));
     });
 }

@@ -1,12 +1,14 @@
 //! A cluster whose events have an etcd of their own, and that has lost the data of both: each is restored by itself.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use keelson::execute::{Interrupt, Silent};
 use keelson::ops::{
     ApplyOptions, AutoApprove, OperationError, RestoreSource, RestoreTerms, SaveRequest, Session, WhichBackup,
 };
 use keelson::{registry, spec};
-use keelson_provider_api::{ClusterIdentity, Progress};
+use keelson_provider_api::{ClusterIdentity, Kind, Progress};
 
 use super::backup_scene::Scene;
 use super::block_on;
@@ -66,6 +68,17 @@ fn the_etcds_that_wait_for_data_are_named_after_a_restore() {
             assert!(matches!(waits, Err(OperationError::Blocked(_))), "{waits:?}");
             assert_eq!(restore(&session, first).await, [second]);
             assert_eq!(restore(&session, second).await, [""; 0]);
+            // No control plane comes before an apply: nobody is kept waiting for it.
+            let began = session.clock().now();
+            let (hour, interrupt) = (Duration::from_secs(3600), Interrupt::new());
+            let status = session.status_after_restore(hour, &Silent, &interrupt).await;
+            let yet_to_come = status.unwrap().yet_to_come;
+            assert!(
+                yet_to_come.iter().any(|key| key.kind() == Kind::ControlPlane),
+                "{yet_to_come:?}"
+            );
+            let waited = session.clock().now().duration_since(began);
+            assert!(waited.as_secs() < 60, "{waited:?}");
             apply(&session).await.unwrap();
             let status = session.status(&Silent).await.unwrap();
             assert!(status.is_well(), "{status:?}");

@@ -192,7 +192,7 @@ fn waiting_for_health_ends_in_the_providers_time() {
         );
         // Whoever wants to know what is wrong is told, by name.
         let last = session
-            .status_when_healthy(hour, &Silent, &Interrupt::new())
+            .status_after_restore(hour, &Silent, &Interrupt::new())
             .await;
         let last = last.unwrap();
         assert!(!last.is_well());

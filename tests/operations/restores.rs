@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keelson::execute::{Interrupt, Silent};
-use keelson::ops::{AutoApprove, DestroyOptions, OperationError, RestoreSource, RestoreTerms};
+use keelson::ops::{AutoApprove, Condition, DestroyOptions, OperationError, RestoreSource, RestoreTerms};
 use keelson_provider_api::{Precondition, Progress, Store};
 
 use super::backup_scene::{INTENT, LAST, LOOKS, STEPS, Scene};
@@ -102,6 +102,7 @@ fn another_restore_does_not_begin_and_a_destroy_ends_it() {
             matches!(other, Err(OperationError::RestoreUnderWay { .. })),
             "{other:?}"
         );
+        whoever_looks_is_told(&scene).await;
         let options = DestroyOptions {
             override_protection: true,
         };
@@ -114,6 +115,19 @@ fn another_restore_does_not_begin_and_a_destroy_ends_it() {
     });
 }
 
+/// Status and plan tell of the restore first of all.
+async fn whoever_looks_is_told(scene: &Scene) {
+    let refusal = scene.apply().await.unwrap_err().to_string();
+    let status = scene.session.status(&Silent).await.unwrap();
+    assert_eq!(status.condition, Condition::Degraded);
+    assert_eq!(
+        status.problems[0].problem,
+        format!("{refusal}; `keelson etcd restore` goes on with it")
+    );
+    let planned = scene.session.plan(&Silent).await.unwrap();
+    assert!(planned.report.is_blocked(), "{:?}", planned.report);
+}
+
 #[test]
 fn an_intent_that_cannot_be_read_stops_everything_and_stays() {
     block_on(async {
@@ -121,6 +135,16 @@ fn an_intent_that_cannot_be_read_stops_everything_and_stays() {
         scene.store.write(INTENT, b"{", Precondition::None).await.unwrap();
         assert!(matches!(scene.apply().await, Err(OperationError::Store(_))));
         assert!(matches!(scene.restore().await, Err(OperationError::Store(_))));
+        // Whoever plans is refused as an apply is; looking needs nothing of it.
+        let planned = scene.session.plan(&Silent).await;
+        assert!(matches!(planned.err(), Some(OperationError::Store(_))));
+        let status = scene.session.status(&Silent).await.unwrap();
+        assert_eq!(status.condition, Condition::Degraded);
+        let told = &status.problems[0].problem;
+        assert!(
+            told.contains(INTENT) && told.ends_with("nothing can be changed until it is mended"),
+            "{told}"
+        );
         assert_eq!(scene.intent().await.unwrap(), b"{");
         assert_eq!(scene.played.asked(), Vec::<String>::new());
     });

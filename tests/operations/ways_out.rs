@@ -33,13 +33,23 @@ async fn restore_with(
     deed: impl Fn() + Sync,
     interrupt: &Interrupt,
 ) -> Result<RestoredEtcd, OperationError> {
+    restore_on_with(scene, RestoreTerms::default(), action, deed, interrupt).await
+}
+
+async fn restore_on_with(
+    scene: &Scene,
+    terms: RestoreTerms,
+    action: &str,
+    deed: impl Fn() + Sync,
+    interrupt: &Interrupt,
+) -> Result<RestoredEtcd, OperationError> {
     let told = |told: &str| {
         if told == action {
             deed();
         }
     };
     let snapshot = newest(scene).await;
-    let (terms, progress) = (RestoreTerms::default(), Progress::to(&told));
+    let progress = Progress::to(&told);
     let restored = scene
         .session
         .restore_etcd(&snapshot, terms, &progress, &Silent, interrupt);
@@ -133,6 +143,40 @@ fn whoever_has_slept_over_another_restore_takes_nothing_of_that_away() {
         assert_eq!(scene.intent().await.unwrap(), own.as_bytes());
         scene.restore().await.unwrap();
         assert_eq!(scene.intent().await, None);
+    });
+}
+
+#[test]
+fn a_stop_of_one_that_has_begun_tells_that_it_stands() {
+    block_on(async {
+        let scene = Scene::new().await;
+        *scene.played.refuses.lock().unwrap() = Some("end");
+        scene.restore().await.unwrap_err();
+        *scene.played.refuses.lock().unwrap() = None;
+        let intent = scene.intent().await;
+        let words = format!("is being restored from {}", newest(&scene).await.source);
+        for (step, begins_anew) in [
+            ("check", false),
+            ("bring", false),
+            ("check", true),
+            ("bring", true),
+        ] {
+            let terms = RestoreTerms {
+                begins_anew,
+                ..RestoreTerms::default()
+            };
+            let interrupt = Interrupt::new();
+            *scene.played.fails.lock().unwrap() = Some((step, ErrorClass::Transient, u32::MAX));
+            let again = format!("try again: cannot {step} now");
+            let stopped = restore_on_with(&scene, terms, &again, || interrupt.stop(), &interrupt).await;
+            assert!(
+                matches!(&stopped, Err(OperationError::StoppedAmid(told)) if told.ends_with(&words)),
+                "{step}: {stopped:?}"
+            );
+        }
+        assert_eq!(scene.intent().await, intent);
+        *scene.played.fails.lock().unwrap() = None;
+        scene.restore().await.unwrap();
     });
 }
 

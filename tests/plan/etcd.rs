@@ -193,39 +193,6 @@ fn an_interrupted_join_is_finished() {
 }
 
 #[test]
-fn data_that_is_lost_is_not_replaced_by_an_empty_etcd() {
-    let desired = DesiredState {
-        etcd_with_data: ["main".to_owned()].into(),
-        ..desired(THREE_AND_FOUR)
-    };
-    let (plan, report) = World::empty().plan(&desired);
-    assert!(
-        !outline(&plan).iter().any(|step| step.contains("etcd-member")),
-        "{:?}",
-        outline(&plan)
-    );
-    let lost: Vec<_> = report
-        .blocked
-        .iter()
-        .filter(|blocked| blocked.reason.contains("has had data") && blocked.help.is_some())
-        .collect();
-    assert_eq!(lost.len(), 3, "{report:?}");
-
-    // One member is enough to have it.
-    let world = World::as_desired(&desired).without("etcd-member/main:control-plane-2");
-    let (plan, report) = world.plan(&desired);
-    assert!(!report.is_blocked(), "{report:?}");
-    assert_eq!(outline(&plan), ["create etcd-member/main:control-plane-2"]);
-
-    // An etcd of events comes to a cluster that has had none.
-    let (_, report) = World::empty().plan(&DesiredState {
-        etcd_with_data: ["events".to_owned()].into(),
-        ..desired
-    });
-    assert!(report.blocked.is_empty(), "{report:?}");
-}
-
-#[test]
 fn a_member_of_which_nothing_is_known_goes_with_a_machine_that_is_not_there() {
     let desired = desired(THREE_AND_FOUR);
     let unseen = World::as_desired(&desired).unknown("etcd-member/main:control-plane-1");

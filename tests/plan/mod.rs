@@ -6,6 +6,7 @@ mod file;
 mod firewalls;
 mod holding;
 mod leaving;
+mod lost_data;
 mod names;
 mod one_at_a_time;
 mod order;

@@ -16,8 +16,8 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{CommandResult, EXIT_DONE, stopping};
 use crate::execute::{Interrupt, Silent};
 use crate::ops::{
-    BackupPlace, BegunRestore, OperationError, RestoreSource, RestoreTerms, RestoredEtcd, Session,
-    UnpackedSnapshot, WhichBackup,
+    BackupPlace, BegunRestore, ClusterStatus, OperationError, RestoreSource, RestoreTerms, RestoredEtcd,
+    Session, UnpackedSnapshot, WhichBackup,
 };
 use crate::view::{backups_text, restores_text, status_text};
 
@@ -170,24 +170,35 @@ impl Restore {
         let timeout: Duration = self.timeout.as_duration();
         let again = self.spec.command("status --wait");
         let etcd = &restored.etcd_cluster;
-        match session.status_when_healthy(timeout, &Silent, interrupt).await {
+        match session.status_after_restore(timeout, &Silent, interrupt).await {
             Ok(status) if status.is_well() => Ok(EXIT_DONE),
-            Ok(status) => Err(Failure::failed(format!(
-                "etcd {etcd} is restored, and the cluster is not healthy after {}",
-                self.timeout
-            ))
-            .with_details(status_text::render(&status))
-            .with_help(format!(
-                "the data is in its place: do not restore it again; see to what is named above, and let `{}` bring what is not \
-                 there; then `{again}`",
-                self.spec.command("apply")
-            ))),
+            Ok(status) => Err(self.unwell(etcd, &status, &again)),
             Err(OperationError::Interrupted(_)) => {
-                let words = format!("etcd {etcd} is restored; it was not waited until the cluster is healthy");
+                let words =
+                    format!("etcd {etcd} is restored; it was not waited until the cluster is healthy");
                 Err(Failure::of_operation(&OperationError::StoppedAmid(words), &again))
             }
             Err(error) => Err(Failure::of_operation(&error, &again)),
         }
+    }
+
+    /// What is said of a cluster that is not well with its data: not in time, or not before an apply.
+    fn unwell(&self, etcd: &str, status: &ClusterStatus, again: &str) -> Failure {
+        let apply = self.spec.command("apply");
+        let (problem, help) = if status.yet_to_come.is_empty() {
+            let help = format!(
+                "see to what is named above, and let `{apply}` bring what is not there; then `{again}`"
+            );
+            (format!("the cluster is not healthy after {}", self.timeout), help)
+        } else {
+            let help = format!("`{apply}` brings what is not there yet; then `{again}`");
+            (restores_text::yet_to_come(status), help)
+        };
+        Failure::failed(format!("etcd {etcd} is restored, and {problem}"))
+            .with_details(status_text::render(status))
+            .with_help(format!(
+                "the data is in its place: do not restore it again; {help}"
+            ))
     }
 
     /// The snapshot that is meant: where a restore has begun, its own, unless it is to begin anew.
@@ -220,6 +231,9 @@ impl Restore {
 
     /// Why the snapshot could not be read. One that a restore has begun with and that is gone keeps that from its end.
     fn unread(&self, error: &OperationError, begun: Option<&BegunRestore>) -> Failure {
+        if let (OperationError::Interrupted(_), Some(begun)) = (error, begun) {
+            return self.failed(&begun.stopped());
+        }
         let is_elsewhere = matches!(
             error,
             OperationError::Backup(
@@ -245,3 +259,6 @@ impl Restore {
         Failure::of_operation(error, &self.spec.command("etcd restore"))
     }
 }
+
+#[cfg(test)]
+mod tests;

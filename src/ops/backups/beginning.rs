@@ -1,6 +1,5 @@
 //! What a restore begins with, or goes on with.
 
-use jiff::Timestamp;
 use keelson_provider_api::kinds::EtcdMember;
 use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::Digest;
@@ -8,10 +7,8 @@ use keelson_provider_api::{
     ClusterIdentity, EtcdInstance, Kind, Observed, Precondition, Progress, ResourceKey, StoreError,
 };
 
-use super::WhichBackup;
 use super::intent::{self, RestoreIntent, Standing};
-use super::unpacked::{RestoreSource, UnpackedSnapshot};
-use crate::backup::BackupName;
+use super::unpacked::UnpackedSnapshot;
 use crate::execute::Silent;
 use crate::execute::observe::observe;
 use crate::ops::error::OperationError;
@@ -32,41 +29,6 @@ pub struct RestoreTerms {
     pub begins_anew: bool,
 }
 
-/// A restore that has begun and did not come to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BegunRestore {
-    /// The etcd.
-    pub etcd_cluster: String,
-    /// What has its snapshot read again.
-    pub source: RestoreSource,
-    /// The backup, or the file, in words.
-    pub words: String,
-    /// When it began.
-    pub begun_at: Timestamp,
-}
-
-impl BegunRestore {
-    /// True where it may be that it began with the backup `name`: it did not begin with another one.
-    pub fn may_be_of(&self, name: &BackupName) -> bool {
-        match &self.source {
-            RestoreSource::Backup {
-                which: WhichBackup::Named(begun),
-                ..
-            } => begun == name,
-            _ => true,
-        }
-    }
-
-    /// Why nothing but it is done.
-    pub fn refusal(&self) -> OperationError {
-        OperationError::RestoreUnderWay {
-            etcd: self.etcd_cluster.clone(),
-            source_words: self.words.clone(),
-            begun_at: self.begun_at,
-        }
-    }
-}
-
 /// What is to be done, and whether it stands in the state store by now.
 pub(super) struct Beginning {
     pub(super) intent: RestoreIntent,
@@ -83,20 +45,6 @@ enum Written {
 }
 
 impl Session {
-    /// The restore of the cluster that has begun and did not come to its end, if there is one.
-    ///
-    /// # Errors
-    /// [`OperationError::Store`], also when what is written down about it cannot be read.
-    pub async fn begun_restore(&self) -> Result<Option<BegunRestore>, OperationError> {
-        let standing = intent::read(self.store(), self.spec().name()).await?;
-        Ok(standing.map(|Standing { intent, .. }| BegunRestore {
-            source: intent.origin.again(&intent.etcd_cluster),
-            etcd_cluster: intent.etcd_cluster,
-            words: intent.source,
-            begun_at: intent.begun_at,
-        }))
-    }
-
     /// The restore of `etcd` from `snapshot` as it has begun, or as it will begin. One that goes on asks no machine anything.
     ///
     /// # Errors
@@ -262,6 +210,14 @@ impl Session {
 }
 
 impl Beginning {
+    /// What stands in the state store before it is written down: itself, where it has begun, or what it takes the place of.
+    pub(super) const fn standing(&self) -> Option<&RestoreIntent> {
+        match &self.written {
+            Written::Yes(_) => Some(&self.intent),
+            Written::NotYet(_) => self.replaced.as_ref(),
+        }
+    }
+
     /// True where it has begun.
     pub(super) const fn is_written(&self) -> bool {
         matches!(self.written, Written::Yes(_))

@@ -86,7 +86,7 @@ impl Session {
 
 impl Everywhere<'_> {
     /// Makes sure that the bucket is not among the places that are silent.
-    fn check_bucket(&self) -> Result<(), OperationError> {
+    pub(super) fn check_bucket(&self) -> Result<(), OperationError> {
         let is_bucket = |silent: &&SilentPlace| silent.place == BackupPlace::Bucket;
         match self.silent.iter().find(is_bucket) {
             Some(silent) => Err(OperationError::UnreadablePlace {

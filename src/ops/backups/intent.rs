@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{BackupPlace, RestoreSource, WhichBackup};
 use crate::backup::BackupName;
 use crate::ops::error::OperationError;
+use crate::plan::StandingRestore;
 
 /// A restore that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +168,22 @@ pub(in crate::ops) async fn check_none(store: &dyn Store, name: &ClusterName) ->
         Some(standing) => Err(under_way(standing.intent)),
         None => Ok(()),
     }
+}
+
+/// What plans tell of the restore that stands, if one does: the words that an apply is refused with.
+///
+/// # Errors
+/// When what is written down about it cannot be read.
+pub(in crate::ops) async fn standing(
+    store: &dyn Store,
+    name: &ClusterName,
+) -> Result<Option<StandingRestore>, StoreError> {
+    let standing = read(store, name).await?;
+    Ok(standing.map(|Standing { intent, .. }| StandingRestore {
+        etcd: intent.etcd_cluster.clone(),
+        reason: under_way(intent).to_string(),
+        help: "`keelson etcd restore` goes on with it".to_owned(),
+    }))
 }
 
 pub(super) fn under_way(begun: RestoreIntent) -> OperationError {

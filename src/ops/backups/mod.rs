@@ -4,6 +4,7 @@
 //! reason to go without a backup, and one that is deleted was not needed by anybody.
 
 mod beginning;
+mod begun;
 mod drill;
 mod finding;
 pub(super) mod intent;
@@ -24,7 +25,8 @@ use jiff::Timestamp;
 use keelson_provider_api::{EtcdDrill, EtcdMaintenance, EtcdRestore, ScheduledSnapshots};
 use serde::Serialize;
 
-pub use beginning::{BegunRestore, RestoreTerms};
+pub use beginning::RestoreTerms;
+pub use begun::BegunRestore;
 pub use drill::DrillReport;
 pub use finding::{FoundBackup, WhichBackup};
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};

@@ -16,6 +16,7 @@ use keelson_provider_api::{
 use serde::Serialize;
 
 use super::beginning::{Beginning, RestoreTerms};
+use super::begun::stopped;
 use super::intent::{self, RestoreIntent};
 use super::unpacked::UnpackedSnapshot;
 use crate::execute::{Interrupt, Reporter};
@@ -118,29 +119,29 @@ impl Session {
             let begun = &beginning.intent;
             let restoration = self.restoration(snapshot, etcd, begun);
             let context = step_context(identity, lease.generation(), progress);
-            let version = self
-                .begin(&*restore, &context, &restoration, &beginning, interrupt)
-                .await?;
-            let stopped = || {
-                let words = format!("etcd {} is being restored from {}", etcd.cluster, begun.source);
-                OperationError::StoppedAmid(words)
-            };
+            let version = self.begin(&*restore, &context, &restoration, &beginning, interrupt);
+            let version = version
+                .await
+                .map_err(|error| match (error, beginning.standing()) {
+                    (OperationError::Interrupted(_), Some(standing)) => stopped_amid(standing),
+                    (error, _) => error,
+                })?;
             for &stage in stages(begun) {
                 if interrupt.is_stopped() {
-                    return Err(stopped());
+                    return Err(stopped_amid(begun));
                 }
                 progress.tell(stage.words());
                 let done = self.patiently(progress, interrupt, ErrorClass::may_pass, || {
                     carry_out(stage, &*restore, &context, &restoration)
                 });
                 done.await.map_err(|error| match error {
-                    OperationError::Interrupted(_) => stopped(),
+                    OperationError::Interrupted(_) => stopped_amid(begun),
                     error => error,
                 })?;
             }
             // Whoever has lost the lease meanwhile is asked to stop, and says nothing any more of what others do.
             if interrupt.is_stopped() {
-                return Err(stopped());
+                return Err(stopped_amid(begun));
             }
             self.note_revision(etcd, begun).await?;
             // What a machine had placed when it was cut off is there still.
@@ -249,6 +250,10 @@ impl Session {
             }
         }
     }
+}
+
+fn stopped_amid(begun: &RestoreIntent) -> OperationError {
+    stopped(&begun.etcd_cluster, &begun.source)
 }
 
 /// What machines were brought for a restore that `restoration` has taken the place of, and that does not need it.

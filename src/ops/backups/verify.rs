@@ -31,7 +31,7 @@ pub struct VerifyReport {
     pub name: ClusterName,
     /// Where the backups are kept.
     pub location: String,
-    /// True when each of them is good.
+    /// True when each of them is good, and none that was asked for may lie in a bucket of which nothing is seen.
     pub good: bool,
     /// The backups.
     pub backups: Vec<VerifiedBackup>,
@@ -73,7 +73,8 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError::Backup`] when one is not there, or when none could be read: it cannot be opened with the keys at hand,
-    /// or the place where it is kept does not answer; [`OperationError::UnknownPlace`]. One that is damaged is no error here, but
+    /// or the place where it is kept does not answer; [`OperationError::UnreadablePlace`] when nothing is seen that could be the
+    /// newest, and nothing of the bucket is; [`OperationError::UnknownPlace`]. One that is damaged is no error here, but
     /// in the report, and so is one that could not be read where others could.
     pub async fn verify_backups(
         &self,
@@ -101,10 +102,12 @@ impl Session {
             _ => {}
         }
         let was_any_read = !backups.is_empty() || gone.is_empty();
+        // Whoever names snapshots has named what is to be read.
+        let is_all_seen = matches!(request, VerifyRequest::Named(_)) || everywhere.check_bucket().is_ok();
         Ok(VerifyReport {
             name: self.spec().name().clone(),
             location: everywhere.location(),
-            good: was_any_read && backups.iter().all(|backup| backup.problem.is_none()),
+            good: was_any_read && is_all_seen && backups.iter().all(|backup| backup.problem.is_none()),
             backups,
             gone,
             silent: everywhere.silent,
@@ -147,6 +150,7 @@ impl Session {
                         now,
                     });
                     if newest.whole.is_none() && newest.newer.is_empty() {
+                        everywhere.check_bucket()?;
                         return Err(everywhere.none_whole(etcd.cluster));
                     }
                     requested.extend(newest.newer);
@@ -185,6 +189,8 @@ async fn verified(placed: &Placed<'_>, now: Timestamp) -> Verdict {
     };
     let manifest = match &placed.backup.state {
         BackupState::Whole(manifest) => manifest,
+        // The snapshot of one that machines prune may go between its manifest and itself being looked at.
+        BackupState::Damaged { .. } if archive.is_gone(name).await => return Verdict::Gone,
         BackupState::Damaged { problem, .. } => return Verdict::Of(verified(Some(problem.clone()), None)),
         BackupState::Unread { problem, .. } => {
             return unread(problem.clone(), None, archive.unread(name, problem));

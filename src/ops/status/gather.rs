@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
+use keelson_provider_api::{
+    Action, EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey,
+};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
@@ -14,7 +16,7 @@ use crate::ops::endpoint::endpoint;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::plan::{self, Problem};
+use crate::plan::{self, Problem, Step};
 use crate::spec::EtcdPlacement;
 
 impl Session {
@@ -44,6 +46,7 @@ impl Session {
             last_snapshot: None,
             last_snapshots: last_snapshots::observed(self.own_etcds(), observation),
             pending_changes: planned.plan.steps().len(),
+            yet_to_come: yet_to_come(planned),
             blocked: planned.report.blocked.len(),
             lease,
         };
@@ -180,11 +183,33 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .collect()
 }
 
+/// What nobody but an apply brings: a node joins by itself once its machine has what it runs, and a setting is no loss.
+const BROUGHT_KINDS: [Kind; 4] = [
+    Kind::Machine,
+    Kind::NodeBundle,
+    Kind::EtcdMember,
+    Kind::ControlPlane,
+];
+
+fn yet_to_come(planned: &Planned) -> Vec<ResourceKey> {
+    let changes = planned.plan.steps().iter().map(Step::change);
+    // What is replaced is there until then.
+    let created =
+        changes.filter(|change| matches!(change.action, Action::Create { .. }) && !change.replacement);
+    let keys = created.map(|change| &change.key);
+    let brought = keys.filter(|key| {
+        BROUGHT_KINDS.contains(&key.kind()) && matches!(planned.observation.get(key), Observed::Absent)
+    });
+    brought.cloned().collect()
+}
+
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {
     let observation = &planned.observation;
     if !status.exists {
         return Vec::new();
     }
+    let restore = planned.report.restore.iter();
+    let restore = restore.map(|restore| Problem::of_all(format!("{}; {}", restore.reason, restore.help)));
     let unseen = observation
         .unknown_kinds()
         .map(|(kind, reason)| Problem::of_all(format!("nothing is known of each {kind}: {reason}")));
@@ -197,7 +222,7 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
             problem: "not there yet".to_owned(),
         });
     let wrong = plan::problems(observation, has_api);
-    let mut problems: Vec<Problem> = unseen.chain(wrong).chain(missing).collect();
+    let mut problems: Vec<Problem> = restore.chain(unseen).chain(wrong).chain(missing).collect();
     let blocked = blocked(planned, &problems);
     problems.extend(blocked);
     if problems.is_empty() && status.pending_changes > 0 {

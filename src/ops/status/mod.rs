@@ -4,27 +4,25 @@ mod certificates;
 mod gather;
 mod last_snapshots;
 mod schedule;
+mod waiting;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keelson_provider_api::StoreError;
 use keelson_provider_api::etcd::MAIN;
 use keelson_provider_api::kinds::{MachineRole, MemberPhase};
 use keelson_provider_api::values::{ClusterName, Version};
+use keelson_provider_api::{ResourceKey, StoreError};
 use serde::Serialize;
 
-use super::backups::BackupPlace;
+use super::backups::{BackupPlace, intent};
 use super::error::OperationError;
 use super::session::Session;
 use crate::execute::lease::lease_path;
-use crate::execute::{Interrupt, LeaseRecord, Reporter};
+use crate::execute::{LeaseRecord, Reporter};
 use crate::plan::Problem;
 
 const STATE_STORE: BackupPlace = BackupPlace::StateStore;
-
-/// How often [`Session::wait_until_healthy`] looks.
-const POLL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How a cluster is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,9 +36,9 @@ pub struct ClusterStatus {
     pub exists: bool,
     /// How it is as a whole.
     pub condition: Condition,
-    /// What is wrong or missing: first what could not be looked at, then what concerns the cluster as a whole, then each
-    /// resource that is unwell, by kind, then what is missing, then what is blocked and not yet named. Where none of these is
-    /// wrong and an apply would change something: that.
+    /// What is wrong or missing: first a restore that stands, then what could not be looked at, then what concerns the
+    /// cluster as a whole, then each resource that is unwell, by kind, then what is missing, then what is blocked and not yet
+    /// named. Where none of these is wrong and an apply would change something: that.
     pub problems: Vec<Problem>,
     /// Host and port of the API; nothing while the cloud has not given its load balancer an address.
     pub endpoint: Option<String>,
@@ -64,6 +62,10 @@ pub struct ClusterStatus {
     pub last_snapshots: BTreeMap<String, Option<SnapshotStatus>>,
     /// How many changes an apply would make now.
     pub pending_changes: usize,
+    /// What of machines, what they run, members of etcd and control planes is not there, and an apply would make now: nobody else
+    /// brings it.
+    #[serde(skip)]
+    pub yet_to_come: Vec<ResourceKey>,
     /// How many resources an apply could not touch now.
     pub blocked: usize,
     /// Who is changing the cluster now, if anyone is.
@@ -188,101 +190,55 @@ pub struct SnapshotStatus {
     pub purpose: String,
 }
 
-/// True where nothing but the lease is damaged, which looking does not need.
-fn is_of_lease(damage: &StoreError, cluster: &ClusterName) -> bool {
-    matches!(damage, StoreError::Damaged { path, .. } if *path == lease_path(cluster))
+/// What is `Ok`, or else the damage, where nothing but the object `own` is damaged, which looking does not need.
+fn or_damage<T>(
+    read: Result<Option<T>, StoreError>,
+    own: &str,
+) -> Result<(Option<T>, Option<StoreError>), StoreError> {
+    match read {
+        Ok(read) => Ok((read, None)),
+        Err(damage) if matches!(&damage, StoreError::Damaged { path, .. } if path == own) => {
+            Ok((None, Some(damage)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl Session {
-    /// Looks at the world and says how the cluster is doing. A lease that cannot be read is one of its problems.
+    /// Looks at the world and says how the cluster is doing. A lease that cannot be read is one of its problems, and so is a restore
+    /// that stands, or of which that cannot be read.
     ///
     /// # Errors
     /// When the state store cannot be read, or does not say which cluster this is.
     pub async fn status(&self, reporter: &dyn Reporter) -> Result<ClusterStatus, OperationError> {
+        let name = self.spec().name();
         let looking = async {
             let record = self.living().await?;
-            let planned = self.look(record.as_ref(), reporter);
+            let standing = intent::standing(self.store(), name).await;
+            let (restore, damage) = or_damage(standing, &intent::path(name))?;
+            let planned = self.look(record.as_ref(), restore, reporter);
             // At the same time: all ask the machines, and one that does not answer is waited for once.
             let (planned, certificates, snapshots) = tokio::join!(
                 planned,
                 self.certificates(record.as_ref()),
                 self.snapshots_in_time(record.as_ref())
             );
-            Ok((record, planned?, certificates?, snapshots))
+            Ok((record, planned?, certificates?, snapshots, damage))
         };
-        let (record, planned, certificates, snapshots) = self.drive(looking).await?;
-        let (held, damage) = match self.lease_beside(record.as_ref()).await {
-            Ok(held) => (held, None),
-            Err(damage) if is_of_lease(&damage, self.spec().name()) => (None, Some(damage)),
-            Err(error) => return Err(error.into()),
-        };
+        let (record, planned, certificates, snapshots, damage) = self.drive(looking).await?;
+        let held = self.lease_beside(record.as_ref()).await;
+        let (held, damage_of_lease) = or_damage(held, &lease_path(name))?;
         let lease = held.filter(|lease| !lease.released && lease.expires_at > self.parts.lease_clock.now());
         let mut status = self.summarise(&planned, record.as_ref(), lease);
         status.certificates = certificates;
         status.warnings = snapshots.warnings;
         last_snapshots::take_newer(&mut status.last_snapshots, snapshots.newest);
         status.last_snapshot = status.last_snapshots.get(MAIN.cluster).cloned().flatten();
-        if let Some(damage) = damage {
+        for damage in damage_of_lease.into_iter().chain(damage) {
             let words = format!("{damage}; nothing can be changed until it is mended");
             status.problems.insert(0, Problem::of_all(words));
             status.condition = status.condition.max(Condition::Degraded);
         }
         Ok(status)
-    }
-
-    /// Looks again and again until the cluster is healthy and as the spec says.
-    ///
-    /// # Errors
-    /// [`OperationError::TimedOut`] when `patience`, in the providers' time, ends before; [`OperationError::Interrupted`] when asked to stop.
-    pub async fn wait_until_healthy(
-        &self,
-        patience: std::time::Duration,
-        reporter: &dyn Reporter,
-        interrupt: &Interrupt,
-    ) -> Result<ClusterStatus, OperationError> {
-        let deadline = self.deadline(patience);
-        let last = self.last_status_by(deadline, reporter, interrupt).await?;
-        if last.is_well() {
-            return Ok(last);
-        }
-        Err(OperationError::TimedOut(deadline))
-    }
-
-    /// The same, and where the cluster is not healthy in time the last status, which says what is wrong.
-    ///
-    /// # Errors
-    /// When it cannot be looked; [`OperationError::Interrupted`] when asked to stop.
-    pub async fn status_when_healthy(
-        &self,
-        patience: std::time::Duration,
-        reporter: &dyn Reporter,
-        interrupt: &Interrupt,
-    ) -> Result<ClusterStatus, OperationError> {
-        self.last_status_by(self.deadline(patience), reporter, interrupt)
-            .await
-    }
-
-    fn deadline(&self, patience: std::time::Duration) -> Timestamp {
-        let now = self.clock().now();
-        now.checked_add(patience).unwrap_or(Timestamp::MAX)
-    }
-
-    async fn last_status_by(
-        &self,
-        deadline: Timestamp,
-        reporter: &dyn Reporter,
-        interrupt: &Interrupt,
-    ) -> Result<ClusterStatus, OperationError> {
-        let clock = self.clock();
-        loop {
-            let status = self.status(reporter).await?;
-            if status.is_well() || clock.now() >= deadline {
-                return Ok(status);
-            }
-            tokio::select! {
-                () = clock.drive(clock.sleep(POLL)) => {}
-                () = interrupt.stopped() => return Err(OperationError::Interrupted(None)),
-            }
-        }
     }
 }

@@ -200,7 +200,7 @@ async fn deliver(shell: &dyn Shell, context: &StepContext<'_>, bundle: &Bundle) 
                 path,
                 there,
             };
-            upload.carry(shell, context).await?;
+            upload.carry_asset(shell, context).await?;
         }
     }
     if lacks.contains_key("bundle") {

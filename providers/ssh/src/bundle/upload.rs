@@ -1,4 +1,4 @@
-//! Carrying assets to a host, and making sure that they are what was planned.
+//! Carrying files to a host, and making sure that they are what was planned: assets, and snapshots of etcd.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,6 +20,31 @@ const PART: &str = concat!(
     include_str!("../scripts/asset-part.sh")
 );
 
+/// What is said of a file on its way.
+struct Words {
+    /// What the host does.
+    job: &'static str,
+    /// What the file was when its digest was taken.
+    known: &'static str,
+    /// What to do about one that is another than it was.
+    altered: &'static str,
+    /// What to do about one that cannot be read.
+    unreadable: &'static str,
+}
+
+const OF_A_FILE: Words = Words {
+    job: "upload a file",
+    known: "read before",
+    altered: "it has changed since it was read: leave it as it is meanwhile, and run the command again",
+    unreadable: "see that it is there and can be read, then run the command again",
+};
+const OF_AN_ASSET: Words = Words {
+    job: "upload an asset",
+    known: "planned",
+    altered: "fetch the file again, then plan again: keelson assets copy",
+    unreadable: "check assets.files in the spec",
+};
+
 /// A file to carry, of which the host has the first `there` bytes.
 pub(crate) struct Upload<'a> {
     pub(crate) name: &'a str,
@@ -39,7 +64,25 @@ impl Upload<'_> {
     /// Carries it. The digest is computed here before anything is sent, and by the host when all has come; what came torn or damaged
     /// is sent again.
     pub(crate) async fn carry(&self, shell: &dyn Shell, context: &StepContext<'_>) -> Result<(), Outcome> {
-        let size = self.check().await.map_err(Outcome::Rejected)?;
+        self.carry_as(&OF_A_FILE, shell, context).await
+    }
+
+    /// The same of a file of a release: where it cannot be carried, that tells where such files come from.
+    pub(crate) async fn carry_asset(
+        &self,
+        shell: &dyn Shell,
+        context: &StepContext<'_>,
+    ) -> Result<(), Outcome> {
+        self.carry_as(&OF_AN_ASSET, shell, context).await
+    }
+
+    async fn carry_as(
+        &self,
+        words: &Words,
+        shell: &dyn Shell,
+        context: &StepContext<'_>,
+    ) -> Result<(), Outcome> {
+        let size = self.check(words).await.map_err(Outcome::Rejected)?;
         let mebibytes = size.div_ceil(1 << 20);
         let mut there = self.there;
         let mut sendings = Sendings::default();
@@ -47,7 +90,7 @@ impl Upload<'_> {
             context
                 .progress
                 .tell(&format!("upload {} ({mebibytes} MiB)", self.name));
-            match self.send(shell, context, there).await? {
+            match self.send(words, shell, context, there).await? {
                 Sent::Whole => return Ok(()),
                 Sent::Torn(error) => sendings.again(&error).map_err(Outcome::Rejected)?,
             }
@@ -56,12 +99,18 @@ impl Upload<'_> {
     }
 
     /// Sends it once, without its first `there` bytes.
-    async fn send(&self, shell: &dyn Shell, context: &StepContext<'_>, there: u64) -> Result<Sent, Outcome> {
-        let unreadable = |error: std::io::Error| Outcome::Rejected(self.unreadable(&error));
+    async fn send(
+        &self,
+        words: &Words,
+        shell: &dyn Shell,
+        context: &StepContext<'_>,
+        there: u64,
+    ) -> Result<Sent, Outcome> {
+        let unreadable = |error: std::io::Error| Outcome::Rejected(self.unreadable(words, &error));
         let mut parts = FileParts::open(self.path, there).await.map_err(unreadable)?;
         while let Some(part) = parts.next().await.map_err(unreadable)? {
             let job = Job {
-                name: "upload an asset",
+                name: words.job,
                 script: PART,
                 arguments: vec![
                     self.sha256.hexadecimal(),
@@ -83,27 +132,27 @@ impl Upload<'_> {
     }
 
     /// The file's size, if it is what it should be.
-    async fn check(&self) -> Result<u64, ProviderError> {
-        let (digest, size) = digest(self.path).await.map_err(|error| self.unreadable(&error))?;
+    async fn check(&self, words: &Words) -> Result<u64, ProviderError> {
+        let unreadable = |error| self.unreadable(words, &error);
+        let (digest, size) = digest(self.path).await.map_err(unreadable)?;
         if digest == self.sha256.hexadecimal() {
             return Ok(size);
         }
         let path = self.path.display();
         let message = format!(
-            "{path} is not the {} that was planned: its SHA-256 is {digest}",
-            self.name
+            "{path} is not the {} that was {}: its SHA-256 is {digest}",
+            self.name, words.known
         );
-        Err(ProviderError::new(ErrorClass::Permanent, message)
-            .with_help("fetch the file again, then plan again: keelson assets copy"))
+        Err(ProviderError::new(ErrorClass::Permanent, message).with_help(words.altered))
     }
 
-    fn unreadable(&self, error: &std::io::Error) -> ProviderError {
+    fn unreadable(&self, words: &Words, error: &std::io::Error) -> ProviderError {
         let message = format!(
             "{} cannot be read from {}: {error}",
             self.name,
             self.path.display()
         );
-        ProviderError::new(ErrorClass::Permanent, message).with_help("check assets.files in the spec")
+        ProviderError::new(ErrorClass::Permanent, message).with_help(words.unreadable)
     }
 }
 
@@ -126,4 +175,60 @@ async fn digest(path: &Path) -> std::io::Result<(String, u64)> {
         write!(digits, "{byte:02x}").ok();
     }
     Ok((digits, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_about_a_file_is_about_that_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, missing) = (folder.path().join("there"), folder.path().join("missing"));
+        std::fs::write(&there, "other").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let rows: [(&Words, &Path, &str, &str, bool); 4] = [
+            (
+                &OF_AN_ASSET,
+                &there,
+                "is not the etcd that was planned",
+                "keelson assets copy",
+                true,
+            ),
+            (
+                &OF_AN_ASSET,
+                &missing,
+                "etcd cannot be read",
+                "assets.files",
+                true,
+            ),
+            (
+                &OF_A_FILE,
+                &there,
+                "is not the etcd that was read before",
+                "has changed since",
+                false,
+            ),
+            (
+                &OF_A_FILE,
+                &missing,
+                "etcd cannot be read",
+                "see that it is there",
+                false,
+            ),
+        ];
+        for (words, path, problem, help, is_of_assets) in rows {
+            let upload = Upload {
+                name: "etcd",
+                sha256: Digest::of_bytes(b"what was read"),
+                path,
+                there: 0,
+            };
+            let error = runtime.block_on(upload.check(words)).unwrap_err();
+            assert!(error.message.contains(problem), "{error:?}");
+            let told = error.help.unwrap_or_default();
+            assert!(told.contains(help), "{told}");
+            assert_eq!(told.contains("assets"), is_of_assets, "{told}");
+        }
+    }
 }
