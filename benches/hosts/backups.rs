@@ -37,20 +37,18 @@ pub(crate) fn measure() {
     desk.expect(0, "apply --yes --accept-new-host-keys");
     fill(&desk);
     let before = digests(desk.host("a"));
-    let by_hand: [(&str, fn(&Desk) -> Duration); 3] = [
-        (
-            "etcdctl snapshot save, etcdutl snapshot status, ssh cat",
-            by_hand::saved,
-        ),
-        (
-            "sha256sum, etcdutl snapshot status of that file",
-            by_hand::verified,
-        ),
-        ("ssh cat, etcdutl snapshot restore, start", by_hand::restored),
-    ];
-    let by_hand =
-        by_hand.map(|(what, measured)| super::show(what, (0..ROUNDS).map(|_| measured(&desk)).collect()));
-    let [save, verify, restore] = by_hand;
+    let measured = |what, by_hand: fn(&Desk) -> Duration| {
+        super::show(what, (0..ROUNDS).map(|_| by_hand(&desk)).collect())
+    };
+    let save = measured(
+        "etcdctl snapshot save, etcdutl snapshot status, ssh cat",
+        by_hand::saved,
+    );
+    let verify = measured(
+        "sha256sum, etcdutl snapshot status of that file",
+        by_hand::verified,
+    );
+    let restore = measured("ssh cat, etcdutl snapshot restore, start", by_hand::restored);
     for (arguments, beside) in [
         ("snapshot save", Some(save)),
         ("snapshot verify", Some(verify)),
