@@ -104,7 +104,7 @@ pub fn silent(places: &[SilentPlace]) -> String {
     })
 }
 
-/// What was left out where the newest snapshot was looked for: [`silent`] places and [`passed_over`] snapshots.
+/// What was left out where the newest snapshot was looked for: [`silent`] places and snapshots that were passed over.
 pub fn left_out(places: &[SilentPlace], newer: &[PassedOver]) -> String {
     silent(places) + &passed_over(newer)
 }
