@@ -63,7 +63,11 @@ fn a_node_whose_machine_was_forgotten_is_deleted_and_nobody_looks_for_the_machin
                 "status": { "phase": "Running" } }),
             );
         });
-        scene.remove(Kind::Node, "w").await.unwrap();
+        let mut all = scene.find_all(Kind::Node, &BTreeSet::new()).await;
+        let Some(Observed::Present(left)) = all.remove(&ResourceKey::new(Kind::Node, "w")) else {
+            panic!("{all:?}")
+        };
+        scene.remove_seen(Kind::Node, "w", left).await.unwrap();
         assert_eq!(scene.machines.deeds(), [] as [&str; 0]);
         assert_eq!(object(&scene), Value::Null);
         assert_eq!(

@@ -81,6 +81,11 @@ boot() {
     unshare --mount --uts --ipc --net --pid --fork --kill-child bash "$LAB_RECORD/init.sh"
 }
 
+# For as long as something holds its network the kernel keeps it, for minutes where connections were open, and it answers.
+unplug() {
+    nsenter --net="$LAB_RECORD/switch" ip link delete "$HOST_PORT" 2>/dev/null
+}
+
 trap 'date +%s >"$HOST_RECORD/ended"' EXIT
 make_cgroups supervisors
 enter_supervisors || exit 1
@@ -89,5 +94,6 @@ for ((count = 0; count < BOOTS_LIMIT; count++)); do
     boot
     ended=$?
     rm -f "$HOST_RECORD/init"
+    unplug
     ((ended == ENDED_BY_REBOOT)) || break
 done

@@ -70,7 +70,7 @@ fn goes_on(site: &Site) {
         "the cluster's DNS knows what is new after {:#?}",
         pods::wait_for_names(site, on)
     );
-    pods::serve(site, on, 2, &[WORKER]);
+    pods::serve(site, on, 1, &[WORKER]);
     let status = site.desk.expect(0, "status");
     println!("{}", status.stdout);
     site.desk.expect(0, "plan");
