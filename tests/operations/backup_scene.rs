@@ -258,10 +258,8 @@ impl Scene {
     }
 
     pub(super) async fn save(&self) {
-        let saved = self
-            .session
-            .save_backups(&SaveRequest::default(), &Progress::default())
-            .await;
+        let request = SaveRequest::default();
+        let saved = self.session.save_backups(&request, &Progress::default()).await;
         saved.unwrap();
     }
 
@@ -295,10 +293,7 @@ impl Scene {
     }
 
     pub(super) async fn intent(&self) -> Option<Vec<u8>> {
-        self.store
-            .read(INTENT)
-            .await
-            .unwrap()
-            .map(|object| object.content)
+        let object = self.store.read(INTENT).await.unwrap();
+        object.map(|object| object.content)
     }
 }
