@@ -237,9 +237,9 @@ fn lost_data(member: &EtcdMember, desired: &DesiredState, observation: &Observat
     if let Some(restore) = &desired.restore {
         // What it had may lie aside on its machines, and a destroy would take that away.
         let reason = if restore.etcd == *cluster {
-            format!("etcd cluster `{cluster}` is being restored, and no member has its data yet")
+            format!("etcd cluster `{cluster}` is being restored, and that has not come to its end")
         } else {
-            format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine")
+            format!("etcd cluster `{cluster}` has had data, and none is seen that it could go on from")
         };
         return Verdict::blocked(reason, restore.help.clone());
     }

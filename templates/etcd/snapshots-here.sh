@@ -76,7 +76,7 @@ find_damaged() {
     status=1
     while read -r verb name sha256; do
         [ "$verb" = newest ] || continue
-        is=$(sha256sum <"$backups/$name/snapshot" | cut -d ' ' -f 1)
+        is=$(sha256 <"$backups/$name/snapshot")
         [ "$is" != "$sha256" ] || continue
         printf '%s\n' "$name" >>"$scratch/damaged"
         status=0

@@ -4,8 +4,8 @@
 #
 # Each is a folder NAME with `snapshot` and `manifest.json`, as `src/backup/manifest.rs` has it, in /var/lib/keelson/backups or
 # in a bucket. It comes to its place when it is whole and on the disk. Nothing here is encrypted, and no key is needed for that.
-# Stands behind `etcdctl.sh`, `etcd-live-keys.sh`, `etcd-snapshot.sh`, `snapshots-turn.sh`, and `snapshots-here.sh` or
-# `snapshots-bucket.sh`.
+# Stands behind `etcdctl.sh`, `etcd-live-keys.sh`, `room.sh`, `sha256.sh`, `etcd-snapshot.sh`, `snapshots-turn.sh`, and
+# `snapshots-here.sh` or `snapshots-bucket.sh`.
 set -eu
 umask 077
 export LC_ALL=C
@@ -38,8 +38,6 @@ ended() {
 # The number `$1` in what etcdutl says of the snapshot.
 number() { sed -n "s/^status .*\"$1\":\([0-9][0-9]*\).*/\1/p" "$scratch/said"; }
 
-sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
-
 # The digests of the cluster's authorities and keys by their names, as they were brought here; none where they were not.
 key_digests() {
     row='"[a-z-]+":"sha256:[0-9a-f]{64}"'
@@ -56,7 +54,7 @@ write_manifest() {
 "purpose":"schedule","takenAt":"$taken","machine":"$KEELSON_HOST_NAME","etcdVersion":"$version",${kubernetes}"authorities":$(key_digests),\
 "contents":{"hash":$(number hash),"revision":$revision,"totalKeys":$(number totalKey),"totalBytes":$(number totalSize)$live},\
 "sizeBytes":$size,"sha256":"$sha256",\
-"stored":{"sizeBytes":$(stat -c %s -- "$new/snapshot"),"sha256":"$(sum_of "$new/snapshot")","packing":"gzip"}}
+"stored":{"sizeBytes":$(stat -c %s -- "$new/snapshot"),"sha256":"$(sha256 <"$new/snapshot")","packing":"gzip"}}
 END
 }
 
@@ -74,7 +72,7 @@ take() {
     size=$(sed -n 's/^size //p' "$scratch/said")
     revision=$(number revision)
     gzip -c -- "$new/db" >"$new/snapshot"
-    [ "$(gzip -dc -- "$new/snapshot" | sha256sum | cut -d ' ' -f 1)" = "$sha256" ] ||
+    [ "$(gzip -dc -- "$new/snapshot" | sha256)" = "$sha256" ] ||
         fail 'the compressed snapshot is not the one that was written: see how the disk is (dmesg)'
     rm -f -- "$new/db"
     name=$(printf '%s' "$taken" | tr -d ':-')-$revision

@@ -23,6 +23,7 @@ use super::{at, cluster, snapshot, unpacked};
 /// The program without its last line, which runs it.
 const FUNCTIONS: &str = concat!(
     include_str!("../../providers/ssh/src/scripts/etcdctl.sh"),
+    include_str!("../../providers/ssh/src/scripts/sha256.sh"),
     include_str!("../../templates/etcd/snapshots-turn.sh"),
     include_str!("../../templates/etcd/snapshots-rules.sh"),
     include_str!("../../templates/etcd/snapshots-here.sh"),

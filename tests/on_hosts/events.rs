@@ -1,6 +1,8 @@
 //! An etcd of events beside the one of everything else: whatever is done to one is done to the other, and what is done to one
 //! alone leaves the other as it is.
 
+mod restored;
+
 use std::fs;
 
 use keelson_provider_api::Clock;
@@ -12,6 +14,8 @@ use super::client::ETCDCTL;
 use super::desk::Desk;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+/// Once `c` is gone.
+const LATER: [&str; 3] = ["a", "b", "d"];
 const ETCDS: [&str; 2] = ["main", "events"];
 /// Each etcd's port for clients, its unit and that of its snapshots.
 const MAIN: (u16, &str, &str) = (2379, "etcd", "keelson-etcd-snapshot.service");
@@ -46,12 +50,14 @@ fn both_etcds_are_saved_read_restored_and_mended() {
     pruned(&desk);
     tended(&desk);
     passed("tended");
-    events_go_back_alone(&desk);
+    restored::events_go_back_alone(&desk);
     passed("restored");
     a_host_is_gone(&desk);
     passed("replaced");
+    restored::both_were_lost(&desk);
+    passed("both restored");
     desk.expect(0, "destroy --yes");
-    for name in ["a", "b", "d"] {
+    for name in LATER {
         let left = "pgrep -x etcd; ls -A /etc/systemd/system | grep etcd; true";
         assert_eq!(desk.host(name).run(left).unwrap(), "", "{name}");
     }
@@ -256,51 +262,11 @@ fn tended(desk: &Desk) {
     );
 }
 
-/// Events are what they were when the snapshot was taken; to the other etcd nothing was done at all.
-fn events_go_back_alone(desk: &Desk) {
-    let host = desk.host("a");
-    let before = digest(host, EVENTS.0);
-    desk.expect(0, "etcd snapshot save --etcd events");
-    let change = |port: u16| {
-        let ctl = ctl(port);
-        let change =
-            format!("{{ {ctl} put after 1; {ctl} del events/7; {ctl} put events/8 other; }} >/dev/null");
-        host.run(&change).unwrap();
-        digest(host, port)
-    };
-    let main = change(MAIN.0);
-    assert_ne!(change(EVENTS.0), before);
-    let revisions = || {
-        let report = json(desk, "etcd status");
-        let members = report["clusters"]["main"]["members"].as_array().unwrap();
-        let revisions: Vec<Value> = members.iter().map(|member| member["revision"].clone()).collect();
-        revisions
-    };
-    let processes = || NAMES.map(|name| desk.host(name).run("systemctl show -p MainPID etcd").unwrap());
-    // A follower may be behind. These reads are linearizable: by then each member has applied all of it.
-    for name in NAMES {
-        digest(desk.host(name), MAIN.0);
-    }
-    let (written, running) = (revisions(), processes());
-    let restored = desk.expect(0, "etcd restore --etcd events --yes");
-    assert!(restored.stderr.contains("Restored:"), "{restored:#?}");
-    assert_eq!(revisions(), written, "main was written to by nobody");
-    assert_eq!(processes(), running, "members of main run on");
-    for name in NAMES {
-        assert_eq!(digest(desk.host(name), EVENTS.0), before, "through {name}");
-        assert_eq!(digest(desk.host(name), MAIN.0), main, "through {name}");
-    }
-    let report = json(desk, "etcd status");
-    assert_eq!(report["healthy"], true, "{report:#}");
-    desk.expect(0, "plan");
-}
-
 /// Its members of both etcds are replaced.
 fn a_host_is_gone(desk: &Desk) {
     let before = [MAIN.0, EVENTS.0].map(|port| digest(desk.host("a"), port));
     desk.host("c").power_cut().unwrap();
-    let names = ["a", "b", "d"];
-    spec(desk, &names);
+    spec(desk, &LATER);
     let blocked = desk.expect(3, "apply --yes --accept-new-host-keys");
     assert!(blocked.stderr.contains("keelson node forget c"), "{blocked:#?}");
     desk.expect(0, "node forget c");
@@ -313,7 +279,7 @@ fn a_host_is_gone(desk: &Desk) {
             .iter()
             .filter_map(|member| member["machine"].as_str())
             .collect();
-        assert_eq!(machines, names, "{report:#}");
+        assert_eq!(machines, LATER, "{report:#}");
         assert_eq!(report["clusters"][etcd]["healthyVoters"], 3, "{report:#}");
     }
     assert_eq!(

@@ -2,6 +2,7 @@
 //! when disks are full, and when other hosts have taken the places of those before. Each time every key is there with its value,
 //! through every member.
 
+mod anew;
 mod full_disks;
 mod interrupted;
 mod kept;

@@ -115,18 +115,22 @@ fn what_is_pruned_while_it_is_verified_is_not_to_blame() {
             panic!("{names:?}")
         };
         // The newer one is whole when it is seen, or its snapshot goes before its size is asked.
-        let path = |object: &str| format!("{newer}/{object}");
-        let read = async |object: &str| scene.on_a.read(&path(object)).await.unwrap().unwrap().content;
+        let read = async |object: &str| {
+            scene
+                .on_a
+                .read(&format!("{newer}/{object}"))
+                .await
+                .unwrap()
+                .unwrap()
+                .content
+        };
         let [manifest, snapshot] = [read("manifest.json").await, read("snapshot").await];
         for seen in [Some(snapshot.as_slice()), None] {
             for (object, content) in [("snapshot", seen), ("manifest.json", Some(manifest.as_slice()))] {
-                let path = path(object);
                 let Some(content) = content else { continue };
-                scene
-                    .on_a
-                    .write(&path, content, Precondition::None)
-                    .await
-                    .unwrap();
+                let path = format!("{newer}/{object}");
+                let written = scene.on_a.write(&path, content, Precondition::None).await;
+                written.unwrap();
             }
             assert_eq!(
                 verify(&[newer]).await,

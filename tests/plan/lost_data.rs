@@ -56,7 +56,7 @@ fn nobody_is_told_to_destroy_what_a_restore_has_moved_aside() {
         matches!(advice(&report)[..], [help] if help.contains("keelson destroy")),
         "{report:?}"
     );
-    for (etcd, words) in [("main", "no member has its data yet"), ("events", "has had data")] {
+    for (etcd, words) in [("main", "has not come to its end"), ("events", "has had data")] {
         let (_, report) = World::empty().plan(&DesiredState {
             restore: Some(StandingRestore {
                 etcd: etcd.to_owned(),

@@ -138,7 +138,8 @@ pub trait Kubelets: Send + Sync {
     /// How the step ended, when it did not end well.
     async fn leave(&self, context: &StepContext<'_>, machine: &str) -> Result<(), Outcome>;
 
-    /// True where somebody knows how to reach the machine. One that nobody knows was forgotten, because it is gone for good.
+    /// True where somebody knows how to reach the machine. One that nobody knows was given back, or forgotten because it is gone for
+    /// good.
     fn knows(&self, machine: &str) -> bool;
 
     /// What the machine itself has to say of why its node is not ready: the last words of its kubelet and of its container

@@ -9,10 +9,11 @@ use keelson_provider_api::{ErrorClass, ProviderError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-/// What a host does for each part beside taking it in costs as long as 20 MiB on a fast network; what is cut off is sent again.
-const PART_BYTES: u64 = 32 << 20;
-/// How long a host may take for a part: that needs 0.5 Mbit/s.
-pub(crate) const PART_LIMIT: Duration = Duration::from_secs(600);
+/// What a host does for each part beside taking it in takes as long as 20 MiB on a fast network. What is cut off is sent again, and of
+/// many hosts that are sent files at once each has a part in memory here.
+const PART_BYTES: u64 = 16 << 20;
+/// How long a host may take for a part: that needs 0.3 Mbit/s.
+pub(crate) const PART_LIMIT: Duration = Duration::from_secs(480);
 
 /// So often a file is sent that comes torn or damaged.
 const SENDINGS_LIMIT: u32 = 3;

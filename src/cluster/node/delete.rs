@@ -13,8 +13,8 @@ use crate::cluster::step::{Step, permanent};
 /// Empties the node, deletes it, and has its machine forget that it was one.
 ///
 /// A node of which nothing is heard, or no more, is not drained: its pods could not answer. Kubernetes makes them anew elsewhere once
-/// the Node object is gone. What is left on a machine that does not answer either is told. One that was forgotten is not looked for,
-/// whatever its Node says: after a restore that says what was so when the snapshot was taken.
+/// the Node object is gone. What is left on a machine that does not answer either is told. One that is not the cluster's any
+/// more is not looked for, whatever its Node says: after a restore that says what was so when the snapshot was taken.
 pub(in crate::cluster) async fn delete(
     step: &Step<'_>,
     kubelets: &dyn Kubelets,
@@ -27,10 +27,10 @@ pub(in crate::cluster) async fn delete(
     let found = found.map_err(|trouble| trouble.into_error(&format!("look at node {name}")))?;
     // Once its Node object is gone nothing more can be done for it from here: what was seen of it may be long past.
     let mut is_alive = false;
-    let is_forgotten = !kubelets.knows(name);
+    let is_unknown = !kubelets.knows(name);
     if let Some(object) = found {
         refuse_another(step, &object, existing)?;
-        is_alive = !is_forgotten && !matches!(readiness(&object), Readiness::Silent(_));
+        is_alive = !is_unknown && !matches!(readiness(&object), Readiness::Silent(_));
         step.touch();
         if is_alive {
             let options = DrainOptions::default();
@@ -43,8 +43,8 @@ pub(in crate::cluster) async fn delete(
                 is_alive = false;
             }
         } else {
-            let why = if is_forgotten {
-                "its machine was forgotten"
+            let why = if is_unknown {
+                "its machine is not the cluster's any more"
             } else {
                 "nothing is heard of its kubelet"
             };
@@ -60,7 +60,7 @@ pub(in crate::cluster) async fn delete(
             .map_err(|trouble| trouble.into_error(&format!("delete node {name}")))?;
         token::forget(step, &connection, name).await?;
     }
-    if is_forgotten {
+    if is_unknown {
         return Ok(());
     }
     step.tell("stop the kubelet and its pods");

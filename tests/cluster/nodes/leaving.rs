@@ -73,7 +73,7 @@ fn a_node_whose_machine_was_forgotten_is_deleted_and_nobody_looks_for_the_machin
         assert_eq!(
             scene.told(),
             [
-                "cordon it; its machine was forgotten, so its pods cannot be asked to go",
+                "cordon it; its machine is not the cluster's any more, so its pods cannot be asked to go",
                 "delete node w",
             ]
         );

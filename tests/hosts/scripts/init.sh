@@ -165,8 +165,9 @@ if [[ ${1:-} != entered ]]; then
     enter_cgroups
     exec unshare --cgroup bash "$0" entered
 fi
-announce
+# Before anybody hears of it, who may ask at once what it is called.
 hostname "$HOST_HOSTNAME"
+announce
 mount_disk
 mount_modules
 make_devices

@@ -14,7 +14,7 @@ use crate::on_hosts::desk::{Desk, Said};
 /// What keelson says while it carries the snapshot to machines: nothing has begun by then.
 const UPLOAD: &str = "upload snapshot ";
 /// What it says when it begins each step after that.
-const STEPS: [&str; 5] = [
+pub(super) const STEPS: [&str; 5] = [
     "stop control planes",
     "end the members of before",
     "give each member the snapshot's data",
@@ -44,14 +44,14 @@ fn a_restore_that_is_cut_off_goes_on() {
 }
 
 /// A restore, and what it says.
-struct Restore {
+pub(super) struct Restore {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
     said: String,
 }
 
 impl Restore {
-    fn begin(desk: &Desk) -> Self {
+    pub(super) fn begin(desk: &Desk) -> Self {
         let mut child = desk.command("etcd restore --yes").spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         Self {
@@ -70,7 +70,7 @@ impl Restore {
     }
 
     /// Waits until it says something that begins with `words`.
-    fn expect(&mut self, words: &str) {
+    pub(super) fn expect(&mut self, words: &str) {
         while let Some(line) = self.next() {
             if line.starts_with(words) {
                 return;
@@ -79,7 +79,7 @@ impl Restore {
         panic!("it never came to `{words}`: {}", self.said);
     }
 
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

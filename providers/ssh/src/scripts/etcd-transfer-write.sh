@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Has the member on this host write a snapshot that is to be read from elsewhere, and checks it. What others have left, who
-# were killed, is taken away first. Stands behind `etcd-transfer.sh`, `room.sh` and `etcd-snapshot.sh`.
+# were killed, is taken away first. Stands behind `etcd-transfer.sh`, `room.sh`, and
+# `etcd-snapshot.sh` with what that needs.
 #
 # Arguments: what a mark of ours has in it, the cluster's uid, the etcd cluster, the member's port for clients, how many KiB
 # must be free.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Has the member on this host write a snapshot, and checks it. It has no manifest yet, so nobody takes it for one.
-# Stands behind `fence.sh`, `room.sh` and `etcd-snapshot.sh`.
+# Stands behind `fence.sh`, `room.sh`, and `etcd-snapshot.sh` with what that needs.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, the member's port for clients, the snapshot's name, how
 # many KiB must be free.

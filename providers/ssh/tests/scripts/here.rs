@@ -35,6 +35,28 @@ fn no_room_is_known_to_be_where_nobody_can_say_how_much_is_free() {
     }
 }
 
+#[test]
+fn a_sum_is_the_same_whatever_the_machine_has_to_compute_it() {
+    let sum = script("sha256.sh");
+    let works = "exec /usr/bin/openssl \"$@\"";
+    let programs: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("openssl", works)],
+        &[("openssl", "exit 127")],
+        &[("openssl", "echo it has no such provider >&2; exit 1")],
+    ];
+    for programs in programs {
+        let output = run(&format!("set -eu\n{sum}\nprintf abc | sha256"), programs);
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected,
+            "{programs:?}: {output:?}"
+        );
+    }
+}
+
 /// A machine takes away what is too old whenever its timer fires, also while somebody looks.
 #[test]
 fn a_manifest_that_goes_while_it_is_looked_at_is_not_told() {
