@@ -129,3 +129,52 @@ fn what_is_held_is_on_the_disk_before_it_goes() {
     assert!(at(&["sync", "/keelson"]) < gone, "{told:?}");
     assert!(at(&["sync", "/keelson/held"]) < gone, "{told:?}");
 }
+
+/// What a save leaves that is killed is the whole database.
+#[test]
+fn snapshots_that_were_on_their_way_go_when_nobody_has_touched_them_for_15_minutes() {
+    const OURS: &str = "\"clusterUid\":\"u\"";
+    // Its owner, whether it has a database, minutes since it was touched, whether it is locked, whether it stays.
+    let rows: [(&str, &str, bool, u32, bool, bool); 8] = [
+        ("old", OURS, true, 17, false, false),
+        ("young", OURS, true, 14, false, true),
+        ("read", OURS, true, 29, true, true),
+        ("others", "\"clusterUid\":\"o\"", true, 29, false, true),
+        ("torn", "", false, 29, false, false),
+        ("torn-young", "", false, 1, false, true),
+        ("with blanks", OURS, true, 29, false, false),
+        ("ended", OURS, false, 29, false, false),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let snapshots = folder.path().join("snapshots");
+    let mut readers = Vec::new();
+    for (name, owner, has_database, minutes, is_locked, _) in rows {
+        let path = snapshots.join(format!("{name}.transfer"));
+        std::fs::create_dir_all(&path).unwrap();
+        if !owner.is_empty() {
+            std::fs::write(path.join("owner"), format!("{owner}\n")).unwrap();
+        }
+        if has_database {
+            std::fs::write(path.join("db"), "x").unwrap();
+        }
+        let aged = Command::new("touch")
+            .arg("-d")
+            .arg(format!("{minutes} minutes ago"))
+            .arg(&path)
+            .status();
+        assert!(aged.unwrap().success());
+        if is_locked {
+            let held = std::fs::File::open(&path).unwrap();
+            held.lock_shared().unwrap();
+            readers.push(held);
+        }
+    }
+    let sweep = script("etcd-transfer.sh").replace("/var/lib/keelson", &root);
+    let output = run(&format!("{sweep}\nours='{OURS}'\nsweep"), &[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    for (name, .., stays) in rows {
+        let is_there = snapshots.join(format!("{name}.transfer")).exists();
+        assert_eq!(is_there, stays, "{name}");
+    }
+}
