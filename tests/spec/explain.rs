@@ -50,6 +50,25 @@ fn explanations_read_well() {
 }
 
 #[test]
+fn rules_that_are_left_out_of_keep_are_explained_with_their_figures() {
+    let keep = "etcd.snapshots.keep";
+    for (path, words) in [
+        (
+            keep.to_owned(),
+            "24 hourly, 30 daily, none weekly and none of the last, whatever else is written; 0 turns its rule off",
+        ),
+        (format!("{keep}.last"), "none by this rule without it"),
+        (format!("{keep}.hourly"), "24 where it is left out, 0 for none"),
+        (format!("{keep}.daily"), "30 where it is left out, 0 for none"),
+        (format!("{keep}.weekly"), "none where it is left out"),
+    ] {
+        let description = explain(&path).unwrap().description;
+        let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(description.contains(words), "{path}: {description}");
+    }
+}
+
+#[test]
 fn unknown_fields_are_answered_with_the_nearest() {
     let table = [
         ("spec.etdc", "there is no field `etdc` in `spec`"),

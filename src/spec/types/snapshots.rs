@@ -16,7 +16,8 @@ pub struct Snapshots {
     pub schedule: Option<OnCalendar>,
     /// Where those are kept that are taken by the schedule.
     pub to: SnapshotPlace,
-    /// Which ones are kept. The newest one always is.
+    /// Which ones are kept. The newest one always is. Rules that are not written keep what their defaults say: `last: 3`
+    /// alone keeps the hourly and daily ones too.
     pub keep: Keep,
 }
 
@@ -130,21 +131,22 @@ impl SnapshotBucket {
     }
 }
 
-/// How many backups are kept. One that any of the numbers keeps stays.
+/// How many backups are kept. One that any of the numbers keeps stays. A number that is left out has its default, 24 hourly,
+/// 30 daily, none weekly and none of the last, whatever else is written; 0 turns its rule off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Keep {
-    /// The last so many.
+    /// The last so many; none by this rule without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 10000))]
     pub last: Option<u32>,
-    /// The newest of each of the last so many hours that have one.
+    /// The newest of each of the last so many hours that have one: 24 where it is left out, 0 for none.
     #[schemars(range(max = 10000))]
     pub hourly: u32,
-    /// The newest of each of the last so many days that have one.
+    /// The newest of each of the last so many days that have one: 30 where it is left out, 0 for none.
     #[schemars(range(max = 10000))]
     pub daily: u32,
-    /// The newest of each of the last so many weeks that have one.
+    /// The newest of each of the last so many weeks that have one: none where it is left out.
     #[schemars(range(max = 10000))]
     pub weekly: u32,
 }
