@@ -35,7 +35,7 @@ pub(super) fn control_planes(spec: &ClusterSpec, found: &mut Found) {
             ),
         );
     } else if is_stacked && replicas.is_multiple_of(2) {
-        found.error(even(path, replicas, "control planes", "1, 3, 5 or 7"));
+        found.error(even(spec, path, replicas, "control planes", "1, 3, 5 or 7"));
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn dedicated_etcd(spec: &ClusterSpec, found: &mut Found) {
     match replicas {
         1 | 3 | 5 => {}
         0 if spec.provider.family() == Family::Ssh => {}
-        2 | 4 => found.error(even(path, replicas, "etcd members", "1, 3 or 5")),
+        2 | 4 => found.error(even(spec, path, replicas, "etcd members", "1, 3 or 5")),
         _ => found.error(
             Finding::new(path, format!("a cluster cannot have {replicas} etcd members"))
                 .expected("1, 3 or 5"),
@@ -59,15 +59,20 @@ pub(super) fn dedicated_etcd(spec: &ClusterSpec, found: &mut Found) {
     }
 }
 
-fn even(path: Path, replicas: u32, what: &str, expected: &str) -> Finding {
+fn even(spec: &ClusterSpec, path: Path, replicas: u32, what: &str, expected: &str) -> Finding {
     let fewer = replicas - 1;
+    let where_one_is_lost = if spec.provider.family() == Family::Ssh {
+        "; where a machine is gone for good, put another one in its place"
+    } else {
+        ""
+    };
     Finding::new(
         path,
         format!("{replicas} {what} can lose no more of them than {fewer} could"),
     )
     .expected(expected)
     .help(format!(
-        "etcd needs a majority: write {fewer} or {}",
+        "etcd needs a majority: write {fewer} or {}{where_one_is_lost}",
         replicas + 1
     ))
 }

@@ -64,7 +64,8 @@ fn did_not_join(survey: &Survey, member: &EtcdMember, told: &str) -> ProviderErr
     } else {
         let down = down.join(", ");
         permanent(format!("{message}; voting members that do not answer: {down}")).with_help(format!(
-            "etcd takes no new member while one that votes is away: bring {down} back, or take it out of the spec"
+            "etcd takes no new member while one that votes is away: bring {down} back, or take it out of the spec, with another \
+             machine in its place where members would be 2 or 4"
         ))
     }
 }

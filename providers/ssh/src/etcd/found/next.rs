@@ -80,10 +80,17 @@ fn check_fellows_answer(survey: &Survey, cluster: &str, others: &[&str]) -> Resu
             return Err(unreachable_machine(format!(
                 "{founder}, a founder of etcd {cluster} that is waited for, does not answer: {why}"
             ))
-            .with_help(format!("bring {founder} back, or take it out of the spec")));
+            .with_help(bring_back(founder)));
         }
     }
     Ok(())
+}
+
+/// What to do about a founder that does not answer. No spec has two or four of them.
+fn bring_back(founder: &str) -> String {
+    format!(
+        "bring {founder} back, or put another machine in its place in the spec: etcd takes 1, 3 or 5 members"
+    )
 }
 
 /// Refuses a machine that holds what is not this cluster's.
@@ -118,7 +125,7 @@ fn check_founders(survey: &Survey, member: &EtcdMember) -> Result<(), ProviderEr
             return Err(unreachable_machine(format!(
                 "{founder}, a founder of etcd {cluster}, does not answer, and may have its data: {why}"
             ))
-            .with_help(format!("bring {founder} back, or take it out of the spec")));
+            .with_help(bring_back(founder)));
         }
         check_empty(survey, founder)?;
     }
