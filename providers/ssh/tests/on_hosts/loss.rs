@@ -34,7 +34,10 @@ async fn one_that_does_not_answer_keeps_nobody_else() {
         .await;
     assert!(answers["a"].0.is_ok(), "{:?}", answers["a"]);
     for name in ["a", "c", "d"] {
-        assert!(answers[name].1 < answers["b"].1, "nobody waits for b: {answers:?}");
+        assert!(
+            answers[name].1 < answers["b"].1,
+            "nobody waits for b: {answers:?}"
+        );
     }
     for (name, kind, words) in [
         ("b", HostErrorKind::Unreachable, ""),
