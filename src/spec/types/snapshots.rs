@@ -16,8 +16,8 @@ pub struct Snapshots {
     pub schedule: Option<OnCalendar>,
     /// Where those are kept that are taken by the schedule.
     pub to: SnapshotPlace,
-    /// Which ones are kept. The newest one always is. Rules that are not written keep what their defaults say: `last: 3`
-    /// alone keeps the hourly and daily ones too.
+    /// Which ones are kept. The newest one always is. A number that is left out has its default, 24 hourly, 30 daily, none
+    /// weekly and none of the last, whatever else is written; 0 turns its rule off.
     pub keep: Keep,
 }
 
