@@ -91,9 +91,9 @@ impl SnapshotSumming {
         let is = self.database.hasher.clone().finalize();
         let problem = (self.held != is[..]).then(|| {
             format!(
-                "the SHA-256 of its database is {}, and etcd said {}",
-                hexadecimal(&is),
-                hexadecimal(&self.held)
+                "its last 32 bytes are not the SHA-256 of those before them, which etcd adds: they are {}, and that is {}",
+                hexadecimal(&self.held),
+                hexadecimal(&is)
             )
         });
         self.database.add(&self.held);

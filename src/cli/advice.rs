@@ -1,5 +1,7 @@
 //! What to do about what went wrong: the advice below an error.
 
+use std::io::ErrorKind;
+
 use keelson_provider_api::{StoreError, advice};
 
 use super::failure::REPORT;
@@ -100,9 +102,16 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
         OperationError::NoFounder(_) => {
             "`keelson apply` installs etcd on them, and says that it waits for data; then `keelson etcd restore`".to_owned()
         }
-        OperationError::SnapshotFile { .. } => {
-            "name a whole snapshot, and with --work-folder a folder that has room for it".to_owned()
+        OperationError::SnapshotFile { source, .. } => of_snapshot_file(source.kind()).to_owned(),
+        OperationError::PackedSnapshot { .. } => {
+            "`keelson etcd snapshot download` opens and unpacks what is kept; `keelson etcd restore NAME` takes it as it is, by the \
+             name that `keelson etcd snapshot list` shows"
+                .to_owned()
         }
+        OperationError::NewestDamaged { older, place, .. } => format!(
+            "nothing is ever restored from it; the one before it is listed as whole: name it, `{older} --place {place}`; `keelson \
+             etcd snapshot list` shows others"
+        ),
         OperationError::NoQuorumWithout { .. } => {
             format!("nothing was done to it; `keelson etcd status` shows who is missing: bring them back, then `{again}`")
         }
@@ -120,6 +129,23 @@ fn of_etcd(error: &OperationError, again: &str) -> Option<String> {
         OperationError::Backup(error) => return of_backup(error, again),
         _ => return None,
     })
+}
+
+/// What to do about a file that is no snapshot, or cannot be read or written.
+fn of_snapshot_file(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => {
+            "nothing of that name is there: see how it is written, and from which folder it is looked for"
+        }
+        ErrorKind::IsADirectory => "it is a folder: name the file in it",
+        ErrorKind::NotADirectory => "a part of its path is a file: see how it is written",
+        ErrorKind::PermissionDenied => "see whose it is, and who may read it",
+        ErrorKind::InvalidData => {
+            "name a whole snapshot, as `etcdctl snapshot save` or `keelson etcd snapshot download` writes it"
+        }
+        ErrorKind::StorageFull => "name with --work-folder a folder that has room for the snapshot",
+        _ => "name a whole snapshot, and with --work-folder a folder that has room for it",
+    }
 }
 
 fn of_lease(error: &LeaseError, again: &str) -> String {

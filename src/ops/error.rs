@@ -128,6 +128,14 @@ pub enum OperationError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file is a snapshot as backups are kept, and not as etcd takes it.
+    #[error("cannot use {}: it is {packing}", file.display())]
+    PackedSnapshot {
+        /// The file.
+        file: std::path::PathBuf,
+        /// By what it is packed, in words.
+        packing: &'static str,
+    },
     /// A snapshot is not, or not known to be, the cluster's.
     #[error("{source_words} is of {other}")]
     OtherCluster {
@@ -166,6 +174,17 @@ pub enum OperationError {
     /// What may be the newest backup could not be read, and an older one is not taken in its place.
     #[error("what may be the newest snapshot cannot be read: {}", unread(.0))]
     NewerUnread(Vec<PassedOver>),
+    /// The newest backup is damaged, as was seen only when it was read, and there is one before it.
+    #[error("the newest snapshot cannot be taken")]
+    NewestDamaged {
+        /// What is wrong with it.
+        #[source]
+        error: BackupError,
+        /// The one before it, which is listed as whole.
+        older: BackupName,
+        /// Where that lies.
+        place: BackupPlace,
+    },
     /// Several places have a backup of that name.
     #[error("there is a snapshot {name} in several places: {}", places.join(", "))]
     AmbiguousBackup {

@@ -153,7 +153,7 @@ impl Session {
             })
     }
 
-    fn names_in_spec(&self) -> Result<Vec<String>, OperationError> {
+    pub(in crate::ops) fn names_in_spec(&self) -> Result<Vec<String>, OperationError> {
         let desired = self.desired_state()?;
         let keys = desired.resources.into_keys();
         let machines = keys.filter(|key| key.kind() == keelson_provider_api::Kind::Machine);

@@ -189,6 +189,14 @@ pub fn verified(report: &VerifyReport) -> String {
     for gone in &report.gone {
         let _ = writeln!(text, "{}{} was deleted meanwhile", gone.name, gone.place.words());
     }
+    for etcd in &report.none_of {
+        let _ = writeln!(
+            text,
+            "{} there is no snapshot of etcd {etcd} of this cluster in {} that is whole",
+            paint(BAD, "None:"),
+            printable(&report.location)
+        );
+    }
     if report.backups.is_empty() && report.gone.is_empty() {
         let _ = writeln!(
             text,

@@ -15,6 +15,9 @@ const NONE: &str = "-";
 /// The report as text: a table for each etcd cluster, and what is wrong below it.
 pub fn render(report: &EtcdReport) -> String {
     let mut text = String::new();
+    if let Some(restore) = &report.restore {
+        let _ = writeln!(text, "{} {}", paint(BAD, "!"), printable(restore));
+    }
     for (index, (name, cluster)) in report.clusters.iter().enumerate() {
         if index > 0 {
             text.push('\n');

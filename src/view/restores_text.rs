@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::backups_text::passed_over;
+use jiff::Timestamp;
+
+use super::backups_text::{age, passed_over};
 use super::humane::{approximate_size, duration, plural, printable};
 use super::styles::{BAD, GOOD, paint};
 use super::table::table;
 use super::trouble::names;
-use crate::ops::{ClusterStatus, DrillReport, RestoredEtcd};
+use crate::ops::{BackupPlace, ClusterStatus, DrillReport, RestoredEtcd, UnpackedSnapshot};
 
 /// Why a cluster with its data is not waited for: what only an apply brings.
 pub fn yet_to_come(status: &ClusterStatus) -> String {
@@ -52,10 +54,55 @@ pub fn drilled(reports: &[DrillReport]) -> String {
     text
 }
 
+/// What an etcd will have when it is given `snapshot`, a line each: the newest one where nobody has named another, and whether
+/// API servers stop meanwhile.
+pub fn offered(snapshot: &UnpackedSnapshot, is_newest: bool, stops_apis: bool) -> Vec<String> {
+    let source = printable(&snapshot.source);
+    let etcd = printable(&snapshot.etcd_cluster);
+    let size = approximate_size(snapshot.sum.size_bytes);
+    let mut lines = vec![match (snapshot.taken_at, snapshot.contents) {
+        (Some(taken_at), Some(contents)) => {
+            let place = match snapshot.place {
+                Some(BackupPlace::StateStore) => " in the state store",
+                // Its words have it.
+                Some(BackupPlace::Bucket | BackupPlace::Host(_)) | None => "",
+            };
+            let cluster = snapshot.of_cluster.as_ref();
+            let cluster = cluster.map_or_else(String::new, |(name, _)| format!(" of {}", printable(name)));
+            format!(
+                "{source}{place} is of etcd {etcd}{cluster}, taken at {taken_at:.0}, {}: revision {}, {} keys, {size}",
+                ago(taken_at, snapshot.now),
+                contents.revision,
+                contents.total_keys
+            )
+        }
+        _ => format!(
+            "{source} is a file of {size}: when it was taken, and of which etcd and which cluster, is not known; etcd {etcd} is to \
+             have it"
+        ),
+    }];
+    if is_newest {
+        lines.push(format!(
+            "no NAME was given: it is the newest of etcd {etcd}, and older ones are in `keelson etcd snapshot list`"
+        ));
+    }
+    if stops_apis {
+        lines.push("API servers, controller managers and schedulers stop meanwhile".to_owned());
+    }
+    lines
+}
+
+fn ago(taken_at: Timestamp, now: Timestamp) -> String {
+    if taken_at > now {
+        return "by a clock that is ahead".to_owned();
+    }
+    format!("{} ago", age(taken_at, now))
+}
+
 /// Which members have the data of a snapshot now.
 pub fn restored(restored: &RestoredEtcd) -> String {
     format!(
-        "{} etcd {} has the data of {} on {}\n",
+        "{} etcd {} has the data of {}; its members: {}\n",
         paint(GOOD, "Restored:"),
         restored.etcd_cluster,
         printable(&restored.source),

@@ -111,7 +111,10 @@ async fn a_sum_of_etcd_that_does_not_fit_is_seen_although_all_else_fits() {
     bytes[last] ^= 1;
     let manifest = save(&archive, at("2026-11-28T00:00:00Z"), 9, &bytes).await;
     let problem = archive.verify(&manifest).await.unwrap_err().to_string();
-    assert!(problem.contains("and etcd said"), "{problem}");
+    assert!(
+        problem.contains("not the SHA-256 of those before them"),
+        "{problem}"
+    );
 }
 
 #[tokio::test]

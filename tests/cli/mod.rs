@@ -26,3 +26,4 @@ mod sessions;
 mod settling;
 mod signals;
 mod terminal;
+mod told_snapshots;

@@ -94,6 +94,10 @@ fn told_by_whoever_looks(lab: &Lab, snapshot: &str, refusal: &str) {
     let status = lab.expect(1, "status -o json").json();
     assert_eq!(status["problems"][0]["problem"], told);
     assert_eq!(status["problems"][0]["resource"], serde_json::Value::Null);
+    let of_etcd = lab.expect(0, "etcd status").stdout;
+    assert!(of_etcd.contains(&format!("! {told}")), "{of_etcd}");
+    let of_etcd = lab.expect(0, "etcd status -o json").json();
+    assert_eq!(of_etcd["restore"], told);
     let planned = lab.expect(3, "plan").stdout;
     for part in ["Blocked", &words, "`keelson etcd restore` goes on with it"] {
         assert!(planned.contains(part), "{part}: {planned}");
@@ -127,7 +131,7 @@ fn what_an_apply_has_to_bring_is_not_waited_for_after_a_restore() {
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
-    assert!(!ended.stderr.contains("7m"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("after 7m"), "{}", ended.stderr);
     assert!(!waited.stderr.contains("yet to bring"), "{}", waited.stderr);
     lab.expect(0, "apply --yes --progress none");
     lab.expect(0, "status --wait");

@@ -187,6 +187,44 @@ fn where_nothing_newer_can_be_taken_an_older_one_is_and_that_is_told() {
     });
 }
 
+/// Damage that no size shows is seen only when all of it is read.
+#[test]
+fn where_the_newest_is_damaged_within_the_one_before_it_is_named() {
+    block_on(async {
+        let two = Two::new().await;
+        let whole = two.scene.store.read(&two.path("snapshot")).await;
+        let mut snapshot = whole.unwrap().unwrap().content;
+        let middle = snapshot.len() / 2;
+        snapshot[middle] ^= 1;
+        two.put("snapshot", &snapshot).await;
+        let refused = two.unpack(newest()).await.err().unwrap();
+        let OperationError::NewestDamaged { error, older, place } = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(
+            matches!(&error, BackupError::Damaged { name, .. } if *name == two.newer.name.to_string()),
+            "{error:?}"
+        );
+        assert_eq!((older, place), (two.older.name.clone(), BackupPlace::StateStore));
+        // Whoever names it has meant it.
+        let named = two.unpack(WhichBackup::Named(two.newer.name.clone())).await;
+        let named = named.err().unwrap();
+        assert!(
+            matches!(&named, OperationError::Backup(BackupError::Damaged { .. })),
+            "{named:?}"
+        );
+        // Where none is listed as whole beside it, none is named.
+        let older = format!("prod/backups/etcd/{}/manifest.json", two.older.name);
+        let written = two.scene.store.write(&older, b"{", Precondition::None);
+        written.await.unwrap();
+        let alone = two.unpack(newest()).await.err().unwrap();
+        assert!(
+            matches!(&alone, OperationError::Backup(BackupError::Damaged { .. })),
+            "{alone:?}"
+        );
+    });
+}
+
 /// Whether the drill of a snapshot, whose member has what it should have, is good, and how many newer ones it tells of.
 async fn drilled(two: &Two, snapshot: &UnpackedSnapshot) -> (bool, usize) {
     let contents = two.older.contents;

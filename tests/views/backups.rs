@@ -186,6 +186,7 @@ fn backups_that_are_saved_read_and_restored() {
             name: whole.name.clone(),
             place: BackupPlace::Bucket,
         }],
+        none_of: vec!["events".to_owned()],
         silent: Vec::new(),
     };
     let [restored, unseen, nothing] = restores(&whole.name.to_string());

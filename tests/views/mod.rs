@@ -99,6 +99,7 @@ fn etcd_in_every_state() {
         name: "db.example.com".parse().unwrap(),
         observed_at: NOW,
         healthy: false,
+        restore: Some("etcd main is being restored".to_owned()),
         clusters: BTreeMap::from([
             ("events".to_owned(), well),
             ("lost".to_owned(), lost),

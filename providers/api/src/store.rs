@@ -85,7 +85,7 @@ pub enum StoreError {
         location: String,
     },
     /// The store could not be reached, read or written.
-    #[error("cannot {verb} {path} in {location}")]
+    #[error("cannot {verb} {} in {location}", if path.is_empty() { "what lies" } else { path.as_str() })]
     Unavailable {
         /// `read`, `write`, `delete` or `list`.
         verb: &'static str,
@@ -106,4 +106,25 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_done_with_all_of_a_store_is_told_in_words() {
+        for (path, told) in [
+            ("", "cannot list what lies in c:/var/lib/keelson/backups"),
+            ("x/y", "cannot list x/y in c:/var/lib/keelson/backups"),
+        ] {
+            let error = StoreError::Unavailable {
+                verb: "list",
+                path: path.to_owned(),
+                location: "c:/var/lib/keelson/backups".to_owned(),
+                source: "it does not answer".into(),
+            };
+            assert_eq!(error.to_string(), told);
+        }
+    }
 }

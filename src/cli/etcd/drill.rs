@@ -54,6 +54,9 @@ impl Drill {
     pub(super) async fn run(&self, terminal: &Terminal) -> CommandResult {
         let failed = |error: OperationError| Failure::of_operation(&error, &self.spec.command("etcd drill"));
         let session = self.connect(terminal).await?;
+        if let Some(machine) = &self.machine {
+            session.check_drill_machine(machine).map_err(failed)?;
+        }
         let mut reports = Vec::new();
         let mut first_error = None;
         for which in self.which(&session).map_err(failed)? {

@@ -28,7 +28,9 @@ use crate::view::{backups_text, restores_text, status_text};
                   data is moved aside on their machines, never deleted. Until it has come to its end no apply and no other \
                   restore begins; run again, the command goes on with the snapshot that it began with. Where that cannot come to its \
                   end, since a machine is gone for good or the snapshot is, --begin-anew takes its place. Exit codes: 0 restored \
-                  and healthy, 1 failed, or restored and something is not well: then it is said what."
+                  and healthy, 1 failed, declined, or restored and something is not well: then it is said what, 3 another \
+                  restore stands, or the snapshot is another cluster's: nothing was touched, 5 another run holds the lease, 130 \
+                  interrupted: run again, it goes on."
 )]
 pub(super) struct Restore {
     #[command(flatten)]
@@ -48,7 +50,8 @@ pub(super) struct Restore {
     #[arg(long, value_name = "ETCD", conflicts_with = "name")]
     etcd: Option<String>,
     /// Begin anew where a restore cannot come to its end: with this snapshot, or the newest, and with the machines that the spec
-    /// names now and that are there. What members have of the one before is moved aside as well
+    /// names now and that are there: etcd takes 1, 3 or 5, so put another in the place of one that is gone. What members have of
+    /// the one before is moved aside as well
     #[arg(long)]
     begin_anew: bool,
     /// Take a snapshot that is another cluster's, or of which nobody knows whose it is
@@ -78,15 +81,7 @@ impl Restore {
             .map_err(|error| self.failed(&error))?;
         let source = self.source(begun.as_ref()).map_err(|error| self.failed(&error))?;
         if let Some(begun) = &begun {
-            let BegunRestore { words, begun_at, .. } = begun;
-            let verb = if self.begin_anew {
-                "begin anew, in place of"
-            } else {
-                "go on with"
-            };
-            terminal.note(&format!(
-                "{verb} the restore from {words} that began at {begun_at:.0}"
-            ));
+            terminal.note(&self.what_stands(begun));
         }
         terminal.note("read the snapshot to its end");
         let work_folder = self.work_folder.clone().unwrap_or_else(std::env::temp_dir);
@@ -101,6 +96,17 @@ impl Restore {
         let lacks = session.other_keys(&snapshot).await;
         for words in lacks.map_err(|error| self.failed(&error))? {
             terminal.note(&format!("{}: {words}", snapshot.source));
+        }
+        let is_newest = matches!(
+            source,
+            RestoreSource::Backup {
+                which: WhichBackup::Newest(_),
+                ..
+            }
+        );
+        let stops_apis = !session.spec().is_etcd_alone();
+        for line in restores_text::offered(&snapshot, is_newest, stops_apis) {
+            terminal.note(&line);
         }
         if !self.yes {
             let name = session.spec().name();
@@ -121,6 +127,17 @@ impl Restore {
         };
         terminal.text(&restores_text::set_aside(&restored));
         ended
+    }
+
+    /// What becomes of a restore that has begun.
+    fn what_stands(&self, begun: &BegunRestore) -> String {
+        let BegunRestore { words, begun_at, .. } = begun;
+        let verb = if self.begin_anew {
+            "begin anew, in place of"
+        } else {
+            "go on with"
+        };
+        format!("{verb} the restore from {words} that began at {begun_at:.0}")
     }
 
     async fn restore(

@@ -33,6 +33,21 @@ pub struct DrillReport {
 }
 
 impl Session {
+    /// Makes sure that a drill can be on `machine`, before snapshots are read for it.
+    ///
+    /// # Errors
+    /// [`OperationError::UnknownMachine`].
+    pub fn check_drill_machine(&self, machine: &str) -> Result<(), OperationError> {
+        let known = self.names_in_spec()?;
+        if known.iter().any(|known| known == machine) {
+            return Ok(());
+        }
+        Err(OperationError::UnknownMachine {
+            name: machine.to_owned(),
+            known,
+        })
+    }
+
     /// Gives `snapshot` to a member of its own, on `machine` or where none is named on one that can spare it, and compares what
     /// that has with what was written down when the snapshot was taken. Nothing of the cluster is changed, and nothing is left.
     ///

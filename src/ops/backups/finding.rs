@@ -1,5 +1,7 @@
 //! Finding a backup, wherever it lies.
 
+use keelson_provider_api::StoreError;
+
 use super::newest::{PassedOver, Wanted};
 use super::places::{BackupPlace, Everywhere, Placed, SilentPlace};
 use crate::backup::{Archive, BackupError, BackupManifest, BackupName, BackupState, UNFINISHED, Unpacker};
@@ -26,6 +28,8 @@ pub struct FoundBackup {
     pub silent: Vec<SilentPlace>,
     /// What is newer, and damaged or from a clock that is ahead; nothing for one that was named.
     pub passed_over: Vec<PassedOver>,
+    /// The next older one that is listed as whole, and where it lies; nothing for one that was named.
+    older: Option<(BackupName, BackupPlace)>,
     archive: Archive,
 }
 
@@ -33,9 +37,26 @@ impl FoundBackup {
     /// Opens it, to read the snapshot in it as etcd takes it.
     ///
     /// # Errors
-    /// [`OperationError::Backup`].
+    /// [`OperationError::Backup`], [`OperationError::NewestDamaged`].
     pub async fn open(&self) -> Result<Unpacker, OperationError> {
-        Ok(self.archive.open(&self.manifest).await?)
+        let opened = self.archive.open(&self.manifest).await;
+        opened.map_err(|error| self.unread(error))
+    }
+
+    /// That it could not be read to its end: where it was taken as the newest and is damaged, with the one before it.
+    pub fn unread(&self, error: BackupError) -> OperationError {
+        let is_damage = matches!(
+            error,
+            BackupError::Damaged { .. } | BackupError::Store(StoreError::Damaged { .. })
+        );
+        match &self.older {
+            Some((name, place)) if is_damage => OperationError::NewestDamaged {
+                error,
+                older: name.clone(),
+                place: place.clone(),
+            },
+            _ => error.into(),
+        }
     }
 
     /// What it is called: by its name, and where it lies if that is not the state store.
@@ -58,20 +79,23 @@ impl Session {
         place: Option<&BackupPlace>,
     ) -> Result<FoundBackup, OperationError> {
         let everywhere = self.look_everywhere(place).await?;
-        let ((placed, manifest), passed_over) = match which {
-            WhichBackup::Named(name) => (everywhere.named(name)?, Vec::new()),
+        let ((placed, manifest), passed_over, older) = match which {
+            WhichBackup::Named(name) => (everywhere.named(name)?, Vec::new(), None),
             WhichBackup::Newest(etcd) => {
                 everywhere.check_bucket()?;
                 let uid = self.living().await?.map(|record| record.uid);
                 let now = self.clock().now();
-                let newest = everywhere.newest(Wanted {
+                let wanted = Wanted {
                     etcd,
                     uid: uid.as_ref(),
                     now,
-                });
+                };
+                let newest = everywhere.newest(wanted);
                 let passed_over = newest.passed_over(now)?;
                 let whole = newest.whole.ok_or_else(|| everywhere.none_whole(etcd))?;
-                (whole, passed_over)
+                let older = everywhere.before(wanted, whole.1);
+                let older = older.map(|placed| (placed.backup.name.clone(), placed.place.clone()));
+                (whole, passed_over, older)
             }
         };
         Ok(FoundBackup {
@@ -80,6 +104,7 @@ impl Session {
             archive: placed.archive.clone(),
             silent: everywhere.silent,
             passed_over,
+            older,
         })
     }
 }

@@ -45,14 +45,7 @@ pub(in crate::ops) struct Newest<'a> {
 impl Everywhere<'_> {
     /// The newest backup that is whole, and all that are newer. Of one that lies in several places, the one in the state store.
     pub(in crate::ops) fn newest(&self, wanted: Wanted<'_>) -> Newest<'_> {
-        let counted = self
-            .backups
-            .iter()
-            .filter_map(|placed| Some((placed, placed.backup.counted(wanted.now)?)));
-        let whole = counted
-            .filter(|(_, manifest)| manifest.etcd_cluster == wanted.etcd)
-            .filter(|(_, manifest)| wanted.uid.is_none_or(|uid| manifest.cluster_uid == *uid))
-            .max_by_key(|(placed, manifest)| (age_key(manifest), std::cmp::Reverse(&placed.place)));
+        let whole = self.wanted(wanted).max_by_key(age_and_place);
         let last = whole.map(|(_, manifest)| (manifest.taken_at.as_second(), &manifest.name));
         let mut newer: Vec<(i64, &Placed<'_>)> = self
             .backups
@@ -66,6 +59,35 @@ impl Everywhere<'_> {
             newer: newer.into_iter().map(|(_, placed)| placed).collect(),
         }
     }
+
+    /// The newest that counts of those that were taken before `newest`.
+    pub(super) fn before(&self, wanted: Wanted<'_>, newest: &BackupManifest) -> Option<&Placed<'_>> {
+        let older = self
+            .wanted(wanted)
+            .filter(|(_, manifest)| age_key(manifest) < age_key(newest));
+        older.max_by_key(age_and_place).map(|(placed, _)| placed)
+    }
+
+    /// Those that count.
+    fn wanted<'a>(
+        &'a self,
+        wanted: Wanted<'_>,
+    ) -> impl Iterator<Item = (&'a Placed<'a>, &'a BackupManifest)> {
+        let counted = self
+            .backups
+            .iter()
+            .filter_map(move |placed| Some((placed, placed.backup.counted(wanted.now)?)));
+        counted
+            .filter(move |(_, manifest)| manifest.etcd_cluster == wanted.etcd)
+            .filter(move |(_, manifest)| wanted.uid.is_none_or(|uid| manifest.cluster_uid == *uid))
+    }
+}
+
+/// What the newest is found by. Of one that lies in several places, the first place counts.
+fn age_and_place<'a>(
+    (placed, manifest): &(&'a Placed<'a>, &'a BackupManifest),
+) -> ((Timestamp, &'a BackupName), std::cmp::Reverse<&'a BackupPlace>) {
+    (age_key(manifest), std::cmp::Reverse(&placed.place))
 }
 
 /// When a backup was taken that may be one of those that are wanted, and does not count although it did once.

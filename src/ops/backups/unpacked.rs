@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use keelson_provider_api::{ClusterUid, NotedContents, SnapshotContents};
 
 use super::intent::SnapshotOrigin;
@@ -43,6 +44,12 @@ pub struct UnpackedSnapshot {
     pub of_cluster: Option<(String, ClusterUid)>,
     /// The digests of that cluster's authorities and keys, by their names, as far as they were written down.
     pub authorities: BTreeMap<String, String>,
+    /// When it was taken; nothing for a file of somebody's.
+    pub taken_at: Option<Timestamp>,
+    /// Where it lies; nothing for a file of somebody's.
+    pub place: Option<BackupPlace>,
+    /// The time that its age counts from.
+    pub now: Timestamp,
     /// Its size and digest.
     pub sum: Sum,
     /// What was written down about its contents; nothing for a file of somebody's.
@@ -91,7 +98,7 @@ impl Session {
     ) -> Result<UnpackedSnapshot, OperationError> {
         let unpacking = async {
             match source {
-                RestoreSource::File { file, etcd } => check_file(file, etcd).await,
+                RestoreSource::File { file, etcd } => check_file(file, etcd, self.clock().now()).await,
                 RestoreSource::Backup { which, place } => {
                     self.unpack_backup(which, place.as_ref(), work_folder).await
                 }
@@ -118,7 +125,7 @@ impl Session {
         };
         let mut scratch = Scratch::begin(work_folder).map_err(|error| failed(work_folder, error))?;
         let mut pieces = found.open().await?;
-        while let Some(piece) = pieces.next().await? {
+        while let Some(piece) = pieces.next().await.map_err(|error| found.unread(error))? {
             let written = scratch.opened.write_all(&piece);
             written.map_err(|error| failed(&scratch.file, error))?;
         }
@@ -127,6 +134,9 @@ impl Session {
             etcd_cluster: manifest.etcd_cluster.clone(),
             of_cluster: Some((manifest.cluster_name.to_string(), manifest.cluster_uid.clone())),
             authorities: manifest.authorities.clone(),
+            taken_at: Some(manifest.taken_at),
+            place: Some(found.place.clone()),
+            now: self.clock().now(),
             sum: manifest.sum(),
             contents: Some(manifest.contents),
             etcd_version: Some(manifest.etcd_version.clone()),
@@ -142,19 +152,44 @@ impl Session {
     }
 }
 
+/// What a file is packed with, as backups are kept, by how it begins: RFC 8878, RFC 1952, and <https://age-encryption.org/v1>.
+/// No snapshot begins like that: the first page of a database begins with its number, which is 0.
+fn packing_of(file: &mut File) -> io::Result<Option<&'static str>> {
+    const BEGINNINGS: [(&[u8], &str); 3] = [
+        (b"\x28\xb5\x2f\xfd", "packed by zstd"),
+        (b"\x1f\x8b", "packed by gzip"),
+        (b"age-encryption.org/", "encrypted by age"),
+    ];
+    let mut beginning = Vec::new();
+    Read::by_ref(file).take(32).read_to_end(&mut beginning)?;
+    file.rewind()?;
+    let known = BEGINNINGS.iter().find(|(bytes, _)| beginning.starts_with(bytes));
+    Ok(known.map(|(_, packing)| *packing))
+}
+
 /// Reads a file of somebody's to its end.
-async fn check_file(file: &Path, etcd: &str) -> Result<UnpackedSnapshot, OperationError> {
+async fn check_file(file: &Path, etcd: &str, now: Timestamp) -> Result<UnpackedSnapshot, OperationError> {
     let failed = |source: io::Error| OperationError::SnapshotFile {
         file: file.to_owned(),
         source,
     };
-    let sum = check_snapshot(File::open(file).map_err(failed)?).await;
+    let mut opened = File::open(file).map_err(failed)?;
+    if let Some(packing) = packing_of(&mut opened).map_err(failed)? {
+        return Err(OperationError::PackedSnapshot {
+            file: file.to_owned(),
+            packing,
+        });
+    }
+    let sum = check_snapshot(opened).await;
     let whole_path = std::path::absolute(file).map_err(failed)?;
     Ok(UnpackedSnapshot {
         source: file.display().to_string(),
         etcd_cluster: etcd.to_owned(),
         of_cluster: None,
         authorities: BTreeMap::new(),
+        taken_at: None,
+        place: None,
+        now,
         sum: sum.map_err(failed)?,
         contents: None,
         etcd_version: None,

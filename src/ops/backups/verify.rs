@@ -17,6 +17,8 @@ pub enum VerifyRequest {
     /// The newest of each etcd, and whatever is newer than the newest that is whole.
     #[default]
     Newest,
+    /// The same of this etcd alone.
+    NewestOf(String),
     /// Those of these names, wherever they lie.
     Named(Vec<BackupName>),
     /// All that counted once.
@@ -31,12 +33,14 @@ pub struct VerifyReport {
     pub name: ClusterName,
     /// Where the backups are kept.
     pub location: String,
-    /// True when each of them is good, and none that was asked for may lie in a bucket of which nothing is seen.
+    /// True when each of them is good, each etcd that was asked for has one, and none may lie in a bucket of which nothing is seen.
     pub good: bool,
     /// The backups.
     pub backups: Vec<VerifiedBackup>,
     /// Those that were deleted while others were read, or they themselves: machines prune whenever they are to take one.
     pub gone: Vec<GoneBackup>,
+    /// The etcds of which none is there that is whole, or was once.
+    pub none_of: Vec<String>,
     /// Places that did not answer: what lies there was not read.
     pub silent: Vec<SilentPlace>,
 }
@@ -73,9 +77,10 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError::Backup`] when one is not there, or when none could be read: it cannot be opened with the keys at hand,
-    /// or the place where it is kept does not answer; [`OperationError::UnreadablePlace`] when nothing is seen that could be the
-    /// newest, and nothing of the bucket is; [`OperationError::UnknownPlace`]. One that is damaged is no error here, but
-    /// in the report, and so is one that could not be read where others could.
+    /// or the place where it is kept does not answer; [`OperationError::UnreadablePlace`] when nothing is seen of any etcd that could
+    /// be the newest, and nothing of the bucket is; [`OperationError::UnknownPlace`], [`OperationError::UnknownEtcd`]. One that is
+    /// damaged is no error here, but in the report, and so is one that could not be read where others could, and an etcd
+    /// without any beside one that has some.
     pub async fn verify_backups(
         &self,
         request: &VerifyRequest,
@@ -84,7 +89,8 @@ impl Session {
         let everywhere = self.look_everywhere(place).await?;
         let (mut backups, mut gone, mut unread) = (Vec::new(), Vec::new(), None);
         let now = self.clock().now();
-        for placed in self.requested(&everywhere, request, now).await? {
+        let requested = self.requested(&everywhere, request, now).await?;
+        for placed in requested.backups {
             match verified(placed, now).await {
                 Verdict::Of(backup) => backups.push(backup),
                 Verdict::Unread(backup, error) => {
@@ -107,9 +113,13 @@ impl Session {
         Ok(VerifyReport {
             name: self.spec().name().clone(),
             location: everywhere.location(),
-            good: was_any_read && is_all_seen && backups.iter().all(|backup| backup.problem.is_none()),
+            good: was_any_read
+                && is_all_seen
+                && requested.none_of.is_empty()
+                && backups.iter().all(|backup| backup.problem.is_none()),
             backups,
             gone,
+            none_of: requested.none_of,
             silent: everywhere.silent,
         })
     }
@@ -119,47 +129,69 @@ impl Session {
         everywhere: &'a Everywhere<'a>,
         request: &VerifyRequest,
         now: Timestamp,
-    ) -> Result<Vec<&'a Placed<'a>>, OperationError> {
+    ) -> Result<Requested<'a>, OperationError> {
         let all = || everywhere.backups.iter();
+        let mut requested = Requested::default();
         match request {
             VerifyRequest::All => {
-                let mut counted: Vec<_> = all()
-                    .filter(|placed| placed.backup.state != BackupState::Unfinished)
-                    .collect();
-                counted.sort_by(|one, other| one.backup.name.cmp(&other.backup.name));
-                Ok(counted)
+                let counted = all().filter(|placed| placed.backup.state != BackupState::Unfinished);
+                requested.backups.extend(counted);
+                requested
+                    .backups
+                    .sort_by(|one, other| one.backup.name.cmp(&other.backup.name));
             }
             VerifyRequest::Named(names) => {
-                let mut requested = Vec::new();
                 for name in names {
-                    let before = requested.len();
-                    requested.extend(all().filter(|placed| placed.backup.name == *name));
-                    if requested.len() == before {
+                    let before = requested.backups.len();
+                    let of_name = all().filter(|placed| placed.backup.name == *name);
+                    requested.backups.extend(of_name);
+                    if requested.backups.len() == before {
                         return Err(everywhere.not_there(name));
                     }
                 }
-                Ok(requested)
             }
-            VerifyRequest::Newest => {
-                let uid = self.living().await?.map(|record| record.uid);
-                let mut requested = Vec::new();
-                for etcd in self.spec().etcd.instances() {
-                    let newest = everywhere.newest(Wanted {
-                        etcd: etcd.cluster,
-                        uid: uid.as_ref(),
-                        now,
-                    });
-                    if newest.whole.is_none() && newest.newer.is_empty() {
-                        everywhere.check_bucket()?;
-                        return Err(everywhere.none_whole(etcd.cluster));
-                    }
-                    requested.extend(newest.newer);
-                    requested.extend(newest.whole.map(|(placed, _)| placed));
-                }
-                Ok(requested)
+            VerifyRequest::Newest => return self.newest_of_each(everywhere, None, now).await,
+            VerifyRequest::NewestOf(etcd) => return self.newest_of_each(everywhere, Some(etcd), now).await,
+        }
+        Ok(requested)
+    }
+
+    /// The newest of each etcd, or of one alone, and whatever is newer. One that has none keeps nobody from reading the others'.
+    async fn newest_of_each<'a>(
+        &self,
+        everywhere: &'a Everywhere<'a>,
+        etcd: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Requested<'a>, OperationError> {
+        let uid = self.living().await?.map(|record| record.uid);
+        let mut requested = Requested::default();
+        for etcd in self.etcd_instances(etcd)? {
+            let newest = everywhere.newest(Wanted {
+                etcd: etcd.cluster,
+                uid: uid.as_ref(),
+                now,
+            });
+            if newest.whole.is_none() && newest.newer.is_empty() {
+                requested.none_of.push(etcd.cluster.to_owned());
             }
+            requested.backups.extend(newest.newer);
+            requested.backups.extend(newest.whole.map(|(placed, _)| placed));
+        }
+        match requested.none_of.first() {
+            Some(first) if requested.backups.is_empty() => {
+                everywhere.check_bucket()?;
+                Err(everywhere.none_whole(first))
+            }
+            _ => Ok(requested),
         }
     }
+}
+
+/// What is to be read.
+#[derive(Default)]
+struct Requested<'a> {
+    backups: Vec<&'a Placed<'a>>,
+    none_of: Vec<String>,
 }
 
 /// What came of reading a backup.

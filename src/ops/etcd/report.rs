@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
 use keelson_provider_api::values::ClusterName;
 use keelson_provider_api::{
-    EtcdMemberFacts, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+    EtcdMemberFacts, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey, with_causes,
 };
 use serde::Serialize;
 
@@ -26,6 +26,9 @@ pub struct EtcdReport {
     pub observed_at: Timestamp,
     /// True when every etcd cluster is.
     pub healthy: bool,
+    /// A restore that has begun and did not come to its end, in words, or why it is not known whether one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<String>,
     /// The etcd clusters, by name: `main`, and `events` where events have their own.
     pub clusters: BTreeMap<String, EtcdClusterReport>,
 }
@@ -98,7 +101,20 @@ impl Session {
         if let EtcdPlacement::External(_) = self.spec().etcd.placement {
             return Err(OperationError::ExternalEtcd(self.spec().name().clone()));
         }
-        self.drive(self.look_at_etcd(reporter)).await
+        let work = async {
+            let mut report = self.look_at_etcd(reporter).await?;
+            report.restore = match self.begun_restore().await {
+                Ok(begun) => {
+                    begun.map(|begun| format!("{}; `keelson etcd restore` goes on with it", begun.refusal()))
+                }
+                Err(error) => Some(format!(
+                    "whether a restore has begun is not known: {}",
+                    with_causes(&error)
+                )),
+            };
+            Ok(report)
+        };
+        self.drive(work).await
     }
 
     /// The same within an operation, whose clock is running.
@@ -138,6 +154,7 @@ fn report(name: ClusterName, desired: &DesiredState, observation: &Observation) 
         name,
         observed_at: observation.taken_at(),
         healthy: !clusters.is_empty() && clusters.values().all(|cluster| cluster.healthy),
+        restore: None,
         clusters,
     }
 }

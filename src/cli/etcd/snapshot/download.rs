@@ -87,7 +87,7 @@ impl Download {
             match unpacker.next().await {
                 Ok(Some(piece)) => draft.write(&piece)?,
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(self.failed(&OperationError::Backup(error))),
+                Err(error) => return Err(self.failed(&found.unread(error))),
             }
         }
     }

@@ -13,10 +13,10 @@ use crate::view::backups_text;
 
 /// Read snapshots again, to know that they are what was saved
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").args(["names", "all"])))]
+#[command(group(ArgGroup::new("which").args(["names", "all", "etcd"])))]
 #[command(
-    after_help = "Without a name, the newest of each etcd that is whole, and whatever is newer. Exit codes: 0 all are good, 1 \
-                  otherwise."
+    after_help = "Without a name, the newest of each etcd that is whole, and whatever is newer; an etcd that has none is told. \
+                  Exit codes: 0 all are good, and each etcd has one, 1 otherwise."
 )]
 pub(super) struct Verify {
     #[command(flatten)]
@@ -24,6 +24,9 @@ pub(super) struct Verify {
     /// The snapshots, by the names that `list` shows
     #[arg(value_name = "NAME", value_parser = backup_name)]
     names: Vec<BackupName>,
+    /// The etcd whose newest snapshot is read: `main` or `events`
+    #[arg(long, value_name = "ETCD")]
+    etcd: Option<String>,
     /// Read all of them
     #[arg(long)]
     all: bool,
@@ -49,6 +52,8 @@ impl Verify {
     fn request(&self) -> VerifyRequest {
         if self.all {
             VerifyRequest::All
+        } else if let Some(etcd) = &self.etcd {
+            VerifyRequest::NewestOf(etcd.clone())
         } else if self.names.is_empty() {
             VerifyRequest::Newest
         } else {
