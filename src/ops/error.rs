@@ -179,7 +179,7 @@ pub enum OperationError {
     NewestDamaged {
         /// What is wrong with it.
         #[source]
-        error: BackupError,
+        error: Box<BackupError>,
         /// The one before it, which is listed as whole.
         older: BackupName,
         /// Where that lies.

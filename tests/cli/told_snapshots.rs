@@ -4,6 +4,8 @@ use super::lab::Lab;
 
 const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
 
+const UNPACKS: &str = "`keelson etcd snapshot download` opens and unpacks what is kept";
+
 fn newest_name(lab: &Lab) -> String {
     let listed = lab.expect(0, "etcd snapshot list --output json").json();
     let name = listed["backups"][0]["manifest"]["name"].as_str();
@@ -53,7 +55,6 @@ fn a_file_that_is_no_snapshot_is_told_with_what_to_do_about_it() {
     lab.write("gz", b"\x1f\x8b\x08\x00");
     lab.write("words", "kind: Cluster\n".repeat(20));
     lab.write("folder/x", "");
-    const UNPACKS: &str = "`keelson etcd snapshot download` opens and unpacks what is kept";
     for (file, words, help) in [
         ("stored", "cannot use stored: it is packed by zstd", UNPACKS),
         ("age", "it is encrypted by age", UNPACKS),

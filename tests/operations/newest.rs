@@ -202,7 +202,7 @@ fn where_the_newest_is_damaged_within_the_one_before_it_is_named() {
             panic!("{refused:?}")
         };
         assert!(
-            matches!(&error, BackupError::Damaged { name, .. } if *name == two.newer.name.to_string()),
+            matches!(&*error, BackupError::Damaged { name, .. } if *name == two.newer.name.to_string()),
             "{error:?}"
         );
         assert_eq!((older, place), (two.older.name.clone(), BackupPlace::StateStore));

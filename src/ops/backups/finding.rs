@@ -51,7 +51,7 @@ impl FoundBackup {
         );
         match &self.older {
             Some((name, place)) if is_damage => OperationError::NewestDamaged {
-                error,
+                error: Box::new(error),
                 older: name.clone(),
                 place: place.clone(),
             },
