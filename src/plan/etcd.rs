@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use keelson_provider_api::etcd::{MAIN, restore_command};
 use keelson_provider_api::kinds::{Difference, EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey};
 
@@ -25,6 +26,8 @@ pub struct EtcdHealth {
     pub stalled_voters: usize,
     /// True when there is a member that votes or learns: the cluster has had a quorum once and has data.
     pub formed: bool,
+    /// True where all of the data is lost: it has formed, and no machine has any.
+    pub has_lost_its_data: bool,
 }
 
 impl EtcdHealth {
@@ -42,6 +45,9 @@ impl EtcdHealth {
 
 impl fmt::Display for EtcdHealth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.has_lost_its_data {
+            return formatter.write_str("has lost all its data: no machine has any");
+        }
         // A member that answers has a quorum behind it: it may be the way to the others that is missing.
         let quorum = match self.healthy_voters {
             _ if self.has_quorum() => "has its quorum",
@@ -78,6 +84,7 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
         };
         let health = clusters.entry(member.cluster.clone()).or_default();
         health.formed |= member.phase != MemberPhase::Waiting;
+        health.has_lost_its_data |= matches!(existing.health, Health::Lost(_));
         if member.phase == MemberPhase::Voter {
             health.count(existing.health.serves());
             health.stalled_voters += usize::from(matches!(existing.health, Health::Stalled(_)));
@@ -129,7 +136,9 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         let is_succeeded = matches!(verdict, Verdict::Delete { .. })
             && growing.contains(&member.cluster)
             && desired.only.is_none();
-        if removes && !wanted_clusters.contains(member.cluster.as_str()) {
+        if health.has_lost_its_data {
+            *verdict = lost_all(member, &clusters, desired);
+        } else if removes && !wanted_clusters.contains(member.cluster.as_str()) {
             *verdict = Verdict::blocked(
                 format!(
                     "etcd cluster `{}` cannot be given up while the cluster lives",
@@ -231,6 +240,35 @@ fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
     )
 }
 
+/// Members that are as they should be but for their data are not well, and nothing else of them is changed before they have it.
+fn lost_all(member: &EtcdMember, clusters: &BTreeMap<String, EtcdHealth>, desired: &DesiredState) -> Verdict {
+    let cluster = &member.cluster;
+    let health = clusters.get(cluster).copied().unwrap_or_default();
+    let help = match &desired.restore {
+        Some(restore) => restore.help.clone(),
+        None => help_for_the_lost(clusters),
+    };
+    Verdict::blocked(format!("etcd cluster `{cluster}` {health}"), help)
+}
+
+/// What to do where all data of an etcd is lost. API servers find both when they start: `main` comes last.
+pub(super) fn help_for_the_lost(clusters: &BTreeMap<String, EtcdHealth>) -> String {
+    let mut lost: Vec<&str> = clusters
+        .iter()
+        .filter(|(_, health)| health.has_lost_its_data)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    lost.sort_by_key(|name| *name == MAIN.cluster);
+    let commands: Vec<String> = lost
+        .into_iter()
+        .map(|cluster| format!("`{}`", restore_command(cluster)))
+        .collect();
+    format!(
+        "bring back the disks that have its data, or give it that of a snapshot: {}",
+        commands.join(" first, then ")
+    )
+}
+
 /// An empty cluster in place of one that had data would be taken for it.
 fn lost_data(member: &EtcdMember, desired: &DesiredState, observation: &Observation) -> Verdict {
     let cluster = &member.cluster;
@@ -251,8 +289,11 @@ fn lost_data(member: &EtcdMember, desired: &DesiredState, observation: &Observat
     if silent.is_empty() {
         return Verdict::blocked(
             format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine"),
-            "bring back a machine that has its data, or give it that of a snapshot: `keelson etcd restore`; to begin anew without it, \
-             `keelson destroy` first",
+            format!(
+                "bring back a machine that has its data, or give it that of a snapshot: `{}`; to begin anew without it, \
+                 `keelson destroy` first",
+                restore_command(cluster)
+            ),
         );
     }
     let silent = silent.join(", ");

@@ -218,6 +218,12 @@ impl Survey {
         self.marks().next().is_some() && self.machines.values().all(has_none)
     }
 
+    /// True when it [has lost its data](Self::has_lost_its_data), and has had some: founders that were begun and have not started
+    /// have none yet.
+    pub(super) fn has_lost_what_it_had(&self) -> bool {
+        self.has_lost_its_data() && self.marks().any(|(_, mark)| mark.voted)
+    }
+
     /// How far the member on `machine`, which carries our mark, is on its way to voting.
     ///
     /// A member that is in no list any more waits as well: whatever it once was, it has to come in anew.
