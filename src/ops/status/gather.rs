@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use keelson_provider_api::kinds::Difference;
 use keelson_provider_api::{
     Action, EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey,
 };
@@ -183,7 +184,7 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .collect()
 }
 
-/// What nobody but an apply brings: a node joins by itself once its machine has what it runs, and a setting is no loss.
+/// What nobody but an apply does: a node joins by itself once its machine has what it runs, and a setting is no loss.
 const BROUGHT_KINDS: [Kind; 4] = [
     Kind::Machine,
     Kind::NodeBundle,
@@ -193,14 +194,26 @@ const BROUGHT_KINDS: [Kind; 4] = [
 
 fn yet_to_come(planned: &Planned) -> Vec<ResourceKey> {
     let changes = planned.plan.steps().iter().map(Step::change);
-    // What is replaced is there until then.
-    let created =
-        changes.filter(|change| matches!(change.action, Action::Create { .. }) && !change.replacement);
-    let keys = created.map(|change| &change.key);
-    let brought = keys.filter(|key| {
-        BROUGHT_KINDS.contains(&key.kind()) && matches!(planned.observation.get(key), Observed::Absent)
+    let is_absent = |key: &ResourceKey| matches!(planned.observation.get(key), Observed::Absent);
+    let needs_apply = changes.filter(|change| match &change.action {
+        // What is replaced is there until then.
+        Action::Create { .. } => {
+            BROUGHT_KINDS.contains(&change.key.kind()) && !change.replacement && is_absent(&change.key)
+        }
+        Action::Delete { .. } => matters_to_etcd_or_api(change.key.kind()),
+        // A member that its etcd does not list, or that does not vote yet, becomes no voter by itself.
+        Action::Update { differences, .. } => {
+            let is_phase = |difference: &Difference| difference.field == "phase";
+            change.key.kind() == Kind::EtcdMember && differences.iter().any(is_phase)
+        }
     });
-    brought.cloned().collect()
+    let keys: BTreeSet<&ResourceKey> = needs_apply.map(|change| &change.key).collect();
+    keys.into_iter().cloned().collect()
+}
+
+/// True for members of etcd and control planes: what is left of one that is none any more, or is to be made anew, stays so.
+fn matters_to_etcd_or_api(kind: Kind) -> bool {
+    matches!(kind, Kind::EtcdMember | Kind::ControlPlane)
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {
