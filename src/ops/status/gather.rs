@@ -3,21 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::kinds::Difference;
-use keelson_provider_api::{
-    Action, EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey,
-};
+use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    last_snapshots,
+    last_snapshots, yet_to_come,
 };
 use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::plan::{self, Problem, Step};
+use crate::plan::{self, Problem};
 use crate::spec::EtcdPlacement;
 
 impl Session {
@@ -47,7 +44,7 @@ impl Session {
             last_snapshot: None,
             last_snapshots: last_snapshots::observed(self.own_etcds(), observation),
             pending_changes: planned.plan.steps().len(),
-            yet_to_come: yet_to_come(planned),
+            yet_to_come: yet_to_come::yet_to_come(planned),
             blocked: planned.report.blocked.len(),
             lease,
         };
@@ -182,38 +179,6 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .owned_of(Kind::Node)
         .filter_map(|(key, existing)| of(key, existing))
         .collect()
-}
-
-/// What nobody but an apply does: a node joins by itself once its machine has what it runs, and a setting is no loss.
-const BROUGHT_KINDS: [Kind; 4] = [
-    Kind::Machine,
-    Kind::NodeBundle,
-    Kind::EtcdMember,
-    Kind::ControlPlane,
-];
-
-fn yet_to_come(planned: &Planned) -> Vec<ResourceKey> {
-    let changes = planned.plan.steps().iter().map(Step::change);
-    let is_absent = |key: &ResourceKey| matches!(planned.observation.get(key), Observed::Absent);
-    let needs_apply = changes.filter(|change| match &change.action {
-        // What is replaced is there until then.
-        Action::Create { .. } => {
-            BROUGHT_KINDS.contains(&change.key.kind()) && !change.replacement && is_absent(&change.key)
-        }
-        Action::Delete { .. } => matters_to_etcd_or_api(change.key.kind()),
-        // A member that its etcd does not list, or that does not vote yet, becomes no voter by itself.
-        Action::Update { differences, .. } => {
-            let is_phase = |difference: &Difference| difference.field == "phase";
-            change.key.kind() == Kind::EtcdMember && differences.iter().any(is_phase)
-        }
-    });
-    let keys: BTreeSet<&ResourceKey> = needs_apply.map(|change| &change.key).collect();
-    keys.into_iter().cloned().collect()
-}
-
-/// True for members of etcd and control planes: what is left of one that is none any more, or is to be made anew, stays so.
-fn matters_to_etcd_or_api(kind: Kind) -> bool {
-    matches!(kind, Kind::EtcdMember | Kind::ControlPlane)
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {

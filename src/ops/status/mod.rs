@@ -5,6 +5,7 @@ mod gather;
 mod last_snapshots;
 mod schedule;
 mod waiting;
+mod yet_to_come;
 
 use std::collections::BTreeMap;
 
