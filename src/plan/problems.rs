@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
+use super::lost_data::help_for_the_lost;
 use super::report::Blocked;
 use super::verdict::machine_of;
 
@@ -38,7 +39,7 @@ pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
     let clusters = etcd::clusters(observation);
     for (name, health) in &clusters {
         if health.has_lost_its_data {
-            let help = etcd::help_for_the_lost(&clusters);
+            let help = help_for_the_lost(&clusters);
             problems.push(Problem::of_all(format!("etcd cluster `{name}` {health}; {help}")));
         } else if !health.formed {
             problems.push(Problem::of_all(format!(
