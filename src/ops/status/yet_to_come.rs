@@ -32,8 +32,8 @@ fn needs_apply(change: &Change, observation: &Observation) -> bool {
             let is_absent = matches!(observation.get(&change.key), Observed::Absent);
             BROUGHT_KINDS.contains(&kind) && !change.replacement && is_absent
         }
-        // What is left of one that is none any more, or is to be made anew, stays so.
-        Action::Delete { .. } => matches!(kind, Kind::EtcdMember | Kind::ControlPlane),
+        // What is left of one that is none any more stays so; what is to be replaced may come back by itself until then.
+        Action::Delete { .. } => !change.replacement && matches!(kind, Kind::EtcdMember | Kind::ControlPlane),
         // A member that its etcd does not list, or that does not vote yet, becomes no voter by itself.
         Action::Update { differences, .. } => {
             let is_phase = |difference: &Difference| difference.field == "phase";
@@ -94,7 +94,8 @@ mod tests {
             (Kind::EtcdMember, unlisted, false, true),
             (Kind::EtcdMember, stopped, false, false),
             (Kind::EtcdMember, delete.clone(), false, true),
-            (Kind::ControlPlane, delete.clone(), true, true),
+            (Kind::ControlPlane, delete.clone(), false, true),
+            (Kind::EtcdMember, delete.clone(), true, false),
             (Kind::Node, delete, false, false),
             (Kind::EtcdMember, create.clone(), false, true),
             (Kind::Machine, create.clone(), true, false),
