@@ -46,7 +46,7 @@ pub use backups::{
     BackupCondition, BackupEntry, BackupList, BackupParts, BackupPlace, BegunRestore, DrillReport,
     FoundBackup, GoneBackup, HostArchive, PassedOver, PlannedPrune, PruneReport, PrunedBackup, RestoreSource,
     RestoreTerms, RestoredEtcd, SaveRequest, SavedBackup, SilentPlace, UnpackedSnapshot, VerifiedBackup,
-    VerifyReport, VerifyRequest, WhichBackup,
+    VerifyReport, VerifyRequest, WhichBackup, begun_restore,
 };
 pub use bundles::{BroughtFiles, SpecBundles};
 pub use certificates::{CertificateReport, KeyRecord, UnseenMachine};

@@ -7,6 +7,7 @@ use keelson_provider_api::kinds::{Difference, EtcdMember, MemberPhase, MemberSta
 use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey};
 
 use super::desired::DesiredState;
+use super::lost_data::{lost_all, lost_data};
 use super::verdict::{Verdict, Verdicts};
 
 /// True where a member differs in nothing but that it does not run.
@@ -25,6 +26,8 @@ pub struct EtcdHealth {
     pub stalled_voters: usize,
     /// True when there is a member that votes or learns: the cluster has had a quorum once and has data.
     pub formed: bool,
+    /// True where all of the data is lost: it has formed, and no machine has any.
+    pub has_lost_its_data: bool,
 }
 
 impl EtcdHealth {
@@ -42,6 +45,9 @@ impl EtcdHealth {
 
 impl fmt::Display for EtcdHealth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.has_lost_its_data {
+            return formatter.write_str("has lost all its data: no machine has any");
+        }
         // A member that answers has a quorum behind it: it may be the way to the others that is missing.
         let quorum = match self.healthy_voters {
             _ if self.has_quorum() => "has its quorum",
@@ -78,6 +84,7 @@ pub fn clusters(observation: &Observation) -> BTreeMap<String, EtcdHealth> {
         };
         let health = clusters.entry(member.cluster.clone()).or_default();
         health.formed |= member.phase != MemberPhase::Waiting;
+        health.has_lost_its_data |= matches!(existing.health, Health::Lost(_));
         if member.phase == MemberPhase::Voter {
             health.count(existing.health.serves());
             health.stalled_voters += usize::from(matches!(existing.health, Health::Stalled(_)));
@@ -129,7 +136,9 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         let is_succeeded = matches!(verdict, Verdict::Delete { .. })
             && growing.contains(&member.cluster)
             && desired.only.is_none();
-        if removes && !wanted_clusters.contains(member.cluster.as_str()) {
+        if health.has_lost_its_data {
+            *verdict = lost_all(member, &clusters, desired);
+        } else if removes && !wanted_clusters.contains(member.cluster.as_str()) {
             *verdict = Verdict::blocked(
                 format!(
                     "etcd cluster `{}` cannot be given up while the cluster lives",
@@ -228,39 +237,6 @@ fn lost_quorum(member: &EtcdMember, health: EtcdHealth) -> Verdict {
     Verdict::blocked(
         format!("etcd cluster `{}` {health}", member.cluster),
         "bring the missing members back, or restore a snapshot; members cannot change without a quorum",
-    )
-}
-
-/// An empty cluster in place of one that had data would be taken for it.
-fn lost_data(member: &EtcdMember, desired: &DesiredState, observation: &Observation) -> Verdict {
-    let cluster = &member.cluster;
-    if let Some(restore) = &desired.restore {
-        // What it had may lie aside on its machines, and a destroy would take that away.
-        let reason = if restore.etcd == *cluster {
-            format!("etcd cluster `{cluster}` is being restored, and that has not come to its end")
-        } else {
-            format!("etcd cluster `{cluster}` has had data, and none is seen that it could go on from")
-        };
-        return Verdict::blocked(reason, restore.help.clone());
-    }
-    let silent: Vec<&str> = observation
-        .entries()
-        .filter(|(key, observed)| key.kind() == Kind::Machine && matches!(observed, Observed::Unknown(_)))
-        .map(|(key, _)| key.name())
-        .collect();
-    if silent.is_empty() {
-        return Verdict::blocked(
-            format!("etcd cluster `{cluster}` has had data, and nothing of it is on any machine"),
-            "bring back a machine that has its data, or give it that of a snapshot: `keelson etcd restore`; to begin anew without it, \
-             `keelson destroy` first",
-        );
-    }
-    let silent = silent.join(", ");
-    Verdict::blocked(
-        format!(
-            "etcd cluster `{cluster}` has had data, which may be on machines that cannot be seen: {silent}"
-        ),
-        format!("bring {silent} back first, and run the command again"),
     )
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, stalled, one_at_a_time, unseen)
+//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, lost_data, stalled, one_at_a_time, unseen)
 //!   -> drafts     the steps that this takes                (draft, firewalls)
 //!   -> edges      what must come before what               (ordering, api_names, rolling, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
@@ -23,6 +23,7 @@ mod firewalls;
 mod graph;
 mod ground;
 mod holding;
+mod lost_data;
 mod one_at_a_time;
 mod ordering;
 mod preferences;

@@ -63,7 +63,7 @@ fn ailing(verdicts: &Verdicts, observation: &Observation, kind: Kind) -> Vec<(Re
     let unwell = observation
         .owned_of(kind)
         .filter_map(|(key, existing)| match &existing.health {
-            Health::Unhealthy(why) => Some((key.clone(), why.clone())),
+            Health::Unhealthy(why) | Health::Lost(why) => Some((key.clone(), why.clone())),
             Health::Healthy | Health::Impaired(_) | Health::Stalled(_) => None,
         });
     unwell

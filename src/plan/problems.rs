@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
+use super::lost_data::help_for_the_lost;
 use super::report::Blocked;
 use super::verdict::machine_of;
 
@@ -35,8 +36,12 @@ impl Problem {
 /// have a Kubernetes API.
 pub fn problems(observation: &Observation, has_api: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (name, health) in etcd::clusters(observation) {
-        if !health.formed {
+    let clusters = etcd::clusters(observation);
+    for (name, health) in &clusters {
+        if health.has_lost_its_data {
+            let help = help_for_the_lost(&clusters);
+            problems.push(Problem::of_all(format!("etcd cluster `{name}` {health}; {help}")));
+        } else if !health.formed {
             problems.push(Problem::of_all(format!(
                 "etcd cluster `{name}` has not begun yet"
             )));

@@ -159,10 +159,10 @@ impl<'a> Scene<'a> {
                     let service = match existing.health {
                         _ if goes_down => Service::Out,
                         Health::Healthy | Health::Impaired(_) => Service::In,
-                        Health::Unhealthy(_) => Service::Out,
+                        Health::Unhealthy(_) | Health::Lost(_) => Service::Out,
                         Health::Stalled(_) => Service::Stalled,
                     };
-                    let is_unwell = matches!(existing.health, Health::Unhealthy(_));
+                    let is_unwell = matches!(existing.health, Health::Unhealthy(_) | Health::Lost(_));
                     (service, is_unwell, Some(&existing.resource))
                 }
                 Observed::Unknown(_) => (Service::Unknown, false, None),

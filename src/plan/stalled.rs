@@ -29,6 +29,7 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         let is_hopeful = |(member, existing): &&(&EtcdMember, &Existing)| match existing.health {
             Health::Healthy | Health::Impaired(_) | Health::Stalled(_) => true,
             Health::Unhealthy(_) => is_mended(verdicts, member),
+            Health::Lost(_) => false,
         };
         let hopeful = voters.iter().filter(is_hopeful).count();
         if hopeful > health.voters / 2 {
@@ -114,7 +115,7 @@ fn review_silent(verdicts: &mut Verdicts, desired: &DesiredState, observation: &
         // What is down loses nothing, and may be what the others wait for.
         let running = voters
             .into_iter()
-            .filter(|(_, existing)| !matches!(existing.health, Health::Unhealthy(_)));
+            .filter(|(_, existing)| !matches!(existing.health, Health::Unhealthy(_) | Health::Lost(_)));
         for (member, _) in running {
             let reason = format!(
                 "etcd cluster `{cluster}` would lose its quorum while the member on {} restarts: {away} cannot be seen",

@@ -8,7 +8,9 @@ use keelson_provider_api::Store;
 use super::{ConnectError, ConnectOptions};
 #[cfg(feature = "ssh")]
 use super::{ssh, state_store};
-use crate::ops::MachineAccess;
+#[cfg(feature = "ssh")]
+use crate::ops::begun_restore;
+use crate::ops::{BegunRestore, MachineAccess};
 use crate::spec::{Provider, ValidSpec};
 
 /// Forgets the host key that was remembered for the bare host `name`; the next connection goes by the user's own known
@@ -37,7 +39,7 @@ pub async fn forget_host_key(
 }
 
 /// Forgets the bare host `name`, which has left the spec and is gone for good: nothing waits for it any more, and nothing
-/// is done on it.
+/// is done on it. Gives the restore of the cluster that stands, if that can be read and one does: it comes before all else.
 ///
 /// # Errors
 /// [`ConnectError`] when the spec has no bare hosts, or still has this one; when nothing is remembered of it; when it
@@ -46,12 +48,17 @@ pub async fn forget_host_key(
     not(feature = "ssh"),
     expect(clippy::unused_async, unused_variables, reason = "there is nothing to forget")
 )]
-pub async fn forget_host(spec: &ValidSpec, options: &ConnectOptions, name: &str) -> Result<(), ConnectError> {
+pub async fn forget_host(
+    spec: &ValidSpec,
+    options: &ConnectOptions,
+    name: &str,
+) -> Result<Option<BegunRestore>, ConnectError> {
     match &spec.spec().provider {
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => {
             let store: Arc<dyn Store> = state_store::open(spec, options).await?;
-            ssh::forget_host(spec, options, &store, name).await
+            ssh::forget_host(spec, options, &store, name).await?;
+            Ok(begun_restore(&*store, spec.name()).await.ok().flatten())
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
         other => Err(ConnectError::NoProvider(other.field())),

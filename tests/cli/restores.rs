@@ -123,9 +123,9 @@ fn what_an_apply_has_to_bring_is_not_waited_for_after_a_restore() {
     let ended = lab.expect(1, "etcd restore --yes --timeout 7m");
     for words in [
         "Restored: etcd main",
-        "etcd main is restored, and the cluster is not whole: an apply has yet to bring machine/workers-3, node-bundle/workers-3",
+        "etcd main is restored, and the cluster is not whole: an apply has yet to bring or mend machine/workers-3, node-bundle/workers-3",
         "do not restore it again",
-        "keelson apply -f cluster.yaml` brings what is not there yet",
+        "keelson apply -f cluster.yaml` brings and mends that",
         "status --wait",
         "What etcd main held before this restore",
     ] {
@@ -133,6 +133,13 @@ fn what_an_apply_has_to_bring_is_not_waited_for_after_a_restore() {
     }
     assert!(!ended.stderr.contains("after 7m"), "{}", ended.stderr);
     assert!(!waited.stderr.contains("yet to bring"), "{}", waited.stderr);
+    assert!(
+        waited
+            .stderr
+            .contains("still waiting: it is not as the spec says in"),
+        "{}",
+        waited.stderr
+    );
     lab.expect(0, "apply --yes --progress none");
     lab.expect(0, "status --wait");
     lab.expect(0, "plan");

@@ -65,6 +65,26 @@ fn a_backup_is_found_wherever_it_lies() {
     });
 }
 
+/// Copies all that is in the state store to `a`, and gives the names of it, the newest first.
+async fn copied_to_a(scene: &Scene) -> Vec<String> {
+    let listed = scene.session.backups().await.unwrap();
+    let names: Vec<String> = listed
+        .backups
+        .iter()
+        .map(|backup| backup.name.to_string())
+        .collect();
+    for name in &names {
+        for object in ["snapshot", "manifest.json"] {
+            let path = format!("prod/backups/etcd/{name}/{object}");
+            let content = scene.store.read(&path).await.unwrap().unwrap().content;
+            let path = format!("{name}/{object}");
+            let written = scene.on_a.write(&path, &content, Precondition::None).await;
+            written.unwrap();
+        }
+    }
+    names
+}
+
 #[test]
 fn what_is_pruned_while_it_is_verified_is_not_to_blame() {
     block_on(async {
@@ -75,21 +95,7 @@ fn what_is_pruned_while_it_is_verified_is_not_to_blame() {
             .save_backups(&request, &Progress::default())
             .await
             .unwrap();
-        let listed = scene.session.backups().await.unwrap();
-        let names: Vec<String> = listed
-            .backups
-            .iter()
-            .map(|backup| backup.name.to_string())
-            .collect();
-        for name in &names {
-            for object in ["snapshot", "manifest.json"] {
-                let path = format!("prod/backups/etcd/{name}/{object}");
-                let content = scene.store.read(&path).await.unwrap().unwrap().content;
-                let path = format!("{name}/{object}");
-                let written = scene.on_a.write(&path, &content, Precondition::None).await;
-                written.unwrap();
-            }
-        }
+        let names = copied_to_a(&scene).await;
         // The machine prunes while the first of them is read, which is the older one.
         let at_a = BackupPlace::Host("a".to_owned());
         let verify = async |pruned: &[&str]| {

@@ -71,7 +71,9 @@ fn the_etcds_that_wait_for_data_are_named_after_a_restore() {
             // No control plane comes before an apply: nobody is kept waiting for it.
             let began = session.clock().now();
             let (hour, interrupt) = (Duration::from_secs(3600), Interrupt::new());
-            let status = session.status_after_restore(hour, &Silent, &interrupt).await;
+            let status = session
+                .status_after_restore(hour, &|_| (), &Silent, &interrupt)
+                .await;
             let yet_to_come = status.unwrap().yet_to_come;
             assert!(
                 yet_to_come.iter().any(|key| key.kind() == Kind::ControlPlane),

@@ -191,10 +191,16 @@ fn waiting_for_health_ends_in_the_providers_time() {
             "{timed_out:?}"
         );
         // Whoever wants to know what is wrong is told, by name.
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |status: &keelson::ops::ClusterStatus| told.lock().unwrap().push(status.problems.clone());
         let last = session
-            .status_after_restore(hour, &Silent, &Interrupt::new())
+            .status_after_restore(hour, &tell, &Silent, &Interrupt::new())
             .await;
         let last = last.unwrap();
+        // What it waits for is told at first, and then when it changes.
+        let waits = told.into_inner().unwrap();
+        assert!(!waits.is_empty() && waits.iter().all(|problems| !problems.is_empty()));
+        assert!(waits.windows(2).all(|two| two[0] != two[1]), "{waits:?}");
         assert!(!last.is_well());
         let told: Vec<String> = last
             .problems

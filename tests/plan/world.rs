@@ -118,6 +118,13 @@ impl World {
         })
     }
 
+    /// A member of an etcd of which no machine has data.
+    pub(super) fn lost(self, name: &str) -> Self {
+        self.change(name, |existing| {
+            existing.health = Health::Lost("it has no data".to_owned());
+        })
+    }
+
     /// What does its work, and wants mending.
     pub(super) fn impaired(self, name: &str) -> Self {
         self.change(name, |existing| {

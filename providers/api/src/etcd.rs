@@ -67,6 +67,15 @@ impl EtcdInstance {
     }
 }
 
+/// The command that gives members of the etcd `cluster` the data of a snapshot, for messages; `main` need not be named.
+pub fn restore_command(cluster: &str) -> String {
+    if cluster == MAIN.cluster {
+        "keelson etcd restore".to_owned()
+    } else {
+        format!("keelson etcd restore --etcd {cluster}")
+    }
+}
+
 fn url(address: IpAddr, port: u16) -> String {
     match address {
         IpAddr::V4(address) => format!("https://{address}:{port}"),

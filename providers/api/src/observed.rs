@@ -38,6 +38,9 @@ pub enum Health {
     /// It does its work, and something about it wants mending, for this reason: a member of etcd whose disk is almost full.
     /// What it takes part in counts on it.
     Impaired(String),
+    /// What it held is lost, and nobody of those that it takes part with has it, for this reason: a member of an etcd of which no
+    /// machine has any data. Nothing but the data of a snapshot brings it back.
+    Lost(String),
 }
 
 impl Health {
@@ -55,7 +58,9 @@ impl Health {
     pub fn trouble(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
-            Self::Unhealthy(reason) | Self::Stalled(reason) | Self::Impaired(reason) => Some(reason),
+            Self::Unhealthy(reason) | Self::Stalled(reason) | Self::Impaired(reason) | Self::Lost(reason) => {
+                Some(reason)
+            }
         }
     }
 }

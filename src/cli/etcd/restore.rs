@@ -187,7 +187,11 @@ impl Restore {
         let timeout: Duration = self.timeout.as_duration();
         let again = self.spec.command("status --wait");
         let etcd = &restored.etcd_cluster;
-        match session.status_after_restore(timeout, &Silent, interrupt).await {
+        let tell = |status: &ClusterStatus| terminal.note(&restores_text::waits_for(status));
+        match session
+            .status_after_restore(timeout, &tell, &Silent, interrupt)
+            .await
+        {
             Ok(status) if status.is_well() => Ok(EXIT_DONE),
             Ok(status) => Err(self.unwell(etcd, &status, &again)),
             Err(OperationError::Interrupted(_)) => {
@@ -208,7 +212,7 @@ impl Restore {
             );
             (format!("the cluster is not healthy after {}", self.timeout), help)
         } else {
-            let help = format!("`{apply}` brings what is not there yet; then `{again}`");
+            let help = format!("`{apply}` brings and mends that; then `{again}`");
             (restores_text::yet_to_come(status), help)
         };
         Failure::failed(format!("etcd {etcd} is restored, and {problem}"))

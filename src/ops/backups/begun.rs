@@ -1,6 +1,8 @@
 //! A restore that stands: what it is of, and what is said to whoever comes upon it.
 
 use jiff::Timestamp;
+use keelson_provider_api::values::ClusterName;
+use keelson_provider_api::{Store, StoreError};
 
 use super::WhichBackup;
 use super::intent::{self, Standing};
@@ -20,6 +22,8 @@ pub struct BegunRestore {
     pub words: String,
     /// When it began.
     pub begun_at: Timestamp,
+    /// The machines whose members are to be given the data.
+    pub founders: Vec<String>,
 }
 
 impl BegunRestore {
@@ -55,14 +59,26 @@ impl Session {
     /// # Errors
     /// [`OperationError::Store`], also when what is written down about it cannot be read.
     pub async fn begun_restore(&self) -> Result<Option<BegunRestore>, OperationError> {
-        let standing = intent::read(self.store(), self.spec().name()).await?;
-        Ok(standing.map(|Standing { intent, .. }| BegunRestore {
-            source: intent.origin.again(&intent.etcd_cluster),
-            etcd_cluster: intent.etcd_cluster,
-            words: intent.source,
-            begun_at: intent.begun_at,
-        }))
+        Ok(begun_restore(self.store(), self.spec().name()).await?)
     }
+}
+
+/// The restore of the cluster `name` that has begun and did not come to its end, if there is one.
+///
+/// # Errors
+/// Those of the store, also when what is written down about it cannot be read.
+pub async fn begun_restore(
+    store: &dyn Store,
+    name: &ClusterName,
+) -> Result<Option<BegunRestore>, StoreError> {
+    let standing = intent::read(store, name).await?;
+    Ok(standing.map(|Standing { intent, .. }| BegunRestore {
+        source: intent.origin.again(&intent.etcd_cluster),
+        etcd_cluster: intent.etcd_cluster,
+        words: intent.source,
+        begun_at: intent.begun_at,
+        founders: intent.founders,
+    }))
 }
 
 /// That somebody has asked to stop a restore that has begun: it stands.

@@ -26,7 +26,7 @@ use keelson_provider_api::{EtcdDrill, EtcdMaintenance, EtcdRestore, ScheduledSna
 use serde::Serialize;
 
 pub use beginning::RestoreTerms;
-pub use begun::BegunRestore;
+pub use begun::{BegunRestore, begun_restore};
 pub use drill::DrillReport;
 pub use finding::{FoundBackup, WhichBackup};
 pub use list::{BackupEntry, BackupList, Condition as BackupCondition};

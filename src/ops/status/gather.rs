@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::{
-    Action, EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey,
-};
+use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
     ClusterStatus, Condition, ControlPlaneStatus, EtcdStatus, MachineStatus, MemberStatus, NodeStatus,
-    last_snapshots,
+    last_snapshots, yet_to_come,
 };
 use crate::execute::LeaseRecord;
 use crate::ops::endpoint::endpoint;
 use crate::ops::identity::ClusterRecord;
 use crate::ops::planning::Planned;
 use crate::ops::session::Session;
-use crate::plan::{self, Problem, Step};
+use crate::plan::{self, Problem};
 use crate::spec::EtcdPlacement;
 
 impl Session {
@@ -46,7 +44,7 @@ impl Session {
             last_snapshot: None,
             last_snapshots: last_snapshots::observed(self.own_etcds(), observation),
             pending_changes: planned.plan.steps().len(),
-            yet_to_come: yet_to_come(planned),
+            yet_to_come: yet_to_come::yet_to_come(planned),
             blocked: planned.report.blocked.len(),
             lease,
         };
@@ -181,26 +179,6 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .owned_of(Kind::Node)
         .filter_map(|(key, existing)| of(key, existing))
         .collect()
-}
-
-/// What nobody but an apply brings: a node joins by itself once its machine has what it runs, and a setting is no loss.
-const BROUGHT_KINDS: [Kind; 4] = [
-    Kind::Machine,
-    Kind::NodeBundle,
-    Kind::EtcdMember,
-    Kind::ControlPlane,
-];
-
-fn yet_to_come(planned: &Planned) -> Vec<ResourceKey> {
-    let changes = planned.plan.steps().iter().map(Step::change);
-    // What is replaced is there until then.
-    let created =
-        changes.filter(|change| matches!(change.action, Action::Create { .. }) && !change.replacement);
-    let keys = created.map(|change| &change.key);
-    let brought = keys.filter(|key| {
-        BROUGHT_KINDS.contains(&key.kind()) && matches!(planned.observation.get(key), Observed::Absent)
-    });
-    brought.cloned().collect()
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {

@@ -5,6 +5,7 @@ mod gather;
 mod last_snapshots;
 mod schedule;
 mod waiting;
+mod yet_to_come;
 
 use std::collections::BTreeMap;
 
@@ -62,8 +63,8 @@ pub struct ClusterStatus {
     pub last_snapshots: BTreeMap<String, Option<SnapshotStatus>>,
     /// How many changes an apply would make now.
     pub pending_changes: usize,
-    /// What of machines, what they run, members of etcd and control planes is not there, and an apply would make now: nobody else
-    /// brings it.
+    /// What of machines, what they run, members of etcd and control planes is not there, and an apply would make now, and the members
+    /// and control planes that it would take away or have vote: nobody else does.
     #[serde(skip)]
     pub yet_to_come: Vec<ResourceKey>,
     /// How many resources an apply could not touch now.

@@ -25,7 +25,7 @@ impl Session {
     ) -> Result<ClusterStatus, OperationError> {
         let deadline = self.deadline(patience);
         let last = self
-            .last_status_by(deadline, ClusterStatus::is_well, reporter, interrupt)
+            .last_status_by(deadline, ClusterStatus::is_well, &|_| (), reporter, interrupt)
             .await?;
         if last.is_well() {
             return Ok(last);
@@ -34,18 +34,20 @@ impl Session {
     }
 
     /// The same after a restore, where the cluster may not become healthy by itself: the last status, which says what is wrong
-    /// where it is not healthy in time, or not [before an apply](ClusterStatus::yet_to_come), which is not waited for.
+    /// where it is not healthy in time, or not [before an apply](ClusterStatus::yet_to_come), which is not waited for. What it still
+    /// waits for is told to `tell`, at first and whenever that changes.
     ///
     /// # Errors
     /// When it cannot be looked; [`OperationError::Interrupted`] when asked to stop.
     pub async fn status_after_restore(
         &self,
         patience: Duration,
+        tell: &(dyn Fn(&ClusterStatus) + Sync),
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
     ) -> Result<ClusterStatus, OperationError> {
         let is_over = |status: &ClusterStatus| status.is_well() || !status.yet_to_come.is_empty();
-        self.last_status_by(self.deadline(patience), is_over, reporter, interrupt)
+        self.last_status_by(self.deadline(patience), is_over, tell, reporter, interrupt)
             .await
     }
 
@@ -58,14 +60,20 @@ impl Session {
         &self,
         deadline: Timestamp,
         is_over: impl Fn(&ClusterStatus) -> bool,
+        tell: &(dyn Fn(&ClusterStatus) + Sync),
         reporter: &dyn Reporter,
         interrupt: &Interrupt,
     ) -> Result<ClusterStatus, OperationError> {
         let clock = self.clock();
+        let mut told = Vec::new();
         loop {
             let status = self.status(reporter).await?;
             if is_over(&status) || clock.now() >= deadline {
                 return Ok(status);
+            }
+            if status.problems != told {
+                tell(&status);
+                told = status.problems;
             }
             tokio::select! {
                 () = clock.drive(clock.sleep(POLL)) => {}

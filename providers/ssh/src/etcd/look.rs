@@ -7,6 +7,7 @@ use keelson_provider_api::{ClusterUid, EtcdInstance};
 
 use super::answers::{self, MemberList, Status};
 use super::mark::MarkSeen;
+use super::unseen::Unseen;
 use crate::shell::{Job, Shell};
 
 const SCRIPT: &str = concat!(
@@ -80,13 +81,13 @@ impl Seen {
 /// Looks at the members of `instances` on the machine behind `shell`; while one starts, for up to `patience`.
 ///
 /// # Errors
-/// Why nothing, or nothing whole, could be seen: a lower-case fragment without the machine's name.
+/// Why nothing, or nothing whole, could be seen.
 pub(super) async fn look(
     shell: &dyn Shell,
     uid: Option<&ClusterUid>,
     instances: &[&'static EtcdInstance],
     patience: Duration,
-) -> Result<BTreeMap<&'static str, Seen>, String> {
+) -> Result<BTreeMap<&'static str, Seen>, Unseen> {
     let mut arguments = vec![(patience.as_millis() / 200).to_string()];
     for instance in instances {
         let port = instance.client_port.to_string();
@@ -100,18 +101,12 @@ pub(super) async fn look(
         input: Vec::new(),
         timeout: LIMIT.saturating_add(patience),
     };
-    let output = shell
-        .run(&job, &|_| ())
-        .await
-        .map_err(|error| error.problem.clone())?;
+    let output = shell.run(&job, &|_| ()).await?;
     if output.status != 0 {
-        return Err(format!(
-            "the look at etcd ended with status {}: {}",
-            output.status,
-            output.stderr.trim()
-        ));
+        let (status, words) = (output.status, output.stderr.trim());
+        return Err(format!("the look at etcd ended with status {status}: {words}").into());
     }
-    read(&output.stdout, uid, instances)
+    Ok(read(&output.stdout, uid, instances)?)
 }
 
 /// Reads what the script wrote.

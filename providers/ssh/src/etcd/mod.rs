@@ -9,7 +9,7 @@
 //! | [`reach`] | what is needed of the machines |
 //! | `mark` | the file on a machine that says whose its member is |
 //! | `provider` | which change goes where |
-//! | `look`, `survey` | what one machine shows, and what all show together |
+//! | `look`, `unseen`, `survey` | what one machine shows, or why nothing, and what all show together |
 //! | `answers`, `refusal` | what etcdctl answers, and why etcd refuses something |
 //! | `observe` | what the planner is told of that, and what counts as what |
 //! | `step`, `patience` | one change while it is carried out, what is known to have had an effect, and waiting that ends |
@@ -50,6 +50,7 @@ mod schedule;
 mod step;
 mod survey;
 mod told;
+mod unseen;
 mod upgrade_snapshots;
 mod writing;
 

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use keelson_provider_api::etcd::restore_command;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use keelson_provider_api::{
     EtcdAnswer, EtcdMemberFacts, Existing, Health, Kind, KindObservation, Observed, Owner, ResourceKey,
@@ -108,6 +109,7 @@ fn marked(survey: &Survey, machine: &str, seen: &Seen, mark: &Mark) -> Existing 
     let fallback = || format!("{}:{machine}:{}", mark.etcd_cluster, mark.generation);
     let health = match troubles(survey, machine, seen, entry) {
         None => Health::Healthy,
+        Some(reason) if survey.has_lost_what_it_had() => Health::Lost(reason),
         Some(reason) if survey.runs_without_quorum(machine) => Health::Stalled(reason),
         Some(reason) if votes_soundly(survey, machine, seen) => Health::Impaired(reason),
         Some(reason) => Health::Unhealthy(reason),
@@ -197,6 +199,13 @@ fn troubles(survey: &Survey, machine: &str, seen: &Seen, entry: Option<&Member>)
     }
     if !seen.has_log && survey.mark(machine).is_some_and(|mark| mark.voted) {
         let folder = survey.instance.data_folder;
+        if survey.has_lost_what_it_had() {
+            let restore = restore_command(cluster);
+            return Some(format!(
+                "it has no data in {folder}: its disk came back empty, or is not mounted; no other machine has data of etcd {cluster}: \
+                 where it is gone for good, `{restore}` gives it that of a snapshot"
+            ));
+        }
         return Some(format!(
             "it has no data in {folder}: its disk came back empty, or is not mounted; where the data is gone for good, take \
              {machine} out of the spec, apply, and put it back"

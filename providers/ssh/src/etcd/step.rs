@@ -21,6 +21,9 @@ use crate::shell::{Job, Output};
 /// How long a script may take that does not wait for etcd's work, once it is let in.
 const QUICK: Duration = Duration::from_secs(60);
 
+/// What data that is moved aside is called by: when that was.
+pub(super) const ASIDE_STAMP: &str = "%Y%m%dT%H%M%SZ";
+
 /// What the scripts of this module end with when they have done nothing, and the first one past it.
 const NOTHING_DONE: std::ops::Range<i32> = 20..30;
 
@@ -247,7 +250,7 @@ impl<'a> Step<'a> {
             unit, data_folder, ..
         } = *self.instance;
         self.tell(&format!("stop {unit} and move {data_folder} aside"));
-        let stamp = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let stamp = self.clock.now().strftime(ASIDE_STAMP).to_string();
         let script = concat!(
             include_str!("../scripts/alone.sh"),
             include_str!("../scripts/etcd-end.sh")

@@ -15,6 +15,7 @@ use super::look::{Seen, look};
 use super::mark::Mark;
 use super::reach::Reach;
 use super::step::{permanent, transient};
+use super::unseen::Unseen;
 
 /// How many machines are looked at at once.
 const LOOKS_AT_ONCE: usize = 32;
@@ -25,7 +26,7 @@ pub(super) struct Survey {
     /// The etcd cluster.
     pub instance: &'static EtcdInstance,
     /// What was seen on each machine, or why nothing was.
-    pub machines: BTreeMap<String, Result<Seen, String>>,
+    pub machines: BTreeMap<String, Result<Seen, Unseen>>,
     /// The address of each machine inside the cluster.
     pub addresses: BTreeMap<String, IpAddr>,
     /// The members, as a quorum has confirmed.
@@ -47,7 +48,7 @@ pub(super) async fn survey(
     let looks = machines.into_iter().map(|machine| async move {
         let seen = match reach.shell(&machine) {
             Some(shell) => look(shell.as_ref(), uid, instances, patience).await,
-            None => Err("it is not among the cluster's machines".to_owned()),
+            None => Err("it is not among the cluster's machines".to_owned().into()),
         };
         (machine, seen)
     });
@@ -70,7 +71,7 @@ pub(super) async fn survey(
                 Ok(all) => all
                     .get(instance.cluster)
                     .cloned()
-                    .ok_or_else(|| "it was not looked at".to_owned()),
+                    .ok_or_else(|| "it was not looked at".to_owned().into()),
                 Err(why) => Err(why.clone()),
             };
             (machine.clone(), seen)
@@ -106,7 +107,7 @@ impl Survey {
     /// Puts together what was seen. Only members that carry this cluster's mark are believed.
     pub(super) fn of(
         instance: &'static EtcdInstance,
-        machines: BTreeMap<String, Result<Seen, String>>,
+        machines: BTreeMap<String, Result<Seen, Unseen>>,
         addresses: BTreeMap<String, IpAddr>,
     ) -> Self {
         let lists: Vec<&MemberList> = machines
@@ -213,8 +214,14 @@ impl Survey {
 
     /// True when marks are there, every machine was seen, and none has a log that a member could go on from.
     pub(super) fn has_lost_its_data(&self) -> bool {
-        let has_none = |seen: &Result<Seen, String>| seen.as_ref().is_ok_and(|seen| !seen.has_log);
+        let has_none = |seen: &Result<Seen, Unseen>| seen.as_ref().is_ok_and(|seen| !seen.has_log);
         self.marks().next().is_some() && self.machines.values().all(has_none)
+    }
+
+    /// True when it [has lost its data](Self::has_lost_its_data), and has had some: founders that were begun and have not started
+    /// have none yet.
+    pub(super) fn has_lost_what_it_had(&self) -> bool {
+        self.has_lost_its_data() && self.marks().any(|(_, mark)| mark.voted)
     }
 
     /// How far the member on `machine`, which carries our mark, is on its way to voting.

@@ -26,7 +26,7 @@ async fn present(provider: &ControlPlaneProvider, name: &str) -> Existing {
 
 async fn unwell(provider: &ControlPlaneProvider, name: &str) -> String {
     match present(provider, name).await.health {
-        Health::Unhealthy(why) | Health::Stalled(why) | Health::Impaired(why) => why,
+        Health::Unhealthy(why) | Health::Stalled(why) | Health::Impaired(why) | Health::Lost(why) => why,
         Health::Healthy => panic!("{name} is well"),
     }
 }

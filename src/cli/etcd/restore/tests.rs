@@ -21,6 +21,7 @@ fn a_stop_while_a_snapshot_is_read_tells_of_the_restore_that_stands() {
         },
         words: "before.db".to_owned(),
         begun_at: Timestamp::UNIX_EPOCH,
+        founders: Vec::new(),
     };
     let stopped = OperationError::Interrupted(None);
     for flag in ["--yes", "--begin-anew"] {

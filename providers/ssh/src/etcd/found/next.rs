@@ -118,7 +118,7 @@ fn check_founders(survey: &Survey, member: &EtcdMember) -> Result<(), ProviderEr
     for founder in &member.initial_members {
         let unseen = match survey.machines.get(founder) {
             Some(Ok(_)) => None,
-            Some(Err(why)) => Some(why.as_str()),
+            Some(Err(why)) => Some(why.why()),
             None => Some("it was not looked at"),
         };
         if let Some(why) = unseen {

@@ -22,6 +22,7 @@ fn told(text: &str, wanted: &str) -> Vec<String> {
                 Health::Unhealthy(reason) => reason.clone(),
                 Health::Stalled(reason) => format!("stalled: {reason}"),
                 Health::Impaired(reason) => format!("impaired: {reason}"),
+                Health::Lost(reason) => format!("lost: {reason}"),
             };
             format!("{} {:?}{owner}: {health}", key.name(), member.phase)
         }
@@ -48,6 +49,39 @@ fn founders_wait_until_there_is_a_quorum() {
         told("a:w b:w c:n", "a b c"),
         [format!("main:a {waits}"), format!("main:b {waits}")]
     );
+}
+
+#[test]
+fn an_etcd_of_which_no_machine_has_data_is_lost_and_one_that_another_has_is_not() {
+    let of = |text: &str, empty: &[&str]| {
+        let mut survey = picture(text);
+        for machine in empty {
+            let seen = survey.machines.get_mut(*machine).unwrap().as_mut().unwrap();
+            seen.has_log = false;
+        }
+        observe_one(&survey, "a", true, Timestamp::UNIX_EPOCH)
+    };
+    let reason = |observed| match observed {
+        Some(Observed::Present(Existing { health, .. })) => health,
+        other => panic!("{other:?}"),
+    };
+    let Health::Lost(why) = reason(of("a:d b:d c:d", &["a", "b", "c"])) else {
+        panic!("nobody has any")
+    };
+    assert!(
+        why.ends_with("`keelson etcd restore` gives it that of a snapshot"),
+        "{why}"
+    );
+    assert!(!why.contains("take a out of the spec"), "{why}");
+    for (text, empty) in [("a:d b:d c:d", vec!["a", "b"]), ("a:d b:d c:?", vec!["a", "b"])] {
+        let Health::Unhealthy(why) = reason(of(text, &empty)) else {
+            panic!("c has it, or may have it: {text}")
+        };
+        assert!(why.contains("take a out of the spec"), "{why}");
+    }
+    // What was begun and has not started yet has had none.
+    let founders = reason(of("a:w b:w c:w", &["a", "b", "c"]));
+    assert!(matches!(founders, Health::Unhealthy(_)), "{founders:?}");
 }
 
 #[test]

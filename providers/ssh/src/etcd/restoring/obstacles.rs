@@ -7,8 +7,9 @@ use super::placing;
 use crate::etcd::look::Seen;
 use crate::etcd::mark::MarkSeen;
 use crate::etcd::meaning::data_of_nobody;
-use crate::etcd::step::{Step, permanent, unreachable_machine};
+use crate::etcd::step::{Step, permanent};
 use crate::etcd::survey::Survey;
+use crate::etcd::unseen::Unseen;
 
 /// Makes sure that nothing stands in the way.
 ///
@@ -68,13 +69,16 @@ fn on_machines(survey: &Survey, restoration: &Restoration) -> impl Iterator<Item
 }
 
 /// Why the restore cannot be while `machine` is as it was seen.
-fn obstacle(machine: &str, seen: &Result<Seen, String>, restoration: &Restoration) -> Option<ProviderError> {
+fn obstacle(machine: &str, seen: &Result<Seen, Unseen>, restoration: &Restoration) -> Option<ProviderError> {
     let seen = match seen {
         Ok(seen) => seen,
         // Whoever is not seen may have a member.
         Err(why) => {
-            let message = format!("{machine} does not answer, and may have its data: {why}");
-            return Some(unreachable_machine(message).with_help(format!(
+            let error = why.error(machine, ", and may have its data");
+            if !why.is_unreachable() {
+                return Some(error);
+            }
+            return Some(error.with_help(format!(
                 "bring {machine} back; where it is gone for good, take it out of the spec, `keelson node forget {machine}`, and \
                  where a restore has begun before, `keelson etcd restore --begin-anew`"
             )));
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
     use crate::etcd::restoring::tests::restoration;
     use crate::etcd::step::transient;
-    use crate::etcd::survey::tests::picture;
+    use crate::etcd::survey::tests::{host_error, picture};
 
     fn of_founders(names: &str) -> Restoration {
         Restoration {
@@ -141,6 +145,37 @@ mod tests {
             assert!(error.message.contains(words), "{words}: {error}");
         }
         assert!(!error.message.contains("; d "), "{error}");
+    }
+
+    #[test]
+    fn a_machine_is_given_up_only_where_it_does_not_answer() {
+        use crate::shell::HostErrorKind::{Denied, HostKey, Lost, Unreachable};
+        for (kind, class) in [
+            (Unreachable, ErrorClass::Unreachable),
+            (Denied, ErrorClass::Permanent),
+            (HostKey, ErrorClass::Permanent),
+            (Lost, ErrorClass::Transient),
+        ] {
+            let mut survey = picture("a:v b:v");
+            let unseen = host_error(kind, "it is as it is").into();
+            survey.machines.insert("a".to_owned(), Err(unseen));
+            let error = former_members(&survey, &of_founders("a b")).unwrap_err();
+            let help = error.help.unwrap_or_default();
+            let is_silent = kind == Unreachable;
+            assert_eq!(error.class, class, "{kind:?}");
+            assert!(error.message.ends_with("may have its data: it is as it is"));
+            assert_eq!(error.message.contains("does not answer"), is_silent, "{kind:?}");
+            assert_eq!(help.contains("node forget"), is_silent, "{kind:?}: {help}");
+            assert_eq!(
+                help == "see to it that not: it is as it is",
+                !is_silent,
+                "{kind:?}: {help}"
+            );
+        }
+        let unread = Unseen::from("it ended with status 1".to_owned());
+        let error = unread.error("a", "");
+        assert_eq!((error.class, error.help), (ErrorClass::Transient, None));
+        assert_eq!(error.message, "a cannot be looked at: it ended with status 1");
     }
 
     #[test]

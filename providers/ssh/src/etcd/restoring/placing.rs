@@ -9,7 +9,7 @@ use crate::etcd::begin::{founders_urls, token_of};
 use crate::etcd::mark::Mark;
 use crate::etcd::meaning::{data_of_nobody, no_programs, no_room, not_ours};
 use crate::etcd::room::{full_folder, of_restored_kib};
-use crate::etcd::step::{Deed, Step, permanent};
+use crate::etcd::step::{ASIDE_STAMP, Deed, Step, permanent};
 use crate::etcd::survey::Survey;
 use crate::exit_status;
 use crate::fence;
@@ -146,9 +146,11 @@ fn no_room_for_the_data(restoration: &Restoration, machine: &str, said: &str) ->
     if full_folder(said) != Some(folder) {
         return no_room(machine, "the snapshot", said);
     }
+    let begun = restoration.begun_at.strftime(ASIDE_STAMP);
     no_room(machine, "the data", said).with_help(format!(
-        "make room below {folder} on {machine}: what restores have moved aside, {folder}.removed-* or {folder}/removed-*, can be \
-         deleted by hand where nobody needs it"
+        "make room below {folder} on {machine}: of what restores have moved aside there, {folder}.removed-TIME or \
+         {folder}/removed-TIME, only what is older than {begun} can be deleted by hand, where nobody needs it; what this restore, or \
+         one that it took the place of, has moved aside has to stay: nothing else has what etcd held"
     ))
 }
 
@@ -163,7 +165,9 @@ mod tests {
             (
                 "/var/lib/etcd",
                 "a has no room for the data: 5 KiB",
-                "make room below /var/lib/etcd on a: what restores have moved aside",
+                // What this one has moved aside is the only way back.
+                "make room below /var/lib/etcd on a: of what restores have moved aside there, /var/lib/etcd.removed-TIME or \
+                 /var/lib/etcd/removed-TIME, only what is older than 19700101T000000Z can be deleted",
             ),
             (
                 "/var/lib/keelson",

@@ -5,6 +5,7 @@ use crate::etcd::answers::{Header, Status};
 use crate::etcd::look::tests::nothing;
 use crate::etcd::mark::MarkSeen;
 use crate::etcd::mark::tests::mark;
+use crate::shell::{HostError, HostErrorKind};
 use MemberPhase::{Learner, Voter, Waiting};
 use keelson_provider_api::etcd::MAIN;
 
@@ -62,7 +63,18 @@ pub(in crate::etcd) fn raise(survey: &mut Survey, machine: &str, alarm: &str) {
     status.errors.push(format!("memberID:{id} alarm:{alarm} "));
 }
 
-fn machine(name: &str, what: &str, number: u8) -> Result<Seen, String> {
+/// What is said of a machine that makes trouble of `kind`.
+pub(in crate::etcd) fn host_error(kind: HostErrorKind, problem: &str) -> HostError {
+    HostError {
+        host: "a".to_owned(),
+        address: "10.0.0.1".to_owned(),
+        kind,
+        problem: problem.to_owned(),
+        help: Some(format!("see to it that not: {problem}")),
+    }
+}
+
+fn machine(name: &str, what: &str, number: u8) -> Result<Seen, Unseen> {
     let status = |is_learner| Status {
         header: Header {
             cluster_id: Id(99),
@@ -113,7 +125,7 @@ fn machine(name: &str, what: &str, number: u8) -> Result<Seen, String> {
             has_data: true,
             ..nothing()
         },
-        "?" | "!" => return Err("connection timed out".to_owned()),
+        "?" | "!" => return Err(host_error(HostErrorKind::Unreachable, "connection timed out").into()),
         _ => nothing(),
     })
 }
