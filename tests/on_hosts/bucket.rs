@@ -60,10 +60,20 @@ fn spec(desk: &Desk, moto: &Moto, key: &str) {
 
 /// The names of what lies in the bucket.
 fn listed(desk: &Desk) -> Vec<String> {
+    names(desk, |_| true)
+}
+
+/// The same without what is under way.
+fn whole(desk: &Desk) -> Vec<String> {
+    names(desk, |backup| backup["condition"] == "whole")
+}
+
+fn names(desk: &Desk, counts: fn(&serde_json::Value) -> bool) -> Vec<String> {
     let said = desk.expect(0, "etcd snapshot list -o json");
     let list: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let backups = list["backups"].as_array().unwrap().iter();
     backups
+        .filter(|backup| counts(backup))
         .map(|backup| {
             assert_eq!(backup["place"], "bucket", "{backup:#}");
             backup["name"].as_str().unwrap().to_owned()
@@ -96,11 +106,10 @@ fn pruned_and_good(desk: &Desk) {
 fn restored(desk: &Desk) {
     let drilled = desk.expect(0, "etcd drill --place bucket");
     assert!(drilled.stdout.starts_with("Good:"), "{drilled:#?}");
+    // The newest of those that are whole before anything is spoilt: the oldest would be the next one to go.
+    let newest = whole(desk).into_iter().max().unwrap();
     keys::spoil(desk.host("a"));
-    // The newest may have been taken since.
-    let names = listed(desk);
-    let oldest = names.iter().min().unwrap();
-    desk.expect(0, &format!("etcd restore {oldest} --place bucket --yes"));
+    desk.expect(0, &format!("etcd restore {newest} --place bucket --yes"));
     KEYS.expect(&NAMES.map(|name| desk.host(name)));
 }
 
