@@ -11,14 +11,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::policy::v1::Eviction;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Preconditions};
-use keelson_provider_api::{BoxFuture, Clock, Progress, ProviderError};
+use keelson_provider_api::{BoxFuture, Clock, Patience, Progress, ProviderError};
 use kube::ResourceExt as _;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use serde_json::json;
 
 use super::at_once::at_once;
 use super::connection::Connection;
-use super::patience::Patience;
 use super::ready::{Readiness, readiness};
 use super::step::permanent;
 use super::trouble::{Trouble, TroubleKind};
@@ -111,7 +110,7 @@ pub(super) async fn drain(
         evicted: BTreeMap::new(),
         obstacles: BTreeMap::new(),
     };
-    let patience = Patience::new(clock, options.limit);
+    let patience = Patience::of(clock, options.limit);
     let mut silence = None;
     let mut told = 0;
     for round in 0.. {
@@ -130,7 +129,7 @@ pub(super) async fn drain(
             match draining.silence().await {
                 None => silence = None,
                 Some(why) => {
-                    let silence = silence.get_or_insert_with(|| Patience::new(clock, SILENCE));
+                    let silence = silence.get_or_insert_with(|| Patience::of(clock, SILENCE));
                     if silence.is_over() {
                         return Ok(Emptied::Not(why));
                     }

@@ -18,7 +18,6 @@
 //! | `drain` | moving a node's pods elsewhere |
 //! | `drains_first` | nodes that are emptied before what their machines run is exchanged |
 //! | `ready` | how a node is, in the words of its conditions |
-//! | `patience` | waiting that ends |
 //! | `step` | one change while it is carried out: what it speaks to, and whether it may have had an effect |
 
 mod addon;
@@ -30,7 +29,6 @@ mod discovery;
 mod drain;
 mod drains_first;
 mod node;
-mod patience;
 mod provider;
 mod ready;
 mod step;

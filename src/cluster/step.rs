@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, ProviderError, StepContext};
+use keelson_provider_api::{Clock, ClusterUid, ErrorClass, Outcome, Patience, ProviderError, StepContext};
 
 use super::connection::{Connection, Connections};
-use super::patience::Patience;
 use super::trouble::Trouble;
 
 /// One change while it is carried out.
@@ -51,7 +50,7 @@ impl<'a> Step<'a> {
 
     /// Patience for `limit` from now on.
     pub(super) fn patience(&self, limit: Duration) -> Patience<'_> {
-        Patience::new(self.clock, limit)
+        Patience::of(self.clock, limit)
     }
 
     /// Notes that something was changed, or may have been.

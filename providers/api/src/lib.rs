@@ -21,6 +21,7 @@
 //! | [`provider`] | who carries changes out, and how a change can end |
 //! | [`store`] | where state is kept, with compare-and-swap |
 //! | [`clock`] | time and waiting, real or virtual |
+//! | [`patience`] | waiting that ends |
 //! | [`whole_file`] | files that are there as a whole or not at all |
 
 pub mod bulk;
@@ -39,6 +40,7 @@ pub mod joining;
 pub mod key;
 pub mod kinds;
 pub mod observed;
+pub mod patience;
 pub mod provider;
 pub mod store;
 pub mod values;
@@ -63,5 +65,6 @@ pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registra
 pub use key::ResourceKey;
 pub use kinds::{Kind, Resource};
 pub use observed::{Existing, Health, KindObservation, Observation, Observed};
+pub use patience::Patience;
 pub use provider::{ErrorClass, Finding, Outcome, Progress, Provider, ProviderError, Severity, StepContext};
 pub use store::{Precondition, Store, StoreError, Versioned};

@@ -8,21 +8,20 @@ use serde_json::{Value, json};
 use super::{object, worker};
 use crate::cluster::scene::{Scene, block_on};
 
+/// Has a pod run on the node `w`.
+fn run_a_pod(scene: &Scene) {
+    let pod = json!({ "metadata": { "name": "p" }, "spec": { "nodeName": "w", "containers": [] },
+        "status": { "phase": "Running" } });
+    scene.api.with(|world| world.put("v1", "Pod", "default", &pod));
+}
+
 #[test]
 fn a_node_is_drained_deleted_and_its_machine_leaves() {
     block_on(async {
         let scene = Scene::founded().await;
         scene.make("w", worker(&[], &[])).await.unwrap();
         let _ = (scene.machines.deeds(), scene.told());
-        scene.api.with(|world| {
-            world.put(
-                "v1",
-                "Pod",
-                "default",
-                &json!({ "metadata": { "name": "p" }, "spec": { "nodeName": "w", "containers": [] },
-                "status": { "phase": "Running" } }),
-            );
-        });
+        run_a_pod(&scene);
         scene.remove(Kind::Node, "w").await.unwrap();
         assert_eq!(scene.machines.deeds(), ["leave w"]);
         let names = scene.api.with(|world| world.names());
@@ -54,15 +53,7 @@ fn a_node_whose_machine_was_forgotten_is_deleted_and_nobody_looks_for_the_machin
         let _ = (scene.machines.deeds(), scene.told());
         // After a restore a Node says that it is Ready, as it was when the snapshot was taken, for as long as nobody has seen more of it.
         scene.machines.forget("w");
-        scene.api.with(|world| {
-            world.put(
-                "v1",
-                "Pod",
-                "default",
-                &json!({ "metadata": { "name": "p" }, "spec": { "nodeName": "w", "containers": [] },
-                "status": { "phase": "Running" } }),
-            );
-        });
+        run_a_pod(&scene);
         let mut all = scene.find_all(Kind::Node, &BTreeSet::new()).await;
         let Some(Observed::Present(left)) = all.remove(&ResourceKey::new(Kind::Node, "w")) else {
             panic!("{all:?}")

@@ -12,7 +12,7 @@
 //! | `look`, `unseen`, `survey` | what one machine shows, or why nothing, and what all show together |
 //! | `answers`, `refusal` | what etcdctl answers, and why etcd refuses something |
 //! | `observe` | what the planner is told of that, and what counts as what |
-//! | `step`, `patience` | one change while it is carried out, what is known to have had an effect, and waiting that ends |
+//! | `step` | one change while it is carried out, and what is known to have had an effect |
 //! | `meaning` | what it means that a script has ended as it did |
 //! | `begin` | writing down who a member is and how it comes in |
 //! | `found`, `join`, `remove` | how a member comes and goes: look, decide, do one thing, look again |
@@ -40,7 +40,6 @@ mod mark;
 mod meaning;
 mod names;
 mod observe;
-mod patience;
 mod provider;
 mod refusal;
 mod remove;

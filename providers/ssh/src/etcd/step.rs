@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keelson_provider_api::{
-    Clock, ClusterUid, ErrorClass, EtcdInstance, Outcome, ProviderError, StepContext,
+    Clock, ClusterUid, ErrorClass, EtcdInstance, Outcome, Patience, ProviderError, StepContext,
 };
 
 use super::answers::{self, MemberList};
 use super::mark::{Mark, fragment};
 use super::meaning::{data_of_nobody, no_programs, not_ours};
-use super::patience::Patience;
 use super::reach::Reach;
 use super::refusal::Refusal;
 use super::survey::{Survey, survey_one};
