@@ -70,7 +70,6 @@ pub(super) fn of_operation(error: &OperationError, again: &str) -> Option<String
         OperationError::Down(_) | OperationError::Degraded(_) => {
             "`keelson status` shows what each machine says of it; `keelson etcd status` has more of etcd".to_owned()
         }
-        OperationError::TimedOut(_) => "`keelson status` shows what is unwell".to_owned(),
         OperationError::Defect(_) | OperationError::ClockStopped | OperationError::Render(_) => {
             REPORT.to_owned()
         }

@@ -251,9 +251,6 @@ pub enum OperationError {
     /// After a destroy it could not be seen whether something was left.
     #[error("cannot prove that nothing is left: {0}")]
     Unproven(String),
-    /// The cluster was not well in time.
-    #[error("the cluster was not healthy by {0:.0}")]
-    TimedOut(Timestamp),
     /// What machines run could not be rendered.
     #[error("cannot render what machines run")]
     Render(#[from] RenderError),

@@ -12,34 +12,10 @@ use super::table::table;
 use super::trouble::names;
 use crate::ops::{BackupPlace, ClusterStatus, DrillReport, RestoredEtcd, UnpackedSnapshot};
 
-/// So many problems are named of those that are waited for; the others are counted.
-const WAITS_LIMIT: usize = 3;
-
 /// Why a cluster with its data is not waited for: what only an apply brings, or takes away.
 pub fn yet_to_come(status: &ClusterStatus) -> String {
     let names = names(&status.yet_to_come);
     format!("the cluster is not whole: an apply has yet to bring or mend {names}")
-}
-
-/// What is waited for until a cluster with its data is healthy, in a line.
-pub fn waits_for(status: &ClusterStatus) -> String {
-    let named = status.problems.iter().take(WAITS_LIMIT).map(|problem| {
-        let words = printable(&problem.problem);
-        match &problem.resource {
-            Some(key) => format!("{key}: {words}"),
-            None => words,
-        }
-    });
-    let mut parts: Vec<String> = named.collect();
-    if let Some(more) = status
-        .problems
-        .len()
-        .checked_sub(WAITS_LIMIT)
-        .filter(|more| *more > 0)
-    {
-        parts.push(format!("and {more} more"));
-    }
-    format!("still waiting: {}", parts.join("; "))
 }
 
 /// What came of restoring snapshots for trial.

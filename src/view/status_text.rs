@@ -15,6 +15,9 @@ use crate::ops::{CertificatesStatus, ClusterStatus, Condition, NodeStatus, Snaps
 /// Groups of more nodes than this are folded to one row, as long as all are alike.
 const ROWS_OF_A_GROUP: usize = 10;
 
+/// So many problems are named of those that are waited for; the others are counted.
+const WAITS_LIMIT: usize = 3;
+
 /// The status as text.
 pub fn render(status: &ClusterStatus) -> String {
     let mut text = format!(
@@ -44,6 +47,27 @@ pub fn render(status: &ClusterStatus) -> String {
     write_nodes(&mut text, status);
     write_rest(&mut text, status);
     text
+}
+
+/// What is waited for until a cluster is well, in a line.
+pub fn waits_for(status: &ClusterStatus) -> String {
+    let named = status.problems.iter().take(WAITS_LIMIT).map(|problem| {
+        let words = printable(&problem.problem);
+        match &problem.resource {
+            Some(key) => format!("{key}: {words}"),
+            None => words,
+        }
+    });
+    let mut parts: Vec<String> = named.collect();
+    if let Some(more) = status
+        .problems
+        .len()
+        .checked_sub(WAITS_LIMIT)
+        .filter(|more| *more > 0)
+    {
+        parts.push(format!("and {more} more"));
+    }
+    format!("still waiting: {}", parts.join("; "))
 }
 
 /// What is wrong, folded: one trouble of a hundred machines is one line.

@@ -105,8 +105,15 @@ fn status_for_programs() {
         (&degraded["condition"], &degraded["pendingChanges"]),
         (&"degraded".into(), &3.into())
     );
-    lab.expect(1, "status --wait --timeout 1s")
-        .says(&["was not healthy by", "help:"]);
+    let waited = lab.expect(1, "status --wait --timeout 6s -o json");
+    for words in [
+        "still waiting: machine/workers-3: not there yet",
+        "the cluster is not healthy and as the spec says after 6s",
+        "`keelson plan` shows",
+    ] {
+        assert!(waited.stderr.contains(words), "{words}: {}", waited.stderr);
+    }
+    assert_eq!(waited.json()["problems"], degraded["problems"]);
 }
 
 #[test]

@@ -106,11 +106,19 @@ fn pruned_and_good(desk: &Desk) {
 fn restored(desk: &Desk) {
     let drilled = desk.expect(0, "etcd drill --place bucket");
     assert!(drilled.stdout.starts_with("Good:"), "{drilled:#?}");
-    // The newest of those that are whole before anything is spoilt: the oldest would be the next one to go.
+    // No snapshot goes meanwhile. That a timer does not run only an apply mends, and nobody waits for it.
+    everywhere(desk, "systemctl stop keelson-etcd-snapshot.timer");
     let newest = whole(desk).into_iter().max().unwrap();
     keys::spoil(desk.host("a"));
-    desk.expect(0, &format!("etcd restore {newest} --place bucket --yes"));
+    let restored = desk.expect(1, &format!("etcd restore {newest} --place bucket --yes"));
+    for words in [
+        "Restored: etcd main",
+        "an apply has yet to bring or mend node-bundle/",
+    ] {
+        assert!(restored.stderr.contains(words), "{words}: {restored:#?}");
+    }
     KEYS.expect(&NAMES.map(|name| desk.host(name)));
+    desk.expect(0, "apply --yes");
 }
 
 /// On machines in one file that root alone reads; in no other, in no process and in no log.

@@ -263,7 +263,8 @@ impl Life {
             }
             let nobody_interrupts = Interrupt::new();
             let healthy =
-                patient(|| session.wait_until_healthy(SETTLED_WITHIN, &Silent, &nobody_interrupts)).await;
+                patient(|| session.wait_until_healthy(SETTLED_WITHIN, &|_| (), &Silent, &nobody_interrupts))
+                    .await;
             healthy.map_err(|error| format!("it is not well after {operation:?}: {error:?}"))?;
         }
         Ok(())

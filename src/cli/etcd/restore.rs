@@ -187,7 +187,7 @@ impl Restore {
         let timeout: Duration = self.timeout.as_duration();
         let again = self.spec.command("status --wait");
         let etcd = &restored.etcd_cluster;
-        let tell = |status: &ClusterStatus| terminal.note(&restores_text::waits_for(status));
+        let tell = |status: &ClusterStatus| terminal.note(&status_text::waits_for(status));
         match session
             .status_after_restore(timeout, &tell, &Silent, interrupt)
             .await

@@ -44,12 +44,14 @@ impl Session {
             last_snapshot: None,
             last_snapshots: last_snapshots::observed(self.own_etcds(), observation),
             pending_changes: planned.plan.steps().len(),
-            yet_to_come: yet_to_come::yet_to_come(planned),
+            yet_to_come: Vec::new(),
             blocked: planned.report.blocked.len(),
             lease,
         };
         let has_api = !self.spec().is_etcd_alone();
         status.problems = problems(&status, planned, has_api);
+        status.yet_to_come = yet_to_come::yet_to_come(planned, status.problems.is_empty());
+        status.problems.extend(unlike_spec(&status));
         status.condition = condition(&status, has_api);
         status
     }
@@ -203,13 +205,17 @@ fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Pro
     let mut problems: Vec<Problem> = restore.chain(unseen).chain(wrong).chain(missing).collect();
     let blocked = blocked(planned, &problems);
     problems.extend(blocked);
-    if problems.is_empty() && status.pending_changes > 0 {
-        problems.push(Problem::of_all(match status.pending_changes {
-            1 => "it is not as the spec says in one thing; `keelson plan` shows it".to_owned(),
-            changes => format!("it is not as the spec says in {changes} things; `keelson plan` shows them"),
-        }));
-    }
     problems
+}
+
+/// That an apply would change something, where nothing else is wrong.
+fn unlike_spec(status: &ClusterStatus) -> Option<Problem> {
+    let words = match (status.problems.is_empty(), status.pending_changes) {
+        (false, _) | (_, 0) => return None,
+        (_, 1) => "it is not as the spec says in one thing; `keelson plan` shows it".to_owned(),
+        (_, changes) => format!("it is not as the spec says in {changes} things; `keelson plan` shows them"),
+    };
+    Some(Problem::of_all(words))
 }
 
 /// What an apply could not touch, where nothing else that is said tells of it: it works, and is not what the spec asks for.

@@ -64,7 +64,7 @@ pub struct ClusterStatus {
     /// How many changes an apply would make now.
     pub pending_changes: usize,
     /// What of machines, what they run, members of etcd and control planes is not there, and an apply would make now, and the members
-    /// and control planes that it would take away or have vote: nobody else does.
+    /// and control planes that it would take away or have vote: nobody else does. Where nothing else is wrong, all that it would change.
     #[serde(skip)]
     pub yet_to_come: Vec<ResourceKey>,
     /// How many resources an apply could not touch now.

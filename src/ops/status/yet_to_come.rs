@@ -16,10 +16,11 @@ const BROUGHT_KINDS: [Kind; 4] = [
     Kind::ControlPlane,
 ];
 
-/// The resources of the plan's changes that do not settle by themselves, in order of their keys.
-pub(super) fn yet_to_come(planned: &Planned) -> Vec<ResourceKey> {
+/// The resources of the plan's changes that do not settle by themselves, in order of their keys. Where `nothing_else` is wrong, none
+/// of them does: what could settle is unwell until then.
+pub(super) fn yet_to_come(planned: &Planned, nothing_else: bool) -> Vec<ResourceKey> {
     let changes = planned.plan.steps().iter().map(Step::change);
-    let needed = changes.filter(|change| needs_apply(change, &planned.observation));
+    let needed = changes.filter(|change| nothing_else || needs_apply(change, &planned.observation));
     let keys: BTreeSet<&ResourceKey> = needed.map(|change| &change.key).collect();
     keys.into_iter().cloned().collect()
 }
