@@ -267,11 +267,8 @@ fn count(number: usize, one: &str, many: &str) -> String {
 }
 
 fn each(problems: &[Problem]) -> String {
-    let words = problems.iter().map(|problem| match &problem.resource {
-        Some(key) => format!("{key}: {}", problem.problem),
-        None => problem.problem.clone(),
-    });
-    words.collect::<Vec<_>>().join("; ")
+    let words: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    words.join("; ")
 }
 
 /// So many of them are named: where none can be read there may be hundreds.

@@ -1,6 +1,7 @@
 //! What does not work, whatever the spec says of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use keelson_provider_api::{Kind, Observation, Observed, Owner, ResourceKey};
 use serde::Serialize;
@@ -20,6 +21,15 @@ pub struct Problem {
     pub resource: Option<ResourceKey>,
     /// What is wrong: a lower-case fragment.
     pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.resource {
+            write!(formatter, "{key}: ")?;
+        }
+        formatter.write_str(&self.problem)
+    }
 }
 
 impl Problem {

@@ -51,20 +51,10 @@ pub fn render(status: &ClusterStatus) -> String {
 
 /// What is waited for until a cluster is well, in a line.
 pub fn waits_for(status: &ClusterStatus) -> String {
-    let named = status.problems.iter().take(WAITS_LIMIT).map(|problem| {
-        let words = printable(&problem.problem);
-        match &problem.resource {
-            Some(key) => format!("{key}: {words}"),
-            None => words,
-        }
-    });
-    let mut parts: Vec<String> = named.collect();
-    if let Some(more) = status
-        .problems
-        .len()
-        .checked_sub(WAITS_LIMIT)
-        .filter(|more| *more > 0)
-    {
+    let named = status.problems.iter().take(WAITS_LIMIT);
+    let mut parts: Vec<String> = named.map(|problem| printable(&problem.to_string())).collect();
+    let more = status.problems.len().saturating_sub(WAITS_LIMIT);
+    if more > 0 {
         parts.push(format!("and {more} more"));
     }
     format!("still waiting: {}", parts.join("; "))
