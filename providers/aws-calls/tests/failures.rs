@@ -1,0 +1,1 @@
+//! What a call says that has no success.

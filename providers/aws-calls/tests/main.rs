@@ -1,0 +1,6 @@
+//! The calls, against the emulator of AWS (`tests/hosts/scripts/aws`).
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
+
+mod emulator;
+mod failures;
