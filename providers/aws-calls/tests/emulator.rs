@@ -26,11 +26,18 @@ impl Emulator {
     pub(crate) fn trouble(&self, rule: &str) {
         self.moto.tell("POST", "faults", rule).unwrap();
     }
+
+    /// How often `action` was asked for.
+    pub(crate) fn count(&self, action: &str) -> usize {
+        let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
+        calls.matches(&format!(r#""action": "{action}""#)).count()
+    }
 }
 
 pub(crate) fn settings(endpoint: String) -> CallSettings {
     let http = aws_smithy_http_client::Builder::new().build_http();
-    let nobody = SharedCredentialsProvider::new(Credentials::new("AKIAKEELSON", "secret", None, None, "tests"));
+    let nobody =
+        SharedCredentialsProvider::new(Credentials::new("AKIAKEELSON", "secret", None, None, "tests"));
     CallSettings {
         endpoint: Some(endpoint),
         first_backoff: Duration::from_millis(20),

@@ -1,4 +1,4 @@
-//! What EC2 answers: pages, times.
+//! What EC2 answers: pages, times, what is missing.
 
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
@@ -47,6 +47,19 @@ where
     }
     let problem = format!("the list goes on after {MOST_PAGES} pages, and was given up");
     Err(CallError::unsent(action, problem))
+}
+
+/// How a delete ended: what is not there need not be deleted.
+pub(super) fn deleted<T>(answer: Result<T, CallError>) -> Result<(), CallError> {
+    match answer {
+        Err(error) if !error.is_absent() => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// What EC2 promises to answer to `action`.
+pub(super) fn promised<T>(action: &'static str, answered: Option<T>, name: &str) -> Result<T, CallError> {
+    answered.ok_or_else(|| CallError::strange(action, name))
 }
 
 /// A time; none where the calendar ends.

@@ -1,14 +1,32 @@
 //! EC2: networks, addresses, volumes, interfaces, instances, images, launch templates.
 
+mod addresses;
 mod answers;
 mod filters;
+mod ingress;
+mod internet_gateways;
+mod nat_gateways;
+mod route_tables;
+mod routes;
+mod security_groups;
+mod subnets;
 mod tags;
+mod vpcs;
 
 use aws_sdk_ec2::Client;
 
 use crate::settings::Clients;
 
+pub use addresses::Address;
 pub use filters::Filters;
+pub use ingress::{IngressProtocol, IngressRule, IngressSource};
+pub use internet_gateways::InternetGateway;
+pub use nat_gateways::{NatGateway, NatGatewayAddress, NatGatewayState};
+pub use route_tables::{RouteTable, RouteTableAssociation};
+pub use routes::{Route, RouteTarget};
+pub use security_groups::SecurityGroup;
+pub use subnets::{Subnet, Zone};
+pub use vpcs::{Vpc, VpcDns};
 
 /// EC2 in one region.
 #[derive(Debug, Clone)]
