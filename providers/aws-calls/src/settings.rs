@@ -63,10 +63,11 @@ impl CallSettings {
         }
     }
 
-    /// Throttling is answered by all calls of a client together: the SDK's adaptive mode sends fewer for a while.
+    /// Not the SDK's adaptive mode: after one throttled call that lets a client send half a call a second, and takes a call that
+    /// comes again for five. Longer pauses with chance in them are what EC2 asks of who is throttled.
     fn patient(&self) -> SdkConfig {
         self.config(
-            RetryConfig::adaptive()
+            RetryConfig::standard()
                 .with_max_attempts(ATTEMPTS)
                 .with_initial_backoff(self.first_backoff)
                 .with_max_backoff(LONGEST_BACKOFF),
