@@ -4,4 +4,8 @@
 
 mod emulator;
 mod failures;
+mod gateways;
 mod network;
+mod network_faults;
+mod routes;
+mod security_groups;
