@@ -5,6 +5,7 @@
 mod emulator;
 mod failures;
 mod gateways;
+mod machines;
 mod network;
 mod network_faults;
 mod routes;

@@ -13,6 +13,15 @@ mod subnets;
 mod tags;
 mod vpcs;
 
+mod images;
+mod instance_types;
+mod instances;
+mod interfaces;
+mod launch;
+mod template_data;
+mod templates;
+mod volumes;
+
 use aws_sdk_ec2::Client;
 
 use crate::settings::Clients;
@@ -27,6 +36,14 @@ pub use routes::{Route, RouteTarget};
 pub use security_groups::SecurityGroup;
 pub use subnets::{Subnet, Zone};
 pub use vpcs::{Vpc, VpcDns};
+
+pub use images::{Architecture, Image};
+pub use instance_types::InstanceType;
+pub use instances::{BlockDevice, Instance, InstanceState};
+pub use interfaces::{Interface, InterfaceAttachment, InterfaceState, NewInterface};
+pub use launch::{Launch, LaunchInterface, RootVolume, USER_DATA_BYTES};
+pub use templates::{LaunchTemplate, LaunchTemplateVersion};
+pub use volumes::{AttachmentState, NewVolume, Volume, VolumeAttachment, VolumeState};
 
 /// EC2 in one region.
 #[derive(Debug, Clone)]
