@@ -75,6 +75,7 @@
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
 //! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there | sees this crate |
+//! | `providers/aws-calls` | the calls to AWS that a provider of it is made of, behind small types; no provider uses them yet | names a kind, waits |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
 //! | `providers/simulated` | the in-memory world: virtual time, latencies, faults from a seed | sees this crate |

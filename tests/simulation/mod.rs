@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many seeds are run where nobody asks for others.
-const USUAL_SEEDS: u64 = 500;
+const USUAL_SEEDS: u64 = 250;
 
 /// The seeds of one of `shards` parts of a suite.
 fn seeds(shard: u64, shards: u64) -> impl Iterator<Item = u64> {

@@ -28,6 +28,7 @@ pub mod iam;
 pub mod mark;
 pub mod scaling;
 mod settings;
+mod whole;
 
 pub use failure::{CallError, CallFailure};
 pub use settings::{AwsCalls, CallSettings};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
 
+mod edge;
 mod emulator;
 mod failures;
 mod gateways;
@@ -9,4 +10,5 @@ mod machines;
 mod network;
 mod network_faults;
 mod routes;
+mod scaling;
 mod security_groups;

@@ -1,13 +1,11 @@
 //! Networks while answers are lost and calls are throttled.
 
-use std::collections::BTreeSet;
-
-use keelson_aws_calls::ec2::{IngressProtocol, RouteTarget, VpcDns};
+use keelson_aws_calls::ec2::{DescribedRules, IngressProtocol, RouteTarget, VpcDns};
 use keelson_aws_calls::{CallError, CallFailure};
 
 use crate::emulator::Emulator;
 use crate::network::{ZONE, ours, tags};
-use crate::security_groups::{range, rule};
+use crate::security_groups::{alone, range, rule};
 
 /// What has the same effect twice, and is sent again when its answer is lost.
 const RESENT: &[&str] = &[
@@ -71,11 +69,11 @@ async fn an_answer_that_is_lost_makes_nothing_twice() {
     let found = ec2.list_route_tables(&ours()).await.unwrap();
     assert_eq!((found.len(), &found[0].id), (1, &table));
     assert_eq!((found[0].routes.len(), found[0].associations.len()), (2, 1));
-    let rules = BTreeSet::from([rule(IngressProtocol::All, range("10.0.0.0/8"))]);
+    let rules = DescribedRules::from([rule(IngressProtocol::All, range("10.0.0.0/8"))]);
     ec2.authorize_ingress(&group, &rules).await.unwrap();
     assert_eq!(ec2.list_security_groups(&ours()).await.unwrap()[0].ingress, rules);
 
-    ec2.revoke_ingress(&group, &rules).await.unwrap();
+    ec2.revoke_ingress(&group, &alone(&rules)).await.unwrap();
     ec2.delete_security_group(&group).await.unwrap();
     ec2.delete_route(&table, "0.0.0.0/0").await.unwrap();
     ec2.disassociate_route_table(&association).await.unwrap();

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use keelson_aws_calls::ec2::{Ec2, Filters, IngressProtocol, IngressRule, IngressSource};
+use keelson_aws_calls::ec2::{DescribedRules, Ec2, Filters, IngressProtocol, IngressRule, IngressSource};
 
 use crate::emulator::Emulator;
 use crate::network::{network, ours, refused, tags};
 
-pub(crate) fn rule(protocol: IngressProtocol, source: IngressSource) -> IngressRule {
-    IngressRule { protocol, source }
+pub(crate) fn rule(protocol: IngressProtocol, source: IngressSource) -> (IngressRule, String) {
+    (IngressRule { protocol, source }, "for tests".to_owned())
+}
+
+pub(crate) fn alone(rules: &DescribedRules) -> BTreeSet<IngressRule> {
+    rules.keys().cloned().collect()
 }
 
 pub(crate) fn range(cidr: &str) -> IngressSource {
@@ -49,15 +53,18 @@ async fn security_groups_let_in_what_they_are_told_to() {
         (&found.vpc, found.name.as_str(), found.description.as_str()),
         (&vpc, "nodes", "for nodes")
     );
-    assert_eq!((found.tags, found.ingress), (tags("nodes"), BTreeSet::new()));
+    assert_eq!(
+        (found.tags, found.ingress),
+        (tags("nodes"), DescribedRules::new())
+    );
 
     rules_come_and_go(ec2, &group, &other).await;
     for _ in 0..2 {
         ec2.delete_security_group(&group).await.unwrap();
         ec2.delete_security_group(&other).await.unwrap();
     }
-    let rules = BTreeSet::from([rule(IngressProtocol::All, range("10.0.0.0/8"))]);
-    ec2.revoke_ingress(&group, &rules).await.unwrap();
+    let rules = DescribedRules::from([rule(IngressProtocol::All, range("10.0.0.0/8"))]);
+    ec2.revoke_ingress(&group, &alone(&rules)).await.unwrap();
     let absent = ec2.authorize_ingress(&group, &rules).await.unwrap_err();
     assert!(absent.is_absent(), "{absent}");
     assert_eq!(ec2.list_security_groups(&ours()).await.unwrap(), []);
@@ -73,7 +80,7 @@ async fn rules_come_and_go(ec2: &Ec2, group: &str, other: &str) {
             .remove(0)
             .ingress
     };
-    let first = BTreeSet::from([
+    let first = DescribedRules::from([
         rule(IngressProtocol::Tcp(22, 22), range("192.0.2.0/24")),
         rule(IngressProtocol::Tcp(22, 22), range("2001:db8::/32")),
         rule(
@@ -88,19 +95,29 @@ async fn rules_come_and_go(ec2: &Ec2, group: &str, other: &str) {
         assert_eq!(ingress().await, first);
     }
     let new = rule(IngressProtocol::Tcp(30000, 32767), range("10.0.0.0/8"));
-    let more: BTreeSet<_> = first.iter().cloned().chain([new.clone()]).collect();
+    let more: DescribedRules = first.clone().into_iter().chain([new.clone()]).collect();
     ec2.authorize_ingress(group, &more).await.unwrap();
     assert_eq!(ingress().await, more);
-    ec2.authorize_ingress(group, &BTreeSet::new()).await.unwrap();
+    ec2.authorize_ingress(group, &DescribedRules::new())
+        .await
+        .unwrap();
 
     assert_eq!(
         refused(ec2.delete_security_group(other).await),
         "DependencyViolation"
     );
-    ec2.revoke_ingress(group, &BTreeSet::from([new])).await.unwrap();
+    let told = DescribedRules::from([(new.0.clone(), "for others".to_owned())]);
+    for _ in 0..2 {
+        ec2.describe_ingress(group, &told).await.unwrap();
+        assert_eq!(
+            ingress().await.get(&new.0).map(String::as_str),
+            Some("for others")
+        );
+    }
+    ec2.revoke_ingress(group, &alone(&told)).await.unwrap();
     assert_eq!(ingress().await, first);
     for _ in 0..2 {
-        ec2.revoke_ingress(group, &more).await.unwrap();
-        assert_eq!(ingress().await, BTreeSet::new());
+        ec2.revoke_ingress(group, &alone(&more)).await.unwrap();
+        assert_eq!(ingress().await, DescribedRules::new());
     }
 }

@@ -1,6 +1,11 @@
 //! What a security group lets in.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+
+/// Rules, with what each is for, as people are to read it: at most 255 letters, digits and ` ._-:/()#,@[]+=&;{}!$*`.
+pub type DescribedRules = BTreeMap<IngressRule, String>;
 
 /// One thing that a security group lets in. Two are equal when EC2 takes them for duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +69,9 @@ impl IngressProtocol {
     }
 }
 
-/// A rule as EC2 takes it.
-pub(super) fn written(rule: &IngressRule) -> IpPermission {
+/// A rule as EC2 takes it, with the words about it.
+pub(super) fn written(rule: &IngressRule, description: &str) -> IpPermission {
+    let description = (!description.is_empty()).then(|| description.to_owned());
     let (name, first, last) = rule.protocol.written();
     let permission = IpPermission::builder()
         .ip_protocol(name)
@@ -73,21 +79,31 @@ pub(super) fn written(rule: &IngressRule) -> IpPermission {
         .set_to_port(last);
     let permission = match &rule.source {
         IngressSource::Cidr(cidr) if cidr.contains(':') => {
-            permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).build())
+            let range = Ipv6Range::builder().cidr_ipv6(cidr).set_description(description);
+            permission.ipv6_ranges(range.build())
         }
-        IngressSource::Cidr(cidr) => permission.ip_ranges(IpRange::builder().cidr_ip(cidr).build()),
+        IngressSource::Cidr(cidr) => {
+            let range = IpRange::builder().cidr_ip(cidr).set_description(description);
+            permission.ip_ranges(range.build())
+        }
         IngressSource::Group(id) => {
-            permission.user_id_group_pairs(UserIdGroupPair::builder().group_id(id).build())
+            let pair = UserIdGroupPair::builder()
+                .group_id(id)
+                .set_description(description);
+            permission.user_id_group_pairs(pair.build())
         }
         IngressSource::PrefixList(id) => {
-            permission.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).build())
+            let list = PrefixListId::builder()
+                .prefix_list_id(id)
+                .set_description(description);
+            permission.prefix_list_ids(list.build())
         }
     };
     permission.build()
 }
 
-/// The rules that EC2 has put together in one permission.
-pub(super) fn read(permission: IpPermission) -> Vec<IngressRule> {
+/// The rules that EC2 has put together in one permission, with the words about each.
+pub(super) fn read(permission: IpPermission) -> Vec<(IngressRule, String)> {
     let protocol = IngressProtocol::read(
         permission.ip_protocol.as_deref().unwrap_or_default(),
         permission.from_port,
@@ -97,17 +113,28 @@ pub(super) fn read(permission: IpPermission) -> Vec<IngressRule> {
     let v6 = permission.ipv6_ranges.unwrap_or_default();
     let groups = permission.user_id_group_pairs.unwrap_or_default();
     let lists = permission.prefix_list_ids.unwrap_or_default();
-    let v4 = v4.into_iter().filter_map(|range| range.cidr_ip);
-    let v6 = v6.into_iter().filter_map(|range| range.cidr_ipv6);
-    let groups = groups.into_iter().filter_map(|pair| pair.group_id);
-    let lists = lists.into_iter().filter_map(|list| list.prefix_list_id);
+    let v4 = v4
+        .into_iter()
+        .map(|range| (range.cidr_ip.map(IngressSource::Cidr), range.description));
+    let v6 = v6
+        .into_iter()
+        .map(|range| (range.cidr_ipv6.map(IngressSource::Cidr), range.description));
+    let groups = groups
+        .into_iter()
+        .map(|pair| (pair.group_id.map(IngressSource::Group), pair.description));
+    let lists = lists.into_iter().map(|list| {
+        (
+            list.prefix_list_id.map(IngressSource::PrefixList),
+            list.description,
+        )
+    });
     v4.chain(v6)
-        .map(IngressSource::Cidr)
-        .chain(groups.map(IngressSource::Group))
-        .chain(lists.map(IngressSource::PrefixList))
-        .map(|source| IngressRule {
-            protocol: protocol.clone(),
-            source,
+        .chain(groups)
+        .chain(lists)
+        .filter_map(|(source, description)| {
+            let protocol = protocol.clone();
+            let source = source?;
+            Some((IngressRule { protocol, source }, description.unwrap_or_default()))
         })
         .collect()
 }
@@ -137,7 +164,10 @@ mod tests {
             for source in &sources {
                 let (protocol, source) = (protocol.clone(), source.clone());
                 let rule = IngressRule { protocol, source };
-                assert_eq!(read(written(&rule)), [rule]);
+                for description in ["", "what it is for"] {
+                    let read_back = read(written(&rule, description));
+                    assert_eq!(read_back, [(rule.clone(), description.to_owned())]);
+                }
             }
         }
     }
@@ -156,9 +186,9 @@ mod tests {
             IngressSource::Cidr("::/0".to_owned()),
             IngressSource::Group("sg-1".to_owned()),
         ];
-        let expected = expected.map(|source| IngressRule {
-            protocol: IngressProtocol::Tcp(22, 23),
-            source,
+        let expected = expected.map(|source| {
+            let protocol = IngressProtocol::Tcp(22, 23);
+            (IngressRule { protocol, source }, String::new())
         });
         assert_eq!(read(permission.user_id_group_pairs(pair).build()), expected);
     }

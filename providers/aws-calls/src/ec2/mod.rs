@@ -28,7 +28,7 @@ use crate::settings::Clients;
 
 pub use addresses::Address;
 pub use filters::Filters;
-pub use ingress::{IngressProtocol, IngressRule, IngressSource};
+pub use ingress::{DescribedRules, IngressProtocol, IngressRule, IngressSource};
 pub use internet_gateways::InternetGateway;
 pub use nat_gateways::{NatGateway, NatGatewayAddress, NatGatewayState};
 pub use route_tables::{RouteTable, RouteTableAssociation};

@@ -8,7 +8,7 @@ use crate::failure::{CallError, Called as _};
 use crate::mark::Tags;
 
 use super::answers::{Page, deleted, every_page, promised};
-use super::ingress::{self, IngressRule};
+use super::ingress::{self, DescribedRules, IngressRule};
 use super::{Ec2, Filters, tags};
 
 /// How often rules are compared anew while somebody else changes them.
@@ -25,8 +25,8 @@ pub struct SecurityGroup {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// What it lets in.
-    pub ingress: BTreeSet<IngressRule>,
+    /// What it lets in, with what each is for.
+    pub ingress: DescribedRules,
     /// Its tags.
     pub tags: Tags,
 }
@@ -83,7 +83,7 @@ impl Ec2 {
     ///
     /// # Errors
     /// When EC2 refuses, or cannot be asked; none of the rules is then new, as long as nobody else changes the group.
-    pub async fn authorize_ingress(&self, id: &str, rules: &BTreeSet<IngressRule>) -> Result<(), CallError> {
+    pub async fn authorize_ingress(&self, id: &str, rules: &DescribedRules) -> Result<(), CallError> {
         let mut missing = rules.clone();
         for round in 1.. {
             let Some(permissions) = permissions(&missing) else {
@@ -99,8 +99,27 @@ impl Ec2 {
                 return Err(error);
             }
             let present = self.ingress_of(id).await?.unwrap_or_default();
-            missing = rules.difference(&present).cloned().collect();
+            missing.retain(|rule, _| !present.contains_key(rule));
         }
+        Ok(())
+    }
+
+    /// Says anew what each of `rules`, which the security group `id` lets in, is for.
+    ///
+    /// # Errors
+    /// When EC2 refuses (`InvalidPermission.NotFound`: one of them is not let in), or cannot be asked.
+    pub async fn describe_ingress(&self, id: &str, rules: &DescribedRules) -> Result<(), CallError> {
+        let Some(permissions) = permissions(rules) else {
+            return Ok(());
+        };
+        let call = self
+            .clients
+            .patient
+            .update_security_group_rule_descriptions_ingress();
+        let call = call.group_id(id).set_ip_permissions(Some(permissions));
+        call.send()
+            .await
+            .called("UpdateSecurityGroupRuleDescriptionsIngress")?;
         Ok(())
     }
 
@@ -109,7 +128,7 @@ impl Ec2 {
     /// # Errors
     /// When EC2 refuses, or cannot be asked; all of the rules are then still there, as long as nobody else changes the group.
     pub async fn revoke_ingress(&self, id: &str, rules: &BTreeSet<IngressRule>) -> Result<(), CallError> {
-        let mut present = rules.clone();
+        let mut present: DescribedRules = rules.iter().map(|rule| (rule.clone(), String::new())).collect();
         for round in 1.. {
             let Some(permissions) = permissions(&present) else {
                 break;
@@ -124,7 +143,7 @@ impl Ec2 {
                 return Err(error);
             }
             let now = self.ingress_of(id).await?.unwrap_or_default();
-            present = rules.intersection(&now).cloned().collect();
+            present.retain(|rule, _| now.contains_key(rule));
         }
         Ok(())
     }
@@ -138,15 +157,18 @@ impl Ec2 {
         deleted(call.send().await.called("DeleteSecurityGroup"))
     }
 
-    async fn ingress_of(&self, id: &str) -> Result<Option<BTreeSet<IngressRule>>, CallError> {
+    async fn ingress_of(&self, id: &str) -> Result<Option<DescribedRules>, CallError> {
         let filters = Filters::default().with("group-id", [id]);
         let found = self.list_security_groups(&filters).await?;
         Ok(found.into_iter().next().map(|group| group.ingress))
     }
 }
 
-fn permissions(rules: &BTreeSet<IngressRule>) -> Option<Vec<IpPermission>> {
-    (!rules.is_empty()).then(|| rules.iter().map(ingress::written).collect())
+fn permissions(rules: &DescribedRules) -> Option<Vec<IpPermission>> {
+    let written = rules
+        .iter()
+        .map(|(rule, description)| ingress::written(rule, description));
+    (!rules.is_empty()).then(|| written.collect())
 }
 
 fn read(group: types::SecurityGroup) -> Result<SecurityGroup, CallError> {
