@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     "tests/hosts/src",
     "tests/hosts/tests",
     "providers/api/src",
+    "providers/aws-calls/src",
     "providers/aws/src",
     "providers/simulated/src",
     "providers/ssh/src",
