@@ -39,10 +39,10 @@ impl Dns {
                 return Ok(None);
             }
             // The same batch is refused for the same reason.
-            if let Some((before, error)) = refused.take() {
-                if before == batch {
-                    return Err(error);
-                }
+            if let Some((before, error)) = refused.take()
+                && before == batch
+            {
+                return Err(error);
             }
             match self.send(zone, batch.clone()).await {
                 Err(error) if error.is(&["InvalidChangeBatch"]) => refused = Some((batch, error)),

@@ -21,7 +21,10 @@ fn piece(bytes: &[u8]) -> String {
         match byte {
             b'"' | b'\\' => piece.extend(['\\', char::from(byte)]),
             b' '..=b'~' => piece.push(char::from(byte)),
-            _ => piece.push_str(&format!("\\{byte:03o}")),
+            _ => {
+                let digit = |shift: u8| char::from(b'0' + (byte >> shift & 7));
+                piece.extend(['\\', digit(6), digit(3), digit(0)]);
+            }
         }
     }
     piece.push('"');

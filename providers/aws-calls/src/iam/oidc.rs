@@ -94,10 +94,10 @@ impl Iam {
         let listed = answer.open_id_connect_provider_list.unwrap_or_default();
         let mut owned = Vec::new();
         for arn in listed.into_iter().filter_map(|one| one.arn) {
-            if let Some(found) = self.oidc_provider(&arn).await? {
-                if found.tags.get(CLUSTER).is_some_and(|owner| owner == uid) {
-                    owned.push(found);
-                }
+            if let Some(found) = self.oidc_provider(&arn).await?
+                && found.tags.get(CLUSTER).is_some_and(|owner| owner == uid)
+            {
+                owned.push(found);
             }
         }
         Ok(owned)

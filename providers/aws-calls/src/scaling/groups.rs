@@ -233,7 +233,7 @@ impl Scaling {
             .patient
             .suspend_processes()
             .auto_scaling_group_name(name);
-        let answer = call.set_scaling_processes(owned(processes)).send().await;
+        let answer = call.set_scaling_processes(Some(owned(processes))).send().await;
         answer.called("SuspendProcesses").map(drop)
     }
 
@@ -252,7 +252,7 @@ impl Scaling {
             .patient
             .resume_processes()
             .auto_scaling_group_name(name);
-        let answer = call.set_scaling_processes(owned(processes)).send().await;
+        let answer = call.set_scaling_processes(Some(owned(processes))).send().await;
         answer.called("ResumeProcesses").map(drop)
     }
 
@@ -303,8 +303,8 @@ fn word_of(check: &HealthCheck) -> &'static str {
     if check.asks_load_balancers { "ELB" } else { "EC2" }
 }
 
-fn owned(processes: &[&str]) -> Option<Vec<String>> {
-    Some(processes.iter().map(|&process| process.to_owned()).collect())
+fn owned(processes: &[&str]) -> Vec<String> {
+    processes.iter().map(|&process| process.to_owned()).collect()
 }
 
 fn written(group: &str, tags: &Tags) -> Vec<Tag> {
