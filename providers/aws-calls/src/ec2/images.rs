@@ -8,7 +8,7 @@ use crate::failure::{CallError, Called as _};
 use super::Ec2;
 use super::answers::{Page, every_page};
 
-/// The longest page of DescribeImages
+/// The longest page of `DescribeImages`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>).
 const PAGE: i32 = 1000;
 

@@ -93,10 +93,10 @@ pub(super) fn written(rule: &IngressRule, description: &str) -> IpPermission {
             permission.user_id_group_pairs(pair.build())
         }
         IngressSource::PrefixList(id) => {
-            let list = PrefixListId::builder()
+            let prefixes = PrefixListId::builder()
                 .prefix_list_id(id)
                 .set_description(description);
-            permission.prefix_list_ids(list.build())
+            permission.prefix_list_ids(prefixes.build())
         }
     };
     permission.build()

@@ -7,7 +7,7 @@ use crate::failure::{CallError, Called as _};
 use super::answers::{Page, every_page};
 use super::{Architecture, Ec2, Filters};
 
-/// The longest page of DescribeInstanceTypes
+/// The longest page of `DescribeInstanceTypes`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html>).
 const PAGE: i32 = 100;
 

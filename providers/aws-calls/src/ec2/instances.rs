@@ -13,7 +13,7 @@ use super::interfaces::{address, group_ids};
 use super::launch::Launch;
 use super::{Ec2, Filters, tags};
 
-/// The longest page of DescribeInstances
+/// The longest page of `DescribeInstances`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>).
 const PAGE: i32 = 1000;
 /// A filter takes no more values; instances that are ended at once are looked for by one.

@@ -11,7 +11,7 @@ use super::answers::{Page, every_page};
 use super::volumes::attachment_state;
 use super::{AttachmentState, Ec2, Filters, tags};
 
-/// The longest page of DescribeNetworkInterfaces
+/// The longest page of `DescribeNetworkInterfaces`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html>).
 const PAGE: i32 = 1000;
 

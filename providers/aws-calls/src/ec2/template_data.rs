@@ -133,14 +133,14 @@ pub(super) fn read(data: ResponseLaunchTemplateData) -> Option<Launch> {
         protected: data.disable_api_termination.unwrap_or_default(),
         tags: Tags::new(),
     };
-    let tags = read_tags(&launch, data.tag_specifications.unwrap_or_default())?;
+    let tags = read_tags(&launch, &data.tag_specifications.unwrap_or_default())?;
     Some(Launch { tags, ..launch })
 }
 
 fn only<T>(list: Option<Vec<T>>) -> Option<T> {
     let mut list = list?;
-    let last = list.pop();
-    last.filter(|_| list.is_empty())
+    let found = list.pop();
+    found.filter(|_| list.is_empty())
 }
 
 fn is_metadata_guarded(data: &ResponseLaunchTemplateData) -> bool {
@@ -188,7 +188,7 @@ fn read_root(mapping: LaunchTemplateBlockDeviceMapping) -> Option<RootVolume> {
 }
 
 /// The tags, when they are the same for all that is made with an instance.
-fn read_tags(launch: &Launch, found: Vec<LaunchTemplateTagSpecification>) -> Option<Tags> {
+fn read_tags(launch: &Launch, found: &[LaunchTemplateTagSpecification]) -> Option<Tags> {
     let of = |kind: &ResourceType| {
         let same = found.iter().find(|one| one.resource_type.as_ref() == Some(kind));
         tags::read(same.and_then(|one| one.tags.clone()))
@@ -296,7 +296,7 @@ mod tests {
                 volumes.push(volumes[0].clone());
             }),
             ("user data that is none", |data| {
-                data.user_data = Some("!".to_owned())
+                data.user_data = Some("!".to_owned());
             }),
             ("a volume with other tags", |data| {
                 data.tag_specifications.as_mut().unwrap()[1].tags = None;

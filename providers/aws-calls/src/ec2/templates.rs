@@ -10,7 +10,7 @@ use super::answers::{Page, every_page, time};
 use super::launch::Launch;
 use super::{Ec2, Filters, tags, template_data};
 
-/// The longest page of DescribeLaunchTemplates
+/// The longest page of `DescribeLaunchTemplates`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplates.html>).
 const PAGE: i32 = 200;
 

@@ -9,7 +9,7 @@ use crate::mark::Tags;
 use super::answers::{Page, every_page, time};
 use super::{Ec2, Filters, tags};
 
-/// The longest page of DescribeVolumes
+/// The longest page of `DescribeVolumes`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html>).
 const PAGE: i32 = 500;
 
