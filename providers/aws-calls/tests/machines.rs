@@ -354,6 +354,8 @@ async fn an_instance_is_started_listed_changed_and_ended() {
     );
 }
 
+type Change = fn(&mut Launch);
+
 #[tokio::test]
 async fn what_cannot_be_started_is_told() {
     let Some(place) = Place::prepare_or_skip("machines::refused").await else {
@@ -383,7 +385,6 @@ async fn what_cannot_be_started_is_told() {
 
     let longest = with(&|launch| launch.user_data = vec![b'#'; USER_DATA_BYTES]);
     ec2.run_instance(&longest, "i2").await.unwrap();
-    type Change = fn(&mut Launch);
     let cases: [(Change, &str); 3] = [
         (
             |launch| launch.image = "ami-0123456789abcdef0".to_owned(),

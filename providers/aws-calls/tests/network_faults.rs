@@ -36,8 +36,8 @@ async fn an_answer_that_is_lost_makes_nothing_twice() {
         ));
     };
     lose("CreateVpc");
-    let lost = ec2.create_vpc("10.0.0.0/16", &tags("main")).await.unwrap_err();
-    assert_eq!(lost.failure, CallFailure::Lost, "{lost}");
+    let unheard = ec2.create_vpc("10.0.0.0/16", &tags("main")).await.unwrap_err();
+    assert_eq!(unheard.failure, CallFailure::Lost, "{unheard}");
     let found = ec2.list_vpcs(&ours()).await.unwrap();
     assert_eq!((found.len(), &found[0].tags), (1, &tags("main")));
     assert_eq!(emulator.count("CreateVpc"), 1, "sent once");
@@ -53,7 +53,9 @@ async fn an_answer_that_is_lost_makes_nothing_twice() {
         .create_security_group(vpc, "nodes", "for nodes", &tags("nodes"))
         .await
         .unwrap();
-    RESENT.iter().for_each(|action| lose(action));
+    for action in RESENT {
+        lose(action);
+    }
 
     ec2.attach_internet_gateway(&gateway, vpc).await.unwrap();
     let nat = ec2
@@ -97,7 +99,7 @@ async fn got_over<T, F: Future<Output = Result<T, CallError>>>(call: impl Fn() -
             Err(error) => assert_eq!(error.failure, CallFailure::Throttled, "{error}"),
         }
     }
-    panic!("20 calls were throttled");
+    unreachable!("20 calls were throttled")
 }
 
 #[tokio::test]

@@ -92,6 +92,10 @@ async fn load_balancers_are_made_found_changed_and_deleted() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one life of a listener, from its first call to its last"
+)]
 async fn listeners_forward_to_targets_whose_health_is_told() {
     let Some(emulator) = Emulator::start_or_skip("listeners_forward_to_targets_whose_health_is_told") else {
         return;
