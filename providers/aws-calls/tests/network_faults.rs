@@ -5,7 +5,7 @@ use keelson_aws_calls::{CallError, CallFailure};
 
 use crate::emulator::Emulator;
 use crate::network::{ZONE, ours, tags};
-use crate::security_groups::{alone, range, rule};
+use crate::security_groups::{range, rule};
 
 /// What has the same effect twice, and is sent again when its answer is lost.
 const RESENT: &[&str] = &[
@@ -75,7 +75,7 @@ async fn an_answer_that_is_lost_makes_nothing_twice() {
     ec2.authorize_ingress(&group, &rules).await.unwrap();
     assert_eq!(ec2.list_security_groups(&ours()).await.unwrap()[0].ingress, rules);
 
-    ec2.revoke_ingress(&group, &alone(&rules)).await.unwrap();
+    ec2.revoke_ingress(&group, &rules).await.unwrap();
     ec2.delete_security_group(&group).await.unwrap();
     ec2.delete_route(&table, "0.0.0.0/0").await.unwrap();
     ec2.disassociate_route_table(&association).await.unwrap();

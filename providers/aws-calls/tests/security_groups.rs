@@ -1,7 +1,5 @@
 //! Security groups and their rules.
 
-use std::collections::BTreeSet;
-
 use keelson_aws_calls::ec2::{DescribedRules, Ec2, Filters, IngressProtocol, IngressRule, IngressSource};
 
 use crate::emulator::Emulator;
@@ -9,10 +7,6 @@ use crate::network::{network, ours, refused, tags};
 
 pub(crate) fn rule(protocol: IngressProtocol, source: IngressSource) -> (IngressRule, String) {
     (IngressRule { protocol, source }, "for tests".to_owned())
-}
-
-pub(crate) fn alone(rules: &DescribedRules) -> BTreeSet<IngressRule> {
-    rules.keys().cloned().collect()
 }
 
 pub(crate) fn range(cidr: &str) -> IngressSource {
@@ -64,7 +58,7 @@ async fn security_groups_let_in_what_they_are_told_to() {
         ec2.delete_security_group(&other).await.unwrap();
     }
     let rules = DescribedRules::from([rule(IngressProtocol::All, range("10.0.0.0/8"))]);
-    ec2.revoke_ingress(&group, &alone(&rules)).await.unwrap();
+    ec2.revoke_ingress(&group, &rules).await.unwrap();
     let absent = ec2.authorize_ingress(&group, &rules).await.unwrap_err();
     assert!(absent.is_absent(), "{absent}");
     assert_eq!(ec2.list_security_groups(&ours()).await.unwrap(), []);
@@ -114,10 +108,10 @@ async fn rules_come_and_go(ec2: &Ec2, group: &str, other: &str) {
             Some("for others")
         );
     }
-    ec2.revoke_ingress(group, &alone(&told)).await.unwrap();
+    ec2.revoke_ingress(group, &told).await.unwrap();
     assert_eq!(ingress().await, first);
     for _ in 0..2 {
-        ec2.revoke_ingress(group, &alone(&more)).await.unwrap();
+        ec2.revoke_ingress(group, &more).await.unwrap();
         assert_eq!(ingress().await, DescribedRules::new());
     }
 }

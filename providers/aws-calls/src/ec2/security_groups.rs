@@ -1,14 +1,12 @@
 //! Security groups: who may reach what has them.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_ec2::types::{self, IpPermission, ResourceType};
 
 use crate::failure::{CallError, Called as _};
 use crate::mark::Tags;
 
 use super::answers::{Page, deleted, every_page, promised};
-use super::ingress::{self, DescribedRules, IngressRule};
+use super::ingress::{self, DescribedRules};
 use super::{Ec2, Filters, tags};
 
 /// How often rules are compared anew while somebody else changes them.
@@ -127,8 +125,8 @@ impl Ec2 {
     ///
     /// # Errors
     /// When EC2 refuses, or cannot be asked; all of the rules are then still there, as long as nobody else changes the group.
-    pub async fn revoke_ingress(&self, id: &str, rules: &BTreeSet<IngressRule>) -> Result<(), CallError> {
-        let mut present: DescribedRules = rules.iter().map(|rule| (rule.clone(), String::new())).collect();
+    pub async fn revoke_ingress(&self, id: &str, rules: &DescribedRules) -> Result<(), CallError> {
+        let mut present = rules.clone();
         for round in 1.. {
             let Some(permissions) = permissions(&present) else {
                 break;
@@ -143,7 +141,10 @@ impl Ec2 {
                 return Err(error);
             }
             let now = self.ingress_of(id).await?.unwrap_or_default();
-            present.retain(|rule, _| now.contains_key(rule));
+            present = now
+                .into_iter()
+                .filter(|(rule, _)| rules.contains_key(rule))
+                .collect();
         }
         Ok(())
     }
