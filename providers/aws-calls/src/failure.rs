@@ -77,8 +77,7 @@ impl CallError {
             "NoSuchHostedZone",
             "TargetGroupNotFound",
         ];
-        self.failure == CallFailure::Refused
-            && (self.code.ends_with(".NotFound") || self.is(&others))
+        self.failure == CallFailure::Refused && (self.code.ends_with(".NotFound") || self.is(&others))
     }
 
     /// True when the call surely changed nothing.
@@ -122,8 +121,9 @@ impl CallError {
                 self.action
             ));
         }
-        (self.failure == CallFailure::Unsent)
-            .then(|| "see whether there are credentials, and whether the region's servers can be reached".to_owned())
+        (self.failure == CallFailure::Unsent).then(|| {
+            "see whether there are credentials, and whether the region's servers can be reached".to_owned()
+        })
     }
 
     /// An answer that was understood and cannot be: something is missing in it that the API promises.
@@ -201,13 +201,21 @@ where
             } else {
                 CallFailure::Refused
             };
-            said(failure, code, refused.err().message().unwrap_or_default().to_owned())
+            said(
+                failure,
+                code,
+                refused.err().message().unwrap_or_default().to_owned(),
+            )
         }
         SdkError::ConstructionFailure(_) => said(CallFailure::Unsent, "", words(error)),
         SdkError::DispatchFailure(failed) => {
             // Without a connection nothing was sent; one that broke may have carried the call.
             let unsent = failed.is_user() || was_refused_a_connection(error);
-            let failure = if unsent { CallFailure::Unsent } else { CallFailure::Lost };
+            let failure = if unsent {
+                CallFailure::Unsent
+            } else {
+                CallFailure::Lost
+            };
             said(failure, "", words(error))
         }
         _ => said(CallFailure::Lost, "", words(error)),
@@ -221,7 +229,7 @@ fn was_refused_a_connection(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 fn words(error: &(dyn Error + 'static)) -> String {

@@ -140,7 +140,10 @@ impl AwsCalls {
     pub fn new(settings: &CallSettings) -> Self {
         Self {
             ec2: Ec2::new(Clients::new(settings, aws_sdk_ec2::Client::new)),
-            elb: Elb::new(Clients::new(settings, aws_sdk_elasticloadbalancingv2::Client::new)),
+            elb: Elb::new(Clients::new(
+                settings,
+                aws_sdk_elasticloadbalancingv2::Client::new,
+            )),
             dns: Dns::new(Clients::new(settings, aws_sdk_route53::Client::new)),
             iam: Iam::new(Clients::new(settings, aws_sdk_iam::Client::new)),
             scaling: Scaling::new(Clients::new(settings, aws_sdk_autoscaling::Client::new)),

@@ -30,7 +30,8 @@ impl Emulator {
 
 pub(crate) fn settings(endpoint: String) -> CallSettings {
     let http = aws_smithy_http_client::Builder::new().build_http();
-    let nobody = SharedCredentialsProvider::new(Credentials::new("AKIAKEELSON", "secret", None, None, "tests"));
+    let nobody =
+        SharedCredentialsProvider::new(Credentials::new("AKIAKEELSON", "secret", None, None, "tests"));
     CallSettings {
         endpoint: Some(endpoint),
         first_backoff: Duration::from_millis(20),
