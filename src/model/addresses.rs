@@ -1,12 +1,13 @@
 //! Subnets of a network that is spread over zones, and the addresses in them that stay.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use keelson_provider_api::kinds;
 use keelson_provider_api::values::Cidr;
 
 use super::blueprint::ETCD_GROUP;
-use crate::spec::{AwsTopology, ClusterSpec, Family, Provider};
+use crate::spec::{AwsSubnets, AwsTopology, ClusterSpec, Family, Provider};
 
 /// How many bits longer a subnet's prefix is than the network's: room for 16 subnets, so 8 zones of two.
 const SUBNET_BITS: u8 = 4;
@@ -27,15 +28,25 @@ pub(super) fn subnet_range(spec: &ClusterSpec, zone: usize, public: bool) -> Opt
     network.subnet(network.prefix_length() + SUBNET_BITS, index)
 }
 
+/// The subnets that exist already and are only used, by zone.
+pub(super) fn existing_subnets(provider: &Provider) -> &BTreeMap<String, AwsSubnets> {
+    static NONE: BTreeMap<String, AwsSubnets> = BTreeMap::new();
+    match provider {
+        Provider::Aws(aws) => &aws.network.subnets,
+        _ => &NONE,
+    }
+}
+
 /// True where machines stand in subnets that can be reached from outside.
 pub(super) fn machines_are_public(spec: &ClusterSpec) -> bool {
-    matches!(&spec.provider, Provider::Aws(aws) if aws.topology == AwsTopology::Public)
+    spec.provider.topology() == Some(AwsTopology::Public)
 }
 
 /// The address that the machine of that number in `group` has in the zone of that index, whichever machine it is and however
-/// many the group has. `None` for machines whose addresses come and go with them.
+/// many the group has. `None` for machines whose addresses come and go with them, and in subnets that are not keelson's, whose
+/// ranges are not known.
 pub(super) fn that_stays(spec: &ClusterSpec, group: &str, number: u32, zone: usize) -> Option<IpAddr> {
-    if spec.provider.family() != Family::Aws {
+    if spec.provider.family() != Family::Aws || !existing_subnets(&spec.provider).is_empty() {
         return None;
     }
     let first = match group {

@@ -218,14 +218,14 @@ fn control_plane_roles(spec: &ClusterSpec) -> BTreeSet<MachineRole> {
 /// The machines that keelson makes: so many of each group, spread over the zones.
 fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
     let zones = spec.provider.zones();
-    let zone_of = |number: u32| (number as usize - 1) % zones.len().max(1);
+    let zone_of = |number: u32| zone_index(zones, number);
     let one = |group: &str, number: u32, roles: &BTreeSet<MachineRole>, machine| MachineBlueprint {
         name: format!("{group}-{number}"),
         group: group.to_owned(),
         roles: roles.clone(),
         machine: Some(machine),
         spot: false,
-        zone: zones.get(zone_of(number)).cloned(),
+        zone: spread(zones, number),
         address: None,
         internal_address: addresses::that_stays(spec, group, number, zone_of(number)),
         labels: Labels::new(),
@@ -247,7 +247,13 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
     }
     let roles = BTreeSet::from([MachineRole::Worker]);
     for group in &spec.node_groups {
+        let zones = if group.zones.is_empty() {
+            zones
+        } else {
+            &group.zones
+        };
         machines.extend((1..=group.replicas).map(|number| MachineBlueprint {
+            zone: spread(zones, number),
             spot: group.spot,
             labels: group.labels.clone(),
             taints: group.taints.clone(),
@@ -255,6 +261,15 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
         }));
     }
     machines
+}
+
+fn zone_index(zones: &[String], number: u32) -> usize {
+    (number as usize - 1) % zones.len().max(1)
+}
+
+/// The zone of the machine of that number.
+fn spread(zones: &[String], number: u32) -> Option<String> {
+    zones.get(zone_index(zones, number)).cloned()
 }
 
 /// The machine that people reach the others through: a small one in the first zone.

@@ -5,7 +5,7 @@ use keelson_provider_api::values::Cidr;
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{API_NAME, API_PORT, Blueprint};
-use super::network::NETWORK;
+use super::network;
 use crate::plan::DesiredState;
 use crate::spec::Family;
 
@@ -38,7 +38,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);
     let mut add = |name: &str, rules: Vec<FirewallRule>| {
         let firewall = Firewall {
-            network: NETWORK.to_owned(),
+            network: network::network_name(blueprint),
             rules,
         };
         desired.add(ResourceKey::new(Kind::Firewall, name), firewall);

@@ -1,17 +1,12 @@
 //! What is kept for a machine while machines of its name come and go: its address and its etcd data.
 
 use keelson_provider_api::kinds::{MachineRole, NetworkInterface, Volume};
-use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
 use super::{addresses, machines, network};
 use crate::plan::DesiredState;
 use crate::spec::Family;
-
-/// etcd's database is 8 GiB at the most (<https://etcd.io/docs/v3.6/dev-guide/limit/>), and a defragmentation writes it a
-/// second time beside the first.
-const VOLUME_SIZE: Quantity = Quantity::from_gibibytes(20);
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for machine in &blueprint.machines {
@@ -29,13 +24,15 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
 
 /// The volume of `machine`, where its etcd data has one.
 pub(super) fn volume(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Option<Volume> {
-    let zone = machine.zone.clone()?;
-    (blueprint.family == Family::Aws && machine.is(MachineRole::Etcd)).then(|| Volume {
+    let zone = machine.zone.clone().filter(|_| machine.is(MachineRole::Etcd))?;
+    let wanted = blueprint.spec.etcd.volume.as_ref();
+    let wanted = wanted.filter(|_| blueprint.family == Family::Aws)?;
+    Some(Volume {
         machine: machine.name.clone(),
         zone,
-        size: VOLUME_SIZE,
+        size: wanted.size,
         encrypted: true,
-        kms_key: None,
+        kms_key: wanted.kms_key.clone(),
     })
 }
 

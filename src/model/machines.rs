@@ -11,7 +11,8 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for machine in blueprint.all_machines() {
         // What it installs comes from outside.
         let zone = machine.zone.as_ref();
-        let way_out = zone.and_then(|zone| network::way_out(blueprint, zone, is_public(blueprint, machine)));
+        let way_out =
+            zone.and_then(|zone| network::way_out_of(blueprint, zone, is_public(blueprint, machine)));
         desired.add_after(
             ResourceKey::new(Kind::Machine, &*machine.name),
             of(blueprint, machine),
@@ -38,12 +39,12 @@ fn of(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Machine {
             .zone
             .as_ref()
             .filter(|_| has_own_place)
-            .map(|zone| network::subnet_name(zone, is_public(blueprint, machine))),
+            .map(|zone| network::subnet_name(blueprint, zone, is_public(blueprint, machine))),
         firewall: (blueprint.is_cloud() && has_own_place).then(|| firewall(machine).to_owned()),
         address: machine.address.clone(),
         volume: kept::volume(blueprint, machine).map(|volume| volume.machine),
         network_interface: interface.map(|interface| interface.machine),
-        role: roles::name(blueprint, machine).map(str::to_owned),
+        role: roles::name(blueprint, machine),
     }
 }
 

@@ -6,24 +6,22 @@ use serde_json::{Value, json};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
 use crate::plan::DesiredState;
-use crate::spec::{Family, Provider, StateStore};
+use crate::spec::{AwsRole, Family, Provider, StateStore};
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for machine in blueprint.all_machines() {
-        let Some(name) = name(blueprint, machine) else {
-            continue;
-        };
-        let key = ResourceKey::new(Kind::Role, name);
-        if desired.resources.contains_key(&key) {
+        let terms = terms(blueprint, machine);
+        if blueprint.family != Family::Aws || terms.instance_profile.is_some() {
             continue;
         }
+        let name = own_name(machine);
         let role = Role {
             machines: first_role(machine),
             statements: Value::Array(statements(blueprint, machine, name)),
-            boundary: None,
-            policies: Vec::new(),
+            boundary: terms.permissions_boundary,
+            policies: terms.policies,
         };
-        desired.add(key, role);
+        desired.add(ResourceKey::new(Kind::Role, name), role);
     }
 }
 
@@ -32,13 +30,34 @@ fn first_role(machine: &MachineBlueprint<'_>) -> MachineRole {
     of_machine.copied().unwrap_or(MachineRole::Worker)
 }
 
-/// The name of the role of `machine`, where there are roles.
-pub(super) fn name(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Option<&'static str> {
-    let name = match first_role(machine) {
+fn own_name(machine: &MachineBlueprint<'_>) -> &'static str {
+    match first_role(machine) {
         MachineRole::ControlPlane => "control-plane",
         MachineRole::Etcd => "etcd",
         MachineRole::Worker => "node",
         MachineRole::Bastion => "bastion",
+    }
+}
+
+/// What the spec says of the role of `machine`.
+fn terms(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> AwsRole {
+    let Provider::Aws(aws) = &blueprint.spec.provider else {
+        return AwsRole::default();
+    };
+    let terms = match first_role(machine) {
+        MachineRole::ControlPlane | MachineRole::Etcd => &aws.roles.control_plane,
+        MachineRole::Worker => &aws.roles.node,
+        MachineRole::Bastion => &aws.roles.bastion,
+    };
+    terms.clone()
+}
+
+/// The name of the role of `machine`, where there are roles: that of an instance profile which exists already and is only used
+/// follows `instance-profile/`, and nothing is planned for it.
+pub(super) fn name(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Option<String> {
+    let name = match terms(blueprint, machine).instance_profile {
+        Some(existing) => format!("instance-profile/{existing}"),
+        None => own_name(machine).to_owned(),
     };
     (blueprint.family == Family::Aws).then_some(name)
 }
