@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::clouds::ZONE_LIMIT;
 use super::{Found, for_each_repetition};
 use crate::spec::check::nearest;
 use crate::spec::errors::Finding;
@@ -72,10 +73,14 @@ pub(super) fn existing_subnets(spec: &ClusterSpec, found: &mut Found) {
                 .expected("the VPC in `vpc` beside them"),
         );
     }
+    if aws.zones.len() > ZONE_LIMIT {
+        // That is an error already, and to compare each with each would take long.
+        return;
+    }
     for (zone, subnets) in &aws.network.subnets {
         let place = path.then(zone.as_str());
         if aws.zones.contains(zone) {
-            subnets_suffice(spec, aws, subnets, &place, found);
+            subnets_suffice(aws, subnets, &place, found);
         } else {
             let finding = Finding::new(place, format!("`{zone}` is not a zone of the cluster"))
                 .expected(format!("one of: {}", aws.zones.join(", ")))
@@ -97,16 +102,11 @@ pub(super) fn existing_subnets(spec: &ClusterSpec, found: &mut Found) {
         }
     }
     each_subnet_once(aws, &path, found);
+    bastion_has_a_subnet(spec, aws, found);
 }
 
 /// What one zone's existing subnets are needed for.
-fn subnets_suffice(
-    spec: &ClusterSpec,
-    aws: &AwsProvider,
-    subnets: &AwsSubnets,
-    place: &Path,
-    found: &mut Found,
-) {
+fn subnets_suffice(aws: &AwsProvider, subnets: &AwsSubnets, place: &Path, found: &mut Found) {
     let is_internal = aws.api.load_balancer == AwsLoadBalancer::Internal;
     let is_public = aws.topology == AwsTopology::Public;
     if !is_public && subnets.private.is_none() {
@@ -132,14 +132,20 @@ fn subnets_suffice(
             finding("there is no public subnet for the API's load balancer")
                 .help("name one, or write `provider.aws.api: { loadBalancer: internal }`"),
         );
-    } else if spec.ssh.bastion && aws.network.subnets.values().all(|other| other.public.is_none()) {
-        let first = aws.network.subnets.values().next();
-        // Once is enough: one public subnet in any zone will do.
-        if first.is_some_and(|first| std::ptr::eq(first, subnets)) {
-            found.error(
-                finding("there is no public subnet for the bastion").help("name one in one zone at least"),
-            );
-        }
+    }
+}
+
+/// One public subnet in any zone will do. Where the load balancer needs them too, each zone has its own error.
+fn bastion_has_a_subnet(spec: &ClusterSpec, aws: &AwsProvider, found: &mut Found) {
+    let is_alone = aws.topology == AwsTopology::Private && aws.api.load_balancer == AwsLoadBalancer::Internal;
+    let mut subnets = aws.network.subnets.values();
+    if spec.ssh.bastion && is_alone && subnets.all(|subnets| subnets.public.is_none()) {
+        let problem = "the bastion needs a public subnet, and no zone has one";
+        found.error(
+            Finding::new(path_of!("spec", "ssh", "bastion"), problem)
+                .help("name one in one zone of `provider.aws.network.subnets`, or remove the field")
+                .rests_on(base().then("network").then("subnets")),
+        );
     }
 }
 
@@ -281,9 +287,9 @@ fn is_near(url: &HttpUrl) -> bool {
         None => authority.split(':').next(),
     };
     let host = host.unwrap_or(authority);
-    let is_near = |address: IpAddr| match address.to_canonical() {
+    let is_private = |address: IpAddr| match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private(),
         IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
     };
-    host == "localhost" || host.parse().is_ok_and(is_near)
+    host == "localhost" || host.parse().is_ok_and(is_private)
 }

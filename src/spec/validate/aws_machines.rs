@@ -2,6 +2,7 @@
 
 use keelson_provider_api::values::Quantity;
 
+use super::clouds::ZONE_LIMIT;
 use super::{Found, for_each_repetition};
 use crate::spec::check::nearest;
 use crate::spec::errors::Finding;
@@ -182,6 +183,10 @@ fn zones(spec: &ClusterSpec, group: &NodeGroup, path: &Path, found: &mut Found) 
         let problem = format!("the zone is repeated; the first is zones[{first}]");
         found.error(Finding::new(path.then("zones").then(later), problem).help("remove one of the two"));
     });
+    if known.len() > ZONE_LIMIT {
+        // That is an error already, and to compare each with each would take long.
+        return;
+    }
     for (index, zone) in group.zones.iter().enumerate() {
         if !known.contains(zone) {
             let problem = format!("`{zone}` is not a zone of the cluster");

@@ -11,7 +11,7 @@ use crate::spec::types::{
 };
 
 /// Each zone has a private and a public subnet, and the machine network is cut into 16.
-const ZONE_LIMIT: usize = 8;
+pub(super) const ZONE_LIMIT: usize = 8;
 
 pub(super) fn regions_and_zones(spec: &ClusterSpec, found: &mut Found) {
     let provider = path_of!("spec", "provider", spec.provider.field());
