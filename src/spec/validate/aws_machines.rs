@@ -3,6 +3,7 @@
 use keelson_provider_api::values::Quantity;
 
 use super::clouds::ZONE_LIMIT;
+use super::etcd::QUOTA;
 use super::{Found, for_each_repetition};
 use crate::spec::check::nearest;
 use crate::spec::errors::Finding;
@@ -74,6 +75,10 @@ pub(super) fn etcd_volume(spec: &ClusterSpec, found: &mut Found) {
 
 fn volume_suffices(spec: &ClusterSpec, volume: &EtcdVolume, path: &Path, found: &mut Found) {
     key_is_of_the_region(spec, path, volume.kms_key.as_deref(), found);
+    if spec.etcd.quota > QUOTA.1 {
+        // That is an error already; no volume is to be made for it.
+        return;
+    }
     let etcds = spec.etcd.instances().len() as u64;
     let databases = spec.etcd.quota.bytes().saturating_mul(etcds);
     // The log and its snapshots stand beside the database.
@@ -83,18 +88,15 @@ fn volume_suffices(spec: &ClusterSpec, volume: &EtcdVolume, path: &Path, found: 
         let gibibytes = least.div_ceil(1 << 30);
         let quota = spec.etcd.quota;
         let what = if etcds == 1 {
-            format!("a database of {quota}")
+            format!("a database of {quota} and its log")
         } else {
-            format!("{etcds} databases of {quota}")
+            format!("{etcds} databases of {quota} and their logs")
         };
         found.error(
-            Finding::new(
-                path.then("size"),
-                format!("`{size}` has no room for {what} and its log"),
-            )
-            .expected(format!("at least {}", Quantity::from_gibibytes(gibibytes)))
-            .help("or lower `spec.etcd.quota`")
-            .rests_on(path_of!("spec", "etcd", "quota")),
+            Finding::new(path.then("size"), format!("`{size}` has no room for {what}"))
+                .expected(format!("at least {}", Quantity::from_gibibytes(gibibytes)))
+                .help("or lower `spec.etcd.quota`")
+                .rests_on(path_of!("spec", "etcd", "quota")),
         );
     } else if size > VOLUME_MOST {
         found.error(
