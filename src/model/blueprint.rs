@@ -8,6 +8,7 @@ use keelson_provider_api::kinds::{self, MachineRole};
 use keelson_provider_api::values::{ClusterName, Digest, Labels, Taint};
 use keelson_provider_api::{Kind, ResourceKey};
 
+use super::addresses;
 use crate::spec::{
     ClusterSpec, ControlPlane, EtcdPlacement, Family, Host, HostRole, LOCAL_ADDRESS, Machine, NodeGroup,
     ValidSpec,
@@ -22,8 +23,10 @@ pub(super) const API_NAME: &str = "api";
 
 /// The group of the control planes' machines.
 const CONTROL_PLANE_GROUP: &str = kinds::Machine::CONTROL_PLANE_GROUP;
+/// The group of the machine that people reach the others through.
+const BASTION_GROUP: &str = kinds::Machine::BASTION_GROUP;
 /// The group of machines that only run etcd.
-const ETCD_GROUP: &str = "etcd";
+pub(super) const ETCD_GROUP: &str = "etcd";
 
 /// Where clients reach the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +79,8 @@ pub struct Blueprint<'a> {
     pub etcd_authority: Option<Digest>,
     /// Every machine: control planes first, then etcd hosts, then workers, each by number or in the spec's order.
     pub machines: Vec<MachineBlueprint<'a>>,
+    /// The machine that people reach the others through, where there is one. It runs nothing of the cluster.
+    pub bastion: Option<MachineBlueprint<'a>>,
 }
 
 /// One machine that a spec comes to.
@@ -94,7 +99,7 @@ pub struct MachineBlueprint<'a> {
     pub zone: Option<String>,
     /// The address it answers to, where keelson does not make it.
     pub address: Option<String>,
-    /// The address that the other machines reach it at, where keelson does not make it.
+    /// The address that the other machines reach it at, where that is known before the machine is there.
     pub internal_address: Option<IpAddr>,
     /// Labels of its node.
     pub labels: Labels,
@@ -130,7 +135,13 @@ impl<'a> Blueprint<'a> {
             oidc_authority: spec.oidc_authority(),
             etcd_authority: spec.etcd_authority(),
             machines,
+            bastion: bastion(cluster),
         }
+    }
+
+    /// Every machine, and the bastion.
+    pub(super) fn all_machines(&self) -> impl Iterator<Item = &MachineBlueprint<'a>> {
+        self.machines.iter().chain(&self.bastion)
     }
 
     /// True when keelson makes machines and what is around them.
@@ -165,7 +176,8 @@ impl<'a> Blueprint<'a> {
     /// Where clients reach the API.
     pub fn endpoint(&self) -> Endpoint {
         let first_host = || {
-            let machine = self.with_role(MachineRole::ControlPlane).next()?;
+            let mut control_planes = self.with_role(MachineRole::ControlPlane);
+            let machine = control_planes.next().filter(|_| !self.is_cloud())?;
             // What is local to keelson has another name for those who use the cluster.
             let own = machine.internal_address.map(|address| address.to_string());
             let address = machine.address.clone();
@@ -206,15 +218,16 @@ fn control_plane_roles(spec: &ClusterSpec) -> BTreeSet<MachineRole> {
 /// The machines that keelson makes: so many of each group, spread over the zones.
 fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
     let zones = spec.provider.zones();
+    let zone_of = |number: u32| zone_index(zones, number);
     let one = |group: &str, number: u32, roles: &BTreeSet<MachineRole>, machine| MachineBlueprint {
         name: format!("{group}-{number}"),
         group: group.to_owned(),
         roles: roles.clone(),
         machine: Some(machine),
         spot: false,
-        zone: zones.get((number as usize - 1) % zones.len().max(1)).cloned(),
+        zone: spread(zones, number),
         address: None,
-        internal_address: None,
+        internal_address: addresses::that_stays(spec, group, number, zone_of(number)),
         labels: Labels::new(),
         taints: Vec::new(),
     };
@@ -234,7 +247,13 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
     }
     let roles = BTreeSet::from([MachineRole::Worker]);
     for group in &spec.node_groups {
+        let zones = if group.zones.is_empty() {
+            zones
+        } else {
+            &group.zones
+        };
         machines.extend((1..=group.replicas).map(|number| MachineBlueprint {
+            zone: spread(zones, number),
             spot: group.spot,
             labels: group.labels.clone(),
             taints: group.taints.clone(),
@@ -242,6 +261,31 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
         }));
     }
     machines
+}
+
+fn zone_index(zones: &[String], number: u32) -> usize {
+    (number as usize - 1) % zones.len().max(1)
+}
+
+/// The zone of the machine of that number.
+fn spread(zones: &[String], number: u32) -> Option<String> {
+    zones.get(zone_index(zones, number)).cloned()
+}
+
+/// The machine that people reach the others through: a small one in the first zone.
+fn bastion(spec: &ClusterSpec) -> Option<MachineBlueprint<'_>> {
+    (spec.ssh.bastion && spec.provider.family() == Family::Aws).then(|| MachineBlueprint {
+        name: format!("{BASTION_GROUP}-1"),
+        group: BASTION_GROUP.to_owned(),
+        roles: BTreeSet::from([MachineRole::Bastion]),
+        machine: None,
+        spot: false,
+        zone: spec.provider.zones().first().cloned(),
+        address: None,
+        internal_address: None,
+        labels: Labels::new(),
+        taints: Vec::new(),
+    })
 }
 
 /// The machines that stand there already.

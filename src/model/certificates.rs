@@ -230,11 +230,12 @@ pub(super) fn of_etcd() -> EtcdCertificates {
 
 fn roles(machine: &MachineBlueprint<'_>) -> Vec<table::MachineRole> {
     let role = |role: &MachineRole| match role {
-        MachineRole::ControlPlane => table::MachineRole::ControlPlane,
-        MachineRole::Etcd => table::MachineRole::Etcd,
-        MachineRole::Worker => table::MachineRole::Worker,
+        MachineRole::ControlPlane => Some(table::MachineRole::ControlPlane),
+        MachineRole::Etcd => Some(table::MachineRole::Etcd),
+        MachineRole::Worker => Some(table::MachineRole::Worker),
+        MachineRole::Bastion => None,
     };
-    machine.roles.iter().map(role).collect()
+    machine.roles.iter().filter_map(role).collect()
 }
 
 /// The address that the operator reaches the machine at may be another one than the machines' own.

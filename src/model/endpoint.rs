@@ -6,7 +6,8 @@ use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget, M
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{API_NAME, API_PORT, Blueprint};
-use super::network::{self, NETWORK};
+use super::firewalls;
+use super::network;
 use crate::plan::DesiredState;
 
 const TTL_SECONDS: u32 = 60;
@@ -21,12 +22,17 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
 
 fn load_balancer(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let key = ResourceKey::new(Kind::LoadBalancer, API_NAME);
+    let firewall = firewalls::of_api(blueprint);
     let load_balancer = LoadBalancer {
-        network: NETWORK.to_owned(),
-        subnets: network::public_subnets(blueprint),
+        network: network::network_name(blueprint),
+        subnets: network::subnets(blueprint, network::api_is_public(blueprint)),
         port: API_PORT,
-        public: true,
-        allowed_cidrs: blueprint.spec.api.allowed_cidrs.clone(),
+        public: network::api_is_public(blueprint),
+        allowed_cidrs: match firewall {
+            Some(_) => Vec::new(),
+            None => blueprint.spec.api.allowed_cidrs.clone(),
+        },
+        firewall: firewall.map(str::to_owned),
     };
     desired.add(key.clone(), load_balancer);
     if let (Some(name), Some(zone)) = (blueprint.api_host_name(), blueprint.spec.provider.domain()) {

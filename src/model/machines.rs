@@ -4,20 +4,29 @@ use keelson_provider_api::kinds::{Machine, MachineRole};
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
-use super::network;
+use super::{addresses, firewalls, kept, network, roles};
 use crate::plan::DesiredState;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    for machine in &blueprint.machines {
-        desired.add(
+    for machine in blueprint.all_machines() {
+        // What it installs comes from outside.
+        let zone = machine.zone.as_ref();
+        let way_out =
+            zone.and_then(|zone| network::way_out_of(blueprint, zone, is_public(blueprint, machine)));
+        desired.add_after(
             ResourceKey::new(Kind::Machine, &*machine.name),
             of(blueprint, machine),
+            way_out.into_iter().collect(),
+            Vec::new(),
         );
     }
 }
 
 fn of(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Machine {
     let made = machine.machine;
+    let interface = kept::interface(blueprint, machine);
+    // What has an interface of its own is where that is.
+    let has_own_place = interface.is_none();
     Machine {
         group: machine.group.clone(),
         roles: machine.roles.clone(),
@@ -29,18 +38,29 @@ fn of(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Machine {
         subnet: machine
             .zone
             .as_ref()
-            .map(|zone| network::machine_subnet(blueprint, zone)),
-        firewall: blueprint.is_cloud().then(|| firewall(machine).to_owned()),
+            .filter(|_| has_own_place)
+            .map(|zone| network::subnet_name(blueprint, zone, is_public(blueprint, machine))),
+        firewall: (blueprint.is_cloud() && has_own_place).then(|| firewall(machine).to_owned()),
         address: machine.address.clone(),
+        volume: kept::volume(blueprint, machine).map(|volume| volume.machine),
+        network_interface: interface.map(|interface| interface.machine),
+        role: roles::name(blueprint, machine),
     }
 }
 
-fn firewall(machine: &MachineBlueprint<'_>) -> &'static str {
+fn is_public(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> bool {
+    addresses::machines_are_public(blueprint.spec) || machine.is(MachineRole::Bastion)
+}
+
+/// The name of the firewall that `machine` stands behind, where there are firewalls.
+pub(super) fn firewall(machine: &MachineBlueprint<'_>) -> &'static str {
     if machine.is(MachineRole::ControlPlane) {
-        network::CONTROL_PLANE_FIREWALL
+        firewalls::CONTROL_PLANE
     } else if machine.is(MachineRole::Etcd) {
-        network::ETCD_FIREWALL
+        firewalls::ETCD
+    } else if machine.is(MachineRole::Bastion) {
+        firewalls::BASTION
     } else {
-        network::NODES_FIREWALL
+        firewalls::NODES
     }
 }

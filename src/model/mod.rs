@@ -5,24 +5,29 @@
 //!
 //! | builder | adds |
 //! |---|---|
-//! | `network` | network, subnets, firewalls |
+//! | `network` | network, subnets, NAT gateways, ways out |
+//! | `firewalls` | who may reach whom |
 //! | `endpoint` | load balancer, its targets, DNS record, virtual address |
-//! | `machines` | machines |
+//! | `machines` | machines; `roles` adds what they may do in the cloud, `kept` the interfaces and volumes that outlive them |
 //! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
 //! | `kubernetes` | control planes and nodes |
 //! | `addons` | bindings, kube-proxy, CoreDNS, and what the user adds |
 
 mod addons;
+mod addresses;
 mod blueprint;
 mod bundles;
 mod certificates;
 mod classes;
 mod endpoint;
 mod etcd;
+mod firewalls;
+mod kept;
 mod kubernetes;
 mod machines;
 mod network;
+mod roles;
 
 use crate::node::{AssetIndex, RenderError};
 use crate::plan::{DesiredState, Rolling};
@@ -42,6 +47,9 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
     let blueprint = Blueprint::of(spec);
     let mut desired = DesiredState::default();
     network::build(&blueprint, &mut desired);
+    firewalls::build(&blueprint, &mut desired);
+    roles::build(&blueprint, &mut desired);
+    kept::build(&blueprint, &mut desired);
     endpoint::build(&blueprint, &mut desired);
     machines::build(&blueprint, &mut desired);
     bundles::build(&blueprint, assets, &mut desired)?;

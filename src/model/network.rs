@@ -1,46 +1,145 @@
-//! Network, subnets and firewalls. On bare machines the network is there already and not ours.
+//! Network, subnets and the ways out of them. On bare machines the network is there already and not ours.
 
-use keelson_provider_api::kinds::{Firewall, FirewallRule, MachineRole, Network, Protocol, Subnet};
+use keelson_provider_api::kinds::{NatGateway, Network, Subnet, Through, WayOut};
 use keelson_provider_api::{Kind, ResourceKey};
 
-use super::blueprint::{API_PORT, Blueprint};
+use super::addresses;
+use super::blueprint::Blueprint;
 use crate::plan::DesiredState;
-use crate::spec::{AwsTopology, Provider};
+use crate::spec::{AwsLoadBalancer, AwsNat, Family, Provider};
 
-pub(super) const NETWORK: &str = "main";
-pub(super) const CONTROL_PLANE_FIREWALL: &str = "control-plane";
-pub(super) const ETCD_FIREWALL: &str = "etcd";
-pub(super) const NODES_FIREWALL: &str = "nodes";
+const NETWORK: &str = "main";
 
-/// How many bits longer a subnet's prefix is than the network's: room for 16 subnets, so 8 zones of two.
-const SUBNET_BITS: u8 = 4;
-const FIRST_PUBLIC_SUBNET: usize = 8;
+/// The way out of public subnets.
+const INTERNET: &str = "internet";
+/// The way out of all private subnets where one NAT gateway serves them.
+const SHARED: &str = "shared";
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     if !blueprint.is_cloud() {
         return;
     }
-    let cidr = blueprint.spec.network.machine_cidr;
-    let network = Network {
-        region: region(&blueprint.spec.provider),
-        cidr,
-    };
-    desired.add(ResourceKey::new(Kind::Network, NETWORK), network);
-    for (index, zone) in blueprint.spec.provider.zones().iter().enumerate() {
-        for (public, index) in [(false, index), (true, FIRST_PUBLIC_SUBNET + index)] {
-            let Some(cidr) = cidr.subnet(cidr.prefix_length() + SUBNET_BITS, index) else {
+    let provider = &blueprint.spec.provider;
+    if existing_network(provider).is_none() {
+        let network = Network {
+            region: region(provider),
+            cidr: blueprint.spec.network.machine_cidr,
+        };
+        desired.add(ResourceKey::new(Kind::Network, NETWORK), network);
+    }
+    if !addresses::existing_subnets(provider).is_empty() {
+        return;
+    }
+    for (index, zone) in provider.zones().iter().enumerate() {
+        for public in [false, true] {
+            let cidr = addresses::subnet_range(blueprint.spec, index, public);
+            let Some(cidr) = cidr.filter(|_| is_needed(blueprint, public)) else {
                 continue;
             };
             let subnet = Subnet {
-                network: NETWORK.to_owned(),
+                network: network_name(blueprint),
                 zone: zone.clone(),
                 cidr,
                 public,
             };
-            desired.add(ResourceKey::new(Kind::Subnet, subnet_name(zone, public)), subnet);
+            desired.add(
+                ResourceKey::new(Kind::Subnet, subnet_name(blueprint, zone, public)),
+                subnet,
+            );
         }
     }
-    firewalls(blueprint, desired);
+    if blueprint.family == Family::Aws {
+        ways_out(blueprint, desired);
+    }
+}
+
+/// The VPC that exists already and is only used. Such a one is called by its id, and nothing is planned for it.
+fn existing_network(provider: &Provider) -> Option<&str> {
+    match provider {
+        Provider::Aws(aws) => aws.network.vpc.as_deref(),
+        _ => None,
+    }
+}
+
+/// The name of the network that all is in.
+pub(super) fn network_name(blueprint: &Blueprint<'_>) -> String {
+    let existing = existing_network(&blueprint.spec.provider);
+    existing.unwrap_or(NETWORK).to_owned()
+}
+
+/// True where something stands in public or private subnets.
+fn is_needed(blueprint: &Blueprint<'_>, public: bool) -> bool {
+    let machines_are_public = addresses::machines_are_public(blueprint.spec);
+    if public {
+        let through_them = blueprint
+            .spec
+            .provider
+            .nat()
+            .is_some_and(|nat| nat != AwsNat::None);
+        machines_are_public || through_them || api_is_public(blueprint) || blueprint.bastion.is_some()
+    } else {
+        !machines_are_public || !api_is_public(blueprint)
+    }
+}
+
+/// True where the balancer before the API is reached from outside.
+pub(super) fn api_is_public(blueprint: &Blueprint<'_>) -> bool {
+    match &blueprint.spec.provider {
+        Provider::Aws(aws) => aws.api.load_balancer == AwsLoadBalancer::Public,
+        _ => true,
+    }
+}
+
+/// Public subnets reach out through the network's own gateway, private ones through NAT gateways.
+fn ways_out(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    let zones = blueprint.spec.provider.zones();
+    let way_out = |subnets: Vec<String>, through: Through| WayOut {
+        network: network_name(blueprint),
+        subnets,
+        through,
+    };
+    let internet = ResourceKey::new(Kind::WayOut, INTERNET);
+    if is_needed(blueprint, true) {
+        let subnets = subnets(blueprint, true);
+        desired.add(internet.clone(), way_out(subnets, Through::Internet));
+    }
+    let gateways = match blueprint.spec.provider.nat() {
+        Some(AwsNat::Zone) => zones,
+        Some(AwsNat::Single) => zones.get(..1).unwrap_or_default(),
+        Some(AwsNat::None) | None => &[],
+    };
+    for zone in gateways {
+        let gateway = NatGateway {
+            subnet: subnet_name(blueprint, zone, true),
+        };
+        // It reaches the internet through its own subnet's way out.
+        desired.add_after(
+            ResourceKey::new(Kind::NatGateway, &**zone),
+            gateway,
+            vec![internet.clone()],
+            Vec::new(),
+        );
+        let served = match blueprint.spec.provider.nat() {
+            Some(AwsNat::Single) => subnets(blueprint, false),
+            _ => vec![subnet_name(blueprint, zone, false)],
+        };
+        if let Some(key) = way_out_of(blueprint, zone, false) {
+            desired.add(key, way_out(served, Through::NatGateway(zone.clone())));
+        }
+    }
+}
+
+/// The key of the way out of the public or the private subnet of `zone`, where keelson makes one.
+pub(super) fn way_out_of(blueprint: &Blueprint<'_>, zone: &str, public: bool) -> Option<ResourceKey> {
+    let provider = &blueprint.spec.provider;
+    let name = match provider.nat() {
+        _ if public => INTERNET,
+        Some(AwsNat::Zone) => zone,
+        Some(AwsNat::Single) => SHARED,
+        Some(AwsNat::None) | None => return None,
+    };
+    let is_ours = addresses::existing_subnets(provider).is_empty();
+    (blueprint.family == Family::Aws && is_ours).then(|| ResourceKey::new(Kind::WayOut, name))
 }
 
 fn region(provider: &Provider) -> String {
@@ -51,124 +150,23 @@ fn region(provider: &Provider) -> String {
     }
 }
 
-fn subnet_name(zone: &str, public: bool) -> String {
-    format!("{zone}-{}", if public { "public" } else { "private" })
+/// The name of the public or the private subnet of `zone`; the id of one that exists already.
+pub(super) fn subnet_name(blueprint: &Blueprint<'_>, zone: &str, public: bool) -> String {
+    let existing = addresses::existing_subnets(&blueprint.spec.provider).get(zone);
+    let existing = existing.and_then(|of_zone| {
+        let subnet = if public { &of_zone.public } else { &of_zone.private };
+        subnet.clone()
+    });
+    existing.unwrap_or_else(|| format!("{zone}-{}", if public { "public" } else { "private" }))
 }
 
-/// The subnets that can be reached from outside, one a zone.
-pub(super) fn public_subnets(blueprint: &Blueprint<'_>) -> Vec<String> {
+/// The public or the private subnets, one a zone.
+pub(super) fn subnets(blueprint: &Blueprint<'_>, public: bool) -> Vec<String> {
     let zones = blueprint.spec.provider.zones().iter();
-    zones.map(|zone| subnet_name(zone, true)).collect()
+    zones.map(|zone| subnet_name(blueprint, zone, public)).collect()
 }
 
 /// The subnet of the machines in `zone`.
 pub(super) fn machine_subnet(blueprint: &Blueprint<'_>, zone: &str) -> String {
-    let public =
-        matches!(&blueprint.spec.provider, Provider::Aws(aws) if aws.topology == AwsTopology::Public);
-    subnet_name(zone, public)
-}
-
-fn rule(
-    purpose: &str,
-    protocol: Protocol,
-    ports: (u16, u16),
-    sources: impl IntoIterator<Item = String>,
-) -> FirewallRule {
-    FirewallRule {
-        purpose: purpose.to_owned(),
-        protocol,
-        ports,
-        sources: sources.into_iter().collect(),
-    }
-}
-
-/// Allow-lists: what is not named here is refused. kops lets nodes reach every port of control planes but etcd's
-/// (<https://github.com/kubernetes/kops/tree/master/tests/integration/update_cluster/privatecalico>).
-fn firewalls(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let (control_plane, nodes) = (CONTROL_PLANE_FIREWALL.to_owned(), NODES_FIREWALL.to_owned());
-    let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);
-    let mut add = |name: &str, rules: Vec<FirewallRule>| {
-        let firewall = Firewall {
-            network: NETWORK.to_owned(),
-            rules,
-        };
-        desired.add(ResourceKey::new(Kind::Firewall, name), firewall);
-    };
-
-    let mut rules = api_rules(blueprint, &nodes);
-    rules.push(kubelet.clone());
-    let dedicated = blueprint
-        .with_role(MachineRole::Etcd)
-        .any(|machine| !machine.is(MachineRole::ControlPlane));
-    if dedicated {
-        let own = ETCD_FIREWALL.to_owned();
-        let mut rules = etcd_rules(blueprint, &[own, control_plane.clone()]);
-        let everywhere = rules_everywhere(blueprint).into_iter();
-        rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
-        add(ETCD_FIREWALL, rules);
-    } else {
-        rules.extend(etcd_rules(blueprint, std::slice::from_ref(&control_plane)));
-    }
-    rules.extend(rules_everywhere(blueprint));
-    add(CONTROL_PLANE_FIREWALL, rules);
-
-    let ports = blueprint.spec.api.service_node_port_range;
-    let node_ports = (ports.first, ports.last);
-    let mut rules = vec![
-        kubelet,
-        rule("node ports", Protocol::Tcp, node_ports, [control_plane, nodes]),
-    ];
-    rules.extend(rules_everywhere(blueprint));
-    add(NODES_FIREWALL, rules);
-}
-
-fn everyone() -> Vec<String> {
-    vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]
-}
-
-/// Who may call the Kubernetes API.
-fn api_rules(blueprint: &Blueprint<'_>, nodes: &str) -> Vec<FirewallRule> {
-    let clients = match blueprint.spec.api.allowed_cidrs.as_slice() {
-        [] => everyone(),
-        allowed => allowed.iter().map(ToString::to_string).collect(),
-    };
-    let port = (API_PORT, API_PORT);
-    vec![
-        rule("Kubernetes API for clients", Protocol::Tcp, port, clients),
-        rule(
-            "Kubernetes API for nodes",
-            Protocol::Tcp,
-            port,
-            [nodes.to_owned()],
-        ),
-    ]
-}
-
-fn etcd_rules(blueprint: &Blueprint<'_>, sources: &[String]) -> Vec<FirewallRule> {
-    let instances = blueprint.spec.etcd.instances().iter();
-    let rules = instances.map(|instance| {
-        let purpose = match instance.cluster {
-            "main" => "etcd".to_owned(),
-            other => format!("etcd of {other}"),
-        };
-        let ports = (instance.client_port, instance.peer_port);
-        rule(&purpose, Protocol::Tcp, ports, sources.to_vec())
-    });
-    rules.collect()
-}
-
-/// What every machine lets in.
-fn rules_everywhere(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
-    let pods = blueprint.spec.network.pod_cidr.to_string();
-    let mut rules = vec![
-        rule("pods of other nodes", Protocol::Tcp, (1, 65535), [pods.clone()]),
-        rule("pods of other nodes", Protocol::Udp, (1, 65535), [pods]),
-        rule("path MTU discovery", Protocol::Icmp, (0, 0), everyone()),
-    ];
-    let ssh = &blueprint.spec.ssh.allowed_cidrs;
-    if !ssh.is_empty() {
-        let sources = ssh.iter().map(ToString::to_string);
-        rules.push(rule("ssh", Protocol::Tcp, (22, 22), sources));
-    }
-    rules
+    subnet_name(blueprint, zone, addresses::machines_are_public(blueprint.spec))
 }

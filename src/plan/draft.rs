@@ -157,8 +157,11 @@ impl Drafts {
     /// Takes out every draft that neither concerns `machine` nor has to be done before one that does. Gives the number of
     /// those.
     pub(super) fn narrow(&mut self, machine: &str) -> usize {
-        let concerns =
-            |(index, draft): (usize, &Draft)| (draft.change.machine() == Some(machine)).then_some(index);
+        let concerns = |(index, draft): (usize, &Draft)| {
+            let change = &draft.change;
+            let whose = change.machine().or_else(|| change.resource().kept_for());
+            (whose == Some(machine)).then_some(index)
+        };
         let mut queue: Vec<usize> = self.iter().filter_map(concerns).collect();
         let mut kept: BTreeSet<usize> = queue.iter().copied().collect();
         while let Some(index) = queue.pop() {
@@ -266,6 +269,7 @@ fn update(
 fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: bool) -> Change {
     let serves = match key.kind() {
         Kind::LoadBalancer | Kind::DnsRecord | Kind::Machine | Kind::VirtualAddress => true,
+        Kind::NatGateway | Kind::WayOut => true,
         kind => kind.info().lifetime == Lifetime::Machine,
     };
     Change {

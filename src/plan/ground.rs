@@ -56,6 +56,7 @@ impl Grounds {
     pub(super) fn kept_by(&self, removal: &Change) -> Option<ResourceKey> {
         let on_machine = removal
             .machine()
+            .or_else(|| removal.resource().kept_for())
             .and_then(|machine| self.on_machines.get(machine));
         on_machine
             .filter(|blocked| **blocked > removal.key)
@@ -69,9 +70,19 @@ impl Grounds {
 /// its machine.
 fn may_stand_on(kind: Kind) -> &'static [Kind] {
     match kind {
-        Kind::Machine => &[Kind::Network, Kind::Subnet, Kind::Firewall],
+        Kind::Machine => &[
+            Kind::Network,
+            Kind::Subnet,
+            Kind::Firewall,
+            Kind::Role,
+            Kind::Volume,
+            Kind::NetworkInterface,
+        ],
         Kind::Subnet | Kind::Firewall => &[Kind::Network],
-        Kind::LoadBalancer => &[Kind::Network, Kind::Subnet],
+        Kind::NatGateway => &[Kind::Network, Kind::Subnet],
+        Kind::WayOut => &[Kind::Network, Kind::Subnet, Kind::NatGateway],
+        Kind::NetworkInterface => &[Kind::Network, Kind::Subnet, Kind::Firewall],
+        Kind::LoadBalancer => &[Kind::Network, Kind::Subnet, Kind::Firewall],
         Kind::DnsRecord => &[Kind::LoadBalancer],
         _ => &[],
     }

@@ -46,6 +46,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
     }
     edges.extend(openings(drafts, &closings));
     edges.extend(departures(drafts));
+    edges.extend(left_behind(drafts));
     edges.extend(api_names::orders(drafts, desired));
     edges.extend(gone_along(drafts, desired, observation));
     for (earlier, later) in edges {
@@ -193,4 +194,25 @@ fn departures(drafts: &Drafts) -> Vec<(usize, usize)> {
         edges.extend(for_good.filter_map(|(_, removal)| Some((*removal, bundle?))));
     }
     edges
+}
+
+/// What is kept for a machine goes after all that leaves with the machine: also where that is gone, and its member of etcd is
+/// not out of its cluster yet.
+fn left_behind(drafts: &Drafts) -> Vec<(usize, usize)> {
+    let removals = || drafts.iter().filter(|(_, draft)| draft.change.is_removal());
+    let mut kept: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, draft) in removals() {
+        if let Some(machine) = draft.change.resource().kept_for() {
+            kept.entry(machine).or_default().push(index);
+        }
+    }
+    let pairs = removals().flat_map(|(index, draft)| {
+        let machine = draft.change.machine();
+        let left = machine
+            .and_then(|machine| kept.get(machine))
+            .into_iter()
+            .flatten();
+        left.map(move |&left| (index, left))
+    });
+    pairs.collect()
 }

@@ -161,7 +161,10 @@ fn bears_another_name(key: &ResourceKey, observation: &Observation) -> Option<Ve
 fn is_attached(kind: Kind, ground: Kind) -> bool {
     matches!(
         (kind, ground),
-        (Kind::Machine, Kind::Firewall) | (Kind::LoadBalancer, Kind::Subnet)
+        (Kind::Machine, Kind::Firewall | Kind::Role)
+            | (Kind::NetworkInterface, Kind::Firewall)
+            | (Kind::LoadBalancer, Kind::Subnet | Kind::Firewall)
+            | (Kind::WayOut, Kind::Subnet)
     )
 }
 

@@ -3,7 +3,10 @@
 use keelson_provider_api::values::{Name, TextValue};
 
 use super::path::{Path, path_of};
-use super::types::{ClusterSpec, ControlPlane, EtcdPlacement, Family, HostRole, NodeGroup};
+use super::types::{
+    AwsDns, AwsNat, AwsTopology, ClusterSpec, ControlPlane, EtcdPlacement, EtcdVolume, Family, HostRole,
+    NodeGroup, Provider,
+};
 use super::versions;
 
 /// The group that bare worker hosts form when a spec names none.
@@ -31,8 +34,36 @@ pub(crate) fn complete(spec: &mut ClusterSpec, given: &dyn Fn(&Path) -> bool) {
             .values_mut()
             .for_each(serde_json::Value::sort_all_objects);
     }
-    if spec.provider.family() == Family::Ssh {
-        complete_from_hosts(spec, given);
+    match spec.provider.family() {
+        Family::Ssh => complete_from_hosts(spec, given),
+        Family::Aws => complete_aws(spec),
+        Family::Digitalocean => {}
+    }
+}
+
+/// What AWS is asked for follows from the zone that is named, from the topology, and from what exists already.
+fn complete_aws(spec: &mut ClusterSpec) {
+    if !matches!(spec.etcd.placement, EtcdPlacement::External(_)) {
+        spec.etcd.volume.get_or_insert_with(EtcdVolume::default);
+    }
+    let (topology, nat, default) = match &mut spec.provider {
+        Provider::Aws(aws) => {
+            let has_zone = aws.hosted_zone.is_some();
+            aws.dns
+                .get_or_insert(if has_zone { AwsDns::Public } else { AwsDns::None });
+            // Existing subnets have routes of their own, which are not keelson's to change.
+            let default = if aws.network.subnets.is_empty() {
+                AwsNat::Zone
+            } else {
+                AwsNat::None
+            };
+            (aws.topology, &mut aws.network.nat, default)
+        }
+        Provider::Simulated(simulated) => (simulated.topology, &mut simulated.nat, AwsNat::Zone),
+        Provider::Digitalocean(_) | Provider::Ssh(_) => return,
+    };
+    if topology == AwsTopology::Private {
+        nat.get_or_insert(default);
     }
 }
 

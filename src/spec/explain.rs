@@ -112,11 +112,11 @@ fn has(fields: &Fields, name: &str) -> bool {
     fields.known.iter().any(|field| field.name == name)
 }
 
-/// The fields below a value; those of the items, for a list.
+/// The fields below a value; those of the items, for a list, and those of the values, for a table.
 fn fields_of(shape: &Shape) -> Option<&Fields> {
     match shape {
         Shape::Fields(fields) | Shape::WordsOrFields(_, fields) => Some(fields),
-        Shape::List(item, _) => fields_of(item),
+        Shape::List(item, _) | Shape::Table(item) => fields_of(item),
         _ => None,
     }
 }
@@ -154,6 +154,8 @@ fn follow(steps: &[&str]) -> Result<Explanation, ExplainError> {
         known = join(&known, step);
         if matches!(next.shape, Shape::List(..)) && Some(step) != steps.last() {
             known.push_str("[]");
+        } else if matches!(next.shape, Shape::Table(_)) && Some(step) != steps.last() {
+            known.push_str(".*");
         }
         shape = &next.shape;
         field = Some(next);

@@ -193,7 +193,7 @@ fn applied_then(edits: &[(&str, &str)]) -> Session {
 }
 
 #[test]
-fn etcd_moves_to_machines_of_its_own_and_the_machines_it_leaves_stay() {
+fn etcd_moves_to_machines_of_its_own_and_a_machine_with_a_volume_for_it_is_made_anew_without() {
     let dedicated = "  etcd: { placement: { dedicated: { replicas: 3 } } }\n  nodeGroups";
     let lab = applied_then(&[("  nodeGroups", dedicated)]).lab;
     let told = |words: &str| {
@@ -201,7 +201,8 @@ fn etcd_moves_to_machines_of_its_own_and_the_machines_it_leaves_stay() {
         assert!(plan.contains(words), "{plan}");
     };
     told(
-        "Disruption: etcd leaves control-plane-1; etcd keeps its quorum; the API pauses: it has one server\n",
+        "Disruption: pods move off and machines are replaced: control-plane-1; etcd keeps its quorum; the API pauses: it has \
+         one server\n",
     );
     lab.expect(0, "apply --yes --progress none");
     lab.expect(0, "plan");

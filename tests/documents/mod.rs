@@ -142,6 +142,7 @@ fn the_readme_lists_every_example() {
 fn links_between_documents_lead_somewhere() {
     for document in [
         "README.md",
+        "docs/aws.md",
         "docs/events.md",
         "docs/plan-format.md",
         "docs/state-store.md",

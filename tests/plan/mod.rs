@@ -5,6 +5,7 @@ mod etcd;
 mod file;
 mod firewalls;
 mod holding;
+mod kept;
 mod leaving;
 mod lost_data;
 mod names;

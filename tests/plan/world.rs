@@ -40,6 +40,11 @@ pub(super) fn desired_in_domain(domain: &str, fields: &str) -> DesiredState {
     desired_like(&format!("like: digitalocean, domain: {domain}"), fields)
 }
 
+/// The same in a cloud with three zones, where addresses and etcd data outlive machines; `settings` are the provider's.
+pub(super) fn desired_in_zones(settings: &str, fields: &str) -> DesiredState {
+    desired_like(&format!("like: aws{settings}"), fields)
+}
+
 fn desired_like(simulated: &str, fields: &str) -> DesiredState {
     let text = format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \

@@ -345,6 +345,9 @@ fn plant_foreign_things(world: &SimulatedWorld, like: Like) {
         subnet: None,
         firewall: None,
         address: None,
+        volume: None,
+        network_interface: None,
+        role: None,
     };
     for (name, uid) in [("prod.example.com-2", "a"), ("prod", "b"), ("prod.example", "c")] {
         let owner = identity(name, uid);

@@ -14,11 +14,11 @@ fn accept(text: &str, origin: &str) -> ValidSpec {
 }
 
 /// Loads `spec`, the lines below `spec:`.
-fn spec(below: &str) -> ValidSpec {
+pub(super) fn spec(below: &str) -> ValidSpec {
     accept(&format!("{BASE}{below}"), "spec.yaml")
 }
 
-fn assert_survives_writing(spec: &ValidSpec) {
+pub(super) fn assert_survives_writing(spec: &ValidSpec) {
     let again = accept(&spec.to_yaml(), "completed.yaml");
     assert_eq!(&again, spec);
     assert_eq!(again.digest(), spec.digest());

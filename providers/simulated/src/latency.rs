@@ -39,6 +39,15 @@ const TABLE: &[Row] = &[
         40,
     ),
     row(Kind::Subnet, [1_500, 800, 1_500], [0, 0, 0], [0, 0, 0], 40),
+    // A NAT gateway is available after one to two minutes, and gone after about one: an estimate.
+    row(
+        Kind::NatGateway,
+        [100_000, 1_000, 60_000],
+        [0, 0, 0],
+        [0, 0, 0],
+        30,
+    ),
+    row(Kind::WayOut, [2_000, 1_500, 2_000], [0, 0, 0], [0, 0, 0], 40),
     row(
         Kind::Firewall,
         [1_500, 900, 1_200],
@@ -62,6 +71,17 @@ const TABLE: &[Row] = &[
         [1_500, 1_500, 1_000],
         [1_500, 1_500, 1_000],
         50,
+    ),
+    // A new role is known everywhere in EC2 after some seconds:
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
+    row(Kind::Role, [10_000, 1_500, 2_500], [0, 0, 0], [0, 0, 0], 40),
+    row(Kind::Volume, [4_000, 3_000, 2_000], [0, 0, 0], [0, 0, 0], 40),
+    row(
+        Kind::NetworkInterface,
+        [1_500, 900, 1_500],
+        [0, 0, 0],
+        [0, 0, 0],
+        40,
     ),
     // EC2, from RunInstances to an open SSH port: 29 s (1.5 + 4.9 + 17.2 + 5.6) in
     // https://www.daemonology.net/blog/2021-08-12-EC2-boot-time-benchmarking.html; 26 s on average elsewhere.

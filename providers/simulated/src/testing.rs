@@ -103,6 +103,9 @@ impl Fixture {
             subnet: None,
             firewall: None,
             address: None,
+            volume: None,
+            network_interface: None,
+            role: None,
         };
         (ResourceKey::new(Kind::Machine, name), machine.into())
     }
@@ -167,6 +170,7 @@ impl Fixture {
             port: 6443,
             public: true,
             allowed_cidrs: Vec::new(),
+            firewall: None,
         };
         (ResourceKey::new(Kind::LoadBalancer, "api"), balancer.into())
     }

@@ -56,6 +56,9 @@ pub(crate) mod tests {
             subnet: None,
             firewall: None,
             address: None,
+            volume: None,
+            network_interface: None,
+            role: None,
         };
         Mark {
             uid: ClusterUid::new(uid),

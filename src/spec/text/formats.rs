@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use keelson_provider_api::values::{InvalidText, TextFormat};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::aws::{
+    check_bucket_name, check_kms_key, check_policy, check_profile_name, check_subnet, check_vpc,
+};
 use super::hosts::{check_address, check_host_name, check_ip_address, check_registry, check_subject_name};
 use super::keys::{check_age_recipient, check_public_key};
 use super::words::{
@@ -25,17 +28,23 @@ pub(crate) const SPEC_FORMATS: &[TextFormat] = &[
     ADDRESS,
     AGE_RECIPIENT,
     ARGUMENT_NAME,
+    BUCKET_NAME,
     FILE_PATH,
     HOST_ADDRESS,
     HOST_NAME,
     IDENTIFIER,
     IP_ADDRESS,
+    KMS_KEY,
     LINE,
     PLUGIN_NAME,
+    POLICY_ARN,
+    PROFILE_NAME,
     PUBLIC_KEY,
     REGISTRY,
     SUBJECT_NAME,
+    SUBNET_ID,
     USER_NAME,
+    VPC_ID,
 ];
 
 const fn row(
@@ -70,6 +79,12 @@ const ARGUMENT_NAME: TextFormat = row(
     "event-ttl",
     check_argument_name,
 );
+const BUCKET_NAME: TextFormat = row(
+    "bucket-name",
+    "the name of a bucket: 3 to 63 of a-z, 0-9 and -",
+    "example-issuer",
+    check_bucket_name,
+);
 const FILE_PATH: TextFormat = row("file-path", "a path of a file", "./etcd-ca.crt", check_path);
 const HOST_ADDRESS: TextFormat = row(
     "host-address",
@@ -85,12 +100,30 @@ const IDENTIFIER: TextFormat = row(
     check_identifier,
 );
 const IP_ADDRESS: TextFormat = row("ip-address", "an IP address", "10.0.0.11", check_ip_address);
+const KMS_KEY: TextFormat = row(
+    "kms-key",
+    "the id or the ARN of a KMS key",
+    "1234abcd-12ab-34cd-56ef-1234567890ab",
+    check_kms_key,
+);
 const LINE: TextFormat = row("line", "one line of printable text", "1h", check_line);
 const PLUGIN_NAME: TextFormat = row(
     "plugin-name",
     "a name of letters and digits",
     "PodSecurity",
     check_plugin_name,
+);
+const POLICY_ARN: TextFormat = row(
+    "policy-arn",
+    "the ARN of an IAM policy",
+    "arn:aws:iam::123456789012:policy/keelson-boundary",
+    check_policy,
+);
+const PROFILE_NAME: TextFormat = row(
+    "profile-name",
+    "the name of an instance profile: letters, digits and _ + = , . @ -",
+    "keelson-nodes",
+    check_profile_name,
 );
 const PUBLIC_KEY: TextFormat = row(
     "public-key",
@@ -110,11 +143,23 @@ const SUBJECT_NAME: TextFormat = row(
     "api.example.com",
     check_subject_name,
 );
+const SUBNET_ID: TextFormat = row(
+    "subnet-id",
+    "the id of a subnet: subnet- and 8 or 17 hexadecimal digits",
+    "subnet-0a1b2c3d4e5f60718",
+    check_subnet,
+);
 const USER_NAME: TextFormat = row(
     "user-name",
     "a user name of lower-case letters, digits, _ and -",
     "ubuntu",
     check_user_name,
+);
+const VPC_ID: TextFormat = row(
+    "vpc-id",
+    "the id of a VPC: vpc- and 8 or 17 hexadecimal digits",
+    "vpc-0a1b2c3d4e5f60718",
+    check_vpc,
 );
 
 /// Declares schema-only marker types, each naming its row of the table.
@@ -144,17 +189,23 @@ markers!(
     Address = ADDRESS,
     AgeRecipient = AGE_RECIPIENT,
     ArgumentName = ARGUMENT_NAME,
+    BucketName = BUCKET_NAME,
     FilePath = FILE_PATH,
     HostAddress = HOST_ADDRESS,
     IpAddress = IP_ADDRESS,
     HostName = HOST_NAME,
     Identifier = IDENTIFIER,
+    KmsKey = KMS_KEY,
     Line = LINE,
     PluginName = PLUGIN_NAME,
+    PolicyArn = POLICY_ARN,
+    ProfileName = PROFILE_NAME,
     PublicKey = PUBLIC_KEY,
     Registry = REGISTRY,
     SubjectName = SUBJECT_NAME,
+    SubnetId = SUBNET_ID,
     UserName = USER_NAME,
+    VpcId = VPC_ID,
 );
 
 #[cfg(test)]

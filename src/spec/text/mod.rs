@@ -5,6 +5,7 @@
 //! schema names them. Restricting the alphabet is what keeps shell, YAML and URL metacharacters out of everything
 //! that is rendered from a spec.
 
+pub(crate) mod aws;
 pub(crate) mod formats;
 mod hosts;
 mod keys;

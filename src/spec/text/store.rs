@@ -70,8 +70,7 @@ impl fmt::Display for StateStore {
 
 /// Bucket naming rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. Spaces has the
 /// same ones.
-fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
-    let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
+pub(super) fn check_bucket_name(name: &str) -> Result<(), InvalidText> {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let edge =
@@ -92,6 +91,12 @@ fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
             clip(name)
         )));
     }
+    Ok(())
+}
+
+fn parse_bucket(text: &str) -> Result<Bucket, InvalidText> {
+    let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
+    check_bucket_name(name)?;
     let prefix = prefix.trim_matches('/');
     if !prefix.is_empty() {
         check_path(prefix)?;

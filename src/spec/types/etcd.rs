@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Machine, Snapshots};
 use crate::spec::text::HttpUrl;
-use crate::spec::text::formats::FilePath;
+use crate::spec::text::formats::{FilePath, KmsKey};
 
 /// The database of the Kubernetes API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,10 @@ pub struct Etcd {
     /// How large the database may grow before it refuses writes, between 16Mi and 100Gi. (etcd's own default is 2Gi,
     /// the most that it suggests 8Gi.)
     pub quota: Quantity,
+    /// On AWS, the volume that each member keeps its data on. It outlives the machine: a new one takes it over. Without the
+    /// field, one of 20Gi.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<EtcdVolume>,
     /// Backups that are taken by themselves.
     pub snapshots: Snapshots,
 }
@@ -53,7 +57,29 @@ impl Default for Etcd {
             heartbeat: Span::from_millis(100),
             election_timeout: Span::from_secs(1),
             quota: Quantity::from_gibibytes(8),
+            volume: None,
             snapshots: Snapshots::default(),
+        }
+    }
+}
+
+/// The volume that a member of etcd keeps its data on: EBS of the type gp3, always encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EtcdVolume {
+    /// Its size: the quota of each etcd on the machine and a quarter more at least.
+    pub size: Quantity,
+    /// The KMS key that it is encrypted with: its id or ARN. Without it, the account's own key for EBS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<KmsKey>")]
+    pub kms_key: Option<String>,
+}
+
+impl Default for EtcdVolume {
+    fn default() -> Self {
+        Self {
+            size: Quantity::from_gibibytes(20),
+            kms_key: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use keelson_provider_api::values::{Labels, Name, Quantity, Taint, TaintEffect};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::text::formats::Identifier;
+use crate::spec::text::formats::{Identifier, KmsKey};
 
 /// What a cloud machine is made of. Bare hosts are as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,13 +14,18 @@ pub struct Machine {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Identifier>")]
     pub machine_type: Option<String>,
-    /// The provider's name or number of the operating system image. Without it, the current Ubuntu LTS.
+    /// The provider's name or number of the operating system image. Without it, the current Ubuntu LTS. On AWS: ubuntu-24.04,
+    /// debian-12, or the id of an image, ami-….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Identifier>", example = &"ubuntu-24.04")]
     pub image: Option<String>,
     /// The size of the root volume, at least 10Gi. Without it, what comes with the machine type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_volume: Option<Quantity>,
+    /// On AWS, the KMS key that the root volume is encrypted with: its id or ARN. Without it, the account's own key for EBS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<KmsKey>")]
+    pub kms_key: Option<String>,
 }
 
 /// The machines that run the Kubernetes API, and etcd unless it is placed elsewhere.
@@ -82,6 +87,15 @@ pub struct NodeGroup {
     /// What each machine is made of.
     #[serde(default)]
     pub machine: Machine,
+    /// On AWS, more machine types that the group may take, the first choice being `machine.type`. They should be alike: what
+    /// scales the group counts with the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Identifier>", example = serde_json::json!(["m6a.xlarge", "m5.xlarge"]))]
+    pub types: Vec<String>,
+    /// On AWS, the availability zones that the group's machines are in, of those of the provider. Without it, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Identifier>", example = serde_json::json!(["eu-west-1a"]))]
+    pub zones: Vec<String>,
     /// Labels of the group's nodes.
     #[serde(default)]
     pub labels: Labels,
@@ -91,6 +105,11 @@ pub struct NodeGroup {
     /// Takes spare capacity that the cloud may take back at any time, for a lower price.
     #[serde(default)]
     pub spot: bool,
+    /// How many of a hundred machines are such spare capacity, with `spot: true`; the others are at the usual price. Without it,
+    /// all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100), example = &70)]
+    pub spot_share: Option<u8>,
     /// How machines are replaced or changed.
     #[serde(default)]
     pub rolling: Rolling,
@@ -109,9 +128,12 @@ impl NodeGroup {
             min: None,
             max: None,
             machine: Machine::default(),
+            types: Vec::new(),
+            zones: Vec::new(),
             labels: Labels::new(),
             taints: Vec::new(),
             spot: false,
+            spot_share: None,
             rolling: Rolling::default(),
         }
     }
@@ -124,10 +146,17 @@ pub struct Rolling {
     /// How many machines of the group may be out of service at once.
     #[schemars(range(min = 1, max = 5000))]
     pub max_unavailable: u32,
+    /// On AWS, how many machines more than `replicas` there may be while others are replaced: new ones are made before old ones
+    /// go.
+    #[schemars(range(max = 5000))]
+    pub max_surge: u32,
 }
 
 impl Default for Rolling {
     fn default() -> Self {
-        Self { max_unavailable: 1 }
+        Self {
+            max_unavailable: 1,
+            max_surge: 0,
+        }
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod addons;
 mod api;
 mod api_address;
+mod aws;
 mod cluster;
 mod etcd;
 mod machines;
@@ -22,14 +23,17 @@ pub use addons::{Addon, Assets, BUILT_IN_ADDONS, CustomAddon, EVERY_CLUSTERS_ADD
 pub use api::{Api, Argument, Audit, Component, Encryption, Oidc};
 pub use api_address::ApiAddress;
 pub(in crate::spec) use api_address::comparable;
+pub use aws::{
+    AWS_IMAGES, AwsApi, AwsDns, AwsLoadBalancer, AwsNat, AwsNetwork, AwsProvider, AwsRole, AwsRoles,
+    AwsServiceAccountIssuer, AwsSubnets, AwsTopology,
+};
 pub use cluster::{ApiVersion, Cluster, ClusterKind, ClusterSpec, Metadata};
-pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EventsPlacement, ExternalEtcd};
+pub use etcd::{DedicatedEtcd, Etcd, EtcdPlacement, EtcdVolume, EventsPlacement, ExternalEtcd};
 pub use machines::{ControlPlane, Machine, NodeGroup, Rolling};
 pub use network::{CustomPlugin, Network, Plugin};
 pub use node::{Containerd, ContainerdSource, FreeForm, KubeProxy, KubeProxyMode, Kubelet, Preflight};
 pub use pki::{Authorities, AuthorityFiles, KeyEncryption, Pki};
 pub use provider::{
-    AwsProvider, AwsTopology, DigitaloceanProvider, Family, Host, HostRole, LOCAL_ADDRESS, Provider,
-    SimulatedProvider, SshProvider,
+    DigitaloceanProvider, Family, Host, HostRole, LOCAL_ADDRESS, Provider, SimulatedProvider, SshProvider,
 };
 pub use snapshots::{Keep, MachinesKey, SnapshotBucket, SnapshotPlace, Snapshots};

@@ -6,6 +6,7 @@ use keelson_provider_api::values::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::aws::{AwsDns, AwsNat, AwsProvider, AwsTopology};
 use crate::spec::text::formats::{Address, HostAddress, HostName, Identifier, IpAddress, UserName};
 
 /// Where the machines come from: exactly one of the fields.
@@ -93,45 +94,35 @@ impl Provider {
         }
     }
 
-    /// The DNS zone or domain in which the API's record is made, when the spec names one.
+    /// Whether machines have public addresses; nothing where the provider has no such choice.
+    pub fn topology(&self) -> Option<AwsTopology> {
+        match self {
+            Self::Aws(aws) => Some(aws.topology),
+            Self::Simulated(simulated) if simulated.like == Family::Aws => Some(simulated.topology),
+            _ => None,
+        }
+    }
+
+    /// How private machines reach what is outside their network, once the spec is completed; nothing where they have public
+    /// addresses or the provider has no such choice.
+    pub fn nat(&self) -> Option<AwsNat> {
+        match self {
+            Self::Aws(aws) => aws.network.nat,
+            Self::Simulated(simulated) if simulated.like == Family::Aws => simulated.nat,
+            _ => None,
+        }
+    }
+
+    /// The DNS zone or domain in which the API's record is made, when there is to be one.
     pub fn domain(&self) -> Option<&str> {
         match self {
+            Self::Aws(aws) if aws.dns == Some(AwsDns::None) => None,
             Self::Aws(aws) => aws.hosted_zone.as_deref(),
             Self::Digitalocean(digitalocean) => digitalocean.domain.as_deref(),
             Self::Simulated(simulated) => simulated.domain.as_deref(),
             Self::Ssh(_) => None,
         }
     }
-}
-
-/// Amazon Web Services.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AwsProvider {
-    /// The region.
-    #[schemars(with = "Identifier", example = &"eu-west-1")]
-    pub region: String,
-    /// The availability zones over which machines are spread, at least one. Three survive the loss of one.
-    #[schemars(with = "Vec<Identifier>", length(min = 1), example = serde_json::json!(["eu-west-1a", "eu-west-1b", "eu-west-1c"]))]
-    pub zones: Vec<String>,
-    /// The Route 53 zone for the API's record. Without it, the load balancer's own name is used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<HostName>")]
-    pub hosted_zone: Option<String>,
-    /// Whether machines have public addresses.
-    #[serde(default)]
-    pub topology: AwsTopology,
-}
-
-/// Whether machines have public addresses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AwsTopology {
-    /// Machines have private addresses and reach out through NAT gateways.
-    #[default]
-    Private,
-    /// Machines have public addresses; security groups decide who reaches them.
-    Public,
 }
 
 /// DigitalOcean.
@@ -259,6 +250,11 @@ pub struct SimulatedProvider {
     /// With `like: aws`, the availability zones.
     #[schemars(with = "Vec<Identifier>")]
     pub zones: Vec<String>,
+    /// With `like: aws`, whether machines have public addresses.
+    pub topology: AwsTopology,
+    /// With `like: aws` and private machines, how they reach what is outside their network. Without it, zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<AwsNat>,
     /// With `like: aws` or `like: digitalocean`, the domain for the API's record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<HostName>")]
@@ -284,6 +280,8 @@ impl Default for SimulatedProvider {
             faults: 0,
             speed: 0,
             zones: ["zone-a", "zone-b", "zone-c"].map(str::to_owned).to_vec(),
+            topology: AwsTopology::default(),
+            nat: None,
             domain: None,
             hosts: Vec::new(),
             api_address: None,

@@ -2,6 +2,7 @@
 
 use keelson_provider_api::values::Quantity;
 
+use super::aws_machines::{VOLUME_MOST, image_and_key};
 use super::{Found, for_each_repetition};
 use crate::spec::errors::Finding;
 use crate::spec::path::{Path, path_of};
@@ -10,7 +11,7 @@ use crate::spec::types::{
 };
 
 /// Each zone has a private and a public subnet, and the machine network is cut into 16.
-const ZONE_LIMIT: usize = 8;
+pub(super) const ZONE_LIMIT: usize = 8;
 
 pub(super) fn regions_and_zones(spec: &ClusterSpec, found: &mut Found) {
     let provider = path_of!("spec", "provider", spec.provider.field());
@@ -87,39 +88,19 @@ pub(super) fn simulation_fits_its_model(spec: &ClusterSpec, found: &mut Found) {
     let base = path_of!("spec", "provider", "simulated");
     let like = simulated.like;
     let default = SimulatedProvider::default();
+    let ssh = (like == Family::Ssh, "`like: ssh`");
+    let aws = (like == Family::Aws, "`like: aws`");
+    let cloud = (like != Family::Ssh, "`like: aws` or `like: digitalocean`");
     let rows = [
-        (
-            "hosts",
-            !simulated.hosts.is_empty(),
-            like == Family::Ssh,
-            "`like: ssh`",
-        ),
-        (
-            "apiAddress",
-            simulated.api_address.is_some(),
-            like == Family::Ssh,
-            "`like: ssh`",
-        ),
-        (
-            "keepalived",
-            simulated.keepalived.is_some(),
-            like == Family::Ssh,
-            "`like: ssh`",
-        ),
-        (
-            "zones",
-            simulated.zones != default.zones,
-            like == Family::Aws,
-            "`like: aws`",
-        ),
-        (
-            "domain",
-            simulated.domain.is_some(),
-            like != Family::Ssh,
-            "`like: aws` or `like: digitalocean`",
-        ),
+        ("hosts", !simulated.hosts.is_empty(), ssh),
+        ("apiAddress", simulated.api_address.is_some(), ssh),
+        ("keepalived", simulated.keepalived.is_some(), ssh),
+        ("zones", simulated.zones != default.zones, aws),
+        ("topology", simulated.topology != default.topology, aws),
+        ("nat", simulated.nat.is_some(), aws),
+        ("domain", simulated.domain.is_some(), cloud),
     ];
-    for (field, is_given, fits, with) in rows {
+    for (field, is_given, (fits, with)) in rows {
         if is_given && !fits {
             let problem = format!("`{field}` has a meaning only with {with}");
             found.error(Finding::new(base.then(field), problem).help("remove it, or change `like`"));
@@ -151,12 +132,14 @@ pub(super) fn machines_fit_the_provider(spec: &ClusterSpec, found: &mut Found) {
     }
     for (path, machine) in machines {
         machine_fits(spec.provider.family(), &path, machine, found);
+        if spec.provider.family() == Family::Aws {
+            image_and_key(spec, &path, machine, found);
+        }
     }
 }
 
-/// The smallest root volume that an operating system, Kubernetes and a few images fit on, and the largest that AWS
-/// makes (<https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html>).
-const ROOT_VOLUME: (Quantity, Quantity) = (Quantity::from_gibibytes(10), Quantity::from_gibibytes(16 * 1024));
+/// The smallest root volume that an operating system, Kubernetes and a few images fit on, and the largest.
+const ROOT_VOLUME: (Quantity, Quantity) = (Quantity::from_gibibytes(10), VOLUME_MOST);
 
 fn machine_fits(family: Family, path: &Path, machine: &Machine, found: &mut Found) {
     if family == Family::Ssh {
@@ -164,6 +147,7 @@ fn machine_fits(family: Family, path: &Path, machine: &Machine, found: &mut Foun
             ("type", machine.machine_type.is_some()),
             ("image", machine.image.is_some()),
             ("rootVolume", machine.root_volume.is_some()),
+            ("kmsKey", machine.kms_key.is_some()),
         ];
         for (field, _) in given.iter().filter(|(_, is_given)| *is_given) {
             found.error(
@@ -189,6 +173,15 @@ fn machine_fits(family: Family, path: &Path, machine: &Machine, found: &mut Foun
                     .expected(format!("between {least} and {most}")),
             );
         }
+    }
+    if family == Family::Digitalocean && machine.kms_key.is_some() {
+        found.error(
+            Finding::new(
+                path.then("kmsKey"),
+                "KMS is a service of AWS, and DigitalOcean knows none of its keys",
+            )
+            .help("remove the field"),
+        );
     }
     let Some(machine_type) = &machine.machine_type else {
         return;

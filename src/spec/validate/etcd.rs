@@ -46,7 +46,8 @@ pub(super) fn timing(spec: &ClusterSpec, found: &mut Found) {
 }
 
 /// <https://etcd.io/docs/v3.6/dev-guide/limit/>: 2Gi by default, 8Gi the suggested maximum.
-const QUOTA: (Quantity, Quantity) = (Quantity::from_bytes(16 << 20), Quantity::from_gibibytes(100));
+pub(super) const QUOTA: (Quantity, Quantity) =
+    (Quantity::from_bytes(16 << 20), Quantity::from_gibibytes(100));
 const QUOTA_SUGGESTED: Quantity = Quantity::from_gibibytes(8);
 
 pub(super) fn quota(spec: &ClusterSpec, found: &mut Found) {

@@ -8,6 +8,8 @@ mod addons;
 mod api;
 mod api_address;
 mod arguments;
+mod aws;
+mod aws_machines;
 mod clouds;
 mod counts;
 mod etcd;
@@ -57,6 +59,13 @@ const CHECKS: &[Check] = &[
     clouds::machines_fit_the_provider,
     clouds::access_fits_the_provider,
     clouds::life_and_death,
+    aws::ways_out,
+    aws::existing_subnets,
+    aws::record,
+    aws::bastion,
+    aws::roles,
+    aws::issuer,
+    aws::endpoint,
     hosts::identities,
     hosts::addresses,
     hosts::internal_addresses,
@@ -73,6 +82,7 @@ const CHECKS: &[Check] = &[
     groups::names,
     groups::labels_and_taints,
     groups::spot,
+    aws_machines::groups,
     network::ranges_are_apart,
     network::ranges_are_of_one_family,
     network::ranges_are_usable,
@@ -80,6 +90,7 @@ const CHECKS: &[Check] = &[
     network::plugin_is_pinned,
     etcd::timing,
     etcd::quota,
+    aws_machines::etcd_volume,
     etcd::snapshots,
     etcd::external,
     api::sign_in,

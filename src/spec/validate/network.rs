@@ -134,6 +134,8 @@ const SERVICE_HOST_BITS: std::ops::RangeInclusive<u8> = 4..=20;
 const POD_NODE_BITS_LIMIT: u8 = 16;
 /// What clouds make networks of: AWS and DigitalOcean both between /16 and /28.
 const MACHINE_PREFIX: std::ops::RangeInclusive<u8> = 16..=28;
+/// The smallest network with zones: each of its sixteen subnets has room for the addresses that stay.
+const AWS_LONGEST_PREFIX: u8 = 23;
 
 pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
     let network = &spec.network;
@@ -184,6 +186,11 @@ pub(super) fn ranges_are_large_enough(spec: &ClusterSpec, found: &mut Found) {
             found.error(Finding::new(path, format!("`{machines}` is not an IPv4 range")));
         } else if !MACHINE_PREFIX.contains(&machines.prefix_length()) {
             found.error(Finding::new(path, size_of(machines)).expected("a prefix between /16 and /28"));
+        } else if spec.provider.family() == Family::Aws && machines.prefix_length() > AWS_LONGEST_PREFIX {
+            found.error(Finding::new(path, size_of(machines)).expected(format!(
+                "a prefix between /16 and /{AWS_LONGEST_PREFIX}: each zone takes two sixteenths of it, and addresses that stay \
+                 a half of each of those"
+            )));
         }
     }
 }

@@ -23,8 +23,12 @@ pub struct LoadBalancer {
     /// True when it can be reached from outside the network.
     pub public: bool,
 
-    /// Who may reach it; empty means everyone who can route to it.
+    /// Who may reach it, where it has no firewall; empty means everyone who can route to it.
     pub allowed_cidrs: Vec<Cidr>,
+
+    /// The name of the firewall that it stands behind, where balancers have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<String>,
 }
 
 impl Catalogued for LoadBalancer {
@@ -36,6 +40,7 @@ impl Catalogued for LoadBalancer {
         Field::new("port", Effect::InPlace),
         Field::new("public", Effect::Replace),
         Field::new("allowedCidrs", Effect::InPlace),
+        Field::new("firewall", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -43,8 +48,13 @@ impl Catalogued for LoadBalancer {
             .subnets
             .iter()
             .map(|subnet| ResourceKey::new(Kind::Subnet, &**subnet));
+        let firewall = self
+            .firewall
+            .iter()
+            .map(|name| ResourceKey::new(Kind::Firewall, name));
         std::iter::once(ResourceKey::new(Kind::Network, &*self.network))
             .chain(subnets)
+            .chain(firewall)
             .collect()
     }
 }
@@ -58,6 +68,7 @@ impl LoadBalancer {
             port: 6443,
             public: true,
             allowed_cidrs: Vec::new(),
+            firewall: Some("api".to_owned()),
         }
     }
 }

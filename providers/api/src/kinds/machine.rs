@@ -17,13 +17,15 @@ pub enum MachineRole {
     Etcd,
     /// It takes workloads.
     Worker,
+    /// People reach the other machines through it.
+    Bastion,
 }
 
 /// A machine that the cluster runs on: made in a cloud, or claimed where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Machine {
-    /// The group it belongs to: `control-plane`, `etcd`, or a node group's name.
+    /// The group it belongs to: `control-plane`, `etcd`, `bastion`, or a node group's name.
     pub group: String,
 
     /// What it is for.
@@ -44,19 +46,34 @@ pub struct Machine {
     /// The zone it is in, where there are zones.
     pub zone: Option<String>,
 
-    /// The subnet's name, where there are subnets.
+    /// The subnet's name, where there are subnets and the machine has no interface that says it.
     pub subnet: Option<String>,
 
-    /// The firewall's name, where there are firewalls.
+    /// The firewall's name, where there are firewalls and the machine has no interface that says it.
     pub firewall: Option<String>,
 
     /// The address it answers to, for machines that are not made by keelson.
     pub address: Option<String>,
+
+    /// The name of the volume for its etcd data, where that is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+
+    /// The name of its network interface, where that is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_interface: Option<String>,
+
+    /// The name of the role that says what it may do in the cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 impl Machine {
     /// The [`group`](Self::group) of control planes, and of their nodes.
     pub const CONTROL_PLANE_GROUP: &'static str = "control-plane";
+
+    /// The [`group`](Self::group) of machines that people reach the others through.
+    pub const BASTION_GROUP: &'static str = "bastion";
 }
 
 impl Catalogued for Machine {
@@ -74,18 +91,24 @@ impl Catalogued for Machine {
         Field::new("subnet", Effect::Replace),
         Field::new("firewall", Effect::InPlace),
         Field::new("address", Effect::InPlace),
+        // What etcd writes to is not taken from under it, and a machine keeps its first interface for life.
+        Field::new("volume", Effect::Replace),
+        Field::new("networkInterface", Effect::Replace),
+        Field::new("role", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
-        let subnet = self
-            .subnet
-            .iter()
-            .map(|name| ResourceKey::new(Kind::Subnet, name));
-        let firewall = self
-            .firewall
-            .iter()
-            .map(|name| ResourceKey::new(Kind::Firewall, name));
-        subnet.chain(firewall).collect()
+        let named = [
+            (Kind::Subnet, &self.subnet),
+            (Kind::Firewall, &self.firewall),
+            (Kind::Role, &self.role),
+            (Kind::Volume, &self.volume),
+            (Kind::NetworkInterface, &self.network_interface),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(kind, name)| Some(ResourceKey::new(kind, name.clone()?)))
+            .collect()
     }
 }
 
@@ -103,6 +126,9 @@ impl Machine {
             subnet: Some("a".to_owned()),
             firewall: Some("control-plane".to_owned()),
             address: None,
+            volume: Some("a".to_owned()),
+            network_interface: Some("a".to_owned()),
+            role: Some("control-plane".to_owned()),
         }
     }
 }

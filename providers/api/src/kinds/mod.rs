@@ -17,11 +17,16 @@ mod firewall;
 mod load_balancer;
 mod load_balancer_target;
 mod machine;
+mod nat_gateway;
 mod network;
+mod network_interface;
 mod node;
 mod node_bundle;
+mod role;
 mod subnet;
 mod virtual_address;
+mod volume;
+mod way_out;
 
 use std::fmt;
 
@@ -37,11 +42,16 @@ pub use firewall::{Firewall, FirewallRule, Protocol};
 pub use load_balancer::LoadBalancer;
 pub use load_balancer_target::LoadBalancerTarget;
 pub use machine::{Machine, MachineRole};
+pub use nat_gateway::NatGateway;
 pub use network::Network;
+pub use network_interface::NetworkInterface;
 pub use node::Node;
 pub use node_bundle::NodeBundle;
+pub use role::Role;
 pub use subnet::Subnet;
 pub use virtual_address::VirtualAddress;
+pub use volume::Volume;
+pub use way_out::{Through, WayOut};
 
 use crate::key::ResourceKey;
 
@@ -86,6 +96,11 @@ trait Catalogued: Serialize + PartialEq {
     fn machine(&self) -> Option<&str> {
         None
     }
+
+    /// The machine that it is kept for, which may be another one tomorrow.
+    fn kept_for(&self) -> Option<&str> {
+        None
+    }
 }
 
 macro_rules! catalogue {
@@ -121,6 +136,11 @@ macro_rules! catalogue {
                 match self { $(Self::$kind(resource) => resource.references()),+ }
             }
 
+            /// The name of the machine that the resource is kept for while machines of that name come and go.
+            pub fn kept_for(&self) -> Option<&str> {
+                match self { $(Self::$kind(resource) => resource.kept_for()),+ }
+            }
+
             fn lives_on(&self) -> Option<&str> {
                 match self { $(Self::$kind(resource) => resource.machine()),+ }
             }
@@ -137,9 +157,14 @@ macro_rules! catalogue {
 catalogue! {
     Network = "network",
     Subnet = "subnet",
+    NatGateway = "nat-gateway",
+    WayOut = "way-out",
     Firewall = "firewall",
     LoadBalancer = "load-balancer",
     DnsRecord = "dns-record",
+    Role = "role",
+    Volume = "volume",
+    NetworkInterface = "network-interface",
     Machine = "machine",
     NodeBundle = "node-bundle",
     EtcdMember = "etcd-member",

@@ -49,6 +49,7 @@ impl World {
             return Ok(Vec::new());
         };
         self.check_references(call, resource)?;
+        self.check_attachments(call, resource)?;
         let thing = self.new_thing(call, resource, generation);
         let mut effects: Vec<Effect> = leftovers
             .into_iter()
@@ -186,6 +187,21 @@ impl World {
             let found = self.things.get(&call.holder, &reference);
             if found.is_none_or(|thing| self.host_of(thing).is_err()) {
                 return Err(self.without(call, &reference));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a machine that is to have an interface or a volume of another one: each is attached to one at a time.
+    fn check_attachments(&self, call: &Call<'_>, resource: &Resource) -> Result<(), ProviderError> {
+        if call.key().kind() != Kind::Machine {
+            return Ok(());
+        }
+        let is_attached = |key: &ResourceKey| matches!(key.kind(), Kind::Volume | Kind::NetworkInterface);
+        for ground in resource.references().into_iter().filter(is_attached) {
+            let mut users = self.things.referrers(&call.holder, &ground);
+            if let Some(user) = users.find(|thing| thing.key.kind() == Kind::Machine) {
+                return Err(transient(format!("{ground} is in use by {}", user.id)));
             }
         }
         Ok(())

@@ -32,6 +32,7 @@ impl World {
         if let (Some(machine), true, false) = (thing.machine(), lives_on_disk(thing.key.kind()), gone) {
             self.reachable(machine, call.now).map_err(transient)?;
         }
+        let broken = self.data_lost(call, thing);
         let effects = match &thing.resource {
             Resource::Machine(_) => self.without_machine(thing),
             Resource::EtcdMember(member) => {
@@ -50,8 +51,8 @@ impl World {
             }
             _ => vec![Effect::Remove { serial: thing.serial }],
         };
-        let broken = self.quorum_violations(call, &effects);
-        Ok(effects.into_iter().chain(broken).collect())
+        let broken = broken.into_iter().chain(self.quorum_violations(call, &effects));
+        Ok(effects.iter().cloned().chain(broken).collect())
     }
 
     /// Why a delete has to wait before it can have its effect, if so. Without any control plane left nobody serves

@@ -8,7 +8,7 @@ use keelson_provider_api::kinds::Kind;
 use keelson_provider_api::{ClusterUid, ProviderError, Resource, ResourceKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Effect, World};
+use super::{Call, Effect, Thing, World};
 use crate::random::later;
 
 /// How long after a machine's death a change may still come from a look that did not show it.
@@ -26,6 +26,8 @@ pub enum Rule {
     BelowQuorum,
     /// A member was started with the data of a restore while one of before was there.
     TwoEtcds,
+    /// The volume of a member that had not left its etcd cluster was deleted.
+    DataLost,
 }
 
 /// A rule that was broken.
@@ -42,7 +44,7 @@ pub struct Violation {
     pub key: ResourceKey,
     /// What happened, for a person.
     pub what: String,
-    /// The etcd cluster, for [`Rule::BelowQuorum`]: the violation is withdrawn when that cluster ends, for then
+    /// The etcd cluster, for [`Rule::BelowQuorum`] and [`Rule::DataLost`]: the violation is withdrawn when that cluster ends, for then
     /// the change was a part of taking it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<String>,
@@ -120,6 +122,29 @@ impl World {
                 })
             })
             .collect()
+    }
+
+    /// The violations that the delete of `volume` would be while members count on what it holds.
+    pub(super) fn data_lost(&self, call: &Call<'_>, volume: &Thing) -> Vec<Effect> {
+        let (Resource::Volume(volume), Some(uid)) = (&volume.resource, call.identity.uid.as_ref()) else {
+            return Vec::new();
+        };
+        let lost = self.etcd_names(uid).filter_map(|name| {
+            let mut members = self.members_of_any(&call.holder, name);
+            let (_, member) = members.find(|(_, member)| member.machine == volume.machine)?;
+            Some(Effect::Violation(Violation {
+                at: call.now,
+                rule: Rule::DataLost,
+                cluster: uid.clone(),
+                key: call.key().clone(),
+                what: format!(
+                    "{} took the data of {} of etcd {name}",
+                    call.change, member.machine
+                ),
+                etcd: Some(name.to_owned()),
+            }))
+        });
+        lost.collect()
     }
 
     /// Counts the workers of the group that are away at this moment.

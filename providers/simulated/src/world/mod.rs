@@ -308,7 +308,10 @@ impl World {
         let host_id = self.host_id_for(&call.holder, call.key(), resource);
         let token = call.identity.token(call.key(), generation);
         let id = self.id_for(call.key(), serial);
-        let facts = Self::facts_for(resource, &id, serial);
+        let mut facts = Self::facts_for(resource, &id, serial);
+        if let Some(address) = self.address_of_interface(&call.holder, resource) {
+            facts.insert("address".to_owned(), address);
+        }
         Thing {
             serial,
             key: call.key().clone(),
@@ -335,6 +338,18 @@ impl World {
         Some(machine.id.clone())
     }
 
+    /// The address that a machine has by its interface.
+    fn address_of_interface(&self, holder: &Holder, resource: &Resource) -> Option<String> {
+        let Resource::Machine(machine) = resource else {
+            return None;
+        };
+        let key = ResourceKey::new(Kind::NetworkInterface, machine.network_interface.as_deref()?);
+        match &self.things.get(holder, &key)?.resource {
+            Resource::NetworkInterface(interface) => Some(interface.address.to_string()),
+            _ => None,
+        }
+    }
+
     /// An id of the shape that the platform gives.
     fn id_for(&self, key: &ResourceKey, serial: u64) -> String {
         let digest = Digest::of_bytes(format!("{}\n{key}\n{serial}", self.seed).as_bytes());
@@ -342,7 +357,12 @@ impl World {
             (Like::Aws, Kind::Machine) => "i-0",
             (Like::Aws, Kind::Network) => "vpc-0",
             (Like::Aws, Kind::Subnet) => "subnet-0",
+            (Like::Aws, Kind::NatGateway) => "nat-0",
+            (Like::Aws, Kind::WayOut) => "rtb-0",
             (Like::Aws, Kind::Firewall) => "sg-0",
+            (Like::Aws, Kind::Role) => "AIPA",
+            (Like::Aws, Kind::Volume) => "vol-0",
+            (Like::Aws, Kind::NetworkInterface) => "eni-0",
             (Like::Aws, Kind::LoadBalancer) => "net/api/",
             // Droplets have numbers.
             (Like::Digitalocean, Kind::Machine) => return (400_000_000 + serial).to_string(),

@@ -18,6 +18,9 @@ pub(crate) fn machine(roles: &[MachineRole]) -> Machine {
         subnet: None,
         firewall: None,
         address: Some("10.0.0.1".to_owned()),
+        volume: None,
+        network_interface: None,
+        role: None,
     }
 }
 

@@ -1,0 +1,170 @@
+//! Who may reach whom. On bare machines firewalls are the operator's.
+
+use keelson_provider_api::kinds::{Firewall, FirewallRule, MachineRole, Protocol};
+use keelson_provider_api::values::Cidr;
+use keelson_provider_api::{Kind, ResourceKey};
+
+use super::blueprint::{API_NAME, API_PORT, Blueprint};
+use super::network;
+use crate::plan::DesiredState;
+use crate::spec::Family;
+
+pub(super) const CONTROL_PLANE: &str = "control-plane";
+pub(super) const ETCD: &str = "etcd";
+pub(super) const NODES: &str = "nodes";
+pub(super) const BASTION: &str = "bastion";
+
+fn rule(
+    purpose: &str,
+    protocol: Protocol,
+    ports: (u16, u16),
+    sources: impl IntoIterator<Item = String>,
+) -> FirewallRule {
+    FirewallRule {
+        purpose: purpose.to_owned(),
+        protocol,
+        ports,
+        sources: sources.into_iter().collect(),
+    }
+}
+
+/// Allow-lists: what is not named here is refused. kops lets nodes reach every port of control planes but etcd's
+/// (<https://github.com/kubernetes/kops/tree/master/tests/integration/update_cluster/privatecalico>).
+pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    if !blueprint.is_cloud() {
+        return;
+    }
+    let (control_plane, nodes) = (CONTROL_PLANE.to_owned(), NODES.to_owned());
+    let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);
+    let mut add = |name: &str, rules: Vec<FirewallRule>| {
+        let firewall = Firewall {
+            network: network::network_name(blueprint),
+            rules,
+        };
+        desired.add(ResourceKey::new(Kind::Firewall, name), firewall);
+    };
+
+    let mut rules = api_rules(blueprint, &nodes);
+    rules.push(kubelet.clone());
+    let dedicated = blueprint
+        .with_role(MachineRole::Etcd)
+        .any(|machine| !machine.is(MachineRole::ControlPlane));
+    if dedicated {
+        let own = ETCD.to_owned();
+        let mut rules = etcd_rules(blueprint, &[own, control_plane.clone()]);
+        let everywhere = rules_everywhere(blueprint).into_iter();
+        rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
+        add(ETCD, rules);
+    } else {
+        rules.extend(etcd_rules(blueprint, std::slice::from_ref(&control_plane)));
+    }
+    rules.extend(rules_everywhere(blueprint));
+    add(CONTROL_PLANE, rules);
+
+    let ports = blueprint.spec.api.service_node_port_range;
+    let node_ports = (ports.first, ports.last);
+    let mut rules = vec![
+        kubelet,
+        rule("node ports", Protocol::Tcp, node_ports, [control_plane, nodes]),
+    ];
+    rules.extend(rules_everywhere(blueprint));
+    add(NODES, rules);
+    if let Some(name) = of_api(blueprint) {
+        add(name, balancer_rules(blueprint));
+    }
+    if blueprint.bastion.is_some() {
+        let mut rules = vec![path_discovery()];
+        rules.extend(ssh_from(ranges(&blueprint.spec.ssh.allowed_cidrs)));
+        add(BASTION, rules);
+    }
+}
+
+/// The name of the firewall of what stands before the API, where balancers have one.
+pub(super) fn of_api(blueprint: &Blueprint<'_>) -> Option<&'static str> {
+    (blueprint.family == Family::Aws).then_some(API_NAME)
+}
+
+fn everyone() -> Vec<String> {
+    vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]
+}
+
+fn ranges(cidrs: &[Cidr]) -> Vec<String> {
+    cidrs.iter().map(ToString::to_string).collect()
+}
+
+/// Those outside of the cluster who may call the Kubernetes API.
+fn clients_rule(blueprint: &Blueprint<'_>) -> FirewallRule {
+    let clients = match blueprint.spec.api.allowed_cidrs.as_slice() {
+        [] => everyone(),
+        allowed => ranges(allowed),
+    };
+    rule(
+        "Kubernetes API for clients",
+        Protocol::Tcp,
+        (API_PORT, API_PORT),
+        clients,
+    )
+}
+
+/// Who may call the Kubernetes API on control planes. Where a balancer has a firewall, clients come through it alone.
+fn api_rules(blueprint: &Blueprint<'_>, nodes: &str) -> Vec<FirewallRule> {
+    let for_cluster =
+        |purpose: &str, source: &str| rule(purpose, Protocol::Tcp, (API_PORT, API_PORT), [source.to_owned()]);
+    let for_nodes = for_cluster("Kubernetes API for nodes", nodes);
+    match of_api(blueprint) {
+        Some(balancer) => vec![
+            for_cluster("Kubernetes API for its balancer", balancer),
+            for_nodes,
+            for_cluster("Kubernetes API for control planes", CONTROL_PLANE),
+        ],
+        None => vec![clients_rule(blueprint), for_nodes],
+    }
+}
+
+/// Who may call the balancer before the API.
+fn balancer_rules(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
+    let port = (API_PORT, API_PORT);
+    let machines = [CONTROL_PLANE.to_owned(), NODES.to_owned()];
+    vec![
+        clients_rule(blueprint),
+        rule("Kubernetes API for machines", Protocol::Tcp, port, machines),
+        path_discovery(),
+    ]
+}
+
+fn etcd_rules(blueprint: &Blueprint<'_>, sources: &[String]) -> Vec<FirewallRule> {
+    let instances = blueprint.spec.etcd.instances().iter();
+    let rules = instances.map(|instance| {
+        let purpose = match instance.cluster {
+            "main" => "etcd".to_owned(),
+            other => format!("etcd of {other}"),
+        };
+        let ports = (instance.client_port, instance.peer_port);
+        rule(&purpose, Protocol::Tcp, ports, sources.to_vec())
+    });
+    rules.collect()
+}
+
+/// What every machine lets in.
+fn rules_everywhere(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
+    let pods = blueprint.spec.network.pod_cidr.to_string();
+    let mut rules = vec![
+        rule("pods of other nodes", Protocol::Tcp, (1, 65535), [pods.clone()]),
+        rule("pods of other nodes", Protocol::Udp, (1, 65535), [pods]),
+        path_discovery(),
+    ];
+    let sources = match blueprint.bastion {
+        Some(_) => vec![BASTION.to_owned()],
+        None => ranges(&blueprint.spec.ssh.allowed_cidrs),
+    };
+    rules.extend(ssh_from(sources));
+    rules
+}
+
+fn path_discovery() -> FirewallRule {
+    rule("path MTU discovery", Protocol::Icmp, (0, 0), everyone())
+}
+
+fn ssh_from(sources: Vec<String>) -> Option<FirewallRule> {
+    (!sources.is_empty()).then(|| rule("ssh", Protocol::Tcp, (22, 22), sources))
+}

@@ -1,0 +1,108 @@
+//! What machines may do in the cloud: no more than to read what they run, and where they run etcd to write its backups.
+
+use keelson_provider_api::kinds::{MachineRole, Role};
+use keelson_provider_api::{Kind, ResourceKey};
+use serde_json::{Value, json};
+
+use super::blueprint::{Blueprint, MachineBlueprint};
+use crate::plan::DesiredState;
+use crate::spec::{AwsRole, Family, Provider, StateStore};
+
+pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    for machine in blueprint.all_machines() {
+        let terms = terms(blueprint, machine);
+        if blueprint.family != Family::Aws || terms.instance_profile.is_some() {
+            continue;
+        }
+        let name = own_name(machine);
+        let role = Role {
+            machines: first_role(machine),
+            statements: Value::Array(statements(blueprint, machine, name)),
+            boundary: terms.permissions_boundary,
+            policies: terms.policies,
+        };
+        desired.add(ResourceKey::new(Kind::Role, name), role);
+    }
+}
+
+fn first_role(machine: &MachineBlueprint<'_>) -> MachineRole {
+    let of_machine = machine.roles.iter().next();
+    of_machine.copied().unwrap_or(MachineRole::Worker)
+}
+
+fn own_name(machine: &MachineBlueprint<'_>) -> &'static str {
+    match first_role(machine) {
+        MachineRole::ControlPlane => "control-plane",
+        MachineRole::Etcd => "etcd",
+        MachineRole::Worker => "node",
+        MachineRole::Bastion => "bastion",
+    }
+}
+
+/// What the spec says of the role of `machine`.
+fn terms(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> AwsRole {
+    let Provider::Aws(aws) = &blueprint.spec.provider else {
+        return AwsRole::default();
+    };
+    let terms = match first_role(machine) {
+        MachineRole::ControlPlane | MachineRole::Etcd => &aws.roles.control_plane,
+        MachineRole::Worker => &aws.roles.node,
+        MachineRole::Bastion => &aws.roles.bastion,
+    };
+    terms.clone()
+}
+
+/// The name of the role of `machine`, where there are roles: that of an instance profile which exists already and is only used
+/// follows `instance-profile/`, and nothing is planned for it.
+pub(super) fn name(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Option<String> {
+    let name = match terms(blueprint, machine).instance_profile {
+        Some(existing) => format!("instance-profile/{existing}"),
+        None => own_name(machine).to_owned(),
+    };
+    (blueprint.family == Family::Aws).then_some(name)
+}
+
+/// The statements of a policy for machines that run the bundles of `role`. Only a bucket of AWS asks roles.
+fn statements(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>, role: &str) -> Vec<Value> {
+    let bucket = match &blueprint.spec.state_store {
+        StateStore::S3(bucket) if bucket.endpoint.is_none() => bucket,
+        _ => return Vec::new(),
+    };
+    if machine.is(MachineRole::Bastion) {
+        return Vec::new();
+    }
+    let bucket_arn = format!("arn:{}:s3:::{}", partition(&blueprint.spec.provider), bucket.name);
+    let slash = if bucket.prefix.is_empty() { "" } else { "/" };
+    let folder = format!("{}{slash}{}", bucket.prefix, blueprint.name);
+    let mut statements = vec![json!({
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": [format!("{bucket_arn}/{folder}/bundles/{role}/*")],
+    })];
+    if machine.is(MachineRole::Etcd) {
+        let backups = format!("{folder}/backups/etcd/*");
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": ["s3:PutObject"],
+            "Resource": [format!("{bucket_arn}/{backups}")],
+        }));
+        // Which keys are listed is a condition on the bucket
+        // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html).
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": [bucket_arn],
+            "Condition": { "StringLike": { "s3:prefix": [backups] } },
+        }));
+    }
+    statements
+}
+
+/// The part of AWS that a region is in (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+fn partition(provider: &Provider) -> &'static str {
+    match provider {
+        Provider::Aws(aws) if aws.region.starts_with("cn-") => "aws-cn",
+        Provider::Aws(aws) if aws.region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
