@@ -268,8 +268,12 @@ fn update(
 
 fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: bool) -> Change {
     let serves = match key.kind() {
-        Kind::LoadBalancer | Kind::DnsRecord | Kind::Machine | Kind::VirtualAddress => true,
-        Kind::NatGateway | Kind::WayOut => true,
+        Kind::LoadBalancer
+        | Kind::DnsRecord
+        | Kind::Machine
+        | Kind::VirtualAddress
+        | Kind::NatGateway
+        | Kind::WayOut => true,
         kind => kind.info().lifetime == Lifetime::Machine,
     };
     Change {

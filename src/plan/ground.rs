@@ -81,8 +81,7 @@ fn may_stand_on(kind: Kind) -> &'static [Kind] {
         Kind::Subnet | Kind::Firewall => &[Kind::Network],
         Kind::NatGateway => &[Kind::Network, Kind::Subnet],
         Kind::WayOut => &[Kind::Network, Kind::Subnet, Kind::NatGateway],
-        Kind::NetworkInterface => &[Kind::Network, Kind::Subnet, Kind::Firewall],
-        Kind::LoadBalancer => &[Kind::Network, Kind::Subnet, Kind::Firewall],
+        Kind::NetworkInterface | Kind::LoadBalancer => &[Kind::Network, Kind::Subnet, Kind::Firewall],
         Kind::DnsRecord => &[Kind::LoadBalancer],
         _ => &[],
     }

@@ -14,7 +14,7 @@ use crate::spec::text::formats::{Address, HostAddress, HostName, Identifier, IpA
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Amazon Web Services: EC2 instances, a network load balancer, Route 53.
-    Aws(AwsProvider),
+    Aws(Box<AwsProvider>),
     /// DigitalOcean: droplets, a load balancer, its domain service.
     Digitalocean(DigitaloceanProvider),
     /// Machines that exist already and answer to SSH, or this machine itself.
