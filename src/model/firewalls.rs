@@ -39,7 +39,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let mut add = |name: &str, rules: Vec<FirewallRule>| {
         let firewall = Firewall {
             network: network::network_name(blueprint),
-            rules,
+            rules: FirewallRule::in_order(rules),
         };
         desired.add(ResourceKey::new(Kind::Firewall, name), firewall);
     };

@@ -24,6 +24,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         let network = Network {
             region: region(provider),
             cidr: blueprint.spec.network.machine_cidr,
+            has_gateway: true,
         };
         desired.add(ResourceKey::new(Kind::Network, NETWORK), network);
     }

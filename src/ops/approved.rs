@@ -73,6 +73,7 @@ mod tests {
         Network {
             region: "here".to_owned(),
             cidr: "10.0.0.0/16".parse().unwrap(),
+            has_gateway: true,
         }
     }
 

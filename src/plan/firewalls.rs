@@ -182,7 +182,7 @@ fn rules_for_now(
         rule.sources.extend(missing);
         done.insert(moving_service)
     });
-    rules
+    FirewallRule::in_order(rules)
 }
 
 /// Machines behind firewalls come by the firewalls' names, everybody else by ranges of addresses.

@@ -67,7 +67,7 @@ pub use saved::{PLAN_FORMAT, PlanFile, PlanFileError};
 /// let cluster = ClusterIdentity { name: "demo".parse()?, uid: None };
 /// let main = ResourceKey::new(Kind::Network, "main");
 /// let mut desired = DesiredState::default();
-/// desired.add(main.clone(), Network { region: "here".to_owned(), cidr: "10.0.0.0/16".parse()? });
+/// desired.add(main.clone(), Network { region: "here".to_owned(), cidr: "10.0.0.0/16".parse()?, has_gateway: true });
 ///
 /// let (first, report) = plan(&cluster, &desired, &Observation::of_nothing(now), now)?;
 /// assert_eq!(first.steps()[0].change().to_string(), "create network/main");

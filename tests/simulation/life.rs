@@ -333,6 +333,7 @@ fn plant_foreign_things(world: &SimulatedWorld, like: Like) {
     let network = || Network {
         region: "simulated".to_owned(),
         cidr: "10.0.0.0/16".parse().unwrap(),
+        has_gateway: true,
     };
     let machine = || Machine {
         group: "workers".to_owned(),

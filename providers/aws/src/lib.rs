@@ -3,10 +3,15 @@
 //! | module | holds |
 //! |---|---|
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
+//! | [`places`] | networks, subnets, ways out, firewalls |
+//! | `marked` | what a cluster owns, by its marks |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
+mod marked;
+pub mod places;
 pub mod s3;
 
 pub use access::AwsAccess;
+pub use places::PlacesProvider;
 pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};

@@ -159,6 +159,7 @@ impl Fixture {
         let network = Network {
             region: "eu-west-1".to_owned(),
             cidr: "10.0.0.0/16".parse().unwrap(),
+            has_gateway: true,
         };
         (ResourceKey::new(Kind::Network, name), network.into())
     }

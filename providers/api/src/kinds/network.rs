@@ -15,6 +15,9 @@ pub struct Network {
 
     /// The network's address range.
     pub cidr: Cidr,
+
+    /// True when it has a gateway through which public addresses in it are reached, and reach out.
+    pub has_gateway: bool,
 }
 
 impl Catalogued for Network {
@@ -23,6 +26,7 @@ impl Catalogued for Network {
     const FIELDS: &'static [Field] = &[
         Field::new("region", Effect::Immutable),
         Field::new("cidr", Effect::Immutable),
+        Field::new("hasGateway", Effect::InPlace),
     ];
 
     fn references(&self) -> Vec<ResourceKey> {
@@ -36,6 +40,7 @@ impl Network {
         Self {
             region: "eu-west-1".to_owned(),
             cidr: "10.0.0.0/16".parse().unwrap(),
+            has_gateway: true,
         }
     }
 }

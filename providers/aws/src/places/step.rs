@@ -1,0 +1,126 @@
+//! What every change of a place needs.
+
+use std::time::Duration;
+
+use keelson_aws_calls::CallError;
+use keelson_aws_calls::ec2::{Ec2, Filters};
+use keelson_aws_calls::mark::{CLUSTER, RESOURCE, Tags, mark};
+use keelson_provider_api::{
+    Clock, ClusterUid, ErrorClass, Kind, Outcome, Patience, ProviderError, ResourceKey, StepContext,
+};
+
+/// How often is looked while something is waited for.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// What EC2 says of something that others still need.
+const NEEDED: &[&str] = &["DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure"];
+
+/// One change, being carried out.
+pub(super) struct Step<'a> {
+    pub(super) ec2: &'a Ec2,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) context: &'a StepContext<'a>,
+    /// Which incarnation of its key is made, where one is made.
+    pub(super) generation: u32,
+}
+
+impl Step<'_> {
+    /// Finds what bears the mark of `key`, in this life of the cluster.
+    pub(super) fn marked(&self, key: &ResourceKey) -> Filters {
+        let uid = self.context.cluster.uid.as_ref().map_or("", ClusterUid::as_str);
+        Filters::default()
+            .with_tag(CLUSTER, uid)
+            .with_tag(RESOURCE, &key.to_string())
+    }
+
+    /// The mark of `key` for what is made now.
+    pub(super) fn mark(&self, key: &ResourceKey) -> Tags {
+        mark(&self.context.cluster, key, self.generation)
+    }
+
+    /// What says that a create of `part` of `key` is the same one, also to a later run. `salt` is the id of what it is made in:
+    /// what was deleted by hand and is made again has the same key and generation.
+    pub(super) fn token(&self, key: &ResourceKey, salt: &str) -> String {
+        let salted = ResourceKey::new(key.kind(), format!("{} {salt}", key.name()));
+        self.context.cluster.token(&salted, self.generation)
+    }
+
+    /// The id of the network `name`. One that exists already and is only used is called by its id.
+    pub(super) async fn network_id(&self, name: &str) -> Result<String, Outcome> {
+        if name.starts_with("vpc-") {
+            return Ok(name.to_owned());
+        }
+        let key = ResourceKey::new(Kind::Network, name);
+        let vpcs = self.ec2.list_vpcs(&self.marked(&key)).await;
+        let vpcs = vpcs.map_err(|error| refused(error, "look for the network"))?;
+        let first = vpcs.into_iter().map(|vpc| vpc.id).min();
+        first.ok_or_else(|| missing(&key))
+    }
+
+    /// The id of the subnet `name`. One that exists already and is only used is called by its id.
+    pub(super) async fn subnet_id(&self, name: &str) -> Result<String, Outcome> {
+        if name.starts_with("subnet-") {
+            return Ok(name.to_owned());
+        }
+        let key = ResourceKey::new(Kind::Subnet, name);
+        let subnets = self.ec2.list_subnets(&self.marked(&key)).await;
+        let subnets = subnets.map_err(|error| refused(error, "look for the subnet"))?;
+        let first = subnets.into_iter().map(|subnet| subnet.id).min();
+        first.ok_or_else(|| missing(&key))
+    }
+
+    /// Does `delete` until nothing needs what it deletes any more, for as long as `limit`.
+    pub(super) async fn delete_when_free<F>(
+        &self,
+        what: &ResourceKey,
+        limit: Duration,
+        delete: impl Fn() -> F,
+    ) -> Result<(), Outcome>
+    where
+        F: Future<Output = Result<(), CallError>>,
+    {
+        let patience = Patience::of(self.clock, limit);
+        loop {
+            match delete().await {
+                Err(error) if error.is(NEEDED) && patience.wait(PAUSE).await => {}
+                ended => return ended.map_err(|error| refused(error, &format!("delete {what}"))),
+            }
+        }
+    }
+
+    /// Looks by `look` until it finds something, for as long as `limit`; nothing when it does not.
+    pub(super) async fn until_found<T, F>(
+        &self,
+        limit: Duration,
+        look: impl Fn() -> F,
+    ) -> Result<Option<T>, Outcome>
+    where
+        F: Future<Output = Result<Option<T>, Outcome>>,
+    {
+        let patience = Patience::of(self.clock, limit);
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(Some(found));
+            }
+            if !patience.wait(PAUSE).await {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// A call that ended badly, for whoever wanted to do `what`.
+pub(super) fn refused(error: CallError, what: &str) -> Outcome {
+    error.outcome(what)
+}
+
+/// Something that has to be there first, and is not.
+pub(super) fn missing(key: &ResourceKey) -> Outcome {
+    let problem = format!("{key} is not there yet, or does not show yet");
+    Outcome::Rejected(ProviderError::new(ErrorClass::Transient, problem))
+}
+
+/// Something that was waited for in vain.
+pub(super) fn late(problem: impl Into<String>) -> Outcome {
+    Outcome::Indeterminate(ProviderError::new(ErrorClass::Transient, problem))
+}
