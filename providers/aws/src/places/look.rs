@@ -33,17 +33,21 @@ pub(super) struct Look {
 
 impl Look {
     async fn at(ec2: &Ec2, uid: &ClusterUid) -> Result<Self, ProviderError> {
+        // Seven calls at once are no small future.
         let owned = &Filters::of_cluster(uid.as_str());
         let told = |error: keelson_aws_calls::CallError| error.told("look at the network and what is in it");
-        let (vpcs, gateways, subnets, nat_gateways, addresses, route_tables, groups) = tokio::try_join!(
-            ec2.list_vpcs(owned),
-            ec2.list_internet_gateways(owned),
-            ec2.list_subnets(owned),
-            ec2.list_nat_gateways(owned),
-            ec2.list_addresses(owned),
-            ec2.list_route_tables(owned),
-            ec2.list_security_groups(owned),
-        )
+        let (vpcs, gateways, subnets, nat_gateways, addresses, route_tables, groups) = Box::pin(async {
+            tokio::try_join!(
+                ec2.list_vpcs(owned),
+                ec2.list_internet_gateways(owned),
+                ec2.list_subnets(owned),
+                ec2.list_nat_gateways(owned),
+                ec2.list_addresses(owned),
+                ec2.list_route_tables(owned),
+                ec2.list_security_groups(owned),
+            )
+        })
+        .await
         .map_err(told)?;
         let mut look = Self {
             vpcs,

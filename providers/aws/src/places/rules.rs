@@ -11,7 +11,7 @@ use keelson_provider_api::values::Cidr;
 
 /// ICMP "destination unreachable, fragmentation needed" (RFC 792): EC2 has type and code in the place of ports.
 const FRAGMENTATION_NEEDED: (Option<i32>, Option<i32>) = (Some(3), Some(4));
-/// ICMPv6 "packet too big" (RFC 4443, 3.2), which has but one code.
+/// "Packet too big" of ICMP for IPv6 (RFC 4443, 3.2), which has but one code.
 const PACKET_TOO_BIG: (Option<i32>, Option<i32>) = (Some(2), Some(0));
 /// How descriptions begin of rules that the cluster's own controllers add for load balancers
 /// (<https://github.com/kubernetes/cloud-provider-aws/blob/master/pkg/providers/v1/aws_loadbalancer.go>).

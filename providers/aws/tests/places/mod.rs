@@ -74,7 +74,7 @@ impl Scene {
     /// How many calls the emulator has had that change something.
     fn writes(&self) -> usize {
         let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
-        let actions = calls.split("\"action\":").skip(1).map(|rest| rest.trim_start());
+        let actions = calls.split("\"action\":").skip(1).map(str::trim_start);
         actions.filter(|action| !action.starts_with("\"Describe")).count()
     }
 
