@@ -191,7 +191,7 @@ fn only_the_bastion_lets_in_whoever_may_log_in_and_only_the_balancer_the_world()
     assert_eq!(sources("nodes", "ssh"), ["bastion"]);
     assert_eq!(
         sources("control-plane", "Kubernetes API"),
-        ["api", "nodes", "control-plane"]
+        ["control-plane", "api", "nodes"]
     );
     assert_eq!(
         sources("api", "Kubernetes API for clients"),

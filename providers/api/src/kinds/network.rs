@@ -17,6 +17,7 @@ pub struct Network {
     pub cidr: Cidr,
 
     /// True when it has a gateway through which public addresses in it are reached, and reach out.
+    #[serde(default)]
     pub has_gateway: bool,
 }
 
