@@ -53,7 +53,7 @@ fn options(scene: &Scene, said: &Arc<Said>) -> SshOptions {
     };
     SshOptions {
         config_file: Some(PathBuf::from("/nonexistent")),
-        identity: Some(scene.lab.key().to_path_buf()),
+        identity: Some(scene.lab.key().clone()),
         whereabouts: Some(Arc::clone(said) as _),
         ..scene.options(scene.targets("root").into_iter().map(nowhere).collect())
     }
