@@ -57,7 +57,10 @@ impl World {
         if let (Some(machine), true) = (thing.machine(), lives_on_disk(thing.key.kind())) {
             self.reachable(machine, call.now).map_err(transient)?;
         }
-        let effects = self.alter(call, thing, resource)?;
+        let restarts = differences
+            .iter()
+            .any(|difference| difference.effect >= Price::Restart);
+        let effects = self.alter(call, thing, resource, restarts)?;
         let broken = self.quorum_violations(call, &effects);
         Ok(effects.into_iter().chain(broken).collect())
     }
@@ -67,14 +70,17 @@ impl World {
         call: &Call<'_>,
         thing: &Thing,
         resource: &Resource,
+        restarts: bool,
     ) -> Result<Vec<Effect>, ProviderError> {
         let mut altered = thing.clone();
         altered.resource = resource.clone();
         match resource {
             Resource::NodeBundle(bundle) => {
                 self.check_versions(call, bundle)?;
-                let pause = restart_time(bundle.kubernetes_version.is_some());
-                altered.busy_until = Some(later(call.now, pause));
+                if restarts {
+                    let pause = restart_time(bundle.kubernetes_version.is_some());
+                    altered.busy_until = Some(later(call.now, pause));
+                }
                 altered.facts = Self::facts_for(resource, &thing.id, thing.serial);
             }
             Resource::ControlPlane(_) => altered.busy_until = Some(later(call.now, restart_time(true))),

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use keelson_provider_api::kinds::{EtcdMember, EtcdSnapshot, Kind, MemberPhase, MemberStart};
-use keelson_provider_api::{Action, Disruption, ErrorClass, EtcdMemberFacts, Outcome, Resource, ResourceKey};
+use keelson_provider_api::kinds::{EtcdMember, EtcdSnapshot, Kind, MemberPhase, MemberStart, NodeBundle};
+use keelson_provider_api::values::Digest;
+use keelson_provider_api::{
+    Action, Clock, Disruption, ErrorClass, EtcdMemberFacts, Outcome, Provider, Resource, ResourceKey,
+};
 
 use crate::testing::{Fixture, change, create, rejection};
-use crate::{Like, Rule};
+use crate::{Like, Rule, SimulatedProvider};
 
 fn member_key(machine: &str) -> ResourceKey {
     ResourceKey::new(Kind::EtcdMember, EtcdMember::name("main", machine))
@@ -180,37 +183,9 @@ async fn restarts_one_after_another_keep_the_quorum_and_together_break_it() {
         assert_eq!(outcome, Outcome::Done, "{name}");
     }
     assert_eq!(fixture.world.violations(), []);
-    let changes: Vec<_> = {
-        let mut changes = Vec::new();
-        for name in ["a", "b"] {
-            let (key, mut resource) = Fixture::bundle(name, 37);
-            if let Resource::NodeBundle(bundle) = &mut resource {
-                bundle.settings = keelson_provider_api::values::Digest::of_bytes(b"other");
-            }
-            let existing = fixture.existing(&key).await;
-            let action = Action::Update {
-                id: existing.id,
-                differences: existing.resource.differences(&resource),
-                resource: Box::new(resource),
-            };
-            changes.push(change(key, action, Disruption::Restart));
-        }
-        changes
-    };
-    let clock = fixture.world.clock();
-    keelson_provider_api::Clock::drive(
-        &*clock,
-        Box::pin(async {
-            let hosts = crate::SimulatedProvider::hosts(&fixture.world, 8);
-            let [first, second] = changes.as_slice() else {
-                return;
-            };
-            tokio::join!(
-                keelson_provider_api::Provider::carry_out(&hosts, &fixture.context, first),
-                keelson_provider_api::Provider::carry_out(&hosts, &fixture.context, second),
-            );
-        }),
-    )
+    update_together(&fixture, Disruption::Restart, |bundle| {
+        bundle.settings = Digest::of_bytes(b"other")
+    })
     .await;
     assert_eq!(
         fixture.world.violations().len(),
@@ -267,4 +242,49 @@ async fn members_say_of_themselves_what_those_of_real_machines_do() {
         leaders += usize::from(answer.is_leader);
     }
     assert_eq!(leaders, 1);
+}
+
+#[tokio::test]
+async fn certificates_are_read_anew_while_everything_goes_on() {
+    let fixture = Fixture::with_three(Like::Aws).await;
+    update_together(&fixture, Disruption::None, |bundle| {
+        bundle.certificates = Some(Digest::of_bytes(b"other"));
+    })
+    .await;
+    assert_eq!(fixture.world.violations(), []);
+}
+
+/// Changes the bundles of two machines of three at the same moment.
+async fn update_together(fixture: &Fixture, disruption: Disruption, edit: impl Fn(&mut NodeBundle)) {
+    let mut changes = Vec::new();
+    for name in ["a", "b"] {
+        let (key, resource) = Fixture::bundle(name, 37);
+        let existing = fixture.existing(&key).await;
+        let Resource::NodeBundle(mut bundle) = resource else {
+            continue;
+        };
+        let Resource::NodeBundle(now) = &existing.resource else {
+            continue;
+        };
+        bundle.kubernetes_version.clone_from(&now.kubernetes_version);
+        edit(&mut bundle);
+        let resource = Resource::from(bundle);
+        let action = Action::Update {
+            id: existing.id,
+            differences: existing.resource.differences(&resource),
+            resource: Box::new(resource),
+        };
+        changes.push(change(key, action, disruption));
+    }
+    let [first, second] = &changes[..] else {
+        panic!("two bundles are there");
+    };
+    let hosts = SimulatedProvider::hosts(&fixture.world, 8);
+    let both = async {
+        tokio::join!(
+            hosts.carry_out(&fixture.context, first),
+            hosts.carry_out(&fixture.context, second),
+        );
+    };
+    fixture.world.clock().drive(Box::pin(both)).await;
 }
