@@ -89,11 +89,17 @@ pub fn addon_settings(blueprint: &Blueprint<'_>) -> AddonSettings {
 /// How many nodes take the pods of CoreDNS, which tolerate the taint of control planes and no other.
 fn dns_nodes(blueprint: &Blueprint<'_>) -> usize {
     let keeps_away = |taint: &Taint| taint.effect != TaintEffect::PreferNoSchedule;
-    let takes_them = |machine: &&MachineBlueprint<'_>| {
+    let takes_them = |machine: &MachineBlueprint<'_>| {
         machine.is(MachineRole::ControlPlane)
             || machine.is(MachineRole::Worker) && !machine.taints.iter().any(keeps_away)
     };
-    blueprint.machines.iter().filter(takes_them).count()
+    let machines = blueprint.machines.iter();
+    let groups = blueprint.groups.iter();
+    let in_groups = groups
+        .filter(|group| takes_them(&group.machine))
+        .map(|group| group.spec.min.unwrap_or(group.spec.replicas));
+    let in_groups = usize::try_from(in_groups.sum::<u32>()).unwrap_or(usize::MAX);
+    in_groups.saturating_add(machines.filter(|machine| takes_them(machine)).count())
 }
 
 impl AddonBlueprint {

@@ -77,10 +77,23 @@ pub struct Blueprint<'a> {
     pub oidc_authority: Option<&'a str>,
     /// The digest of what vouches for etcd, where someone else runs it.
     pub etcd_authority: Option<Digest>,
-    /// Every machine: control planes first, then etcd hosts, then workers, each by number or in the spec's order.
+    /// Every machine that has a name: control planes first, then etcd hosts, then workers, each by number or in the spec's
+    /// order.
     pub machines: Vec<MachineBlueprint<'a>>,
+    /// The groups of workers that the cloud keeps at their size; their machines are none of `machines`.
+    pub groups: Vec<GroupBlueprint<'a>>,
     /// The machine that people reach the others through, where there is one. It runs nothing of the cluster.
     pub bastion: Option<MachineBlueprint<'a>>,
+}
+
+/// A group of workers that the cloud keeps at its size.
+pub struct GroupBlueprint<'a> {
+    /// What the spec says of it.
+    pub spec: &'a NodeGroup,
+    /// The zones that its machines are spread over.
+    pub zones: &'a [String],
+    /// Any of its machines, as far as they are all alike: it bears the group's name.
+    pub machine: MachineBlueprint<'a>,
 }
 
 /// One machine that a spec comes to.
@@ -135,6 +148,7 @@ impl<'a> Blueprint<'a> {
             oidc_authority: spec.oidc_authority(),
             etcd_authority: spec.etcd_authority(),
             machines,
+            groups: groups(cluster),
             bastion: bastion(cluster),
         }
     }
@@ -245,15 +259,12 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
             (1..=dedicated.replicas).map(|number| one(ETCD_GROUP, number, &roles, &dedicated.machine)),
         );
     }
+    if keeps_groups(spec) {
+        return machines;
+    }
     let roles = BTreeSet::from([MachineRole::Worker]);
     for group in &spec.node_groups {
-        let zones = if group.zones.is_empty() {
-            zones
-        } else {
-            &group.zones
-        };
         machines.extend((1..=group.replicas).map(|number| MachineBlueprint {
-            zone: spread(zones, number),
             spot: group.spot,
             labels: group.labels.clone(),
             taints: group.taints.clone(),
@@ -261,6 +272,38 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
         }));
     }
     machines
+}
+
+/// True where the cloud keeps groups at their size.
+fn keeps_groups(spec: &ClusterSpec) -> bool {
+    spec.provider.family() == Family::Aws
+}
+
+fn groups(spec: &ClusterSpec) -> Vec<GroupBlueprint<'_>> {
+    let of = |group: &'_ NodeGroup| MachineBlueprint {
+        name: group.name.to_string(),
+        group: group.name.to_string(),
+        roles: BTreeSet::from([MachineRole::Worker]),
+        machine: None,
+        spot: group.spot,
+        zone: None,
+        address: None,
+        internal_address: None,
+        labels: group.labels.clone(),
+        taints: group.taints.clone(),
+    };
+    let groups = spec.node_groups.iter().filter(|_| keeps_groups(spec));
+    groups
+        .map(|group| GroupBlueprint {
+            spec: group,
+            zones: if group.zones.is_empty() {
+                spec.provider.zones()
+            } else {
+                &group.zones
+            },
+            machine: of(group),
+        })
+        .collect()
 }
 
 fn zone_index(zones: &[String], number: u32) -> usize {

@@ -9,6 +9,7 @@
 //! | `firewalls` | who may reach whom |
 //! | `endpoint` | load balancer, its targets, DNS record, virtual address |
 //! | `machines` | machines; `roles` adds what they may do in the cloud, `kept` the interfaces and volumes that outlive them |
+//! | `groups` | node groups that the cloud keeps at their size |
 //! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
 //! | `kubernetes` | control planes and nodes |
@@ -23,6 +24,7 @@ mod classes;
 mod endpoint;
 mod etcd;
 mod firewalls;
+mod groups;
 mod kept;
 mod kubernetes;
 mod machines;
@@ -34,7 +36,7 @@ use crate::plan::{DesiredState, Rolling};
 use crate::spec::ValidSpec;
 
 pub use addons::{AddonBlueprint, AddonSource, addon_settings, addons};
-pub use blueprint::{API_PORT, Blueprint, Endpoint, MachineBlueprint, host_and_port};
+pub use blueprint::{API_PORT, Blueprint, Endpoint, GroupBlueprint, MachineBlueprint, host_and_port};
 pub use bundles::host_identity;
 pub use certificates::{MachineCertificates, OtherSecret, terms};
 pub use classes::{Classes, release_files};
@@ -52,6 +54,7 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
     kept::build(&blueprint, &mut desired);
     endpoint::build(&blueprint, &mut desired);
     machines::build(&blueprint, &mut desired);
+    groups::build(&blueprint, assets, &mut desired)?;
     bundles::build(&blueprint, assets, &mut desired)?;
     etcd::build(&blueprint, &mut desired);
     kubernetes::build(&blueprint, &mut desired);
@@ -59,6 +62,7 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
     for group in &blueprint.spec.node_groups {
         let rolling = Rolling {
             max_unavailable: group.rolling.max_unavailable,
+            max_surge: group.rolling.max_surge,
         };
         desired.rolling.insert(group.name.to_string(), rolling);
     }

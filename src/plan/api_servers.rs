@@ -95,8 +95,9 @@ impl<'a> ApiServers<'a> {
             .filter(|(key, observed)| key.kind() == Kind::ControlPlane && may_serve(observed))
             .map(|(key, _)| (key.name(), version(key.name())))
             .collect();
-        let newest_kubelet = observation
-            .owned_of(Kind::NodeBundle)
+        let kubelets = [Kind::NodeBundle, Kind::NodeGroup].into_iter();
+        let newest_kubelet = kubelets
+            .flat_map(|kind| observation.owned_of(kind))
             .filter(|(key, _)| !seen.contains_key(key.name()))
             .filter_map(|(_, existing)| kubernetes_version(&existing.resource))
             .max();

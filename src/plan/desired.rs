@@ -46,11 +46,29 @@ pub struct Desired {
 pub struct Rolling {
     /// How many of the group's nodes may be out of service at once; at least 1.
     pub max_unavailable: u32,
+    /// How many machines more than it is to have there may be while others are replaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_surge: u32,
+}
+
+impl Rolling {
+    /// How many machines of the group may be replaced at once: those that another has come for are out of no service.
+    pub fn at_once(self) -> u32 {
+        self.max_unavailable.max(self.max_surge).max(1)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Default for Rolling {
     fn default() -> Self {
-        Self { max_unavailable: 1 }
+        Self {
+            max_unavailable: 1,
+            max_surge: 0,
+        }
     }
 }
 

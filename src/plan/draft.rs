@@ -81,7 +81,12 @@ impl Drafts {
                     let Some(existing) = observation.present(key) else {
                         continue;
                     };
-                    drafts.push_removal(delete(key, existing, reason, false));
+                    let mut change = delete(key, existing, reason, false);
+                    if desired.retires_cluster && change.disruption == Disruption::Drain {
+                        // Nobody takes its pods.
+                        change.disruption = Disruption::Removal;
+                    }
+                    drafts.push_removal(change);
                 }
                 Verdict::Replace { reason } => {
                     let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
@@ -271,6 +276,7 @@ fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: boo
         Kind::LoadBalancer
         | Kind::DnsRecord
         | Kind::Machine
+        | Kind::NodeGroup
         | Kind::VirtualAddress
         | Kind::NatGateway
         | Kind::WayOut => true,
@@ -282,10 +288,10 @@ fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: boo
             existing: Box::new(existing.clone()),
         },
         reason: reason.to_owned(),
-        disruption: if serves {
-            Disruption::Removal
-        } else {
-            Disruption::None
+        disruption: match key.kind() {
+            Kind::GroupMachine => Disruption::Drain,
+            _ if serves => Disruption::Removal,
+            _ => Disruption::None,
         },
         replacement,
     }

@@ -240,7 +240,9 @@ pub(super) fn closings(drafts: &Drafts, observation: &Observation) -> Vec<usize>
 
 /// What may still need what a firewall lets in: something on a machine that nothing may be done to.
 pub(super) fn needed_by(verdicts: &Verdicts) -> Option<&ResourceKey> {
-    let on_machine = |key: &&ResourceKey| key.kind() == Kind::Machine || key.host().is_some();
+    let on_machine = |key: &&ResourceKey| {
+        matches!(key.kind(), Kind::Machine | Kind::NodeGroup | Kind::GroupMachine) || key.host().is_some()
+    };
     verdicts
         .keys()
         .filter(on_machine)

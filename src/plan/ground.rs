@@ -78,6 +78,13 @@ fn may_stand_on(kind: Kind) -> &'static [Kind] {
             Kind::Volume,
             Kind::NetworkInterface,
         ],
+        Kind::NodeGroup | Kind::GroupMachine => &[
+            Kind::Network,
+            Kind::Subnet,
+            Kind::Firewall,
+            Kind::Role,
+            Kind::NodeGroup,
+        ],
         Kind::Subnet | Kind::Firewall => &[Kind::Network],
         Kind::NatGateway => &[Kind::Network, Kind::Subnet],
         Kind::WayOut => &[Kind::Network, Kind::Subnet, Kind::NatGateway],

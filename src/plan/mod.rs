@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, skew, etcd, lost_data, stalled, one_at_a_time, unseen)
+//!   -> verdicts   what becomes of each resource            (verdict, groups, skew, etcd, lost_data, stalled, one_at_a_time, unseen)
 //!   -> drafts     the steps that this takes                (draft, firewalls)
-//!   -> edges      what must come before what               (ordering, api_names, rolling, preferences)
+//!   -> edges      what must come before what               (ordering, api_names, rolling, groups, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems, even_voters)
@@ -22,6 +22,7 @@ mod even_voters;
 mod firewalls;
 mod graph;
 mod ground;
+mod groups;
 mod holding;
 mod lost_data;
 mod one_at_a_time;

@@ -8,7 +8,7 @@ use keelson_provider_api::{Action, Kind, Observation, Resource, ResourceKey};
 use super::api_names;
 use super::desired::DesiredState;
 use super::draft::Drafts;
-use super::firewalls;
+use super::{firewalls, groups};
 
 /// Connects the drafts by their needs.
 pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: &Observation) {
@@ -46,6 +46,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
     }
     edges.extend(openings(drafts, &closings));
     edges.extend(departures(drafts));
+    edges.extend(groups::updates_first(drafts));
     edges.extend(left_behind(drafts));
     edges.extend(api_names::orders(drafts, desired));
     edges.extend(gone_along(drafts, desired, observation));
@@ -135,7 +136,9 @@ fn openings(drafts: &Drafts, closings: &[usize]) -> Vec<(usize, usize)> {
     for (index, draft) in drafts.iter() {
         match (draft.change.key.kind(), &draft.change.action) {
             (Kind::Firewall, Action::Update { .. }) if !closings.contains(&index) => openings.push(index),
-            (Kind::NodeBundle, Action::Create { .. } | Action::Update { .. }) => bundles.push(index),
+            (Kind::NodeBundle | Kind::NodeGroup, Action::Create { .. } | Action::Update { .. }) => {
+                bundles.push(index);
+            }
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
+use super::groups::group_of;
 use super::lost_data::help_for_the_lost;
 use super::report::Blocked;
 use super::verdict::machine_of;
@@ -104,6 +105,8 @@ pub(super) fn left_alone(
     let blocked_keys = blocked.iter().map(|blocked| &blocked.key);
     let blocked_machines = blocked_keys.filter(|key| key.kind() == Kind::Machine);
     let machines: BTreeSet<&str> = changed.chain(blocked_machines.map(ResourceKey::name)).collect();
+    let groups = drafts.iter().filter_map(|(_, draft)| group_of(&draft.change));
+    let groups: BTreeSet<&str> = groups.collect();
     let drafted = drafts.iter().map(|(_, draft)| &draft.change.key);
     let keys: BTreeSet<&ResourceKey> = blocked
         .iter()
@@ -112,6 +115,7 @@ pub(super) fn left_alone(
         .collect();
     let is_seen_to = |key: &ResourceKey| {
         keys.contains(key)
+            || (key.kind() == Kind::NodeGroup && groups.contains(key.name()))
             || machine_of(key, desired, observation).is_some_and(|machine| machines.contains(machine))
     };
     let mut left = problems(observation, is_there(Kind::ControlPlane));

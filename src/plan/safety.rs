@@ -43,7 +43,7 @@ impl QuorumPermit {
 pub struct Refusal(pub String);
 
 /// The kinds whose health decides about permits; the observation must have looked at them.
-pub const DECISIVE_KINDS: &[Kind] = &[Kind::EtcdMember, Kind::ControlPlane, Kind::Node];
+pub const DECISIVE_KINDS: &[Kind] = &[Kind::EtcdMember, Kind::ControlPlane, Kind::NodeGroup, Kind::Node];
 
 /// What decides about the permits of a plan made from these: what is known to be this cluster's, and what may be.
 pub(super) fn decisive<'a>(
@@ -103,7 +103,10 @@ pub fn permit(
     };
     scene.check_etcd()?;
     scene.check_control_planes()?;
-    scene.check_group(plan)?;
+    match change.resource() {
+        Resource::GroupMachine(leaving) => scene.check_node_group(plan, &leaving.group)?,
+        _ => scene.check_group(plan)?,
+    }
     Ok(granted)
 }
 
@@ -281,10 +284,6 @@ impl<'a> Scene<'a> {
         if !comes_back {
             return Ok(());
         }
-        let group_of = |seen: &Seen<'a>| match seen.resource {
-            Some(Resource::Node(node)) => Some(node.group.as_str()),
-            _ => None,
-        };
         // What is out of service already is not taken down by changing it.
         let own = self
             .seen(Kind::Node)
@@ -313,5 +312,46 @@ impl<'a> Scene<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// A machine of a group that makes them by itself: what has gone has left no node that could be counted, so it is the
+    /// number of those that serve which decides.
+    fn check_node_group(&self, plan: &Plan, group: &str) -> Result<(), Refusal> {
+        let key = ResourceKey::new(Kind::NodeGroup, group);
+        let wanted = match self.observation.get(&key) {
+            Observed::Present(existing) => match &existing.resource {
+                Resource::NodeGroup(group) => group.replicas,
+                _ => return Ok(()),
+            },
+            Observed::Absent => return Ok(()),
+            Observed::Unknown(reason) => return Err(Refusal(format!("{key} cannot be seen: {reason}"))),
+        };
+        let serving = || {
+            self.seen(Kind::Node)
+                .filter(|seen| seen.service == Service::In && group_of(seen) == Some(group))
+        };
+        // What is out of service already is not taken down by removing it.
+        if !serving().any(|seen| seen.machine == self.machine) {
+            return Ok(());
+        }
+        let others = serving().filter(|seen| seen.machine != self.machine).count();
+        let out_of_service = usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(others + 1);
+        let allowed = usize::try_from(plan.rolling(group).at_once()).unwrap_or(usize::MAX);
+        if out_of_service >= allowed {
+            return Err(Refusal(format!(
+                "{out_of_service} other nodes of group `{group}` are out of service or have not come yet; {allowed} may be at \
+                 once"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn group_of<'a>(seen: &Seen<'a>) -> Option<&'a str> {
+    match seen.resource {
+        Some(Resource::Node(node)) => Some(node.group.as_str()),
+        _ => None,
     }
 }

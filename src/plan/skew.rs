@@ -18,7 +18,7 @@ pub(super) fn changes_version(differences: &[Difference]) -> bool {
         .any(|difference| difference.field.ends_with("Version"))
 }
 
-/// Blocks updates of node bundles that would break the skew policy.
+/// Blocks updates of node bundles and node groups that would break the skew policy.
 pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
     for (key, verdict) in verdicts
         .iter_mut()
@@ -42,8 +42,26 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
             *verdict = problem;
         }
     }
+    keep_groups_from_going_back(verdicts, desired, observation);
     keep_distant_api_servers_away(verdicts, desired, observation);
     keep_older_members_away(verdicts, desired, observation);
+}
+
+/// Blocks updates of node groups to an older release.
+fn keep_groups_from_going_back(verdicts: &mut Verdicts, desired: &DesiredState, observation: &Observation) {
+    for (key, verdict) in verdicts
+        .iter_mut()
+        .filter(|(key, _)| key.kind() == Kind::NodeGroup)
+    {
+        let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
+        if let (Some(from), Some(to)) = (
+            seen_version(observation, key),
+            wanted.and_then(kubernetes_version),
+        ) && to < from
+        {
+            *verdict = backwards("Kubernetes", from, to);
+        }
+    }
 }
 
 /// Blocks new API servers that are older than one that runs, or more than a minor release newer: a cluster moves on by the
@@ -77,9 +95,9 @@ fn keep_distant_api_servers_away(verdicts: &mut Verdicts, desired: &DesiredState
     }
 }
 
-/// The version of Kubernetes in the node bundle `bundle` as it was seen.
-pub(super) fn seen_version(observation: &Observation, bundle: &ResourceKey) -> Option<Version> {
-    kubernetes_version(&observation.present(bundle)?.resource)
+/// The version of Kubernetes in the node bundle or the node group `key` as it was seen.
+pub(super) fn seen_version(observation: &Observation, key: &ResourceKey) -> Option<Version> {
+    kubernetes_version(&observation.present(key)?.resource)
 }
 
 /// Blocks new machines whose etcd is of an older minor release than all members that run: etcd lets none of those join.
@@ -109,9 +127,13 @@ fn keep_older_members_away(verdicts: &mut Verdicts, desired: &DesiredState, obse
     }
 }
 
-/// The version of Kubernetes that a node bundle brings; nothing for any other resource.
+/// The version of Kubernetes that a node bundle or a node group brings; nothing for any other resource.
 pub(super) fn kubernetes_version(resource: &Resource) -> Option<Version> {
-    bundle(resource)?.kubernetes_version
+    match resource {
+        Resource::NodeBundle(bundle) => bundle.kubernetes_version,
+        Resource::NodeGroup(group) => Some(group.kubernetes_version),
+        _ => None,
+    }
 }
 
 fn bundle(resource: &Resource) -> Option<&NodeBundle> {

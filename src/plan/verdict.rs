@@ -7,6 +7,7 @@ use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, Resourc
 
 use super::desired::{Desired, DesiredState};
 use super::etcd;
+use super::groups::GroupMachines;
 
 /// What becomes of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,7 @@ impl Verdict {
 /// on has been decided before it.
 pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> Verdicts {
     let mut verdicts = Verdicts::new();
+    let group_machines = GroupMachines::of(observation);
     let mut wanted = desired.resources.iter().peekable();
     let mut seen = observation.entries().map(|(key, _)| key).peekable();
     loop {
@@ -70,7 +72,7 @@ pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> V
         seen.next_if(|seen_key| **seen_key == key);
         let verdict = match resource {
             Some(resource) => Some(decide_wanted(&key, resource, observation, &verdicts)),
-            None => decide_unwanted(&key, desired, observation),
+            None => decide_unwanted(&key, desired, observation, &group_machines, &verdicts),
         };
         if let Some(verdict) = verdict {
             verdicts.insert(key, verdict);
@@ -161,7 +163,7 @@ fn bears_another_name(key: &ResourceKey, observation: &Observation) -> Option<Ve
 fn is_attached(kind: Kind, ground: Kind) -> bool {
     matches!(
         (kind, ground),
-        (Kind::Machine, Kind::Firewall | Kind::Role)
+        (Kind::Machine | Kind::NodeGroup, Kind::Firewall | Kind::Role)
             | (Kind::NetworkInterface, Kind::Firewall)
             | (Kind::LoadBalancer, Kind::Subnet | Kind::Firewall)
             | (Kind::WayOut, Kind::Subnet)
@@ -258,7 +260,13 @@ fn help_unseen(key: &ResourceKey, desired: &DesiredState, observation: &Observat
     }
 }
 
-fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Observation) -> Option<Verdict> {
+fn decide_unwanted(
+    key: &ResourceKey,
+    desired: &DesiredState,
+    observation: &Observation,
+    group_machines: &GroupMachines<'_>,
+    verdicts: &Verdicts,
+) -> Option<Verdict> {
     let existing = match observation.get(key) {
         Observed::Absent => return None,
         // A member that was asked for by its name, on a machine that is said to be gone, or was released.
@@ -276,12 +284,16 @@ fn decide_unwanted(key: &ResourceKey, desired: &DesiredState, observation: &Obse
     if existing.owner != Owner::ThisCluster {
         return None;
     }
+    let of_group = group_machines.decide(key, existing, desired, verdicts);
+    if of_group.is_some() {
+        return of_group;
+    }
     let lifetime = key.kind().info().lifetime;
     Some(match (desired.retires_cluster, lifetime) {
         (true, Lifetime::Own | Lifetime::Archive) => Verdict::Delete {
             reason: "the cluster is destroyed".to_owned(),
         },
-        (true, Lifetime::Machine | Lifetime::Cluster) => Verdict::GoesAlong,
+        (true, Lifetime::Machine | Lifetime::Group | Lifetime::Cluster) => Verdict::GoesAlong,
         (false, Lifetime::Archive) => Verdict::Keep,
         (false, _) => Verdict::Delete {
             reason: "no longer in the spec".to_owned(),

@@ -88,6 +88,8 @@ impl Fate {
         let is_member = change.key.kind() == Kind::EtcdMember;
         match change.disruption {
             Disruption::None | Disruption::Restart => Self::Restart,
+            // Its group starts another.
+            Disruption::Drain if change.key.kind() == Kind::GroupMachine => Self::Replaced,
             Disruption::Drain => Self::Drain,
             Disruption::Removal if change.replacement && is_member => Self::MemberReplaced,
             Disruption::Removal if is_member => Self::MemberRemoved,
@@ -239,7 +241,7 @@ fn at_once(planned: &Planned, worst: &BTreeMap<&str, Fate>) -> Vec<String> {
     touched
         .into_iter()
         .filter_map(|(group, count)| {
-            let limit = usize::try_from(planned.plan.rolling(group).max_unavailable).ok()?;
+            let limit = usize::try_from(planned.plan.rolling(group).at_once()).ok()?;
             (limit < count).then(|| format!("{limit} of {group} at a time"))
         })
         .collect()

@@ -140,6 +140,9 @@ const TABLE: &[Row] = &[
         [1_000, 1_000, 1_000],
         40,
     ),
+    // The calls alone: what boots after them is in the world itself. A group that goes waits for its machines to end.
+    row(Kind::NodeGroup, [2_500, 1_500, 45_000], [0, 0, 0], [0, 0, 0], 30),
+    row(Kind::GroupMachine, [0, 0, 35_000], [0, 0, 0], [0, 0, 0], 30),
     // A worker joins in 1.5 s and is Ready 2 s after it registered (measured, Kubernetes 1.36). Its delete drains:
     // the default grace period of a pod is 30 s, most take less.
     row(
@@ -161,6 +164,9 @@ const TABLE: &[Row] = &[
 /// How long a drain takes before the restart that it prepares.
 pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
+/// From the moment when a group starts a machine until its node is Ready: as long as a machine, its bundle and its node.
+pub(crate) const JOIN: Duration = Duration::from_secs(62);
+
 /// How long one look at a kind takes.
 pub(crate) const LOOK: Duration = Duration::from_millis(350);
 
@@ -168,6 +174,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(350);
 pub fn typical(like: Like, change: &Change) -> Duration {
     let drain = if drains(change) { DRAIN } else { Duration::ZERO };
     let after = match (change.key.kind(), &change.action) {
+        (Kind::NodeGroup, Action::Create { .. }) | (Kind::GroupMachine, Action::Delete { .. }) => JOIN,
         (_, Action::Delete { .. }) => Duration::ZERO,
         // The API server starts, or starts again.
         (Kind::ControlPlane, _) | (Kind::NodeBundle, Action::Update { .. }) => Duration::from_secs(12),
@@ -180,7 +187,12 @@ pub fn typical(like: Like, change: &Change) -> Duration {
 
 /// True for a change that takes pods off a node before it has its effect.
 pub(crate) fn drains(change: &Change) -> bool {
-    change.disruption == Disruption::Drain && matches!(change.action, Action::Update { .. })
+    let is_drained = match change.action {
+        Action::Update { .. } => true,
+        Action::Delete { .. } => change.key.kind() == Kind::GroupMachine,
+        Action::Create { .. } => false,
+    };
+    change.disruption == Disruption::Drain && is_drained
 }
 
 /// How long the call itself takes, drawn for this key and attempt.

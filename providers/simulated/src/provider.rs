@@ -39,7 +39,7 @@ pub struct SimulatedProvider {
 
 /// True for the kinds that `simulated-cloud` looks after.
 pub(crate) fn is_infrastructure(kind: Kind) -> bool {
-    kind.info().lifetime == Lifetime::Own
+    matches!(kind.info().lifetime, Lifetime::Own | Lifetime::Group)
 }
 
 /// Both sides of `world`: `simulated-cloud` and `simulated-hosts`.
@@ -92,6 +92,7 @@ impl SimulatedProvider {
             return Err(Outcome::Rejected(fault.error()));
         }
         self.wait_for_ground(context, change, begun).await?;
+        self.let_go(context, change, begun).await?;
         if drains(change) {
             let pause = DRAIN.saturating_add(begun.latency);
             self.world
@@ -113,6 +114,24 @@ impl SimulatedProvider {
             return Err(Outcome::Indeterminate(Fault::After.error()));
         }
         self.wait_for_result(context, change, begun).await
+    }
+
+    /// Lets a machine of a group go that has another start first, and waits for that.
+    async fn let_go(&self, context: &StepContext<'_>, change: &Change, begun: Begun) -> Result<(), Outcome> {
+        let Action::Delete { existing } = &change.action else {
+            return Ok(());
+        };
+        let let_go = self
+            .world
+            .write(context, change, begun.at, |world, call| {
+                let effect = world.let_go(call, existing);
+                Ok((effect.iter().cloned().collect(), effect.is_some()))
+            })
+            .map_err(Outcome::Rejected)?;
+        if let_go {
+            self.wait_for_result(context, change, begun).await?;
+        }
+        Ok(())
     }
 
     /// Waits for what the change stands on. Nothing has been done yet.
@@ -151,7 +170,10 @@ impl SimulatedProvider {
         change: &Change,
         begun: Begun,
     ) -> Result<(), Outcome> {
-        if is_infrastructure(change.key.kind()) || matches!(change.action, Action::Delete { .. }) {
+        let kind = change.key.kind();
+        let is_group = matches!(kind, Kind::NodeGroup | Kind::GroupMachine);
+        let is_delete = matches!(change.action, Action::Delete { .. });
+        if !is_group && (is_infrastructure(kind) || is_delete) {
             return Ok(());
         }
         let deadline = later(self.world.clock().now(), PATIENCE);

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::VirtualClock;
 use crate::faults::{CrashMoment, CrashPoint, FaultPlan, Faults};
-use crate::log::{WorldLog, WorldLogError};
+use crate::log::{Locked, WorldLog, WorldLogError};
 use crate::options::SimulatedOptions;
 use crate::world::{Effect, EtcdCopy, Holder, Refusal, Violation, World};
 
@@ -311,12 +311,25 @@ impl SimulatedWorld {
     pub(crate) fn look<T>(&self, see: impl FnOnce(&World, Timestamp) -> T) -> Result<T, ProviderError> {
         let mut state = self.lock();
         let State { world, log, .. } = &mut *state;
-        if let Some(log) = log {
-            let mut locked = log.lock().map_err(on_disk)?;
-            locked.catch_up(world, || self.fresh()).map_err(on_disk)?;
-            self.shared.clock.advance_to(world.last_moment());
-        }
-        Ok(see(world, self.shared.clock.now()))
+        let mut locked = self.locked(world, log)?;
+        let now = self.shared.clock.now();
+        let_pass(world, locked.as_mut(), now)?;
+        Ok(see(world, now))
+    }
+
+    /// The log of a world that is kept on disk, with the world brought up to date by it.
+    fn locked<'a>(
+        &self,
+        world: &mut World,
+        log: &'a mut Option<WorldLog>,
+    ) -> Result<Option<Locked<'a>>, ProviderError> {
+        let Some(log) = log else {
+            return Ok(None);
+        };
+        let mut locked = log.lock().map_err(on_disk)?;
+        locked.catch_up(world, || self.fresh()).map_err(on_disk)?;
+        self.shared.clock.advance_to(world.last_moment());
+        Ok(Some(locked))
     }
 
     /// Decides and applies in one step, which other processes see as a whole or not at all.
@@ -326,15 +339,9 @@ impl SimulatedWorld {
     ) -> Result<T, ProviderError> {
         let mut state = self.lock();
         let State { world, log, .. } = &mut *state;
-        let mut locked = match log {
-            Some(log) => Some(log.lock().map_err(on_disk)?),
-            None => None,
-        };
-        if let Some(locked) = &mut locked {
-            locked.catch_up(world, || self.fresh()).map_err(on_disk)?;
-            self.shared.clock.advance_to(world.last_moment());
-        }
+        let mut locked = self.locked(world, log)?;
         let now = self.shared.clock.now();
+        let_pass(world, locked.as_mut(), now)?;
         let (effects, result) = match decide(world, now) {
             Ok((effects, value)) => (effects, Ok(value)),
             Err(refusal) => (refusal.noted, Err(refusal.error)),
@@ -346,6 +353,7 @@ impl SimulatedWorld {
             locked.append(now, &effects).map_err(on_disk)?;
         }
         world.apply(now, effects);
+        let_pass(world, locked.as_mut(), now)?;
         if let Some(locked) = &mut locked {
             // The effects are written; a log that stays long for now is no reason to call them refused.
             let _ = locked.compact(world);
@@ -357,6 +365,19 @@ impl SimulatedWorld {
         let options = self.shared.options;
         World::new(options.like, options.seed, options.start)
     }
+}
+
+/// Lets everything happen that happens by itself.
+fn let_pass(world: &mut World, locked: Option<&mut Locked<'_>>, now: Timestamp) -> Result<(), ProviderError> {
+    let effects = world.by_itself(now);
+    if effects.is_empty() {
+        return Ok(());
+    }
+    if let Some(locked) = locked {
+        locked.append(now, &effects).map_err(on_disk)?;
+    }
+    world.apply(now, effects);
+    Ok(())
 }
 
 pub(crate) fn holder_of(cluster: &ClusterIdentity) -> Result<Holder, ProviderError> {

@@ -125,7 +125,9 @@ impl SimulatedWorld {
                 state.world.shade(serial, was, later(now, hidden_for));
             }
         }
-        if let (Action::Update { .. }, Ok(holder)) = (&change.action, holder_of(&context.cluster)) {
+        let is_noted =
+            matches!(change.action, Action::Update { .. }) || change.key.kind() == Kind::GroupMachine;
+        if let (true, Ok(holder)) = (is_noted, holder_of(&context.cluster)) {
             state.world.note_unavailable(&Call {
                 identity: &context.cluster,
                 holder,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
@@ -88,10 +89,19 @@ fn machines(planned: &Planned) -> Vec<MachineStatus> {
             problem: problem(existing),
             facts: existing.facts.clone(),
         }),
+        Resource::GroupMachine(machine) => Some(MachineStatus {
+            name: key.name().to_owned(),
+            group: machine.group.clone(),
+            roles: vec![MachineRole::Worker],
+            id: existing.id.clone(),
+            problem: problem(existing),
+            facts: existing.facts.clone(),
+        }),
         _ => None,
     };
-    let seen = observation
-        .owned_of(Kind::Machine)
+    let kinds = [Kind::Machine, Kind::GroupMachine].into_iter();
+    let seen = kinds
+        .flat_map(|kind| observation.owned_of(kind))
         .filter_map(|(key, existing)| of(key, existing));
     let mut machines: Vec<MachineStatus> = seen.chain(unseen_machines(planned)).collect();
     machines.sort_by(|one, other| one.name.cmp(&other.name));
@@ -235,7 +245,13 @@ fn blocked(planned: &Planned, told: &[Problem]) -> Vec<Problem> {
 }
 
 /// What serves, and is missed when the spec asks for it.
-const SERVING_KINDS: [Kind; 4] = [Kind::Machine, Kind::EtcdMember, Kind::ControlPlane, Kind::Node];
+const SERVING_KINDS: [Kind; 5] = [
+    Kind::Machine,
+    Kind::EtcdMember,
+    Kind::ControlPlane,
+    Kind::NodeGroup,
+    Kind::Node,
+];
 
 fn api_answers(status: &ClusterStatus) -> bool {
     let mut control_planes = status.control_planes.iter();

@@ -9,11 +9,12 @@ use crate::ops::planning::Planned;
 use crate::plan::Step;
 
 /// What nobody but an apply makes: a node joins by itself once its machine has what it runs, and a setting is no loss.
-const BROUGHT_KINDS: [Kind; 4] = [
+const BROUGHT_KINDS: [Kind; 5] = [
     Kind::Machine,
     Kind::NodeBundle,
     Kind::EtcdMember,
     Kind::ControlPlane,
+    Kind::NodeGroup,
 ];
 
 /// The resources of the plan's changes that do not settle by themselves, in order of their keys. Where `nothing_else` is wrong, none

@@ -3,7 +3,8 @@
 //! Everything that changes etcd's membership or takes a control plane down stands in one chain: repairs first,
 //! then joins, then restarts and replacements, then departures. Each link is finished, and healthy, before the
 //! next begins; only members that are down do not wait for each other's health, which they may need to be healthy. Each
-//! worker group has as many lanes as it may have nodes out of service.
+//! worker group has as many lanes as it may have nodes out of service; those of groups that make their machines by themselves
+//! are in [`groups`](super::groups).
 
 mod facts;
 mod link;
@@ -19,7 +20,7 @@ use self::snapshot::add_snapshot;
 use super::api_servers::{changes_built_in_addon, lone_kubelet};
 use super::desired::DesiredState;
 use super::draft::Drafts;
-use super::preferences;
+use super::{groups, preferences};
 
 /// Adds the chain and the lanes to the drafts, and a snapshot where the chain needs one.
 pub(super) fn connect(
@@ -82,6 +83,7 @@ pub(super) fn connect(
             last_older_api,
         );
     }
+    orders.extend(groups::lanes(drafts, desired, observation));
     preferences::add(drafts, &orders);
 }
 
@@ -91,7 +93,8 @@ type Orders = Vec<(usize, usize)>;
 fn steps_by_machine(drafts: &Drafts) -> BTreeMap<String, Vec<usize>> {
     let mut machines: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, draft) in drafts.iter() {
-        if let Some(machine) = draft.change.machine() {
+        let is_of_group = draft.change.key.kind() == Kind::GroupMachine;
+        if let Some(machine) = draft.change.machine().filter(|_| !is_of_group) {
             machines.entry(machine.to_owned()).or_default().push(index);
         }
     }

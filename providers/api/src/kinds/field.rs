@@ -52,8 +52,8 @@ pub struct Difference {
     pub effect: Effect,
 }
 
-pub(super) fn differences(kind: Kind, actual: &Resource, desired: &Resource) -> Vec<Difference> {
-    let (mut actual, mut desired) = (fields_of(actual), fields_of(desired));
+pub(super) fn differences(kind: Kind, there: &Resource, wanted: &Resource) -> Vec<Difference> {
+    let (mut actual, mut desired) = (fields_of(there), fields_of(wanted));
     kind.info()
         .fields
         .iter()
@@ -61,7 +61,8 @@ pub(super) fn differences(kind: Kind, actual: &Resource, desired: &Resource) -> 
         .filter_map(|field| {
             let from = actual.remove(field.name).unwrap_or(Value::Null);
             let to = desired.remove(field.name).unwrap_or(Value::Null);
-            (from != to).then(|| Difference {
+            let differs = from != to && !wanted.accepts(field.name, there);
+            differs.then(|| Difference {
                 field: field.name.to_owned(),
                 from,
                 to,
@@ -113,6 +114,8 @@ mod tests {
             ControlPlane::sample().into(),
             VirtualAddress::sample().into(),
             LoadBalancerTarget::sample().into(),
+            NodeGroup::sample().into(),
+            GroupMachine::sample().into(),
             Node::sample().into(),
             Addon::sample().into(),
         ]

@@ -14,6 +14,7 @@ mod etcd_member;
 mod etcd_snapshot;
 mod field;
 mod firewall;
+mod group_machine;
 mod load_balancer;
 mod load_balancer_target;
 mod machine;
@@ -22,6 +23,7 @@ mod network;
 mod network_interface;
 mod node;
 mod node_bundle;
+mod node_group;
 mod role;
 mod subnet;
 mod virtual_address;
@@ -39,6 +41,7 @@ pub use etcd_member::{EtcdMember, MemberPhase, MemberStart};
 pub use etcd_snapshot::EtcdSnapshot;
 pub use field::{Difference, Effect, Field};
 pub use firewall::{Firewall, FirewallRule, Protocol};
+pub use group_machine::GroupMachine;
 pub use load_balancer::LoadBalancer;
 pub use load_balancer_target::LoadBalancerTarget;
 pub use machine::{Machine, MachineRole};
@@ -47,6 +50,7 @@ pub use network::Network;
 pub use network_interface::NetworkInterface;
 pub use node::Node;
 pub use node_bundle::NodeBundle;
+pub use node_group::NodeGroup;
 pub use role::Role;
 pub use subnet::Subnet;
 pub use virtual_address::VirtualAddress;
@@ -62,6 +66,8 @@ pub enum Lifetime {
     Own,
     /// They live on one machine and are gone when it is gone.
     Machine,
+    /// A group of them makes them, and they are gone when it is gone.
+    Group,
     /// They live in the running cluster and are gone when its last machine is gone.
     Cluster,
     /// They are kept while the cluster lives, also when nothing asks for them any more, and go with it.
@@ -100,6 +106,12 @@ trait Catalogued: Serialize + PartialEq {
     /// The machine that it is kept for, which may be another one tomorrow.
     fn kept_for(&self) -> Option<&str> {
         None
+    }
+
+    /// True where `field` of what is there is as good as this one's, though it is another: something else than keelson may
+    /// set it.
+    fn accepts(&self, _field: &str, _actual: &Self) -> bool {
+        false
     }
 }
 
@@ -144,6 +156,13 @@ macro_rules! catalogue {
             fn lives_on(&self) -> Option<&str> {
                 match self { $(Self::$kind(resource) => resource.machine()),+ }
             }
+
+            fn accepts(&self, field: &str, actual: &Self) -> bool {
+                match (self, actual) {
+                    $((Self::$kind(wanted), Self::$kind(actual)) => wanted.accepts(field, actual),)+
+                    _ => false,
+                }
+            }
         }
 
         $(impl From<$kind> for Resource {
@@ -172,6 +191,8 @@ catalogue! {
     ControlPlane = "control-plane",
     VirtualAddress = "virtual-address",
     LoadBalancerTarget = "load-balancer-target",
+    NodeGroup = "node-group",
+    GroupMachine = "group-machine",
     Node = "node",
     Addon = "addon",
 }
@@ -185,8 +206,8 @@ impl Resource {
         }
     }
 
-    /// In which fields this resource, as it is, differs from `desired`. Fields that are planned but not compared
-    /// are left out; two resources of different kinds differ in their `kind`.
+    /// In which fields this resource, as it is, differs from `desired`. Fields that are planned but not compared, and those
+    /// that something else than keelson may set, are left out; two resources of different kinds differ in their `kind`.
     pub fn differences(&self, desired: &Self) -> Vec<Difference> {
         if self == desired {
             return Vec::new();

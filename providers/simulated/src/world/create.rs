@@ -74,7 +74,7 @@ impl World {
                     (Kind::DnsRecord, ..) => true,
                     (Kind::Machine, ..) => !self.like.is_cloud(),
                     (
-                        Kind::Subnet | Kind::Firewall | Kind::LoadBalancer,
+                        Kind::Subnet | Kind::Firewall | Kind::LoadBalancer | Kind::NodeGroup,
                         Holder::Cluster { name, .. },
                         Holder::Cluster { name: ours, .. },
                     ) => name == ours,
@@ -256,6 +256,7 @@ impl World {
             Resource::Addon(_) => {
                 self.api_answers(&call.holder, call.now).map_err(transient)?;
             }
+            Resource::GroupMachine(_) => return Err(permanent("a group makes its machines by itself")),
             _ => {}
         }
         Ok(vec![Effect::Put(Box::new(thing))])

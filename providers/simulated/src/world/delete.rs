@@ -19,6 +19,7 @@ impl World {
         let standing = self
             .things
             .referrers(&call.holder, &thing.key)
+            .filter(|other| !goes_with_its_group(other))
             .find(|other| self.still_needs(other, thing) && !(is_machine && lives_with(other, thing)));
         if let Some(other) = standing {
             return Err(permanent(format!(
@@ -35,6 +36,8 @@ impl World {
         let broken = self.data_lost(call, thing);
         let effects = match &thing.resource {
             Resource::Machine(_) => self.without_machine(thing),
+            Resource::NodeGroup(_) => self.without_group(thing),
+            Resource::GroupMachine(_) => self.without_group_machine(thing),
             Resource::EtcdMember(member) => {
                 self.check_removal(call, thing, member)?;
                 let left = self.left_by(thing, member, self.next_serial, call.now);
@@ -79,8 +82,13 @@ impl World {
         !doubled && self.host_of(other).is_ok()
     }
 
-    /// The effects of a machine's going: by a delete or by a fault.
+    /// The effects of a machine's going: by a delete or by a fault. Of a group's machine that is gone by itself the node is left.
     pub(crate) fn without_machine(&self, machine: &Thing) -> Vec<Effect> {
+        if machine.key.kind() == Kind::GroupMachine {
+            return vec![Effect::Remove {
+                serial: machine.serial,
+            }];
+        }
         let holder = &machine.holder;
         let mut gone = BTreeSet::from([machine.serial]);
         let others_left = self
@@ -156,6 +164,11 @@ impl World {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// True for a machine that its group holds, and ends when it ends itself.
+fn goes_with_its_group(thing: &Thing) -> bool {
+    matches!(&thing.resource, Resource::GroupMachine(machine) if !machine.detached)
 }
 
 fn lives_with(thing: &Thing, machine: &Thing) -> bool {

@@ -72,8 +72,9 @@ impl World {
     /// The machines that a fault may take now: never so that an etcd cluster could lose its quorum, also with
     /// something else on the way; never a second one while one is missing.
     pub(crate) fn mortal(&self, now: Timestamp) -> Vec<&Thing> {
-        self.things
-            .of_kind(Kind::Machine)
+        let machines = self.things.of_kind(Kind::Machine);
+        machines
+            .chain(self.things.of_kind(Kind::GroupMachine))
             .filter(|machine| matches!(machine.holder, Holder::Cluster { .. }))
             .filter(|machine| self.spares(machine, now))
             .collect()
@@ -112,6 +113,8 @@ impl World {
 
     /// The machine of that name that `holder` has.
     pub(crate) fn machine(&self, holder: &Holder, name: &str) -> Option<&Thing> {
-        self.things.get(holder, &ResourceKey::new(Kind::Machine, name))
+        self.things
+            .get(holder, &ResourceKey::new(Kind::Machine, name))
+            .or_else(|| self.group_machine(holder, name))
     }
 }

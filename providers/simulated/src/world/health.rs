@@ -13,11 +13,12 @@ impl World {
         let Some(name) = thing.machine() else {
             return Ok(None);
         };
-        if thing.key.kind() == Kind::Machine {
+        if matches!(thing.key.kind(), Kind::Machine | Kind::GroupMachine) {
             return Ok(self.things.by_serial(thing.serial));
         }
         self.things
             .get(&thing.holder, &ResourceKey::new(Kind::Machine, name))
+            .or_else(|| self.group_machine(&thing.holder, name))
             .filter(|machine| Some(&machine.id) == thing.host_id.as_ref())
             .map(Some)
             .ok_or_else(|| format!("machine {name} is gone"))
@@ -138,6 +139,9 @@ impl World {
         }
         if let Some(why) = self.is_of_another_etcd(thing) {
             return Health::Stalled(why);
+        }
+        if let Resource::NodeGroup(group) = &thing.resource {
+            return self.group_health(thing, group, now);
         }
         let well = match &thing.resource {
             Resource::EtcdMember(member) => self.working(thing, now).and_then(|()| match member.phase {

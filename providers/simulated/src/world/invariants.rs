@@ -149,6 +149,11 @@ impl World {
 
     /// Counts the workers of the group that are away at this moment.
     pub(crate) fn note_unavailable(&mut self, call: &Call<'_>) {
+        if let Some((group, away)) = self.away_from_group(call) {
+            let peak = self.unavailable_peak.entry(group).or_default();
+            *peak = away.max(*peak);
+            return;
+        }
         let Some(machine) = call.change.machine() else {
             return;
         };

@@ -14,6 +14,7 @@ mod etcd_restarts;
 mod etcd_restores;
 mod etcd_snapshots;
 mod foreign;
+mod groups;
 mod health;
 mod invariants;
 mod observe;
@@ -354,7 +355,7 @@ impl World {
     fn id_for(&self, key: &ResourceKey, serial: u64) -> String {
         let digest = Digest::of_bytes(format!("{}\n{key}\n{serial}", self.seed).as_bytes());
         let prefix = match (self.like, key.kind()) {
-            (Like::Aws, Kind::Machine) => "i-0",
+            (Like::Aws, Kind::Machine | Kind::GroupMachine) => "i-0",
             (Like::Aws, Kind::Network) => "vpc-0",
             (Like::Aws, Kind::Subnet) => "subnet-0",
             (Like::Aws, Kind::NatGateway) => "nat-0",
@@ -381,6 +382,7 @@ impl World {
                     .unwrap_or_else(|| format!("10.0.{octets}"));
                 BTreeMap::from([("address".to_owned(), address)])
             }
+            Resource::GroupMachine(_) => BTreeMap::from([("address".to_owned(), format!("10.0.{octets}"))]),
             Resource::LoadBalancer(_) => {
                 let name = format!("{}.elb.simulated.example", id.replace('/', "-"));
                 BTreeMap::from([("hostname".to_owned(), name)])

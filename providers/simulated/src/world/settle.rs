@@ -24,7 +24,8 @@ impl World {
     /// How far `call` is after its effect.
     pub(crate) fn settled(&self, call: &Call<'_>) -> Settled {
         if matches!(call.change.action, Action::Delete { .. }) {
-            return Settled::Done;
+            let come = self.others_have_come(call);
+            return come.map_or_else(Settled::Waiting, |()| Settled::Done);
         }
         let Some(thing) = self.things.get(&call.holder, call.key()) else {
             return Settled::Lost(format!("{} is gone again", call.key()));
@@ -47,6 +48,7 @@ impl World {
                 }
             }
             Resource::Node(_) => self.working(thing, now),
+            Resource::NodeGroup(group) => self.is_full(thing, group, now),
             _ => Ok(()),
         };
         waiting.map_or_else(Settled::Waiting, |()| Settled::Done)

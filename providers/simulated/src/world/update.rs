@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_provider_api::kinds::{Effect as Price, Kind, MemberPhase};
+use keelson_provider_api::kinds::{Effect as Price, Kind, MemberPhase, NodeGroup};
 use keelson_provider_api::{Disruption, ProviderError, Resource, ResourceKey};
 
 use super::{Call, Effect, Refusal, Rule, Thing, World, permanent, restart_time, transient};
@@ -102,6 +102,16 @@ impl World {
                 self.api_answers(&call.holder, call.now).map_err(transient)?;
             }
             Resource::EtcdSnapshot(_) => return Ok(Vec::new()),
+            Resource::NodeGroup(wanted) => {
+                let Resource::NodeGroup(group) = &thing.resource else {
+                    return Ok(Vec::new());
+                };
+                altered.resource = NodeGroup {
+                    replicas: wanted.replicas_from(group.replicas),
+                    ..wanted.clone()
+                }
+                .into();
+            }
             _ => {}
         }
         Ok(vec![Effect::Put(Box::new(altered))])
