@@ -200,6 +200,10 @@
 //!   does not take shows only then. While one control plane, or as many nodes of a group as may be, are out of service and
 //!   nothing of a plan mends that, it leaves their fellows alone.
 //! - **etcd's settings are in `/etc/etcd/etcd.conf`**, where checks of the CIS benchmark look for them.
+//! - **Workers on AWS are machines of a group, and nobody wants one by name**
+//!   ([`NodeGroup`](keelson_provider_api::kinds::NodeGroup)): the cloud replaces what is lost, something else may scale it. A
+//!   plan changes the group and removes outdated machines, [`GroupMachine`](keelson_provider_api::kinds::GroupMachine)s, which it
+//!   finds by one digest of all that they were started from.
 //! - **Nodes are drained by a provider that stands before that of their machines** ([`cluster::DrainsFirst`]): neither knows
 //!   the other, and clouds that replace machines need none.
 //! - **An apply that ends with a member of etcd or a control plane unwell is no success**, also where nothing was to be done: the

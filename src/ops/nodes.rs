@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use keelson_provider_api::kinds::{Machine, MachineRole};
+use keelson_provider_api::kinds::{GroupMachine, Machine, MachineRole};
 use keelson_provider_api::values::{ClusterName, Version};
 use keelson_provider_api::{
     ClusterIdentity, Existing, Kind, Observation, Observed, Owner, Resource, ResourceKey,
@@ -17,11 +17,13 @@ use crate::execute::{Event, Reporter};
 use crate::plan::DesiredState;
 
 /// What lives on a machine and can be unwell, from the ground up.
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     Kind::Machine,
     Kind::NodeBundle,
     Kind::EtcdMember,
     Kind::ControlPlane,
+    Kind::NodeGroup,
+    Kind::GroupMachine,
     Kind::Node,
 ];
 
@@ -132,10 +134,62 @@ fn list(identity: &ClusterIdentity, desired: &DesiredState, observation: &Observ
     let entry = |(name, machine): (&str, &Machine)| {
         entry(name, machine, in_spec.contains(name), desired, observation)
     };
+    let of_groups = observation.owned_of(Kind::GroupMachine);
+    let of_groups = of_groups.filter_map(|(_, existing)| match &existing.resource {
+        Resource::GroupMachine(machine) => Some(entry_of_group(existing, machine, desired, observation)),
+        _ => None,
+    });
+    let mut nodes: Vec<NodeEntry> = machines.into_iter().map(entry).chain(of_groups).collect();
+    nodes.sort_by(|one, other| one.name.cmp(&other.name));
     NodeList {
         name: identity.name.clone(),
         observed_at: observation.taken_at(),
-        nodes: machines.into_iter().map(entry).collect(),
+        nodes,
+    }
+}
+
+/// A machine that a group has made: the spec asks for its group.
+fn entry_of_group(
+    existing: &Existing,
+    machine: &GroupMachine,
+    desired: &DesiredState,
+    observation: &Observation,
+) -> NodeEntry {
+    let (state, problem) = match observation.get(&ResourceKey::new(Kind::Node, &*machine.node)) {
+        Observed::Present(node) => match node.health.trouble() {
+            None => (NodeState::Ready, None),
+            Some(trouble) => (NodeState::Unwell, Some(format!("{}: {trouble}", Kind::Node))),
+        },
+        Observed::Absent => (NodeState::Absent, None),
+        Observed::Unknown(reason) => (NodeState::Unknown, Some(reason)),
+    };
+    let group = ResourceKey::new(Kind::NodeGroup, &*machine.group);
+    let version = |group: Option<&Resource>| match group? {
+        Resource::NodeGroup(group) if group.template() == machine.template => Some(group.kubernetes_version),
+        _ => None,
+    };
+    let wanted = desired.resources.get(&group).map(|wanted| &wanted.resource);
+    let seen = observation.present(&group).map(|seen| &seen.resource);
+    let bundle = match (wanted, version(wanted)) {
+        (None, _) => BundleState::Unwanted,
+        (Some(_), Some(_)) => BundleState::Current,
+        (Some(_), None) => BundleState::Outdated,
+    };
+    NodeEntry {
+        name: machine.node.clone(),
+        group: machine.group.clone(),
+        roles: BTreeSet::from([MachineRole::Worker]),
+        address: existing.facts.get("address").cloned(),
+        in_spec: wanted.is_some(),
+        state,
+        problem,
+        kubernetes_version: version(wanted).or_else(|| version(seen)),
+        etcd_version: None,
+        bundle,
+        outdated: (bundle == BundleState::Outdated)
+            .then(|| "template".to_owned())
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -88,6 +88,7 @@ fn machine_groups(plan: &Plan) -> BTreeMap<&str, &str> {
         match step.change().resource() {
             Resource::Machine(machine) => Some(machine.group.as_str()),
             Resource::Node(node) => Some(node.group.as_str()),
+            Resource::GroupMachine(machine) => Some(machine.group.as_str()),
             _ => None,
         }
     }

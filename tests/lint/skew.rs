@@ -9,6 +9,7 @@ use keelson_provider_api::{Change, Kind, Observation, Resource, ResourceKey};
 fn version(resource: &Resource) -> Option<Version> {
     match resource {
         Resource::NodeBundle(bundle) => bundle.kubernetes_version,
+        Resource::NodeGroup(group) => Some(group.kubernetes_version),
         _ => None,
     }
 }
@@ -65,7 +66,7 @@ pub(super) fn findings_of_skew(
             ended.extend(&ended_before[earlier]);
         }
         let machine = change.key.name();
-        if change.key.kind() == Kind::NodeBundle
+        if matches!(change.key.kind(), Kind::NodeBundle | Kind::NodeGroup)
             && !change.is_removal()
             && let Some(wanted) = version(change.resource())
             && !serves_in_the_end(plan, observation, machine)

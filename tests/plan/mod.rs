@@ -4,6 +4,7 @@ mod decisions;
 mod etcd;
 mod file;
 mod firewalls;
+mod groups;
 mod holding;
 mod kept;
 mod leaving;

@@ -90,23 +90,29 @@ impl World {
     pub(super) fn as_desired(desired: &DesiredState) -> Self {
         let mut world = Self::empty();
         for (key, wanted) in &desired.resources {
-            let host_id = wanted
-                .resource
-                .machine(key)
-                .map(|machine| format!("machine/{machine}#0"));
-            let existing = Existing {
-                resource: wanted.resource.clone(),
-                id: format!("{key}#0"),
-                owner: Owner::ThisCluster,
-                health: Health::Healthy,
-                created_at: now(),
-                generation: 0,
-                host_id: host_id.filter(|_| key.kind() != Kind::Machine),
-                facts: std::collections::BTreeMap::new(),
-            };
-            world.entries.insert(key.clone(), Observed::Present(existing));
+            world = world.there(&key.to_string(), wanted.resource.clone());
         }
         world
+    }
+
+    /// That is there as well, ours and healthy.
+    pub(super) fn there(mut self, name: &str, resource: impl Into<Resource>) -> Self {
+        let (key, resource) = (key(name), resource.into());
+        let host_id = resource
+            .machine(&key)
+            .map(|machine| format!("machine/{machine}#0"));
+        let existing = Existing {
+            id: format!("{key}#0"),
+            owner: Owner::ThisCluster,
+            health: Health::Healthy,
+            created_at: now(),
+            generation: 0,
+            host_id: host_id.filter(|_| key.kind() != Kind::Machine),
+            facts: std::collections::BTreeMap::new(),
+            resource,
+        };
+        self.entries.insert(key, Observed::Present(existing));
+        self
     }
 
     pub(super) fn change(mut self, name: &str, change: impl FnOnce(&mut Existing)) -> Self {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::values::Version;
 use keelson_provider_api::{EtcdInstance, Existing, Kind, Observation, Observed, Resource, ResourceKey};
 
 use super::{
@@ -170,13 +171,15 @@ fn control_planes(observation: &Observation) -> Vec<ControlPlaneStatus> {
 }
 
 fn nodes(observation: &Observation) -> Vec<NodeStatus> {
-    let version = |name: &str| match &observation
+    let in_groups = versions_in_groups(observation);
+    let of_bundle = |name: &str| match &observation
         .present(&ResourceKey::new(Kind::NodeBundle, name))?
         .resource
     {
         Resource::NodeBundle(bundle) => bundle.kubernetes_version,
         _ => None,
     };
+    let version = |name: &str| of_bundle(name).or_else(|| in_groups.get(name).copied());
     let of = |key: &ResourceKey, existing: &Existing| match &existing.resource {
         Resource::Node(node) => Some(NodeStatus {
             name: key.name().to_owned(),
@@ -191,6 +194,24 @@ fn nodes(observation: &Observation) -> Vec<NodeStatus> {
         .owned_of(Kind::Node)
         .filter_map(|(key, existing)| of(key, existing))
         .collect()
+}
+
+/// The versions on machines that groups have made, by node: of those that were started from what their groups start machines
+/// from now.
+fn versions_in_groups(observation: &Observation) -> BTreeMap<&str, Version> {
+    let mut versions = BTreeMap::new();
+    for (_, existing) in observation.owned_of(Kind::GroupMachine) {
+        let Resource::GroupMachine(machine) = &existing.resource else {
+            continue;
+        };
+        let group = observation.present(&ResourceKey::new(Kind::NodeGroup, &*machine.group));
+        if let Some(Resource::NodeGroup(group)) = group.map(|group| &group.resource)
+            && group.template() == machine.template
+        {
+            versions.insert(machine.node.as_str(), group.kubernetes_version);
+        }
+    }
+    versions
 }
 
 fn problems(status: &ClusterStatus, planned: &Planned, has_api: bool) -> Vec<Problem> {

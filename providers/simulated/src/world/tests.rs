@@ -1,5 +1,6 @@
 mod etcd;
 mod existence;
+mod groups;
 mod platforms;
 mod restores;
 mod versions;
