@@ -74,8 +74,6 @@ fn of_machine(machine: &GroupMachine, desired: &DesiredState, verdicts: &Verdict
     };
     let group = key_of(&machine.group);
     match (verdicts.get(&group), wanted(&group, desired)) {
-        // It would be made anew as it is.
-        (Some(Verdict::Blocked { .. }), _) => Verdict::Keep,
         (Some(_), _) if machine.detached => delete("another has come in its place"),
         (Some(Verdict::Delete { .. } | Verdict::Replace { .. }), _) => Verdict::GoesAlong,
         (None, _) => delete("its group is gone"),
@@ -118,6 +116,11 @@ pub(super) fn group_of(change: &Change) -> Option<&str> {
     Some(group_machine(change.resource())?.group.as_str())
 }
 
+/// The key of the group whose machine `change` removes.
+pub(super) fn group_key(change: &Change) -> Option<ResourceKey> {
+    Some(key_of(group_of(change)?))
+}
+
 /// The removals of machines of each group, in the order in which they are to be: first what serves least.
 fn removals<'a>(drafts: &'a Drafts, observation: &Observation) -> BTreeMap<&'a str, Vec<usize>> {
     let mut removals: BTreeMap<&str, Vec<_>> = BTreeMap::new();
@@ -143,7 +146,7 @@ fn removals<'a>(drafts: &'a Drafts, observation: &Observation) -> BTreeMap<&'a s
 /// No machine is removed before its group starts better ones.
 pub(super) fn updates_first(drafts: &Drafts) -> Vec<(usize, usize)> {
     let pairs = drafts.iter().filter_map(|(index, draft)| {
-        let group = key_of(group_of(&draft.change)?);
+        let group = group_key(&draft.change)?;
         Some((drafts.build_of(&group)?, index))
     });
     pairs.collect()

@@ -13,6 +13,7 @@ use super::draft::Drafts;
 use super::etcd;
 use super::firewalls;
 use super::ground::Grounds;
+use super::groups::group_key;
 use super::report::Held;
 use super::verdict::{Verdicts, is_blocked};
 
@@ -291,10 +292,11 @@ fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
 }
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
-    if change.is_removal() {
-        return None;
-    }
     let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);
+    if change.is_removal() {
+        // The group would start another like it.
+        return group_key(change).filter(is_blocked);
+    }
     let wanted = desired.resources.get(&change.key)?;
     let all = change
         .resource()

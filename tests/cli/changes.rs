@@ -1,15 +1,13 @@
 //! What is shown of changes, and of those that may not be made.
 
 use super::lab::Lab;
-use super::plans::SPEC;
+use super::plans::{SPEC, spec_of_machines};
 
 #[test]
 fn a_list_that_changes_is_shown_by_what_goes_and_what_comes() {
     let allowed = "  api: { allowedCIDRs: [192.0.2.0/24] }\n";
     // There the balancer has a list of its own beside the firewall's.
-    let spec = SPEC
-        .replace("like: aws", "like: digitalocean")
-        .replace("m6i.large", "s-2vcpu-4gb");
+    let spec = spec_of_machines();
     let lab = Lab::with_spec(&format!("{spec}{allowed}"));
     lab.expect(0, "apply --yes --progress none");
     lab.edit("cluster.yaml", "192.0.2.0/24", "198.51.100.0/24");

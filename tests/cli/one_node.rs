@@ -1,11 +1,11 @@
 //! `keelson node add`, `remove`, `drain` and `uncordon` from outside, where no host is needed.
 
 use super::lab::{Lab, Session};
-use super::plans::SPEC;
+use super::plans::spec_of_machines;
 
 #[test]
 fn one_machine_comes_and_goes_while_others_wait() {
-    let mut session = Session::new(Lab::with_spec(SPEC));
+    let mut session = Session::new(Lab::with_spec(&spec_of_machines()));
     session.run(1, "node add workers-1 --yes");
     session.lab.expect(0, "apply --yes --progress none");
     session.run(0, "node add workers-1 --yes --progress none");
@@ -35,7 +35,7 @@ fn one_machine_comes_and_goes_while_others_wait() {
 
 #[test]
 fn a_name_that_is_unknown_is_told_of_before_anything_is_asked() {
-    let lab = Lab::with_spec(SPEC);
+    let lab = Lab::with_spec(&spec_of_machines());
     lab.expect(1, "node add workers-1")
         .says(&["there is no cluster", "help:"]);
     lab.expect(0, "apply --yes --progress none");
@@ -46,7 +46,7 @@ fn a_name_that_is_unknown_is_told_of_before_anything_is_asked() {
 
 #[test]
 fn what_is_told_of_one_machine_is_events_too() {
-    let lab = Lab::with_spec(SPEC);
+    let lab = Lab::with_spec(&spec_of_machines());
     lab.expect(0, "apply --yes --progress none");
     lab.edit("cluster.yaml", "replicas: 2", "replicas: 3");
     let ran = lab.expect(0, "node add workers-3 --yes --progress json");
@@ -58,7 +58,7 @@ fn what_is_told_of_one_machine_is_events_too() {
 
 #[test]
 fn a_simulated_node_has_no_pods_to_move() {
-    let lab = Lab::with_spec(SPEC);
+    let lab = Lab::with_spec(&spec_of_machines());
     lab.expect(1, "node drain workers-1")
         .says(&["there is no cluster", "help:"]);
     lab.expect(0, "apply --yes --progress none");
@@ -72,7 +72,7 @@ fn a_simulated_node_has_no_pods_to_move() {
 
 #[test]
 fn a_new_machine_waits_for_control_planes_that_are_older() {
-    let lab = Lab::with_spec(SPEC);
+    let lab = Lab::with_spec(&spec_of_machines());
     lab.edit("cluster.yaml", "1.36.2", "1.35.6");
     lab.expect(0, "apply --yes --progress none");
     lab.edit("cluster.yaml", "1.35.6", "1.36.2");

@@ -15,6 +15,12 @@ spec:
     - { name: workers, replicas: 2, machine: { type: m6i.large } }
 ";
 
+/// The same where each worker is a machine of its own.
+pub(super) fn spec_of_machines() -> String {
+    SPEC.replace("like: aws", "like: digitalocean")
+        .replace("m6i.large", "s-2vcpu-4gb")
+}
+
 fn planned() -> Lab {
     let lab = Lab::with_spec(SPEC);
     lab.expect(2, "plan --out p.json");

@@ -79,7 +79,7 @@ fn a_cluster_is_destroyed() {
 #[test]
 fn status_for_programs() {
     let lab = Lab::new();
-    lab.expect(0, "init small --kubernetes-version 1.36.2");
+    lab.expect(0, "init small --like digitalocean --kubernetes-version 1.36.2");
     let absent = lab.expect(1, "status -o json").json();
     assert_eq!(
         (&absent["exists"], &absent["condition"]),

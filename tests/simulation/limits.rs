@@ -50,7 +50,7 @@ impl Between for Counting {
 fn each_provider_is_given_as_much_at_once_as_it_takes_and_no_more() {
     for (cloud, hosts) in [(4, 3), (3, 5)] {
         let shape = Shape {
-            like: "aws",
+            like: "digitalocean",
             control_planes: 3,
             dedicated_etcd: false,
             workers: 12,

@@ -60,7 +60,7 @@ impl Reporter for Listener {
 fn spec(kubernetes: &str) -> ValidSpec {
     let text = format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  provider: {{ simulated: \
-         {{}} }}\n  nodeGroups:\n    - {{ name: ready, replicas: 1 }}\n    - {{ name: waits, replicas: 3 }}\n  kubernetesVersion: {kubernetes}\n"
+         {{ like: digitalocean }} }}\n  nodeGroups:\n    - {{ name: ready, replicas: 1 }}\n    - {{ name: waits, replicas: 3 }}\n  kubernetesVersion: {kubernetes}\n"
     );
     spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -69,7 +69,7 @@ fn spec(kubernetes: &str) -> ValidSpec {
 fn a_step_that_waits_for_its_permit_hears_that_the_run_is_over() {
     block_on(async {
         let shape = Shape {
-            like: "aws",
+            like: "digitalocean",
             ..Shape::of_seed(3)
         };
         let life = Life::new(3, &shape);

@@ -15,6 +15,10 @@ pub(super) struct Shape {
     pub domain: bool,
     pub workers: u32,
     pub max_unavailable: u32,
+    /// Of groups that the cloud keeps at their size.
+    pub max_surge: u32,
+    /// True where something may scale the workers, in a cloud that lets it.
+    pub scales: bool,
     pub version: &'static str,
     pub max_pods: u32,
     pub heartbeat_ms: u32,
@@ -47,6 +51,8 @@ impl Shape {
             domain: mix(seed, 5).is_multiple_of(2),
             workers: pick(seed, 6, &[0, 1, 2, 3, 4]),
             max_unavailable: pick(seed, 7, &[1, 1, 2]),
+            max_surge: pick(seed, 12, &[0, 0, 1, 2]),
+            scales: mix(seed, 13).is_multiple_of(3),
             version: "1.36.2",
             max_pods: 110,
             heartbeat_ms: 100,
@@ -170,11 +176,22 @@ impl Shape {
         }
         // Replacing an only control plane would lose its data, and is refused; others may be replaced.
         let control_plane_type = self.machine_type(self.large_machines && self.control_planes > 1);
+        let is_aws = self.like == "aws";
+        let surge = if is_aws {
+            format!(", maxSurge: {}", self.max_surge)
+        } else {
+            String::new()
+        };
+        let bounds = if is_aws && self.scales {
+            format!(" min: {}, max: {},", self.workers.min(1), self.workers + 2)
+        } else {
+            String::new()
+        };
         let _ = writeln!(
             text,
             "  controlPlane: {{ replicas: {}, machine: {{ type: {control_plane_type} }} }}\n  nodeGroups:\n    - \
-             {{ name: workers, replicas: {}, machine: {{ type: {} }}, labels: {{ stage: {} }}, \
-             rolling: {{ maxUnavailable: {} }} }}",
+             {{ name: workers, replicas: {},{bounds} machine: {{ type: {} }}, labels: {{ stage: {} }}, \
+             rolling: {{ maxUnavailable: {}{surge} }} }}",
             self.control_planes,
             self.workers,
             self.machine_type(self.large_machines),

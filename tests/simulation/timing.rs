@@ -35,7 +35,9 @@ fn creating_three_control_planes_and_a_hundred_workers_takes_as_long_as_its_crit
                 .map(|(index, step)| (step.change().to_string(), round.step_durations[&index]))
                 .collect();
             let path = plan.critical_path(|change: &Change| took[&change.to_string()]);
-            assert!(plan.steps().len() > 300, "{} steps", plan.steps().len());
+            // A cloud that keeps a group at its size makes its machines in one step.
+            let least = if like == "aws" { 50 } else { 300 };
+            assert!(plan.steps().len() > least, "{} steps", plan.steps().len());
             assert!(
                 round.took <= path.duration.mul_f64(1.05),
                 "{like}, seed {seed}: took {:?}, the critical path takes {:?}",
