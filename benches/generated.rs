@@ -16,11 +16,11 @@ use keelson_provider_api::{
 /// The sizes, in nodes, that are measured.
 pub(crate) const SIZES: [u32; 4] = [10, 100, 1_000, 5_000];
 
-/// Three control planes and so many workers.
+/// Three control planes and so many workers, each of them a machine of its own.
 pub(crate) fn cluster_of(workers: u32) -> String {
     format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: large.example.com }}\nspec:\n  \
-         kubernetesVersion: 1.36.2\n  provider: {{ simulated: {{ like: aws }} }}\n  controlPlane: {{ replicas: 3 }}\n  \
+         kubernetesVersion: 1.36.2\n  provider: {{ simulated: {{ like: digitalocean }} }}\n  controlPlane: {{ replicas: 3 }}\n  \
          network: {{ podCIDR: 10.128.0.0/11 }}\n  nodeGroups:\n    - {{ name: workers, replicas: {workers} }}\n"
     )
 }

@@ -111,7 +111,8 @@ impl Session {
     }
 }
 
-/// What the machines of `spec` would be given, with release files from `assets`. Nothing is asked of anyone.
+/// What the machines of `spec` would be given, with release files from `assets`. Nothing is asked of anyone. A group that makes
+/// its machines by itself stands for all of them, under its own name.
 ///
 /// # Errors
 /// [`OperationError::Render`] when a value of the spec cannot stand in what machines run.
@@ -123,7 +124,8 @@ pub fn render(spec: &ValidSpec, assets: &AssetIndex) -> Result<Rendered, Operati
         machines: Vec::new(),
         unresolved: BTreeSet::new(),
     };
-    for machine in &blueprint.machines {
+    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
+    for machine in blueprint.machines.iter().chain(of_groups) {
         let files = bundle_files(&blueprint, &mut classes, machine)?;
         let class = classes.of(machine)?;
         let assets: Vec<Asset> = Architecture::ALL.map(|of| class.assets(of)).concat();

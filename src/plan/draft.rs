@@ -10,6 +10,7 @@ use keelson_provider_api::{
 use super::desired::DesiredState;
 use super::etcd;
 use super::firewalls::ForNow;
+use super::groups;
 use super::report::{Blocked, PlanReport};
 use super::verdict::{Verdict, Verdicts, is_blocked};
 
@@ -81,6 +82,9 @@ impl Drafts {
                     let Some(existing) = observation.present(key) else {
                         continue;
                     };
+                    if let Some(let_go) = groups::let_go(key, existing, desired, reason) {
+                        drafts.push_build(let_go);
+                    }
                     let mut change = delete(key, existing, reason, false);
                     if desired.retires_cluster && change.disruption == Disruption::Drain {
                         // Nobody takes its pods.

@@ -1,15 +1,16 @@
 //! Machines that node groups make by themselves, and their nodes: nobody wants one of them by name.
 //!
 //! A machine stays as long as it was started from what its group starts machines from now. One that is outdated is drained and
-//! ended, and its group starts another: so many at a time as the group may have nodes out of service, or above its number. What
-//! is lost the group replaces by itself; only the Node object of a machine that is gone is cleared away. Where a whole group
+//! ended, and its group starts another: so many at a time as the group may have nodes out of service. Where a group may have
+//! more machines than its number meanwhile, one is let go first, in a step of its own, and drained when another has come. What is
+//! lost the group replaces by itself; only the Node object of a machine that is gone is cleared away. Where a whole group
 //! goes, its machines and their nodes go along.
 
 use std::collections::BTreeMap;
 
 use keelson_provider_api::kinds::{GroupMachine, Node, NodeGroup};
 use keelson_provider_api::{
-    Action, Change, Existing, Health, Kind, Observation, Observed, Resource, ResourceKey,
+    Action, Change, Disruption, Existing, Health, Kind, Observation, Observed, Resource, ResourceKey,
 };
 
 use super::desired::DesiredState;
@@ -111,43 +112,76 @@ fn of_left_node(
     })
 }
 
-/// The group whose machine `change` removes.
+/// The group whose machine `change` lets go or removes.
 pub(super) fn group_of(change: &Change) -> Option<&str> {
     Some(group_machine(change.resource())?.group.as_str())
 }
 
-/// The key of the group whose machine `change` removes.
+/// The step that lets a machine go which is to be removed, where its group starts another before that.
+pub(super) fn let_go(
+    key: &ResourceKey,
+    existing: &Existing,
+    desired: &DesiredState,
+    reason: &str,
+) -> Option<Change> {
+    let machine = group_machine(&existing.resource).filter(|machine| !machine.detached)?;
+    let group = wanted(&key_of(&machine.group), desired)?;
+    let resource = Resource::from(GroupMachine {
+        detached: true,
+        ..machine.clone()
+    });
+    (group.max_surge > 0).then(|| Change {
+        key: key.clone(),
+        action: Action::Update {
+            id: existing.id.clone(),
+            differences: existing.resource.differences(&resource),
+            resource: Box::new(resource),
+        },
+        reason: reason.to_owned(),
+        disruption: Disruption::None,
+        replacement: false,
+    })
+}
+
+/// The key of the group whose machine `change` lets go or removes.
 pub(super) fn group_key(change: &Change) -> Option<ResourceKey> {
     Some(key_of(group_of(change)?))
 }
 
-/// The removals of machines of each group, in the order in which they are to be: first what serves least.
-fn removals<'a>(drafts: &'a Drafts, observation: &Observation) -> BTreeMap<&'a str, Vec<usize>> {
-    let mut removals: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for (index, draft) in drafts.iter() {
+/// What is done to one machine: the first step of it, and the last.
+type Turn = (usize, usize);
+
+/// What is done to machines of each group, in the order in which it is to be: first to what serves least.
+fn turns<'a>(drafts: &'a Drafts, observation: &Observation) -> BTreeMap<&'a str, Vec<Turn>> {
+    let mut turns: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().filter(|(_, draft)| draft.change.is_removal()) {
         let Some(machine) = group_machine(draft.change.resource()) else {
             continue;
         };
+        let first = drafts.build_of(&draft.change.key).unwrap_or(index);
         let node = observation.get(&ResourceKey::new(Kind::Node, &*machine.node));
         let serves = matches!(node, Observed::Present(node) if node.health.serves());
-        let of_group = removals.entry(machine.group.as_str()).or_default();
-        of_group.push((!machine.detached, serves, &draft.change.key, index));
+        let of_group = turns.entry(machine.group.as_str()).or_default();
+        of_group.push((!machine.detached, serves, &draft.change.key, (first, index)));
     }
-    let sorted = |mut of_group: Vec<(bool, bool, &ResourceKey, usize)>| {
+    let sorted = |mut of_group: Vec<(bool, bool, &ResourceKey, Turn)>| {
         of_group.sort();
-        of_group.into_iter().map(|(.., index)| index).collect()
+        of_group.into_iter().map(|(.., turn)| turn).collect()
     };
-    removals
+    turns
         .into_iter()
         .map(|(group, of_group)| (group, sorted(of_group)))
         .collect()
 }
 
-/// No machine is removed before its group starts better ones.
+/// No machine is let go or removed before its group starts better ones, nor removed before it is let go.
 pub(super) fn updates_first(drafts: &Drafts) -> Vec<(usize, usize)> {
-    let pairs = drafts.iter().filter_map(|(index, draft)| {
-        let group = group_key(&draft.change)?;
-        Some((drafts.build_of(&group)?, index))
+    let pairs = drafts.iter().flat_map(|(index, draft)| {
+        let group = group_key(&draft.change);
+        let own = group.is_some().then(|| &draft.change.key);
+        let own = own.filter(|_| draft.change.is_removal());
+        let earlier = group.iter().chain(own).filter_map(|key| drafts.build_of(key));
+        earlier.map(move |earlier| (earlier, index)).collect::<Vec<_>>()
     });
     pairs.collect()
 }
@@ -169,10 +203,15 @@ pub(super) fn lanes(
     let mut orders: Vec<(usize, usize)> = groups(is_new)
         .flat_map(|new| groups(Change::is_removal).map(move |old| (new, old)))
         .collect();
-    for (group, removals) in removals(drafts, observation) {
+    for (group, turns) in turns(drafts, observation) {
         let lanes = usize::try_from(desired.rolling(group).at_once()).unwrap_or(usize::MAX);
-        let later = removals.iter().skip(lanes);
-        orders.extend(removals.iter().copied().zip(later.copied()));
+        let later = turns.iter().skip(lanes);
+        orders.extend(
+            turns
+                .iter()
+                .zip(later)
+                .map(|(earlier, later)| (earlier.1, later.0)),
+        );
     }
     orders
 }

@@ -63,7 +63,11 @@ fn build_edges(
     desired: &DesiredState,
     observation: &Observation,
 ) -> Vec<(usize, usize)> {
-    let mut earlier: Vec<usize> = drafts.removal_of(key).into_iter().collect();
+    // One that a group has made is let go before its removal, and none is made in its place.
+    let replaced = drafts
+        .removal_of(key)
+        .filter(|_| key.kind() != Kind::GroupMachine);
+    let mut earlier: Vec<usize> = replaced.into_iter().collect();
     if let Some(wanted) = desired.resources.get(key) {
         let needs = wanted.resource.references();
         earlier.extend(

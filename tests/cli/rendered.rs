@@ -230,14 +230,15 @@ fn simulated_machines_are_rendered_as_far_as_they_are_known() {
     let lab = Lab::new();
     lab.expect(0, "init small");
     lab.expect(0, "render --out out").says(&[
-        "addresses of 2 machines are not known before they are made",
+        "addresses of 1 machine are not known before they are made",
         "nobody was asked for the digests of",
     ]);
     assert!(lab.path("out/control-plane-1/files/etcd.service").exists());
-    // The address of a control plane is kept for it; that of a worker comes with the machine.
+    // The address of a control plane is kept for it; those of workers come with machines, and a group stands for all of its.
     let identity = |machine: &str| lab.path(&format!("out/{machine}/files/etc/keelson/host.env"));
     assert!(identity("control-plane-1").exists());
-    assert!(!identity("workers-1").exists());
+    assert!(lab.path("out/workers/files/kubelet.service").exists());
+    assert!(!identity("workers").exists());
     lab.expect(2, "render").says(&["--out"]);
 }
 

@@ -96,9 +96,10 @@ fn plans() -> Vec<Value> {
     let edited = CREATED
         .replace(
             "replicas: 2, machine: { type: m6i.large }",
-            "replicas: 1, machine: { type: m6i.xlarge }",
+            "replicas: 1, machine: { type: m6i.xlarge }, rolling: { maxSurge: 1 }",
         )
         .replace("replicas: 3", "replicas: 1");
+    let replaced = CREATED.replace("{ type: m6i.large }", "{ type: m6i.xlarge }");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -112,6 +113,7 @@ fn plans() -> Vec<Value> {
             .await
             .unwrap();
         plans.push(json(&session(&edited).plan(&Silent).await.unwrap()));
+        plans.push(json(&session(&replaced).plan(&Silent).await.unwrap()));
         plans.push(json(
             &session(&CREATED.replace("1.36.2", "1.37.0"))
                 .plan(&Silent)

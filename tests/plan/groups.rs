@@ -106,11 +106,7 @@ fn a_group_begins_when_its_machines_can_join() {
 #[test]
 fn outdated_machines_are_drained_after_their_group_is_up_to_date_so_many_at_a_time() {
     let before = four();
-    for (rolling, lanes) in [
-        ("maxUnavailable: 1", 1),
-        ("maxUnavailable: 2", 2),
-        ("maxSurge: 3", 3),
-    ] {
+    for (rolling, lanes) in [("maxUnavailable: 1", 1), ("maxUnavailable: 2", 2)] {
         let after = with(rolling, ", labels: { stage: two }");
         let (plan, _) = whole(&before).plan(&after);
         let removals: Vec<String> = (1..=4)
@@ -134,6 +130,36 @@ fn outdated_machines_are_drained_after_their_group_is_up_to_date_so_many_at_a_ti
             }
         }
     }
+}
+
+#[test]
+fn where_there_is_a_surge_machines_are_let_go_first() {
+    let after = with("maxSurge: 3", ", labels: { stage: two }");
+    let world = whole(&four()).change("group-machine/i-4", detach);
+    let (plan, _) = world.plan(&after);
+    let steps = of_groups(&plan);
+    assert_eq!(steps.len(), 8, "{steps:?}");
+    assert!(
+        !steps.contains(&"update group-machine/i-4".to_owned()),
+        "{steps:?}"
+    );
+    for number in 1..=3 {
+        let let_go = format!("update group-machine/i-{number}");
+        assert_order(&plan, &[&format!("update {GROUP}")], &[&let_go]);
+        assert_order(&plan, &[&let_go], &[&format!("delete group-machine/i-{number}")]);
+        assert_eq!(find(&plan, &let_go).disruption, Disruption::None);
+    }
+    // The one that is let go already is the first of three at once.
+    assert_order(
+        &plan,
+        &["delete group-machine/i-4"],
+        &["update group-machine/i-3"],
+    );
+    assert!(!comes_before(
+        &plan,
+        "delete group-machine/i-4",
+        "update group-machine/i-2"
+    ));
 }
 
 #[test]

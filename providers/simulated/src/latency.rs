@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_provider_api::kinds::Kind;
+use keelson_provider_api::kinds::{Difference, Kind};
 use keelson_provider_api::{Action, Change, Disruption};
 
 use crate::options::Like;
@@ -142,7 +142,7 @@ const TABLE: &[Row] = &[
     ),
     // The calls alone: what boots after them is in the world itself. A group that goes waits for its machines to end.
     row(Kind::NodeGroup, [2_500, 1_500, 45_000], [0, 0, 0], [0, 0, 0], 30),
-    row(Kind::GroupMachine, [0, 0, 35_000], [0, 0, 0], [0, 0, 0], 30),
+    row(Kind::GroupMachine, [0, 2_000, 35_000], [0, 0, 0], [0, 0, 0], 30),
     // A worker joins in 1.5 s and is Ready 2 s after it registered (measured, Kubernetes 1.36). Its delete drains:
     // the default grace period of a pod is 30 s, most take less.
     row(
@@ -174,7 +174,9 @@ pub(crate) const LOOK: Duration = Duration::from_millis(350);
 pub fn typical(like: Like, change: &Change) -> Duration {
     let drain = if drains(change) { DRAIN } else { Duration::ZERO };
     let after = match (change.key.kind(), &change.action) {
-        (Kind::NodeGroup, Action::Create { .. }) | (Kind::GroupMachine, Action::Delete { .. }) => JOIN,
+        (Kind::NodeGroup, Action::Create { .. })
+        | (Kind::GroupMachine, Action::Update { .. } | Action::Delete { .. }) => JOIN,
+        (Kind::NodeGroup, Action::Update { differences, .. }) if grows(differences) => JOIN,
         (_, Action::Delete { .. }) => Duration::ZERO,
         // The API server starts, or starts again.
         (Kind::ControlPlane, _) | (Kind::NodeBundle, Action::Update { .. }) => Duration::from_secs(12),
@@ -183,6 +185,12 @@ pub fn typical(like: Like, change: &Change) -> Duration {
         _ => Duration::ZERO,
     };
     typical_call(like, change) + drain + after
+}
+
+/// True where a group is to hold more machines than it does.
+fn grows(differences: &[Difference]) -> bool {
+    let mut replicas = differences.iter().filter(|one| one.field == "replicas");
+    replicas.any(|replicas| replicas.to.as_u64() > replicas.from.as_u64())
 }
 
 /// True for a change that takes pods off a node before it has its effect.

@@ -92,7 +92,6 @@ impl SimulatedProvider {
             return Err(Outcome::Rejected(fault.error()));
         }
         self.wait_for_ground(context, change, begun).await?;
-        self.let_go(context, change, begun).await?;
         if drains(change) {
             let pause = DRAIN.saturating_add(begun.latency);
             self.world
@@ -114,24 +113,6 @@ impl SimulatedProvider {
             return Err(Outcome::Indeterminate(Fault::After.error()));
         }
         self.wait_for_result(context, change, begun).await
-    }
-
-    /// Lets a machine of a group go that has another start first, and waits for that.
-    async fn let_go(&self, context: &StepContext<'_>, change: &Change, begun: Begun) -> Result<(), Outcome> {
-        let Action::Delete { existing } = &change.action else {
-            return Ok(());
-        };
-        let let_go = self
-            .world
-            .write(context, change, begun.at, |world, call| {
-                let effect = world.let_go(call, existing);
-                Ok((effect.iter().cloned().collect(), effect.is_some()))
-            })
-            .map_err(Outcome::Rejected)?;
-        if let_go {
-            self.wait_for_result(context, change, begun).await?;
-        }
-        Ok(())
     }
 
     /// Waits for what the change stands on. Nothing has been done yet.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use keelson_provider_api::kinds::{GroupMachine, Kind, Node, NodeGroup};
 use keelson_provider_api::values::Digest;
-use keelson_provider_api::{Action, Existing, Health, Resource, ResourceKey};
+use keelson_provider_api::{Action, Health, Resource, ResourceKey};
 
 use super::{Call, Effect, Holder, Thing, World};
 use crate::latency::JOIN;
@@ -155,23 +155,6 @@ impl World {
         effects
     }
 
-    /// The effect of letting the machine go that `existing` is, where its group starts another before it ends.
-    pub(crate) fn let_go(&self, call: &Call<'_>, existing: &Existing) -> Option<Effect> {
-        let machine = self.things.by_id(&existing.id)?;
-        let of_group = group_machine(&machine.resource).filter(|of_group| !of_group.detached)?;
-        let (_, group) = self.group_of(&call.holder, of_group)?;
-        (group.max_surge > 0).then(|| {
-            Effect::Put(Box::new(Thing {
-                resource: GroupMachine {
-                    detached: true,
-                    ..of_group.clone()
-                }
-                .into(),
-                ..machine.clone()
-            }))
-        })
-    }
-
     fn group_of(&self, holder: &Holder, machine: &GroupMachine) -> Option<(&Thing, &NodeGroup)> {
         let key = ResourceKey::new(Kind::NodeGroup, &*machine.group);
         let thing = self.things.get(holder, &key)?;
@@ -181,7 +164,7 @@ impl World {
         }
     }
 
-    /// Why the group of the machine that `call` removes does not hold what it is to, if so.
+    /// Why the group of the machine that `call` lets go or removes does not hold what it is to, if so.
     pub(crate) fn others_have_come(&self, call: &Call<'_>) -> Result<(), String> {
         let Some(machine) = group_machine(call.change.resource()) else {
             return Ok(());

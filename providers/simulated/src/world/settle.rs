@@ -49,6 +49,7 @@ impl World {
             }
             Resource::Node(_) => self.working(thing, now),
             Resource::NodeGroup(group) => self.is_full(thing, group, now),
+            Resource::GroupMachine(_) => self.others_have_come(call),
             _ => Ok(()),
         };
         waiting.map_or_else(Settled::Waiting, |()| Settled::Done)

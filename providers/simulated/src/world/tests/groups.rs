@@ -149,7 +149,17 @@ async fn machines_are_replaced_by_ones_of_the_new_template() {
         let updated = fixture.update(keyed(new.clone()), Disruption::None).await;
         assert_eq!(updated, Outcome::Done);
         assert_eq!(machines(&fixture).await, before, "they are outdated, and stay");
-        for (key, _) in &before {
+        for (key, machine) in &before {
+            if max_surge > 0 {
+                let let_go = GroupMachine {
+                    detached: true,
+                    ..machine.clone()
+                };
+                let let_go = fixture
+                    .update((key.clone(), let_go.into()), Disruption::None)
+                    .await;
+                assert_eq!((let_go, machines(&fixture).await.len()), (Outcome::Done, 3));
+            }
             assert_eq!(remove(&fixture, key).await, Outcome::Done);
             assert_eq!(health(&fixture).await, Health::Healthy, "another has come");
         }
