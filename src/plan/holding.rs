@@ -293,9 +293,12 @@ fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
     let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);
+    if let Some(group) = group_key(change) {
+        // It would start another like this one.
+        return Some(group).filter(is_blocked);
+    }
     if change.is_removal() {
-        // The group would start another like it.
-        return group_key(change).filter(is_blocked);
+        return None;
     }
     let wanted = desired.resources.get(&change.key)?;
     let all = change

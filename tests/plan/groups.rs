@@ -280,12 +280,15 @@ fn a_group_follows_the_api_servers_and_waits_for_what_is_blocked() {
         "{report:?}"
     );
 
-    let (plan, report) = whole(&after).plan(&before);
-    assert_eq!(of_groups(&plan), [""; 0]);
-    assert!(
-        report.blocked.iter().any(|blocked| blocked.key == key(GROUP)),
-        "{report:?}"
-    );
+    let surging = with("maxSurge: 1", "");
+    for back in [&before, &surging] {
+        let (plan, report) = whole(&after).plan(back);
+        assert_eq!(of_groups(&plan), [""; 0]);
+        assert!(
+            report.blocked.iter().any(|blocked| blocked.key == key(GROUP)),
+            "{report:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What was seen of the world.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Owner;
 use crate::key::ResourceKey;
-use crate::kinds::{Kind, Resource};
+use crate::kinds::{Kind, NodeGroup, Resource};
 use crate::values::Digest;
 
 /// What is known of something: it is there, it is surely not there, or nothing can be said.
@@ -219,16 +220,30 @@ impl Observation {
 
     /// A digest of everything that a plan is made from: what exists, whose it is, and what could not be seen.
     /// Health, times and facts for people are left out: they change by themselves, and the safety checks look at
-    /// health anew before every disruptive step.
+    /// health anew before every disruptive step. So are the machines that groups make by themselves, their nodes, and how many
+    /// they are where something else scales them.
     pub fn digest(&self) -> Digest {
+        let comes_by_itself: BTreeSet<&str> = self
+            .owned_of(Kind::GroupMachine)
+            .filter_map(|(_, existing)| match &existing.resource {
+                Resource::GroupMachine(machine) => Some(machine.node.as_str()),
+                _ => None,
+            })
+            .collect();
+        let stays = |key: &ResourceKey| match key.kind() {
+            Kind::GroupMachine => false,
+            Kind::Node => !comes_by_itself.contains(key.name()),
+            _ => true,
+        };
         let entries: Vec<_> = self
             .entries
             .iter()
+            .filter(|(key, _)| stays(key))
             .filter_map(|(key, observed)| match observed {
                 Observed::Present(existing) => Some((
                     key,
                     Some((
-                        &existing.resource,
+                        unscaled(&existing.resource),
                         &existing.id,
                         &existing.owner,
                         existing.generation,
@@ -243,9 +258,96 @@ impl Observation {
     }
 }
 
+/// The resource without what something else may change of it.
+fn unscaled(resource: &Resource) -> Cow<'_, Resource> {
+    match resource {
+        Resource::NodeGroup(group) if group.is_scaled() => Cow::Owned(
+            NodeGroup {
+                replicas: group.min,
+                ..group.clone()
+            }
+            .into(),
+        ),
+        other => Cow::Borrowed(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::{GroupMachine, Node};
+
+    fn there(resource: impl Into<Resource>) -> Observed<Existing> {
+        Observed::Present(Existing {
+            resource: resource.into(),
+            id: "id".to_owned(),
+            owner: Owner::ThisCluster,
+            health: Health::Healthy,
+            created_at: Timestamp::UNIX_EPOCH,
+            generation: 0,
+            host_id: None,
+            facts: BTreeMap::new(),
+        })
+    }
+
+    #[test]
+    fn what_groups_do_by_themselves_is_no_part_of_the_digest() {
+        let group = |max, replicas| NodeGroup {
+            min: 2,
+            max,
+            replicas,
+            max_surge: 0,
+            subnets: Vec::new(),
+            firewall: "nodes".to_owned(),
+            role: None,
+            machine_type: None,
+            types: Vec::new(),
+            image: None,
+            root_volume: None,
+            kms_key: None,
+            spot_share: None,
+            kubernetes_version: crate::values::Version::new(1, 36, 2),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            settings: Digest::of_bytes(b""),
+        };
+        let digest = |max: u32, replicas: u32| {
+            let mut observation = Observation::of_nothing(Timestamp::UNIX_EPOCH);
+            let mut add = |kind: Kind, name: &str, resource: Resource| {
+                let found = BTreeMap::from([(ResourceKey::new(kind, name), there(resource))]);
+                let retired_generations = BTreeMap::new();
+                observation.record(
+                    kind,
+                    KindObservation {
+                        found,
+                        retired_generations,
+                    },
+                );
+            };
+            add(Kind::NodeGroup, "workers", group(max, replicas).into());
+            for number in 0..replicas {
+                let node = format!("n-{number}");
+                let machine = GroupMachine {
+                    group: "workers".to_owned(),
+                    template: Digest::of_bytes(b""),
+                    node: node.clone(),
+                    detached: false,
+                };
+                add(Kind::GroupMachine, &format!("i-{number}"), machine.into());
+                let of_api = Node {
+                    machine: node.clone(),
+                    group: "workers".to_owned(),
+                    labels: BTreeMap::new(),
+                    taints: Vec::new(),
+                };
+                add(Kind::Node, &node, of_api.into());
+            }
+            observation.digest()
+        };
+        assert_eq!(digest(5, 2), digest(5, 4));
+        assert_ne!(digest(2, 2), digest(2, 1), "nothing scales it");
+        assert_ne!(digest(5, 2), digest(6, 2));
+    }
 
     #[test]
     fn what_was_not_looked_at_is_unknown_and_never_absent() {
