@@ -178,7 +178,7 @@ fn turns<'a>(drafts: &'a Drafts, observation: &Observation) -> BTreeMap<&'a str,
 pub(super) fn updates_first(drafts: &Drafts) -> Vec<(usize, usize)> {
     let pairs = drafts.iter().flat_map(|(index, draft)| {
         let group = group_key(&draft.change);
-        let own = group.is_some().then(|| &draft.change.key);
+        let own = group.is_some().then_some(&draft.change.key);
         let own = own.filter(|_| draft.change.is_removal());
         let earlier = group.iter().chain(own).filter_map(|key| drafts.build_of(key));
         earlier.map(move |earlier| (earlier, index)).collect::<Vec<_>>()
