@@ -41,14 +41,16 @@ fn of(
     let spec = group.spec;
     let machine = &group.machine;
     let zones = group.zones.iter();
+    // The cloud keeps no order of them.
+    let subnets: BTreeSet<String> = zones
+        .map(|zone| network::machine_subnet(blueprint, zone))
+        .collect();
     Ok(NodeGroup {
         min: spec.min.unwrap_or(spec.replicas),
         max: spec.max.unwrap_or(spec.replicas),
         replicas: spec.replicas,
         max_surge: spec.rolling.max_surge,
-        subnets: zones
-            .map(|zone| network::machine_subnet(blueprint, zone))
-            .collect(),
+        subnets: subnets.into_iter().collect(),
         firewall: machines::firewall(machine).to_owned(),
         role: roles::name(blueprint, machine),
         machine_type: spec.machine.machine_type.clone(),
