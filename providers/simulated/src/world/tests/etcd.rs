@@ -105,13 +105,13 @@ async fn there_is_one_learner_at_a_time() {
     let [first, second] = ["d", "e"].map(|name| create(Fixture::member(name, MemberStart::Join)));
     let clock = fixture.world.clock();
     let mut outcomes = Vec::new();
-    keelson_provider_api::Clock::drive(
+    Clock::drive(
         &*clock,
         Box::pin(async {
-            let hosts = crate::SimulatedProvider::hosts(&fixture.world, 8);
+            let hosts = SimulatedProvider::hosts(&fixture.world, 8);
             let (first, second) = tokio::join!(
-                keelson_provider_api::Provider::carry_out(&hosts, &fixture.context, &first),
-                keelson_provider_api::Provider::carry_out(&hosts, &fixture.context, &second),
+                Provider::carry_out(&hosts, &fixture.context, &first),
+                Provider::carry_out(&hosts, &fixture.context, &second),
             );
             outcomes.extend([first, second]);
         }),
