@@ -8,7 +8,7 @@
 //! | `network` | network, subnets, NAT gateways, ways out |
 //! | `firewalls` | who may reach whom |
 //! | `endpoint` | load balancer, its targets, DNS record, virtual address |
-//! | `machines` | machines; `roles` adds what they may do in the cloud, `kept` the interfaces and volumes that outlive them |
+//! | `machines` | machines; `roles` adds what they may do in the cloud, [`stored`] says where what is theirs lies, `kept` the interfaces and volumes that outlive them |
 //! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
 //! | `kubernetes` | control planes and nodes |
@@ -28,6 +28,7 @@ mod kubernetes;
 mod machines;
 mod network;
 mod roles;
+pub mod stored;
 
 use crate::node::{AssetIndex, RenderError};
 use crate::plan::{DesiredState, Rolling};

@@ -1,6 +1,5 @@
 //! The kind `node-bundle`: what a host is given to run.
 
-mod archive;
 pub(crate) mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keelson_provider_api::archive::archive;
 use keelson_provider_api::kinds::{Kind, NodeBundle};
 use keelson_provider_api::{
     Action, AssetSource, Bundle, BundleRecord, BundleSource, Change, ClusterIdentity, ErrorClass, Existing,
@@ -210,7 +210,7 @@ async fn deliver(shell: &dyn Shell, context: &StepContext<'_>, bundle: &Bundle) 
             .iter()
             .map(|(path, content)| (path.as_str(), content.as_slice()))
             .chain([(LAST_FILE, [].as_slice())]);
-        let files = archive::archive(files, 0o600).map_err(rejected)?;
+        let files = archive(files, 0o600).map_err(rejected)?;
         let mut job = job("upload the bundle", FILES, vec![digest], SHORT_TIMEOUT);
         job.input = files.expose().clone();
         run_fenced(shell, context, job).await?;
@@ -237,7 +237,7 @@ async fn put_in_force(
         .secrets
         .iter()
         .map(|(name, secret)| (name.as_str(), secret.expose().as_slice()));
-    let secrets = archive::archive(secrets, 0o600).map_err(rejected)?;
+    let secrets = archive(secrets, 0o600).map_err(rejected)?;
     let mut arguments = vec![bundle.digest.hexadecimal()];
     arguments.extend(bundle.secrets.keys().cloned());
     let mut job = job("apply the bundle", APPLY, arguments, APPLY_TIMEOUT);
