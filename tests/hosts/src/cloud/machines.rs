@@ -266,12 +266,12 @@ fn write_volumes(
     volumes: &mut Volumes,
     instance: &Instance,
 ) -> Result<(), LabError> {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for volume in &instance.volumes {
         if let Some(number) = machine.volumes.get(&volume.id) {
             let numbers = volumes.attach(&volume.id, volume.gibibytes)?;
-            lines += &format!("{number} {} {numbers}\n", volume.id);
+            lines.push(format!("{number} {} {numbers}\n", volume.id));
         }
     }
-    record.write(&format!("hosts/{}/volumes", instance.id), &lines)
+    record.write(&format!("hosts/{}/volumes", instance.id), &lines.concat())
 }

@@ -110,9 +110,9 @@ fn an_instance_boots_and_its_volume_outlives_it() {
     let start = Instant::now();
     let first = begin(&cloud, &subnet, &volume);
     let host = cloud.wait_for_host(&first).unwrap();
-    eprintln!("sshd after {:.1} s", start.elapsed().as_secs_f32());
+    figure("from RunInstances to sshd", start);
     cloud.wait_for_user_data(&first).unwrap();
-    eprintln!("user data done after {:.1} s", start.elapsed().as_secs_f32());
+    figure("from RunInstances to the end of user data", start);
     assert!(start.elapsed() < BOOT_LIMIT, "{:?}", start.elapsed());
     assert_eq!(
         host.address().to_string(),
@@ -144,6 +144,14 @@ fn an_instance_boots_and_its_volume_outlives_it() {
     others_are_refused(&cloud);
     cloud.down().unwrap();
     assert_eq!(traces.find(), Vec::<String>::new());
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "figures for docs/testing.md, seen with --no-capture"
+)]
+fn figure(what: &str, since: Instant) {
+    eprintln!("figure: {what}: {:.1} s", since.elapsed().as_secs_f32());
 }
 
 fn metadata_is_its_own(cloud: &Cloud, host: &Host) {
