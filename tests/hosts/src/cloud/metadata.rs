@@ -273,10 +273,8 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_instance_and_its_time() {
         let one = instance(r#"{"tokens_required": true, "hop_limit": 1, "enabled": true}"#);
-        let other = Instance {
-            id: "i-2".to_owned(),
-            ..one.clone()
-        };
+        let mut other = one.clone();
+        other.id = "i-2".to_owned();
         let tokens = Tokens::default();
         let token = make_token(&one, 60, &tokens).unwrap();
         assert!(is_good(&token, &one, &tokens));
