@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 
 use super::identity;
 use crate::pki::{
-    Authority, AuthorityName, ClusterPki, ENCRYPTION, Opened, PkiError, SERVICE_ACCOUNT, Seal,
-    ServiceAccountKey, Terms, object_path,
+    Authority, AuthorityName, ClusterPki, ENCRYPTION, LOGIN, LoginKey, Opened, PkiError, SERVICE_ACCOUNT,
+    Seal, ServiceAccountKey, Terms, object_path,
 };
 
 /// The authorities of one cluster.
@@ -145,6 +145,26 @@ impl Authorities {
         self.vouch(ENCRYPTION, found, digest_of_random_key).await
     }
 
+    /// The key that keelson logs in with on machines that it makes, made when the cluster has none yet.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn login_key(&self) -> Result<LoginKey, PkiError> {
+        self.existing_login_key().await?;
+        let key = self.pki().establish_login_key().await?;
+        self.record(LOGIN, digest_of_login_key(&key)).await?;
+        Ok(key)
+    }
+
+    /// The same, if the cluster has one yet.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn existing_login_key(&self) -> Result<Option<LoginKey>, PkiError> {
+        let found = self.pki().login_key().await?;
+        self.vouch(LOGIN, found, digest_of_login_key).await
+    }
+
     /// The digests of the cluster's authorities and keys, by their names: those of etcd alone, or of Kubernetes as well. Those that
     /// it has not got yet are made.
     ///
@@ -188,6 +208,9 @@ impl Authorities {
         }
         if keys.contains_key(ENCRYPTION) {
             self.existing_encryption_key().await?;
+        }
+        if keys.contains_key(LOGIN) {
+            self.existing_login_key().await?;
         }
         Ok(())
     }
@@ -265,6 +288,10 @@ impl Authorities {
 
 fn digest_of_account_key(key: &ServiceAccountKey) -> Digest {
     Digest::of_bytes(key.public_pem().as_bytes())
+}
+
+fn digest_of_login_key(key: &LoginKey) -> Digest {
+    Digest::of_bytes(key.authorized_key().as_bytes())
 }
 
 /// Nothing of such a key is public; out of 256 random bits a digest gives nothing away.

@@ -6,18 +6,19 @@
 //!
 //! Nothing is ever overwritten.
 
+mod keys;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use keelson_provider_api::values::{ClusterName, KeyAlgorithm, Secret};
+use keelson_provider_api::values::{ClusterName, Secret};
 use keelson_provider_api::{Precondition, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::authority::Authority;
 use super::error::PkiError;
 use super::facts::Terms;
-use super::keys::{self, ServiceAccountKey};
 use super::opened::Opened;
 use super::seal::{Object, Seal};
 use super::table::AuthorityName;
@@ -25,15 +26,12 @@ use super::table::AuthorityName;
 /// A cluster must not begin with an authority that ends before anyone gets used to it.
 const BROUGHT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The name under which the key of service accounts is kept.
-pub const SERVICE_ACCOUNT: &str = "service-account";
-/// The name under which the key of Secrets in etcd is kept.
-pub const ENCRYPTION: &str = "encryption";
+pub use keys::{ENCRYPTION, LOGIN, SERVICE_ACCOUNT};
 
 /// The paths of all that a cluster may keep here.
 pub fn kept_paths(cluster: &ClusterName) -> Vec<String> {
     let names = AuthorityName::ALL.iter().map(ToString::to_string);
-    let all = names.chain([SERVICE_ACCOUNT, ENCRYPTION].map(str::to_owned));
+    let all = names.chain([SERVICE_ACCOUNT, ENCRYPTION, LOGIN].map(str::to_owned));
     all.map(|name| object_path(cluster, &name)).collect()
 }
 
@@ -199,86 +197,6 @@ impl<'a> ClusterPki<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The key of service accounts, if there is one yet.
-    ///
-    /// # Errors
-    /// As [`authority`](Self::authority).
-    pub async fn service_account_key(&self) -> Result<Option<ServiceAccountKey>, PkiError> {
-        let path = self.path(SERVICE_ACCOUNT);
-        let location = self.store.location();
-        let object = Object {
-            path: &path,
-            location: &location,
-        };
-        let Some(kept) = self.read(SERVICE_ACCOUNT).await? else {
-            return Ok(None);
-        };
-        let key = kept.key.ok_or_else(|| object.damaged("it has no key"))?;
-        let key = ServiceAccountKey::from_pem(&key).map_err(|problem| object.damaged(problem.to_string()))?;
-        Ok(Some(key))
-    }
-
-    /// The key of service accounts; when there is none yet, a new one. Of several that are made at the same time, all
-    /// creators get the one that was written first.
-    ///
-    /// # Errors
-    /// As [`establish`](Self::establish).
-    pub async fn establish_service_account_key(
-        &self,
-        algorithm: KeyAlgorithm,
-    ) -> Result<ServiceAccountKey, PkiError> {
-        if let Some(key) = self.service_account_key().await? {
-            return Ok(key);
-        }
-        let made = ServiceAccountKey::create(algorithm)?;
-        if self
-            .create(SERVICE_ACCOUNT, None, Some(made.private_pem()))
-            .await?
-        {
-            return Ok(made);
-        }
-        let first = self.service_account_key().await?;
-        first.ok_or_else(|| self.vanished(SERVICE_ACCOUNT))
-    }
-
-    /// The key that Secrets are encrypted with in etcd: 32 bytes in base64, as the API server takes it. When there is none
-    /// yet, a new one; of several that are made at the same time, all creators get the one that was written first.
-    ///
-    /// # Errors
-    /// As [`establish`](Self::establish).
-    pub async fn establish_encryption_key(&self) -> Result<Secret<String>, PkiError> {
-        if let Some(key) = self.encryption_key().await? {
-            return Ok(key);
-        }
-        let made = keys::random_key("Secrets in etcd")?;
-        if self.create(ENCRYPTION, None, Some(&made)).await? {
-            return Ok(made);
-        }
-        let first = self.encryption_key().await?;
-        first.ok_or_else(|| self.vanished(ENCRYPTION))
-    }
-
-    /// The key that Secrets are encrypted with in etcd, if there is one yet.
-    ///
-    /// # Errors
-    /// As [`authority`](Self::authority).
-    pub async fn encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
-        let path = self.path(ENCRYPTION);
-        let location = self.store.location();
-        let object = Object {
-            path: &path,
-            location: &location,
-        };
-        let Some(kept) = self.read(ENCRYPTION).await? else {
-            return Ok(None);
-        };
-        let key = kept.key.ok_or_else(|| object.damaged("it has no key"))?;
-        if !keys::is_random_key(&key) {
-            return Err(object.damaged("its key is not 32 bytes in base64"));
-        }
-        Ok(Some(key))
     }
 
     fn path(&self, name: &str) -> String {

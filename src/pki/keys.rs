@@ -74,6 +74,11 @@ impl PrivateKey {
         self.pair().der_bytes()
     }
 
+    /// True for a key of ECDSA on P-256.
+    pub(super) fn is_ecdsa_p256(&self) -> bool {
+        self.pair().is_compatible(&PKCS_ECDSA_P256_SHA256)
+    }
+
     /// The public half, PEM.
     pub(super) fn public_pem(&self) -> String {
         self.pair().public_key_pem()

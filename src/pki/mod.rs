@@ -12,8 +12,8 @@
 //! was found is it. Time comes in as an argument; nothing here reads a clock, the environment or a file. Random numbers
 //! come from the system, for keys, serial numbers and encryption alone.
 //!
-//! [`ClusterPki`] keeps a cluster's authorities, its service-account key and the key that Secrets are encrypted with in the
-//! state store, each made once.
+//! [`ClusterPki`] keeps a cluster's authorities, its service-account key, the key that Secrets are encrypted with, and the one
+//! that keelson logs in with on machines that it makes, in the state store, each made once.
 
 mod authority;
 mod certificate;
@@ -25,6 +25,7 @@ mod issue;
 mod kept;
 mod keys;
 mod kubeconfig;
+mod login_key;
 mod opened;
 mod requirement;
 mod seal;
@@ -38,9 +39,10 @@ pub use check::{CertificateRecord, LookedFor, Renewals, check_certificates};
 pub use error::PkiError;
 pub use facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 pub use issue::{IssuedCertificate, check_can_issue, issue};
-pub use kept::{ClusterPki, ENCRYPTION, SERVICE_ACCOUNT, kept_paths, object_path};
+pub use kept::{ClusterPki, ENCRYPTION, LOGIN, SERVICE_ACCOUNT, kept_paths, object_path};
 pub use keys::ServiceAccountKey;
 pub use kubeconfig::Kubeconfig;
+pub use login_key::LoginKey;
 pub use opened::Opened;
 pub use requirement::{Place, Requirement};
 pub use seal::Seal;

@@ -5,6 +5,7 @@ mod check;
 mod hostile;
 mod kept;
 mod kubeconfigs;
+mod logins;
 mod openssl;
 mod rows;
 mod verdicts;

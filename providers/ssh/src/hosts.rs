@@ -2,7 +2,7 @@
 
 mod forgetting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -52,6 +52,8 @@ impl Hosts {
             sudo_password: options.sudo_password,
             config_file: options.config_file,
             identity: options.identity,
+            whereabouts: options.whereabouts,
+            jump: options.jump,
             connect_limit: options.connect_limit,
             clock: Arc::clone(&options.clock),
         });
@@ -162,21 +164,35 @@ impl Hosts {
         }
     }
 
-    /// Does something with each of the hosts `names`, [`HOSTS_AT_ONCE`] at a time, and gives what came of it by name.
+    /// Does something with each of the hosts `names`, [`HOSTS_AT_ONCE`] at a time, and gives what came of it by name. Machines
+    /// that keelson makes and that are not there, or boot for the first time, are left out: there is nothing on them.
     pub async fn each<'a, T: Send + 'a>(
         &'a self,
         names: impl IntoIterator<Item = String>,
         work: impl Fn(String) -> BoxFuture<'a, T>,
     ) -> BTreeMap<String, T> {
         let work = &work;
+        let there = self.there().await;
+        let is_there = |name: &String| there.as_ref().is_none_or(|there| there.contains(name));
         let tasks = names
             .into_iter()
+            .filter(is_there)
             .map(|name| async move { (name.clone(), work(name).await) });
         let tasks: Vec<_> = tasks.collect();
         stream::iter(tasks)
             .buffer_unordered(HOSTS_AT_ONCE)
             .collect()
             .await
+    }
+
+    /// The machines that are there and have booted; nothing where all hosts stand somewhere, or nobody can say: whoever connects
+    /// hears why.
+    async fn there(&self) -> Option<BTreeSet<String>> {
+        let found = self.access.whereabouts.as_ref()?.all().await.ok()?;
+        let booted = found
+            .into_iter()
+            .filter(|(_, place)| !place.boots_for_the_first_time());
+        Some(booted.map(|(name, _)| name).collect())
     }
 
     /// What a host is like now.

@@ -26,7 +26,8 @@
 //!
 //! Over one connection of the system's own ssh, which many commands share; the user's configuration, agent and jump hosts
 //! are in force. The key of a host must be known: to the user's known hosts, or pinned in the state store. Nothing ever
-//! asks for a password. Scripts are the same for every host and stand in `src/scripts/`; what differs comes as arguments
+//! asks for a password. Machines of a cloud are where [`Whereabouts`] says, with the keys that they have published, and nothing of
+//! the user's is in force. Scripts are the same for every host and stand in `src/scripts/`; what differs comes as arguments
 //! or over stdin, and secrets over stdin alone. The host itself ends a script whose time is over.
 //!
 //! # What keeps two runs apart
@@ -46,6 +47,7 @@ pub mod provider;
 pub mod records;
 pub mod shell;
 pub mod target;
+pub mod whereabouts;
 
 mod bundle;
 mod certificates;
@@ -66,3 +68,4 @@ pub use provider::SshProvider;
 pub use session::login::{Login, LoginOptions};
 pub use shell::{Forward, HostError, HostErrorKind, Job, OnLine, Output, Shell};
 pub use target::Target;
+pub use whereabouts::{Whereabout, Whereabouts};

@@ -9,6 +9,7 @@ use keelson_provider_api::values::{ClusterName, Secret};
 use keelson_provider_api::{Clock, Store};
 
 use crate::target::Target;
+use crate::whereabouts::Whereabouts;
 
 /// As long as a host may take to let keelson in, jump hosts included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
@@ -30,6 +31,11 @@ pub struct SshOptions {
     pub config_file: Option<PathBuf>,
     /// The one private key to log in with, in place of the agent's and the user's.
     pub identity: Option<PathBuf>,
+    /// Who says where the machines are, where keelson makes them: the targets' addresses and users and the user's configuration
+    /// are then not asked.
+    pub whereabouts: Option<Arc<dyn Whereabouts>>,
+    /// The machine that all others are reached through, one of those that the whereabouts know.
+    pub jump: Option<String>,
     /// As long as a host may take to let keelson in.
     pub connect_limit: Duration,
     /// Where hosts and their keys are remembered.
@@ -54,6 +60,8 @@ impl SshOptions {
             sudo_password: None,
             config_file: None,
             identity: None,
+            whereabouts: None,
+            jump: None,
             connect_limit: CONNECT_LIMIT,
             store,
             clock,
@@ -67,6 +75,8 @@ pub(crate) struct Access {
     pub(crate) sudo_password: Option<Secret<String>>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) identity: Option<PathBuf>,
+    pub(crate) whereabouts: Option<Arc<dyn Whereabouts>>,
+    pub(crate) jump: Option<String>,
     pub(crate) connect_limit: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }

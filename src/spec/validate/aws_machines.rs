@@ -120,23 +120,29 @@ pub(super) fn groups(spec: &ClusterSpec, found: &mut Found) {
 }
 
 fn of_aws_alone(family: Family, group: &NodeGroup, path: &Path, found: &mut Found) {
-    let (machines, zones, surge) = match family {
+    let (machines, zones, share, surge) = match family {
         Family::Ssh => (
             "bare hosts are as they are: keelson does not make them",
             "bare hosts are where they are: keelson knows no zones of them",
+            "bare hosts are nobody's spare capacity",
             "bare hosts are changed in place: there are no more of them than the list has",
         ),
         _ => (
             "the machines of a group are of one type on DigitalOcean",
             "DigitalOcean has no zones in a region",
+            "DigitalOcean has no spare capacity for a lower price",
             "droplets are changed in place: a group never has more of them than `replicas`",
         ),
     };
-    // A share without `spot: true` is the same mistake everywhere; with it, `spot` is what has no meaning.
-    spot_share(group, path, found);
     let given = [
         (path.then("types"), !group.types.is_empty(), machines),
         (path.then("zones"), !group.zones.is_empty(), zones),
+        // With `spot: true`, that is what has no meaning.
+        (
+            path.then("spotShare"),
+            group.spot_share.is_some() && !group.spot,
+            share,
+        ),
         (
             path.then("rolling").then("maxSurge"),
             group.rolling.max_surge != Rolling::default().max_surge,

@@ -1,11 +1,8 @@
 //! A shell or a command for a person: the system's ssh in the foreground, with the keys that are pinned for the host.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 
-use tempfile::TempDir;
-
-use super::master::{destination, effective, learn, prepare, trust};
+use super::way::Way;
 use crate::options::Access;
 use crate::records::Records;
 use crate::shell::HostError;
@@ -27,29 +24,28 @@ pub struct Login {
     program: String,
     arguments: Vec<OsString>,
     /// What to learn from afterwards; nothing on this machine.
-    connection: Option<(Target, Arc<Access>, Records, TempDir)>,
+    connection: Option<(Target, Records, Way)>,
 }
 
 impl Login {
     /// On `target`, over ssh.
     pub(crate) async fn over_ssh(
         target: &Target,
-        access: &Arc<Access>,
+        access: &Access,
         records: &Records,
         options: &LoginOptions,
     ) -> Result<Self, HostError> {
-        let effective = effective(target, access).await?;
-        let (folder, _) = prepare(target, records).await?;
-        let mut arguments = trust(access, folder.path(), &effective);
+        let way = Way::to(target, access, records).await?;
+        let mut arguments = way.trust.clone();
         if options.with_terminal {
             arguments.push("-t".into());
         }
-        arguments.extend(destination(target, access));
+        arguments.extend(way.destination.iter().cloned());
         arguments.extend(options.words.iter().map(OsString::from));
         Ok(Self {
             program: "ssh".to_owned(),
             arguments,
-            connection: Some((target.clone(), Arc::clone(access), records.clone(), folder)),
+            connection: Some((target.clone(), records.clone(), way)),
         })
     }
 
@@ -83,7 +79,7 @@ impl Login {
     /// When the store cannot be written.
     pub async fn ended(self) -> Result<(), HostError> {
         match &self.connection {
-            Some((target, access, records, folder)) => learn(target, access, records, folder.path()).await,
+            Some((target, records, way)) => way.learn(target, records).await,
             None => Ok(()),
         }
     }

@@ -4,9 +4,11 @@ mod forward;
 pub(crate) mod login;
 mod master;
 mod pins;
+mod published;
 pub(crate) mod pump;
 pub(crate) mod root;
 mod trouble;
+mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,8 @@
 //! Host keys that are pinned in the state store.
 
+use std::fs;
+use std::path::Path;
+
 use super::root::error;
 use crate::records::Records;
 use crate::shell::{HostError, HostErrorKind};
@@ -16,6 +19,18 @@ pub(super) async fn known(target: &Target, records: &Records) -> Result<Vec<Stri
         )
     })?;
     Ok(record.map(|record| record.host_keys).unwrap_or_default())
+}
+
+/// Writes a `known_hosts` file that is read for one host alone, whatever that is called. What is no key, two words in one line,
+/// is left out.
+pub(super) fn write(file: &Path, keys: &[String]) -> std::io::Result<()> {
+    let words = |key: &&String| key.lines().count() == 1 && key.split_whitespace().count() == 2;
+    let lines: Vec<_> = keys
+        .iter()
+        .filter(words)
+        .map(|key| format!("* {key}\n"))
+        .collect();
+    fs::write(file, lines.concat())
 }
 
 /// Remembers the keys that ssh wrote down, which it does for a host that was not known.

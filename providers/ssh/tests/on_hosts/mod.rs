@@ -19,3 +19,4 @@ mod streams;
 mod torn;
 mod users;
 mod virtual_address;
+mod whereabouts;
