@@ -12,7 +12,7 @@ use crate::lab;
 
 /// So soon everything is gone; usually within one second.
 const GONE_LIMIT: Duration = Duration::from_secs(20);
-const RECORDS: &str = "/run/keelson-test-hosts";
+pub(crate) const RECORDS: &str = "/run/keelson-test-hosts";
 
 /// What is known of a lab while it stands, to look for it afterwards.
 pub(crate) struct Traces {

@@ -20,7 +20,7 @@ const SHOW_LIMIT: u32 = 100;
 pub(super) struct Machines {
     record: Record,
     volumes: Volumes,
-    machines: BTreeMap<String, Machine>,
+    by_instance: BTreeMap<String, Machine>,
     shared: Arc<Shared>,
 }
 
@@ -42,7 +42,7 @@ impl Machines {
         Self {
             volumes: Volumes::new(record.folder.join("volumes")),
             record,
-            machines: BTreeMap::new(),
+            by_instance: BTreeMap::new(),
             shared,
         }
     }
@@ -100,14 +100,14 @@ impl Machines {
             let mut instances = world.instances.iter();
             instances.any(|one| one.id == *id && one.power() != Power::Gone)
         };
-        let gone: Vec<_> = self.machines.keys().filter(|id| !stays(id)).cloned().collect();
+        let gone: Vec<_> = self.by_instance.keys().filter(|id| !stays(id)).cloned().collect();
         self.shared.lock().problems.retain(|id, _| stays(id));
         gone.iter().try_for_each(|id| self.remove(id))
     }
 
     fn remove(&mut self, id: &str) -> Result<(), LabError> {
         self.switch_off(id)?;
-        let machine = self.machines.get(id);
+        let machine = self.by_instance.get(id);
         let volumes: Vec<_> = machine
             .iter()
             .flat_map(|one| one.volumes.keys().cloned())
@@ -115,7 +115,7 @@ impl Machines {
         for volume in &volumes {
             self.volumes.detach(volume)?;
         }
-        self.machines.remove(id);
+        self.by_instance.remove(id);
         self.shared.lock().hosts.remove(id);
         self.record.hosts.retain(|host| host.name != id);
         self.record.save()?;
@@ -127,7 +127,7 @@ impl Machines {
     }
 
     fn switch_off(&mut self, id: &str) -> Result<(), LabError> {
-        let Some(machine) = self.machines.get_mut(id).filter(|machine| machine.is_on) else {
+        let Some(machine) = self.by_instance.get_mut(id).filter(|machine| machine.is_on) else {
             return Ok(());
         };
         machine.host.power_cut()?;
@@ -136,7 +136,7 @@ impl Machines {
     }
 
     fn switch_on(&mut self, instance: &Instance) -> Result<(), LabError> {
-        if !self.machines.contains_key(&instance.id) {
+        if !self.by_instance.contains_key(&instance.id) {
             let host = self.make_host(instance)?;
             let machine = Machine {
                 host: host.clone(),
@@ -145,11 +145,11 @@ impl Machines {
                 failures: 0,
                 failed: None,
             };
-            self.machines.insert(instance.id.clone(), machine);
+            self.by_instance.insert(instance.id.clone(), machine);
             self.shared.lock().hosts.insert(instance.id.clone(), host);
         }
         self.give_volumes(instance)?;
-        let Some(machine) = self.machines.get_mut(&instance.id) else {
+        let Some(machine) = self.by_instance.get_mut(&instance.id) else {
             return Ok(());
         };
         if !machine.is_on {
@@ -209,7 +209,7 @@ impl Machines {
 
     /// Takes away the volumes that an instance has no longer.
     fn take_volumes(&mut self, instance: &Instance) -> Result<(), LabError> {
-        let Some(machine) = self.machines.get_mut(&instance.id) else {
+        let Some(machine) = self.by_instance.get_mut(&instance.id) else {
             return Ok(());
         };
         let stays = |id: &String| instance.volumes.iter().any(|volume| volume.id == *id);
@@ -228,7 +228,7 @@ impl Machines {
 
     /// Gives an instance the volumes that it has and its host has not: at once, or when that boots.
     fn give_volumes(&mut self, instance: &Instance) -> Result<(), LabError> {
-        let Some(machine) = self.machines.get_mut(&instance.id) else {
+        let Some(machine) = self.by_instance.get_mut(&instance.id) else {
             return Ok(());
         };
         for volume in &instance.volumes {

@@ -52,9 +52,16 @@ impl Watcher {
     pub(super) fn start(address: SocketAddr, record: &Record, shared: Arc<Shared>) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
+        let root = record.root();
         let mut machines = Machines::new(record.clone(), Arc::clone(&shared));
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
+                // Its guard has taken it down, and nobody would take down what was made now.
+                if !root.is_dir() {
+                    let gone = "the time of its lab was up: give it a longer lifetime";
+                    shared.lock().trouble = Some(gone.to_owned());
+                    return;
+                }
                 let followed = look(address).and_then(|world| machines.follow(&world));
                 shared.lock().trouble = followed.err().map(|error| error.to_string());
                 std::thread::sleep(EVERY);

@@ -1,11 +1,11 @@
 //! Instances of EC2 that boot: their user data, their metadata service, and volumes that outlive them.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
+mod ends;
+mod several;
+
 use std::time::{Duration, Instant};
 
-use keelson_test_hosts::{Cloud, CloudOptions, Host, Lab, moto_python_or_skip, skip_without_root};
+use keelson_test_hosts::{Cloud, CloudOptions, Host, moto_python_or_skip};
 
 use crate::traces::Traces;
 
@@ -66,19 +66,32 @@ fn aws(url: &str, program: &str) -> String {
     String::from_utf8(said.stdout).unwrap().trim().to_owned()
 }
 
-/// An instance with the user data above, the role `nodes` and the volume, at .20.
+/// An instance at .20 of a subnet.
 fn begin(cloud: &Cloud, subnet: &str, volume: &str) -> String {
-    let address = cloud.network().replace(".0/24", ".20");
+    let address = address(cloud, 20);
+    begin_at(
+        cloud,
+        &format!("SubnetId={subnet:?}, PrivateIpAddress={address:?}"),
+        volume,
+    )
+}
+
+/// An instance with the user data above, the role `nodes` and the volume, where the arguments in Python have it.
+fn begin_at(cloud: &Cloud, place: &str, volume: &str) -> String {
     aws(
         &cloud.url(),
         &format!(
             "data = {USER_DATA:?}
-one = run(SubnetId={subnet:?}, PrivateIpAddress={address:?}, UserData=data, IamInstanceProfile={{'Name': 'node'}},
+one = run({place}, UserData=data, IamInstanceProfile={{'Name': 'node'}},
     MetadataOptions={{'HttpTokens': 'required', 'HttpPutResponseHopLimit': 1}})
 attach({volume:?}, one)
 print(one)"
         ),
     )
+}
+
+fn address(cloud: &Cloud, last: u8) -> String {
+    cloud.network().replace(".0/24", &format!(".{last}"))
 }
 
 /// The subnet and the volume.
@@ -114,10 +127,7 @@ fn an_instance_boots_and_its_volume_outlives_it() {
     cloud.wait_for_user_data(&first).unwrap();
     figure("from RunInstances to the end of user data", start);
     assert!(start.elapsed() < BOOT_LIMIT, "{:?}", start.elapsed());
-    assert_eq!(
-        host.address().to_string(),
-        cloud.network().replace(".0/24", ".20")
-    );
+    assert_eq!(host.address().to_string(), address(&cloud, 20));
     assert_eq!(
         host.run("cat /var/lib/ran /var/lib/own-id").unwrap(),
         format!("ran\n{first}")
@@ -249,7 +259,7 @@ fn terminate(cloud: &Cloud, id: &str) {
         &cloud.url(),
         &format!("ec2.terminate_instances(InstanceIds=[{id:?}])"),
     );
-    wait_until(|| cloud.hosts().is_empty());
+    wait_until(|| cloud.hosts().iter().all(|host| host.name() != id));
 }
 
 fn others_are_refused(cloud: &Cloud) {
@@ -279,55 +289,4 @@ fn wait_until(done: impl Fn() -> bool) {
         assert!(start.elapsed() < GONE_LIMIT, "not within {GONE_LIMIT:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-#[test]
-fn a_cloud_whose_owner_is_killed_leaves_nothing() {
-    let test = "on_hosts::cloud::a_cloud_whose_owner_is_killed_leaves_nothing";
-    if skip_without_root(test) || moto_python_or_skip(test).is_none() {
-        return;
-    }
-    let name = format!("cloud-{}", std::process::id());
-    let mut owner = Command::new(env!("CARGO_BIN_EXE_test-hosts"))
-        .args(["cloud", "--name", &name])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut url = String::new();
-    BufReader::new(owner.stdout.take().unwrap())
-        .read_line(&mut url)
-        .unwrap();
-    let url = url.trim();
-    let address = url.strip_prefix("http://").unwrap();
-    let block = format!("{}.0/24", address.rsplit_once('.').unwrap().0);
-    let id = aws(
-        url,
-        &format!(
-            "one = run(SubnetId=network({block:?}))
-attach(ec2.create_volume(AvailabilityZone={ZONE:?}, Size=1)['VolumeId'], one)
-print(one)"
-        ),
-    );
-    let lab = || Lab::open(&name).unwrap();
-    wait_until(|| {
-        lab()
-            .host(&id)
-            .is_ok_and(|host| host.run("test -b /dev/nvme1n1").is_ok())
-    });
-    // In use, so that the kernel does not let go by itself.
-    let host = lab().host(&id).unwrap().clone();
-    host.run("mkfs.ext4 -q /dev/nvme1n1 && mount /dev/nvme1n1 /mnt && echo 1 >/mnt/file")
-        .unwrap();
-    let traces = Traces::of(&lab());
-    assert!(
-        traces.find().iter().any(|found| found.contains("/volumes/")),
-        "{:?}",
-        traces.find()
-    );
-    owner.kill().unwrap();
-    owner.wait().unwrap();
-    traces.expect_gone();
-    wait_until(|| TcpStream::connect(address).is_err());
 }
