@@ -46,7 +46,8 @@ fn seats(cloud: &Cloud) -> Vec<Seat> {
 }
 
 fn reaches(from: &Host, to: &str) -> bool {
-    let open = format!("timeout 2 bash -c '</dev/tcp/{to}/22'");
+    // The status of `timeout` itself would be taken for that of a command that does not end.
+    let open = format!("timeout 2 bash -c '</dev/tcp/{to}/22' || exit 1");
     from.run_as("root", &open).unwrap().success()
 }
 
