@@ -23,6 +23,7 @@ Examples:
   test-hosts ssh a journalctl -u ssh   a command on host a
   test-hosts kill b                    host b loses power; `start b` brings it back
   test-hosts cut a --from b            a and b do not see each other any more
+  test-hosts cloud                     AWS whose instances boot, until Ctrl-C
   test-hosts down                      nothing is left";
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +74,15 @@ pub(crate) enum Command {
     Assets,
     /// Makes a Python with moto, an emulator of AWS, in it, if it is not there yet, and prints where it is; needs no root
     Moto,
+    /// Starts the emulator of AWS with instances that boot, and prints its URL; until Ctrl-C
+    Cloud {
+        /// The name of its lab
+        #[arg(long)]
+        name: Option<String>,
+        /// After so many minutes it is taken down in any case
+        #[arg(long, default_value_t = 30, value_name = "MINUTES")]
+        lifetime: u64,
+    },
     /// Serves the programs and images in the folder that `KEELSON_KUBERNETES_ASSETS` names to the hosts, until Ctrl-C
     Serve,
 }

@@ -43,6 +43,11 @@
 //! The lab's [key](Lab::key) logs in as `root`; as `operator`, who may do everything with sudo; as `limited`, who may
 //! not; and as `careful`, whose sudo asks for the password `careful-password`.
 //!
+//! # Instances of EC2
+//!
+//! A [`Cloud`] is a lab with the [emulator of AWS](Moto) in it, whose instances are hosts: what a program starts by the API boots,
+//! runs its user data by Debian's cloud-init, asks a metadata service at 169.254.169.254, and has its volumes as block devices.
+//!
 //! # Leaving nothing
 //!
 //! `scripts/down.sh` takes a lab down from its record in `/run/keelson-test-hosts`, written before anything is made. It
@@ -65,6 +70,7 @@ mod archive;
 mod assets;
 mod cached;
 mod clean;
+mod cloud;
 mod command;
 mod error;
 mod file_server;
@@ -76,6 +82,7 @@ mod listener;
 mod lock;
 mod machine;
 mod moto;
+mod namespace;
 mod network;
 mod options;
 mod places;
@@ -90,6 +97,7 @@ mod wait;
 
 pub use assets::{Assets, assets, newer_etcd_or_skip};
 pub use clean::clean;
+pub use cloud::{Cloud, CloudOptions, Credentials};
 pub use command::Output;
 pub use error::LabError;
 pub use file_server::{Disturbance, Fault, FileServer, serve_directory};

@@ -55,6 +55,20 @@ class States(Case):
         self.assertEqual(answer["CurrentState"]["Name"], "terminated")
 
 
+class Options(Case):
+    @of("metadata-options")
+    def test_what_is_not_said_stays(self):
+        self.vpc()
+        one = self.run_one(MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 3})["InstanceId"]
+        self.ec2.modify_instance_metadata_options(InstanceId=one, InstanceMetadataTags="enabled")
+        options = self.instance(one)["MetadataOptions"]
+        self.assertEqual((options["HttpTokens"], options["HttpPutResponseHopLimit"]), ("required", 3))
+        self.assertEqual((options["HttpEndpoint"], options["InstanceMetadataTags"]), ("enabled", "enabled"))
+        self.ec2.modify_instance_metadata_options(InstanceId=one, HttpPutResponseHopLimit=1)
+        options = self.instance(one)["MetadataOptions"]
+        self.assertEqual((options["HttpPutResponseHopLimit"], options["InstanceMetadataTags"]), (1, "enabled"))
+
+
 class Checks(Case):
     @of("launch-checks")
     def test_what_is_not_there_is_not_started(self):
