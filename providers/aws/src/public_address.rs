@@ -7,6 +7,9 @@ use keelson_provider_api::{Outcome, ResourceKey};
 
 use crate::step::{Step, missing, refused};
 
+/// What was just got shows in less.
+const SHOWN_LIMIT: Duration = Duration::from_secs(30);
+
 /// The addresses with the mark of `key`: first those that lead somewhere.
 pub(crate) async fn all(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<Address>, Outcome> {
     let addresses = step.ec2.list_addresses(&step.marked(key)).await;
@@ -23,7 +26,10 @@ pub(crate) async fn the_one(step: &Step<'_>, key: &ResourceKey) -> Result<Addres
     if addresses.is_empty() {
         let got = step.ec2.allocate_address(&step.mark(key)).await;
         got.map_err(|error| refused(error, "get a public address"))?;
-        addresses = all(step, key).await?;
+        // EC2 has no token for this: who asks again before it shows gets another one.
+        let shown = || async { Ok(Some(all(step, key).await?).filter(|found| !found.is_empty())) };
+        let shown = step.until_found(SHOWN_LIMIT, shown).await?;
+        addresses = shown.ok_or_else(|| missing(key))?;
     }
     let mut addresses = addresses.into_iter();
     let first = addresses.next().ok_or_else(|| missing(key))?;

@@ -50,8 +50,9 @@ impl Step<'_> {
         self.context.cluster.token(&salted, self.generation)
     }
 
-    /// Makes `key` by `create`, which gets a client token, and says whether that was one to make something by; and looks by
-    /// `look` until it finds what was made. `salt` is as for [`Self::token`].
+    /// Makes `key` by `create`, which gets a client token, and gives the id of what it made, or nothing where the token was used
+    /// up; and looks by `look` until it finds something. With that come the ids of all that was made. `salt` is as for
+    /// [`Self::token`].
     ///
     /// A token that has made something which is gone by now makes no other one: EC2 answers it with what is gone, or refuses
     /// it. So there are more of them.
@@ -61,18 +62,18 @@ impl Step<'_> {
         salt: &str,
         create: impl Fn(String) -> M,
         look: impl Fn() -> L,
-    ) -> Result<T, Outcome>
+    ) -> Result<(T, Vec<String>), Outcome>
     where
-        M: Future<Output = Result<bool, Outcome>>,
+        M: Future<Output = Result<Option<String>, Outcome>>,
         L: Future<Output = Result<Option<T>, Outcome>>,
     {
+        let mut all = Vec::new();
         for round in 0..MOST_TOKENS {
             let token = self.token(key, &format!("{salt} {round}"));
-            if !create(token).await? {
-                continue;
-            }
+            let Some(id) = create(token).await? else { continue };
+            all.push(id);
             if let Some(found) = self.until_found(SHOWN_LIMIT, &look).await? {
-                return Ok(found);
+                return Ok((found, all));
             }
         }
         Err(missing(key))
@@ -165,11 +166,11 @@ impl Step<'_> {
     }
 }
 
-/// Whether a create with a client token has made something, for whoever wanted to do `what`: not where the token was used up.
-pub(crate) fn made<T>(answer: Result<T, CallError>, what: &str) -> Result<bool, Outcome> {
+/// What a create with a client token has made, for whoever wanted to do `what`: nothing where the token was used up.
+pub(crate) fn made<T>(answer: Result<T, CallError>, what: &str) -> Result<Option<T>, Outcome> {
     match answer {
-        Err(error) if error.is(&["IdempotentParameterMismatch"]) => Ok(false),
-        answer => answer.map(|_| true).map_err(|error| refused(error, what)),
+        Err(error) if error.is(&["IdempotentParameterMismatch"]) => Ok(None),
+        answer => answer.map(Some).map_err(|error| refused(error, what)),
     }
 }
 

@@ -242,8 +242,8 @@ impl Place<'_> {
         ))
     }
 
-    /// What to do about the address being somebody's: nothing, when it is an earlier one of ours, which shows or will.
-    async fn taken(&self, step: &Step<'_>, key: &ResourceKey) -> Result<bool, Outcome> {
+    /// The interface that has the address, when it is an earlier one of ours, which shows or will.
+    async fn taken(&self, step: &Step<'_>, key: &ResourceKey) -> Result<Option<String>, Outcome> {
         let filters = Filters::default()
             .with("subnet-id", [&self.subnet])
             .with("addresses.private-ip-address", [self.address.to_string()]);
@@ -259,7 +259,7 @@ impl Place<'_> {
         let cluster = &step.context.cluster;
         let of_cluster = key_of(cluster, &holder.tags).map(|(key, _)| key);
         if of_cluster.as_ref() == Some(key) {
-            return Ok(true);
+            return Ok(Some(holder.id.clone()));
         }
         // What goes with this cluster's changes may be gone the next time.
         let class = if of_cluster.is_some() {
@@ -296,7 +296,8 @@ async fn make(step: &Step<'_>, key: &ResourceKey, place: &Place<'_>) -> Result<V
     };
     let shown = || async { Ok(Some(interfaces(step, key).await?).filter(|found| !found.is_empty())) };
     let salt = format!("{} {}", place.subnet, place.address);
-    step.make_by_token(key, &salt, create, shown).await
+    let (found, _) = step.make_by_token(key, &salt, create, shown).await?;
+    Ok(found)
 }
 
 async fn interfaces(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<Interface>, Outcome> {

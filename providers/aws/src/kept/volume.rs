@@ -11,7 +11,7 @@ use keelson_provider_api::{ClusterUid, ErrorClass, Health, Outcome, ProviderErro
 
 use super::holder;
 use crate::marked::{Seen, key_of_tags};
-use crate::step::{Step, late, made, refused};
+use crate::step::{Step, late, made, missing, refused};
 
 /// The tag that says which key it was asked to be encrypted with: EC2 answers with the ARN of one whose id was given, and with
 /// that of the account's own where none was.
@@ -143,8 +143,8 @@ fn check_fits(key: &ResourceKey, wanted: &Volume, found: &ec2::Volume) -> Result
     }
 }
 
-/// Makes a volume. What a call whose answer was lost has made is the same one, but for one that shows so late that another was
-/// made: nobody can have put anything on that, and it goes again.
+/// Makes a volume. One that shows so late that another was made meanwhile is the one to be kept, since whoever made it may have
+/// given it to somebody; nobody can have put anything on the other one, and it goes again.
 async fn make(
     step: &Step<'_>,
     key: &ResourceKey,
@@ -171,11 +171,10 @@ async fn make(
     let create =
         |token: String| async move { made(step.ec2.create_volume(new, &token).await, "make the volume") };
     let shown = || async { Ok(Some(volumes(step, key).await?).filter(|found| !found.is_empty())) };
-    let found = step.make_by_token(key, &wanted.zone, create, shown).await?;
-    let mut found = found.into_iter();
-    let first = found.next().ok_or_else(|| crate::step::missing(key))?;
-    for double in found.filter(|double| double.attachment.is_none()) {
-        let gone = step.ec2.delete_volume(&double.id).await;
+    let (found, ids) = step.make_by_token(key, &wanted.zone, create, shown).await?;
+    let first = found.into_iter().next().ok_or_else(|| missing(key))?;
+    for double in ids.iter().filter(|id| **id != first.id) {
+        let gone = step.ec2.delete_volume(double).await;
         gone.map_err(|error| refused(error, "delete a volume that was made twice"))?;
     }
     Ok(first)

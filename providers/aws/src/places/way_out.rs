@@ -105,7 +105,8 @@ async fn make(step: &Step<'_>, key: &ResourceKey, way: &WayOut) -> Result<Vec<Ro
         made(answer, "make the route table")
     };
     let shown = || async { Ok(Some(tables(step, key).await?).filter(|found| !found.is_empty())) };
-    step.make_by_token(key, vpc, create, shown).await
+    let (found, _) = step.make_by_token(key, vpc, create, shown).await?;
+    Ok(found)
 }
 
 async fn tables(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<RouteTable>, Outcome> {

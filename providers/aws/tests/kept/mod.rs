@@ -211,8 +211,12 @@ impl Scene {
 
     /// Makes all of `wanted` at once.
     async fn make(&self, wanted: &Wanted) {
+        self.make_generation(wanted, 0).await;
+    }
+
+    async fn make_generation(&self, wanted: &Wanted, generation: u32) {
         let changes: Vec<Change> = (wanted.iter())
-            .map(|(key, resource)| create(key, resource, 0))
+            .map(|(key, resource)| create(key, resource, generation))
             .collect();
         futures(changes.iter().map(|change| self.carry_out(change))).await;
     }

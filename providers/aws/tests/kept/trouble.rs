@@ -75,13 +75,13 @@ async fn a_run_that_ends_at_any_create_is_gone_on_with_and_what_it_left_is_delet
     };
     let before = scene.everything().await;
     let wanted = wanted();
-    for action in CREATES {
+    for (generation, action) in (0..).zip(CREATES) {
         for is_gone_on_with in [true, false] {
             // The call is done, and nobody hears of it: one attempt is made of each step, and the rest is never begun.
             let rule = json!({ "kind": "lose", "action": action, "times": 9, "reset": true });
             scene.tell("faults", &rule.to_string());
             for (key, resource) in &wanted {
-                if scene.once(&create(key, resource, 0)).await != Outcome::Done {
+                if scene.once(&create(key, resource, generation)).await != Outcome::Done {
                     break;
                 }
             }
@@ -94,7 +94,7 @@ async fn a_run_that_ends_at_any_create_is_gone_on_with_and_what_it_left_is_delet
                     .cloned()
                     .partition(|(key, _)| observation.present(key).is_some());
                 scene.put_right(&there).await;
-                scene.make(&absent).await;
+                scene.make_generation(&absent, generation).await;
                 assert_eq!(scene.seen().await, wanted, "{action}");
             }
             scene.take_away().await;

@@ -1,7 +1,7 @@
 //! What is attached to a machine while it is deleted.
 
 use keelson_aws_calls::ec2::{Launch, LaunchInterface, RootVolume};
-use keelson_aws_calls::mark::Tags;
+use keelson_aws_calls::mark::{NAME, Tags};
 
 use super::*;
 
@@ -28,7 +28,7 @@ impl Scene {
             key_pair: None,
             spot: false,
             protected: false,
-            tags: Tags::new(),
+            tags: Tags::from([(NAME.to_owned(), "machine".to_owned())]),
         };
         let instance = ec2.run_instance(&launch, "machine").await.unwrap().id;
         let volume = self.volume("a").await.id;
