@@ -4,14 +4,20 @@
 //! |---|---|
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
 //! | [`places`] | networks, subnets, ways out, firewalls |
+//! | [`kept`] | what is kept while machines come and go: roles, volumes, network interfaces |
 //! | `marked` | what a cluster owns, by its marks |
+//! | `step` | what every change of a thing needs; `public_address` what those do that have one |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
+pub mod kept;
 mod marked;
 pub mod places;
+mod public_address;
 pub mod s3;
+mod step;
 
 pub use access::AwsAccess;
+pub use kept::KeptProvider;
 pub use places::PlacesProvider;
 pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};
