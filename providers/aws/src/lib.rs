@@ -5,12 +5,16 @@
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
 //! | [`places`] | networks, subnets, ways out, firewalls |
 //! | `marked` | what a cluster owns, by its marks |
+//! | `step` | what every change of a thing needs; `public_address` what those do that have one |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
+mod kept;
 mod marked;
 pub mod places;
+mod public_address;
 pub mod s3;
+mod step;
 
 pub use access::AwsAccess;
 pub use places::PlacesProvider;

@@ -18,7 +18,6 @@ mod look;
 mod nat_gateway;
 mod network;
 mod rules;
-mod step;
 mod subnet;
 mod way_out;
 
@@ -34,8 +33,8 @@ use keelson_provider_api::{
 };
 
 use self::look::Looks;
-use self::step::Step;
 use crate::marked::observation;
+use crate::step::Step;
 
 /// EC2 lets 20 to 100 changes of a kind through in a burst, and then 5 a second
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>).

@@ -1,4 +1,4 @@
-//! What every change of a place needs.
+//! What every change of a thing of AWS needs.
 
 use std::time::Duration;
 
@@ -12,21 +12,26 @@ use keelson_provider_api::{
 /// How often is looked while something is waited for.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// What was just made shows in less.
+const SHOWN_LIMIT: Duration = Duration::from_secs(6);
+/// So often something is made anew under the same key and generation.
+const MOST_TOKENS: u32 = 8;
+
 /// What EC2 says of something that others still need.
 const NEEDED: &[&str] = &["DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure"];
 
 /// One change, being carried out.
-pub(super) struct Step<'a> {
-    pub(super) ec2: &'a Ec2,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) context: &'a StepContext<'a>,
+pub(crate) struct Step<'a> {
+    pub(crate) ec2: &'a Ec2,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) context: &'a StepContext<'a>,
     /// Which incarnation of its key is made, where one is made.
-    pub(super) generation: u32,
+    pub(crate) generation: u32,
 }
 
 impl Step<'_> {
     /// Finds what bears the mark of `key`, in this life of the cluster.
-    pub(super) fn marked(&self, key: &ResourceKey) -> Filters {
+    pub(crate) fn marked(&self, key: &ResourceKey) -> Filters {
         let uid = self.context.cluster.uid.as_ref().map_or("", ClusterUid::as_str);
         Filters::default()
             .with_tag(CLUSTER, uid)
@@ -34,19 +39,47 @@ impl Step<'_> {
     }
 
     /// The mark of `key` for what is made now.
-    pub(super) fn mark(&self, key: &ResourceKey) -> Tags {
+    pub(crate) fn mark(&self, key: &ResourceKey) -> Tags {
         mark(&self.context.cluster, key, self.generation)
     }
 
     /// What says that a create of `part` of `key` is the same one, also to a later run. `salt` is the id of what it is made in:
     /// what was deleted by hand and is made again has the same key and generation.
-    pub(super) fn token(&self, key: &ResourceKey, salt: &str) -> String {
+    pub(crate) fn token(&self, key: &ResourceKey, salt: &str) -> String {
         let salted = ResourceKey::new(key.kind(), format!("{} {salt}", key.name()));
         self.context.cluster.token(&salted, self.generation)
     }
 
+    /// Makes `key` by `create`, which gets a client token, and says whether that was one to make something by; and looks by
+    /// `look` until it finds what was made. `salt` is as for [`Self::token`].
+    ///
+    /// A token that has made something which is gone by now makes no other one: EC2 answers it with what is gone, or refuses
+    /// it. So there are more of them.
+    pub(crate) async fn make_by_token<T, M, L>(
+        &self,
+        key: &ResourceKey,
+        salt: &str,
+        create: impl Fn(String) -> M,
+        look: impl Fn() -> L,
+    ) -> Result<T, Outcome>
+    where
+        M: Future<Output = Result<bool, Outcome>>,
+        L: Future<Output = Result<Option<T>, Outcome>>,
+    {
+        for round in 0..MOST_TOKENS {
+            let token = self.token(key, &format!("{salt} {round}"));
+            if !create(token).await? {
+                continue;
+            }
+            if let Some(found) = self.until_found(SHOWN_LIMIT, &look).await? {
+                return Ok(found);
+            }
+        }
+        Err(missing(key))
+    }
+
     /// The id of the network `name`. One that exists already and is only used is called by its id.
-    pub(super) async fn network_id(&self, name: &str) -> Result<String, Outcome> {
+    pub(crate) async fn network_id(&self, name: &str) -> Result<String, Outcome> {
         if name.starts_with("vpc-") {
             return Ok(name.to_owned());
         }
@@ -58,7 +91,7 @@ impl Step<'_> {
     }
 
     /// The id of the subnet `name`. One that exists already and is only used is called by its id.
-    pub(super) async fn subnet_id(&self, name: &str) -> Result<String, Outcome> {
+    pub(crate) async fn subnet_id(&self, name: &str) -> Result<String, Outcome> {
         if name.starts_with("subnet-") {
             return Ok(name.to_owned());
         }
@@ -69,8 +102,36 @@ impl Step<'_> {
         first.ok_or_else(|| missing(&key))
     }
 
+    /// The id of the firewall `name`.
+    pub(crate) async fn firewall_id(&self, name: &str) -> Result<String, Outcome> {
+        let key = ResourceKey::new(Kind::Firewall, name);
+        let groups = self.ec2.list_security_groups(&self.marked(&key)).await;
+        let groups = groups.map_err(|error| refused(error, "look for the security group"))?;
+        let first = groups.into_iter().map(|group| group.id).min();
+        first.ok_or_else(|| missing(&key))
+    }
+
+    /// Does `call` until it is answered with none of `codes`, for as long as `limit`.
+    pub(crate) async fn again_while<T, F>(
+        &self,
+        codes: &[&str],
+        limit: Duration,
+        call: impl Fn() -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let patience = Patience::of(self.clock, limit);
+        loop {
+            match call().await {
+                Err(error) if error.is(codes) && patience.wait(PAUSE).await => {}
+                ended => return ended,
+            }
+        }
+    }
+
     /// Does `delete` until nothing needs what it deletes any more, for as long as `limit`.
-    pub(super) async fn delete_when_free<F>(
+    pub(crate) async fn delete_when_free<F>(
         &self,
         what: &ResourceKey,
         limit: Duration,
@@ -79,17 +140,12 @@ impl Step<'_> {
     where
         F: Future<Output = Result<(), CallError>>,
     {
-        let patience = Patience::of(self.clock, limit);
-        loop {
-            match delete().await {
-                Err(error) if error.is(NEEDED) && patience.wait(PAUSE).await => {}
-                ended => return ended.map_err(|error| refused(error, &format!("delete {what}"))),
-            }
-        }
+        let ended = self.again_while(NEEDED, limit, delete).await;
+        ended.map_err(|error| refused(error, &format!("delete {what}")))
     }
 
     /// Looks by `look` until it finds something, for as long as `limit`; nothing when it does not.
-    pub(super) async fn until_found<T, F>(
+    pub(crate) async fn until_found<T, F>(
         &self,
         limit: Duration,
         look: impl Fn() -> F,
@@ -109,18 +165,26 @@ impl Step<'_> {
     }
 }
 
+/// Whether a create with a client token has made something, for whoever wanted to do `what`: not where the token was used up.
+pub(crate) fn made<T>(answer: Result<T, CallError>, what: &str) -> Result<bool, Outcome> {
+    match answer {
+        Err(error) if error.is(&["IdempotentParameterMismatch"]) => Ok(false),
+        answer => answer.map(|_| true).map_err(|error| refused(error, what)),
+    }
+}
+
 /// A call that ended badly, for whoever wanted to do `what`.
-pub(super) fn refused(error: CallError, what: &str) -> Outcome {
+pub(crate) fn refused(error: CallError, what: &str) -> Outcome {
     error.outcome(what)
 }
 
 /// Something that has to be there first, and is not.
-pub(super) fn missing(key: &ResourceKey) -> Outcome {
+pub(crate) fn missing(key: &ResourceKey) -> Outcome {
     let problem = format!("{key} is not there yet, or does not show yet");
     Outcome::Rejected(ProviderError::new(ErrorClass::Transient, problem))
 }
 
 /// Something that was waited for in vain.
-pub(super) fn late(problem: impl Into<String>) -> Outcome {
+pub(crate) fn late(problem: impl Into<String>) -> Outcome {
     Outcome::Indeterminate(ProviderError::new(ErrorClass::Transient, problem))
 }
