@@ -12,6 +12,7 @@ mod bulk;
 mod contract;
 mod emulator;
 mod faults;
+mod machine;
 mod places;
 mod proxy;
 mod shell;
