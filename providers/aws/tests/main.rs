@@ -12,6 +12,7 @@ mod bulk;
 mod contract;
 mod emulator;
 mod faults;
+mod kept;
 mod machine;
 mod places;
 mod proxy;

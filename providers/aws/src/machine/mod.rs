@@ -43,7 +43,7 @@ use crate::kept::instance_profile_name;
 use crate::marked::observation;
 use crate::step::{Step, missing, refused};
 
-pub use volume::VOLUME_DEVICE;
+pub use volume::{VOLUME_DEVICE, volume_devices};
 
 /// EC2 takes 5 calls that start instances in a burst, and then 2 a second; each waits for a minute after its call
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>).

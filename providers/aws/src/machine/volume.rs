@@ -7,10 +7,22 @@ use keelson_provider_api::{ErrorClass, Kind, Outcome, ProviderError, ResourceKey
 
 use crate::step::{Step, late, missing, refused};
 
-/// The name under which a machine gets its volume. An instance of today (Nitro) shows it as a disk of `NVMe`, whatever its name:
-/// there it is `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol…`, with the id of the volume without its dash
-/// (<https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html>).
+/// The name under which a machine gets its volume: one of those that EC2 recommends for volumes of data
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html>).
 pub const VOLUME_DEVICE: &str = "/dev/sdf";
+
+/// The paths at which the system of a machine may show the volume `id`, the surest one first. Instances of today (Nitro) show
+/// it as a disk of `NVMe`, whatever its name, with the id without its dash as its serial number
+/// (<https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html>); older ones (Xen) by the name that it was given,
+/// or by that of a Xen disk with the same letter.
+pub fn volume_devices(id: &str) -> Vec<String> {
+    let serial = id.replace('-', "");
+    vec![
+        format!("/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{serial}"),
+        VOLUME_DEVICE.to_owned(),
+        VOLUME_DEVICE.replace("/sd", "/xvd"),
+    ]
+}
 
 /// Whoever had it before lets go of it when it is gone itself, and that can take minutes.
 const FREE_LIMIT: Duration = Duration::from_secs(600);
@@ -95,4 +107,19 @@ fn has_it(volume: &Volume, instance: &str) -> bool {
 fn is_attached(volume: &Volume, instance: &str) -> bool {
     let attachment = volume.attachment.as_ref();
     attachment.is_some_and(|one| one.instance == instance && one.state == AttachmentState::Attached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_shows_by_its_id_or_by_the_name_that_it_was_given() {
+        let expected = [
+            "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0",
+            "/dev/sdf",
+            "/dev/xvdf",
+        ];
+        assert_eq!(volume_devices("vol-0123456789abcdef0"), expected);
+    }
 }
