@@ -70,6 +70,14 @@ const ADVICE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Where an instance is started.
+enum Place {
+    /// By this interface, in the subnet or with the interface of this id.
+    Free(LaunchInterface, String),
+    /// It has been.
+    Started(Box<Instance>),
+}
+
 impl Machines<'_> {
     /// What the machine runs when it first boots.
     pub(super) async fn user_data(&self, key: &ResourceKey, machine: &Machine) -> Result<Vec<u8>, Outcome> {
@@ -107,7 +115,10 @@ impl Machines<'_> {
     ) -> Result<Instance, Outcome> {
         let image = self.image(key, machine).await?;
         let profile = self.profile(machine).await?;
-        let (interface, place) = self.interface(key, machine).await?;
+        let (interface, place) = match self.place(key, machine).await? {
+            Place::Free(interface, id) => (interface, id),
+            Place::Started(instance) => return Ok(*instance),
+        };
         let mut marks = self.step.mark(key);
         marks.extend(tags::of(machine));
         let launch = Launch {
@@ -189,15 +200,10 @@ impl Machines<'_> {
         }
     }
 
-    /// The interface that it is started with, and the id of what the instance is started in.
-    async fn interface(
-        &self,
-        key: &ResourceKey,
-        machine: &Machine,
-    ) -> Result<(LaunchInterface, String), Outcome> {
+    /// Where it is started.
+    async fn place(&self, key: &ResourceKey, machine: &Machine) -> Result<Place, Outcome> {
         if let Some(name) = &machine.network_interface {
-            let id = self.free_interface(name).await?;
-            return Ok((LaunchInterface::Existing { id: id.clone() }, id));
+            return self.behind(key, name).await;
         }
         let (Some(subnet), Some(firewall)) = (&machine.subnet, &machine.firewall) else {
             return Err(never(format!(
@@ -217,31 +223,38 @@ impl Machines<'_> {
             // A subnet that is only used says so by what it gives to others.
             public_address: found.tags.contains_key(PUBLIC_SUBNET) || found.maps_public_addresses,
         };
-        Ok((interface, id))
+        Ok(Place::Free(interface, id))
     }
 
-    /// The id of the interface `name`, as soon as nobody has it.
-    async fn free_interface(&self, name: &str) -> Result<String, Outcome> {
-        let key = ResourceKey::new(Kind::NetworkInterface, name);
+    /// The interface `name`, as soon as nobody has it; or the instance that has it, where that is the one to be started.
+    async fn behind(&self, key: &ResourceKey, name: &str) -> Result<Place, Outcome> {
+        let wanted = ResourceKey::new(Kind::NetworkInterface, name);
         let look = || async {
-            let found = self.step.ec2.list_interfaces(&self.step.marked(&key)).await;
+            let found = self.step.ec2.list_interfaces(&self.step.marked(&wanted)).await;
             let mut found = found.map_err(|error| refused(error, "look for the interface"))?;
             found.sort_by(|one, other| one.id.cmp(&other.id));
             Ok::<_, Outcome>(found.into_iter().next())
         };
         let Some(found) = look().await? else {
-            return Err(missing(&key));
+            return Err(missing(&wanted));
         };
         let free = || async {
             let found = look().await?;
-            Ok(found.filter(|one| one.state == InterfaceState::Available && one.attachment.is_none()))
+            match found.filter(|one| one.state == InterfaceState::Available && one.attachment.is_none()) {
+                Some(free) => {
+                    let interface = LaunchInterface::Existing { id: free.id.clone() };
+                    Ok(Some(Place::Free(interface, free.id)))
+                }
+                // An earlier call has started it, and it shows only now.
+                None => Ok(self.first(key).await?.map(|one| Place::Started(Box::new(one)))),
+            }
         };
-        if let Some(free) = self.step.until_found(FREE_LIMIT, free).await? {
-            return Ok(free.id);
+        if let Some(place) = self.step.until_found(FREE_LIMIT, free).await? {
+            return Ok(place);
         }
         let holder = found.attachment.and_then(|attachment| attachment.instance);
         let holder = holder.unwrap_or_else(|| "nobody, and is not available".to_owned());
-        Err(late(format!("{key}, {}, is attached to {holder}", found.id)))
+        Err(late(format!("{wanted}, {}, is attached to {holder}", found.id)))
     }
 
     /// Waits until an instance is no longer about to run: it runs, or is stopped.

@@ -15,22 +15,25 @@ use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
-use keelson_aws_calls::ec2::{Ec2, Filters, Instance, InstanceState, NewInterface, NewVolume};
+use keelson_aws_calls::ec2::{Ec2, Filters, Instance, InstanceState};
 use keelson_aws_calls::iam::{NewInstanceProfile, path_of};
 use keelson_aws_calls::mark::mark;
 use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::SystemClock;
-use keelson_provider_api::kinds::{Firewall, Machine, MachineRole, Network, Subnet};
+use keelson_provider_api::kinds::{
+    Firewall, Machine, MachineRole, Network, NetworkInterface, Role, Subnet, Volume,
+};
 use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{
-    Action, BoxFuture, Change, Clock, ClusterIdentity, ClusterUid, Disruption, Existing, FirstBoot, Health,
-    Kind, Observation, Observed, Outcome, Progress, Provider, ProviderError, Resource, ResourceKey,
-    StepContext,
+    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, Observation, Observed,
+    Outcome, Progress, Provider, ProviderError, Resource, ResourceKey, StepContext,
 };
-use keelson_provider_aws::{MachineProvider, PlacesProvider, instance_profile_name};
+use keelson_provider_aws::{KeptProvider, MachineProvider, PlacesProvider, instance_profile_name};
 use keelson_test_hosts::Moto;
 
-const REGION: &str = "eu-west-1";
+use crate::kept::EmulatorClock;
+use crate::places::{REGION, change, cluster, create, delete, key};
+
 const ZONE: &str = "eu-west-1a";
 /// What is kept has this address.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 10);
@@ -39,26 +42,6 @@ const UBUNTU: &str = "ami-0ab2404a640000020";
 const DEBIAN: &str = "ami-0deb1200b64000001";
 /// A step that is refused for a while is tried again by whoever carries a plan out.
 const MOST_ATTEMPTS: u32 = 20;
-
-/// A clock that is faster than the machine's, so that nobody waits long.
-struct Fast {
-    since: Timestamp,
-}
-
-impl Fast {
-    const TIMES: u32 = 10;
-}
-
-impl Clock for Fast {
-    fn now(&self) -> Timestamp {
-        let passed = SystemClock.now().duration_since(self.since).unsigned_abs();
-        self.since + passed * Self::TIMES
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {
-        SystemClock.sleep(duration / Self::TIMES)
-    }
-}
 
 /// Gives what a test says to whoever boots.
 struct Given(Mutex<Vec<u8>>);
@@ -77,7 +60,7 @@ impl FirstBoot for Given {
 
 /// An emulator with a network in it, and the machines of one cluster.
 struct Scene {
-    moto: Moto,
+    moto: Arc<Moto>,
     calls: AwsCalls,
     ec2: Ec2,
     machines: MachineProvider,
@@ -95,18 +78,18 @@ impl Scene {
             first_backoff: Duration::from_millis(5),
             ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
         };
-        let scene = Self::of(moto, AwsCalls::new(&settings), "one");
+        let scene = Self::of(Arc::new(moto), AwsCalls::new(&settings), "one");
         scene.make_ground().await;
         Some(scene)
     }
 
-    fn of(moto: Moto, calls: AwsCalls, uid: &str) -> Self {
-        let since = SystemClock.now();
+    fn of(moto: Arc<Moto>, calls: AwsCalls, uid: &str) -> Self {
+        let clock = Arc::new(EmulatorClock::of(moto.clone()));
         let given = Arc::new(Given(Mutex::new(b"#!/bin/sh\ntrue\n".to_vec())));
         Self {
             moto,
             ec2: calls.ec2.clone(),
-            machines: MachineProvider::new(&calls, Arc::new(Fast { since }), given.clone()),
+            machines: MachineProvider::new(&calls, clock, given.clone()),
             calls,
             given,
             cluster: cluster(uid),
@@ -129,23 +112,15 @@ impl Scene {
                 .await;
             assert_eq!(made, Outcome::Done, "{key}");
         }
-        self.make_profile("control-plane").await;
-        self.make_profile("node").await;
-        let (volume, interface) = (key(Kind::Volume, "a"), key(Kind::NetworkInterface, "a"));
-        let new = NewVolume {
-            zone: ZONE.to_owned(),
-            size_gibibytes: 20,
-            encryption_key: None,
-            tags: mark(&self.cluster, &volume, 0),
-        };
-        self.ec2.create_volume(&new, &self.token("v")).await.unwrap();
-        let new = NewInterface {
-            subnet: self.subnet("a-private").await,
-            private_address: Some(ADDRESS),
-            groups: vec![self.group("control-plane").await],
-            tags: mark(&self.cluster, &interface, 0),
-        };
-        self.ec2.create_interface(&new, &self.token("i")).await.unwrap();
+        let kept = KeptProvider::new(
+            &self.calls,
+            REGION,
+            Arc::new(EmulatorClock::of(self.moto.clone())),
+        );
+        for (key, resource) in self::kept() {
+            let made = kept.carry_out(&self.context(), &create(&key, &resource, 0)).await;
+            assert_eq!(made, Outcome::Done, "{key}");
+        }
     }
 
     async fn make_profile(&self, role: &str) {
@@ -158,18 +133,9 @@ impl Scene {
         self.calls.iam.create_instance_profile(&profile).await.unwrap();
     }
 
-    fn token(&self, of: &str) -> String {
-        format!("{of} {}", self.cluster.uid.as_ref().unwrap())
-    }
-
     fn marked(&self, key: &ResourceKey) -> Filters {
         let uid = self.cluster.uid.as_ref().unwrap();
         Filters::of_cluster(uid.as_str()).with_tag("keelson.dev/resource", &key.to_string())
-    }
-
-    async fn subnet(&self, name: &str) -> String {
-        let marked = self.marked(&key(Kind::Subnet, name));
-        self.ec2.list_subnets(&marked).await.unwrap().remove(0).id
     }
 
     async fn group(&self, name: &str) -> String {
@@ -326,37 +292,6 @@ impl Scene {
     }
 }
 
-fn cluster(uid: &str) -> ClusterIdentity {
-    ClusterIdentity {
-        name: "foo".parse().unwrap(),
-        uid: Some(ClusterUid::new(uid)),
-    }
-}
-
-fn key(kind: Kind, name: &str) -> ResourceKey {
-    ResourceKey::new(kind, name)
-}
-
-fn change(key: &ResourceKey, action: Action) -> Change {
-    Change {
-        key: key.clone(),
-        action,
-        reason: "a test wants it".to_owned(),
-        disruption: Disruption::None,
-        replacement: false,
-    }
-}
-
-fn create(key: &ResourceKey, resource: &Resource, generation: u32) -> Change {
-    let resource = Box::new(resource.clone());
-    change(key, Action::Create { resource, generation })
-}
-
-fn delete(key: &ResourceKey, existing: &Existing) -> Change {
-    let existing = Box::new(existing.clone());
-    change(key, Action::Delete { existing })
-}
-
 /// A network with a private and a public subnet, and firewalls.
 fn ground() -> Vec<(ResourceKey, Resource)> {
     let network = Network {
@@ -386,6 +321,39 @@ fn ground() -> Vec<(ResourceKey, Resource)> {
         ),
         (key(Kind::Firewall, "control-plane"), firewall().into()),
         (key(Kind::Firewall, "nodes"), firewall().into()),
+    ]
+}
+
+/// What is kept for machines: roles, and an address and a volume for one of them.
+fn kept() -> Vec<(ResourceKey, Resource)> {
+    let role = |machines| Role {
+        machines,
+        statements: serde_json::json!([]),
+        boundary: None,
+        policies: Vec::new(),
+    };
+    let volume = Volume {
+        machine: "a".to_owned(),
+        zone: ZONE.to_owned(),
+        size: Quantity::from_gibibytes(20),
+        encrypted: true,
+        kms_key: None,
+    };
+    let interface = NetworkInterface {
+        machine: "a".to_owned(),
+        subnet: "a-private".to_owned(),
+        firewall: "control-plane".to_owned(),
+        address: ADDRESS.into(),
+        public: false,
+    };
+    vec![
+        (
+            key(Kind::Role, "control-plane"),
+            role(MachineRole::ControlPlane).into(),
+        ),
+        (key(Kind::Role, "node"), role(MachineRole::Worker).into()),
+        (key(Kind::Volume, "a"), volume.into()),
+        (key(Kind::NetworkInterface, "a"), interface.into()),
     ]
 }
 

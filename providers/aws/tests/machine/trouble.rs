@@ -109,7 +109,7 @@ async fn what_was_just_made_shows_late() {
         return;
     };
     let before = scene.everything().await;
-    scene.tell("settings", r#"{"late": 2}"#);
+    scene.tell("settings", r#"{"late": 60}"#);
     // A run that was ended has started it, and the next one does not see that.
     scene.tell(
         "faults",
@@ -135,7 +135,7 @@ async fn an_earlier_start_with_other_words_is_found_or_made_good() {
     let Some(scene) = Scene::prepare_or_skip("machine::an_earlier_start_with_other_words").await else {
         return;
     };
-    scene.tell("settings", r#"{"late": 1}"#);
+    scene.tell("settings", r#"{"late": 10}"#);
     scene.tell(
         "faults",
         r#"{"kind": "lose", "action": "RunInstances", "times": 9, "reset": true}"#,
@@ -157,7 +157,7 @@ async fn what_takes_its_time_is_waited_for() {
         return;
     };
     let before = scene.everything().await;
-    scene.tell("settings", r#"{"delay": 1}"#);
+    scene.tell("settings", r#"{"delay": 20}"#);
     // EC2 does not know it for a while.
     scene.make_profile("fresh").await;
     let machine = Machine {
@@ -185,7 +185,7 @@ async fn one_that_does_not_run_yet_is_seen_so_and_one_that_goes_away_at_once_is_
     let Some(scene) = Scene::prepare_or_skip("machine::one_that_goes_away_at_once").await else {
         return;
     };
-    scene.tell("settings", r#"{"delay": 60}"#);
+    scene.tell("settings", r#"{"delay": 800}"#);
     let change = create(&key(Kind::Machine, "a"), &control_plane().into(), 0);
     let meanwhile = async {
         while scene.instances("a").await.is_empty() {
@@ -199,7 +199,7 @@ async fn one_that_does_not_run_yet_is_seen_so_and_one_that_goes_away_at_once_is_
         );
         let id = scene.instance("a").await.id;
         scene.ec2.terminate_instances(&[id]).await.unwrap();
-        scene.tell("settings", r#"{"advance": 100}"#);
+        scene.tell("settings", r#"{"advance": 1000}"#);
     };
     let (ended, ()) = tokio::join!(scene.once(&change), meanwhile);
     let Outcome::Indeterminate(error) = ended else {
@@ -222,7 +222,7 @@ async fn of_two_the_one_with_the_volume_stays() {
         volume: Some("a".to_owned()),
         ..worker()
     };
-    scene.tell("settings", r#"{"late": 3}"#);
+    scene.tell("settings", r#"{"late": 120}"#);
     scene.tell(
         "faults",
         r#"{"kind": "lose", "action": "RunInstances", "times": 9, "reset": true}"#,
