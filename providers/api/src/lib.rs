@@ -16,6 +16,7 @@
 //! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
 //! | [`etcd`] | the etcds that a machine can run: units, folders, ports |
+//! | [`first_boot`] | what a machine is given to run when it first boots |
 //! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
 //! | [`joining`] | reaching an API server, starting and stopping kubelets |
 //! | [`provider`] | who carries changes out, and how a change can end |
@@ -35,6 +36,7 @@ pub mod etcd_facts;
 pub mod etcd_maintenance;
 pub mod etcd_restore;
 pub mod etcd_schedule;
+pub mod first_boot;
 pub mod identity;
 pub mod joining;
 pub mod key;
@@ -60,6 +62,7 @@ pub use etcd_maintenance::{
 };
 pub use etcd_restore::{EtcdRestore, NotedContents, Restoration, SetAside};
 pub use etcd_schedule::{ScheduledRuns, ScheduledSnapshots};
+pub use first_boot::{FirstBoot, USER_DATA_LIMIT_BYTES};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

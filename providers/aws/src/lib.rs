@@ -5,12 +5,14 @@
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
 //! | [`places`] | networks, subnets, ways out, firewalls |
 //! | [`kept`] | what is kept while machines come and go: roles, volumes, network interfaces |
+//! | [`machine`] | machines: instances of EC2 |
 //! | `marked` | what a cluster owns, by its marks |
 //! | `step` | what every change of a thing needs; `public_address` what those do that have one |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
 pub mod kept;
+pub mod machine;
 mod marked;
 pub mod places;
 mod public_address;
@@ -18,6 +20,7 @@ pub mod s3;
 mod step;
 
 pub use access::AwsAccess;
-pub use kept::KeptProvider;
+pub use kept::{KeptProvider, instance_profile_name};
+pub use machine::MachineProvider;
 pub use places::PlacesProvider;
 pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};

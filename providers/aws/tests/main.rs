@@ -13,6 +13,7 @@ mod contract;
 mod emulator;
 mod faults;
 mod kept;
+mod machine;
 mod places;
 mod proxy;
 mod shell;

@@ -36,6 +36,8 @@ use self::look::Looks;
 use crate::marked::observation;
 use crate::step::Step;
 
+pub(crate) use subnet::PUBLIC as PUBLIC_SUBNET;
+
 /// EC2 lets 20 to 100 changes of a kind through in a burst, and then 5 a second
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>).
 const CHANGES_AT_ONCE: usize = 16;

@@ -41,9 +41,18 @@ const KMS_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/8c5b2c63-b9bc-45a3
 const PATHS: [&str; 2] = ["/keelson/", "/theirs/"];
 
 /// Whoever waits by this clock finds the emulator's moved on, and has waited no time.
-struct EmulatorClock {
+pub(crate) struct EmulatorClock {
     moto: Arc<Moto>,
     moved_milliseconds: AtomicU64,
+}
+
+impl EmulatorClock {
+    pub(crate) fn of(moto: Arc<Moto>) -> Self {
+        Self {
+            moto,
+            moved_milliseconds: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Clock for EmulatorClock {
@@ -92,10 +101,7 @@ impl Scene {
     }
 
     fn of(moto: Arc<Moto>, calls: AwsCalls, uid: &str) -> Self {
-        let clock = EmulatorClock {
-            moto: moto.clone(),
-            moved_milliseconds: AtomicU64::new(0),
-        };
+        let clock = EmulatorClock::of(moto.clone());
         Self {
             moto,
             kept: KeptProvider::new(&calls, REGION, Arc::new(clock)),

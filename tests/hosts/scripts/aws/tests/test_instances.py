@@ -90,6 +90,18 @@ class Checks(Case):
         self.run_one(IamInstanceProfile={"Name": "node"})
         self.assertIn("IamInstanceProfile", self.instance(self.run_one(**by_template)["InstanceId"]))
 
+    @of("profile-replace")
+    def test_a_profile_can_be_replaced(self):
+        self.vpc()
+        for name in ("node", "other"):
+            self.iam.create_instance_profile(InstanceProfileName=name)
+        one = self.run_one(IamInstanceProfile={"Name": "node"})["InstanceId"]
+        there = self.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+        self.ec2.replace_iam_instance_profile_association(
+            AssociationId=there[0]["AssociationId"], IamInstanceProfile={"Name": "other"}
+        )
+        self.assertTrue(self.instance(one)["IamInstanceProfile"]["Arn"].endswith("/other"))
+
     @of("launch-count")
     def test_as_many_as_can_be(self):
         self.vpc()
