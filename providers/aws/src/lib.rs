@@ -5,12 +5,16 @@
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
 //! | [`places`] | networks, subnets, ways out, firewalls |
 //! | `marked` | what a cluster owns, by its marks |
+//! | `looks` | looks that serve several kinds |
+//! | `step` | what every change needs |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
+mod looks;
 mod marked;
 pub mod places;
 pub mod s3;
+mod step;
 
 pub use access::AwsAccess;
 pub use places::PlacesProvider;

@@ -18,7 +18,6 @@ mod look;
 mod nat_gateway;
 mod network;
 mod rules;
-mod step;
 mod subnet;
 mod way_out;
 
@@ -33,9 +32,10 @@ use keelson_provider_api::{
     ProviderError, Resource, ResourceKey, StepContext,
 };
 
-use self::look::Looks;
-use self::step::Step;
+use self::look::Look;
+use crate::looks::Looks;
 use crate::marked::observation;
+use crate::step::Step;
 
 /// EC2 lets 20 to 100 changes of a kind through in a burst, and then 5 a second
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>).
@@ -46,7 +46,7 @@ pub struct PlacesProvider {
     ec2: Ec2,
     region: String,
     clock: Arc<dyn Clock>,
-    looks: Looks,
+    looks: Looks<Look>,
 }
 
 impl PlacesProvider {
@@ -129,7 +129,10 @@ impl Provider for PlacesProvider {
             // Names of places are nobody's but their network's, so nobody can hold one before there is a network.
             return Ok(KindObservation::default());
         };
-        let look = self.looks.newest(&self.ec2, &*self.clock, uid).await?;
+        let look = self
+            .looks
+            .newest(&*self.clock, uid, Look::at(&self.ec2, uid))
+            .await?;
         let seen = match kind {
             Kind::Network => network::seen(&look, &self.region),
             Kind::Subnet => subnet::seen(&look),

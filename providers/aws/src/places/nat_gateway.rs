@@ -8,8 +8,8 @@ use keelson_provider_api::kinds::NatGateway;
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, late, refused};
 use crate::marked::{Seen, key_of_tags};
+use crate::step::{Step, late, refused};
 
 /// It takes one to three minutes until one works, and one until it is gone
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html>).
@@ -101,7 +101,7 @@ async fn address(step: &Step<'_>, key: &ResourceKey) -> Result<String, Outcome> 
         addresses = look().await?;
     }
     let Some((first, doubles)) = addresses.split_first() else {
-        return Err(super::step::missing(key));
+        return Err(crate::step::missing(key));
     };
     for double in doubles.iter().filter(|double| double.association.is_none()) {
         let gone = step.ec2.release_address(&double.id).await;

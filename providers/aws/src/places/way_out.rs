@@ -8,8 +8,8 @@ use keelson_provider_api::kinds::{Through, WayOut};
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, missing, refused};
 use crate::marked::Seen;
+use crate::step::{Step, missing, refused};
 
 /// Everywhere.
 const DEFAULT: &str = "0.0.0.0/0";

@@ -1,4 +1,4 @@
-//! What every change of a place needs.
+//! What every change of something in AWS needs.
 
 use std::time::Duration;
 
@@ -12,21 +12,27 @@ use keelson_provider_api::{
 /// How often is looked while something is waited for.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// What EC2 says of something that others still need.
-const NEEDED: &[&str] = &["DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure"];
+/// What AWS says of something that others still need.
+const NEEDED: &[&str] = &[
+    "AuthFailure",
+    "DependencyViolation",
+    "InvalidIPAddress.InUse",
+    "ResourceInUse",
+];
 
 /// One change, being carried out.
-pub(super) struct Step<'a> {
-    pub(super) ec2: &'a Ec2,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) context: &'a StepContext<'a>,
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) ec2: &'a Ec2,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) context: &'a StepContext<'a>,
     /// Which incarnation of its key is made, where one is made.
-    pub(super) generation: u32,
+    pub(crate) generation: u32,
 }
 
 impl Step<'_> {
     /// Finds what bears the mark of `key`, in this life of the cluster.
-    pub(super) fn marked(&self, key: &ResourceKey) -> Filters {
+    pub(crate) fn marked(&self, key: &ResourceKey) -> Filters {
         let uid = self.context.cluster.uid.as_ref().map_or("", ClusterUid::as_str);
         Filters::default()
             .with_tag(CLUSTER, uid)
@@ -34,19 +40,19 @@ impl Step<'_> {
     }
 
     /// The mark of `key` for what is made now.
-    pub(super) fn mark(&self, key: &ResourceKey) -> Tags {
+    pub(crate) fn mark(&self, key: &ResourceKey) -> Tags {
         mark(&self.context.cluster, key, self.generation)
     }
 
     /// What says that a create of `part` of `key` is the same one, also to a later run. `salt` is the id of what it is made in:
     /// what was deleted by hand and is made again has the same key and generation.
-    pub(super) fn token(&self, key: &ResourceKey, salt: &str) -> String {
+    pub(crate) fn token(&self, key: &ResourceKey, salt: &str) -> String {
         let salted = ResourceKey::new(key.kind(), format!("{} {salt}", key.name()));
         self.context.cluster.token(&salted, self.generation)
     }
 
     /// The id of the network `name`. One that exists already and is only used is called by its id.
-    pub(super) async fn network_id(&self, name: &str) -> Result<String, Outcome> {
+    pub(crate) async fn network_id(&self, name: &str) -> Result<String, Outcome> {
         if name.starts_with("vpc-") {
             return Ok(name.to_owned());
         }
@@ -58,7 +64,7 @@ impl Step<'_> {
     }
 
     /// The id of the subnet `name`. One that exists already and is only used is called by its id.
-    pub(super) async fn subnet_id(&self, name: &str) -> Result<String, Outcome> {
+    pub(crate) async fn subnet_id(&self, name: &str) -> Result<String, Outcome> {
         if name.starts_with("subnet-") {
             return Ok(name.to_owned());
         }
@@ -69,8 +75,17 @@ impl Step<'_> {
         first.ok_or_else(|| missing(&key))
     }
 
+    /// The id of the security group of the firewall `name`.
+    pub(crate) async fn firewall_id(&self, name: &str) -> Result<String, Outcome> {
+        let key = ResourceKey::new(Kind::Firewall, name);
+        let groups = self.ec2.list_security_groups(&self.marked(&key)).await;
+        let groups = groups.map_err(|error| refused(error, "look for the security group"))?;
+        let first = groups.into_iter().map(|group| group.id).min();
+        first.ok_or_else(|| missing(&key))
+    }
+
     /// Does `delete` until nothing needs what it deletes any more, for as long as `limit`.
-    pub(super) async fn delete_when_free<F>(
+    pub(crate) async fn delete_when_free<F>(
         &self,
         what: &ResourceKey,
         limit: Duration,
@@ -89,7 +104,7 @@ impl Step<'_> {
     }
 
     /// Looks by `look` until it finds something, for as long as `limit`; nothing when it does not.
-    pub(super) async fn until_found<T, F>(
+    pub(crate) async fn until_found<T, F>(
         &self,
         limit: Duration,
         look: impl Fn() -> F,
@@ -110,17 +125,17 @@ impl Step<'_> {
 }
 
 /// A call that ended badly, for whoever wanted to do `what`.
-pub(super) fn refused(error: CallError, what: &str) -> Outcome {
+pub(crate) fn refused(error: CallError, what: &str) -> Outcome {
     error.outcome(what)
 }
 
 /// Something that has to be there first, and is not.
-pub(super) fn missing(key: &ResourceKey) -> Outcome {
+pub(crate) fn missing(key: &ResourceKey) -> Outcome {
     let problem = format!("{key} is not there yet, or does not show yet");
     Outcome::Rejected(ProviderError::new(ErrorClass::Transient, problem))
 }
 
 /// Something that was waited for in vain.
-pub(super) fn late(problem: impl Into<String>) -> Outcome {
+pub(crate) fn late(problem: impl Into<String>) -> Outcome {
     Outcome::Indeterminate(ProviderError::new(ErrorClass::Transient, problem))
 }
