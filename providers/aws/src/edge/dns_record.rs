@@ -138,6 +138,15 @@ pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRe
             "make the zone, or name one that is there in the spec",
         )
     })?;
+    if wanted.target.kind() != Kind::LoadBalancer {
+        return Err(rejected(
+            format!(
+                "{} is no load balancer, and {key} can lead to nothing else",
+                wanted.target
+            ),
+            "this is a fault of keelson; please report it",
+        ));
+    }
     let Some(balancer) = edge.balancer(wanted.target.name()).await? else {
         return Err(missing(&wanted.target));
     };

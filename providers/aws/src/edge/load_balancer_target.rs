@@ -26,7 +26,7 @@ const DRAINED_LIMIT: Duration = Duration::from_secs(180);
 pub(super) fn seen(cluster: &ClusterIdentity, look: &Look) -> KindObservation {
     let mut observation = KindObservation::default();
     for group in &look.groups {
-        let Some((balancer, generation)) = key_of(cluster, &group.found.tags) else {
+        let Some((balancer, _)) = key_of(cluster, &group.found.tags) else {
             continue;
         };
         let targets = group.targets.iter().filter(|target| !is_leaving(target));
@@ -49,7 +49,7 @@ pub(super) fn seen(cluster: &ClusterIdentity, look: &Look) -> KindObservation {
                 owner: Owner::ThisCluster,
                 health: health(target),
                 created_at: Timestamp::UNIX_EPOCH,
-                generation,
+                generation: 0,
                 host_id: Some(instance.id.clone()),
                 facts: BTreeMap::new(),
             };

@@ -37,6 +37,7 @@ async fn what_does_not_come_to_work_is_told() {
         return;
     };
     let wanted = wanted();
+    scene.clock.haste.store(10, Ordering::SeqCst);
     scene.tell("settings", r#"{"delay": 3600}"#);
     let target = key(Kind::LoadBalancerTarget, "cp-a");
     let cases = [

@@ -34,9 +34,19 @@ const NAME: &str = "api.foo.example.com";
 const LIVES: [&str; 3] = ["one", "one more", "two"];
 
 /// Time that goes by while somebody waits, three hundred times as fast as it should.
-#[derive(Default)]
 struct QuickClock {
     waited_millis: AtomicU64,
+    /// How many times as long each wait is as it was to be.
+    haste: AtomicU64,
+}
+
+impl QuickClock {
+    fn start() -> Arc<Self> {
+        Arc::new(Self {
+            waited_millis: AtomicU64::new(0),
+            haste: AtomicU64::new(1),
+        })
+    }
 }
 
 impl Clock for QuickClock {
@@ -46,7 +56,7 @@ impl Clock for QuickClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {
-        let millis = u64::try_from(duration.as_millis()).unwrap();
+        let millis = u64::try_from(duration.as_millis()).unwrap() * self.haste.load(Ordering::SeqCst);
         self.waited_millis.fetch_add(millis, Ordering::SeqCst);
         SystemClock.sleep(duration / 300)
     }
@@ -56,6 +66,7 @@ impl Clock for QuickClock {
 struct Scene {
     moto: Moto,
     calls: AwsCalls,
+    clock: Arc<QuickClock>,
     edge: EdgeProvider,
     cluster: ClusterIdentity,
     zone: String,
@@ -76,8 +87,10 @@ impl Scene {
         ground::lay(&calls, &cluster).await;
         ground::make_public_zone(moto.address, ZONE, "a test");
         let zone = calls.dns.public_zones(ZONE).await.unwrap().remove(0).id;
+        let clock = QuickClock::start();
         Some(Self {
-            edge: edge(&calls),
+            edge: edge(&calls, ZONE, &clock),
+            clock,
             moto,
             calls,
             cluster,
@@ -103,7 +116,9 @@ impl Scene {
             .count()
     }
 
+    /// A new look: one that was taken before hands changed something is no longer good.
     async fn look(&self) -> Observation {
+        self.clock.sleep(Duration::from_secs(6)).await;
         let mut observation = Observation::new(Timestamp::UNIX_EPOCH);
         let wanted: BTreeSet<ResourceKey> = wanted().into_iter().map(|(key, _)| key).collect();
         for kind in KINDS {
@@ -206,9 +221,9 @@ impl Scene {
     }
 }
 
-fn edge(calls: &AwsCalls) -> EdgeProvider {
-    let zone = EdgeZone::Public(ZONE.to_owned());
-    EdgeProvider::new(calls.clone(), Some(zone), Arc::new(QuickClock::default()))
+fn edge(calls: &AwsCalls, zone: &str, clock: &Arc<QuickClock>) -> EdgeProvider {
+    let zone = EdgeZone::Public(zone.to_owned());
+    EdgeProvider::new(calls.clone(), Some(zone), clock.clone())
 }
 
 /// What the cluster has, without the ids.

@@ -138,8 +138,7 @@ async fn a_zone_that_is_not_there_or_is_there_twice_is_told() {
     let error = seen.unwrap_err().to_string();
     assert!(error.contains("several public zones `example.com`"), "{error}");
 
-    let zone = EdgeZone::Public("example.org".to_owned());
-    let edge = EdgeProvider::new(scene.calls.clone(), Some(zone), Arc::new(QuickClock::default()));
+    let edge = edge(&scene.calls, "example.org", &scene.clock);
     let scene = Scene { edge, ..scene };
     assert_eq!(scene.existing(&name_key()).await, None);
     if let Resource::DnsRecord(record) = &mut wanted[1].1 {
