@@ -17,10 +17,16 @@ const SHOWN_LIMIT: Duration = Duration::from_secs(6);
 /// So often something is made anew under the same key and generation.
 const MOST_TOKENS: u32 = 8;
 
-/// What EC2 says of something that others still need.
-const NEEDED: &[&str] = &["DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure"];
+/// What AWS says of something that others still need.
+const NEEDED: &[&str] = &[
+    "AuthFailure",
+    "DependencyViolation",
+    "InvalidIPAddress.InUse",
+    "ResourceInUse",
+];
 
 /// One change, being carried out.
+#[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) ec2: &'a Ec2,
     pub(crate) clock: &'a dyn Clock,

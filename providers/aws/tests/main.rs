@@ -10,6 +10,7 @@ mod access;
 mod bulk;
 #[path = "../../../tests/operations/store_contract.rs"]
 mod contract;
+mod edge;
 mod emulator;
 mod faults;
 mod kept;

@@ -32,7 +32,8 @@ use keelson_provider_api::{
     ProviderError, Resource, ResourceKey, StepContext,
 };
 
-use self::look::Looks;
+use self::look::Look;
+use crate::looks::Looks;
 use crate::marked::observation;
 use crate::step::Step;
 
@@ -47,7 +48,7 @@ pub struct PlacesProvider {
     ec2: Ec2,
     region: String,
     clock: Arc<dyn Clock>,
-    looks: Looks,
+    looks: Looks<Look>,
 }
 
 impl PlacesProvider {
@@ -130,7 +131,10 @@ impl Provider for PlacesProvider {
             // Names of places are nobody's but their network's, so nobody can hold one before there is a network.
             return Ok(KindObservation::default());
         };
-        let look = self.looks.newest(&self.ec2, &*self.clock, uid).await?;
+        let look = self
+            .looks
+            .newest(&*self.clock, uid, Look::at(&self.ec2, uid))
+            .await?;
         let seen = match kind {
             Kind::Network => network::seen(&look, &self.region),
             Kind::Subnet => subnet::seen(&look),

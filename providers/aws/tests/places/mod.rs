@@ -32,7 +32,7 @@ const KINDS: [Kind; 5] = [
     Kind::WayOut,
 ];
 /// A step that is refused for a while is tried again by whoever carries a plan out.
-const MOST_ATTEMPTS: u32 = 20;
+pub(crate) const MOST_ATTEMPTS: u32 = 20;
 
 pub(crate) type Wanted = Vec<(ResourceKey, Resource)>;
 
