@@ -16,8 +16,8 @@
 //! | [`etcd_facts`] | what a provider tells of an etcd member, for people |
 //! | [`change`] | one thing to do to the world |
 //! | [`etcd`] | the etcds that a machine can run: units, folders, ports |
-//! | [`first_boot`] | what a machine is given to run when it first boots |
 //! | [`bundle`] | what a machine is given to run, and where a provider gets it from |
+//! | [`first_boot`] | what a machine that is made in a cloud does before anybody can log in |
 //! | [`joining`] | reaching an API server, starting and stopping kubelets |
 //! | [`provider`] | who carries changes out, and how a change can end |
 //! | [`store`] | where state is kept, with compare-and-swap |
@@ -62,7 +62,7 @@ pub use etcd_maintenance::{
 };
 pub use etcd_restore::{EtcdRestore, NotedContents, Restoration, SetAside};
 pub use etcd_schedule::{ScheduledRuns, ScheduledSnapshots};
-pub use first_boot::{FirstBoot, USER_DATA_LIMIT_BYTES};
+pub use first_boot::{FirstBoot, NewMachine, USER_DATA_LIMIT_BYTES};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

@@ -8,12 +8,14 @@
 //! | [`machine`] | machines: instances of EC2 |
 //! | [`edge`] | load balancers, their targets, and the names that lead to them |
 //! | `marked` | what a cluster owns, by its marks |
+//! | `instances` | the instances that are machines |
 //! | `looks` | looks that serve several kinds |
 //! | `step` | what every change of a thing needs; `public_address` what those do that have one |
 //! | `access` | who asks: what the environment says, as for every program of AWS |
 
 mod access;
 pub mod edge;
+mod instances;
 pub mod kept;
 mod looks;
 pub mod machine;

@@ -6,7 +6,8 @@ use keelson_aws_calls::CallError;
 use keelson_aws_calls::ec2::{Ec2, Filters};
 use keelson_aws_calls::mark::{CLUSTER, RESOURCE, Tags, mark};
 use keelson_provider_api::{
-    Clock, ClusterUid, ErrorClass, Kind, Outcome, Patience, ProviderError, ResourceKey, StepContext,
+    Action, Change, Clock, ClusterUid, ErrorClass, Kind, Outcome, Patience, ProviderError, ResourceKey,
+    StepContext,
 };
 
 /// How often is looked while something is waited for.
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// What was just made shows in less.
 const SHOWN_LIMIT: Duration = Duration::from_secs(6);
 /// So often something is made anew under the same key and generation.
-const MOST_TOKENS: u32 = 8;
+pub(crate) const MOST_TOKENS: u32 = 8;
 
 /// What AWS says of something that others still need.
 const NEEDED: &[&str] = &[
@@ -33,6 +34,27 @@ pub(crate) struct Step<'a> {
     pub(crate) context: &'a StepContext<'a>,
     /// Which incarnation of its key is made, where one is made.
     pub(crate) generation: u32,
+}
+
+impl<'a> Step<'a> {
+    /// `change`, which is carried out by calls of `ec2`. An update does not know which incarnation it changes.
+    pub(crate) fn of(
+        ec2: &'a Ec2,
+        clock: &'a dyn Clock,
+        context: &'a StepContext<'a>,
+        change: &Change,
+    ) -> Self {
+        Self {
+            ec2,
+            clock,
+            context,
+            generation: match &change.action {
+                Action::Create { generation, .. } => *generation,
+                Action::Update { .. } => 0,
+                Action::Delete { existing } => existing.generation,
+            },
+        }
+    }
 }
 
 impl Step<'_> {
@@ -183,6 +205,11 @@ pub(crate) fn made<T>(answer: Result<T, CallError>, what: &str) -> Result<Option
 /// A call that ended badly, for whoever wanted to do `what`.
 pub(crate) fn refused(error: CallError, what: &str) -> Outcome {
     error.outcome(what)
+}
+
+/// What stays as it is until somebody changes something, and what to do about it.
+pub(crate) fn never(problem: impl Into<String>, help: impl Into<String>) -> Outcome {
+    Outcome::Rejected(ProviderError::new(ErrorClass::Permanent, problem).with_help(help))
 }
 
 /// Something that has to be there first, and is not.

@@ -60,6 +60,16 @@ pub struct Instance {
     pub tags: Tags,
 }
 
+impl Instance {
+    /// True until it ends, or begins to.
+    pub fn is_alive(&self) -> bool {
+        !matches!(
+            self.state,
+            InstanceState::ShuttingDown | InstanceState::Terminated
+        )
+    }
+}
+
 /// Where an instance's life has come to (EC2 user guide, "Instance lifecycle").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceState {

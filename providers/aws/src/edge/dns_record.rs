@@ -8,8 +8,8 @@ use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::dns::{Change, Record, RecordData};
 use keelson_provider_api::kinds::DnsRecord;
 use keelson_provider_api::{
-    ClusterIdentity, ErrorClass, Existing, Health, Kind, KindObservation, Observed, Outcome, Owner,
-    ProviderError, ResourceKey,
+    ClusterIdentity, Existing, Health, Kind, KindObservation, Observed, Outcome, Owner, ProviderError,
+    ResourceKey,
 };
 
 use super::look::Look;
@@ -17,7 +17,7 @@ use super::ownership::{self, NameOwner, Said};
 use super::step::EdgeStep;
 use super::zone::EdgeZone;
 use crate::marked::key_of;
-use crate::step::{late, missing, refused};
+use crate::step::{late, missing, never, refused};
 
 /// All name servers have a change "within 60 seconds under normal conditions" (<https://aws.amazon.com/route53/faqs/>).
 const IN_SYNC_LIMIT: Duration = Duration::from_secs(300);
@@ -117,7 +117,7 @@ struct Zone {
 impl Zone {
     async fn of(edge: &EdgeStep<'_>, name: &str) -> Result<Option<Self>, Outcome> {
         let zone = edge.zone.filter(|zone| zone.name() == name).ok_or_else(|| {
-            rejected(
+            never(
                 format!("`{name}` is not the zone that this provider looks after"),
                 "this is a fault of keelson; please report it",
             )
@@ -133,13 +133,13 @@ impl Zone {
 
 pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRecord) -> Result<(), Outcome> {
     let zone = Zone::of(edge, &wanted.zone).await?.ok_or_else(|| {
-        rejected(
+        never(
             format!("there is no public DNS zone `{}` in Route 53", wanted.zone),
             "make the zone, or name one that is there in the spec",
         )
     })?;
     if wanted.target.kind() != Kind::LoadBalancer {
-        return Err(rejected(
+        return Err(never(
             format!(
                 "{} is no load balancer, and {key} can lead to nothing else",
                 wanted.target
@@ -154,7 +154,7 @@ pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRe
     let said = Said::of(key.name(), &zone.records);
     let owner = said.owner(cluster, key, |record| leads_to(record, &balancer.dns_name));
     if let NameOwner::Other(why) = owner {
-        return Err(rejected(
+        return Err(never(
             format!("{} belongs to somebody else: {why}", key.name()),
             "keelson touches only what it made for this cluster: choose another name, or remove the other one",
         ));
@@ -203,8 +203,4 @@ pub(super) async fn delete(edge: &EdgeStep<'_>, key: &ResourceKey, gone: &DnsRec
     deleted
         .map(drop)
         .map_err(|error| refused(error, "delete the DNS record"))
-}
-
-fn rejected(problem: String, help: &str) -> Outcome {
-    Outcome::Rejected(ProviderError::new(ErrorClass::Permanent, problem).with_help(help))
 }

@@ -11,8 +11,9 @@ use keelson_provider_api::{
     ProviderError, ResourceKey,
 };
 
-use super::look::{Look, is_alive};
+use super::look::Look;
 use super::step::EdgeStep;
+use crate::instances;
 use crate::marked::key_of;
 use crate::step::{late, missing, refused};
 
@@ -127,10 +128,8 @@ async fn group(edge: &EdgeStep<'_>, name: &str) -> Result<TargetGroup, Outcome> 
 /// The instance that is the machine `name`.
 async fn instance(edge: &EdgeStep<'_>, name: &str) -> Result<String, Outcome> {
     let key = ResourceKey::new(Kind::Machine, name);
-    let instances = edge.calls.ec2.list_instances(&edge.step.marked(&key)).await;
-    let instances = instances.map_err(|error| refused(error, "look for the machine"))?;
-    let alive = instances.into_iter().filter(is_alive).map(|instance| instance.id);
-    alive.min().ok_or_else(|| missing(&key))
+    let first = instances::of_key(&edge.step, &key).await?.into_iter().next();
+    first.map(|instance| instance.id).ok_or_else(|| missing(&key))
 }
 
 async fn target(

@@ -1,6 +1,6 @@
 //! What there is of a cluster's load balancers, as AWS shows it at one moment.
 
-use keelson_aws_calls::ec2::{Filters, Instance, InstanceState};
+use keelson_aws_calls::ec2::{Filters, Instance};
 use keelson_aws_calls::elb::{GroupAttributes, Listener, LoadBalancer, TargetGroup, TargetHealth};
 use keelson_aws_calls::{AwsCalls, CallError};
 use keelson_provider_api::{ClusterUid, Kind, ProviderError};
@@ -52,7 +52,7 @@ impl Look {
             ec2.list_security_groups(of_cluster),
             ec2.list_instances(of_cluster),
         )?;
-        instances.retain(is_alive);
+        instances.retain(Instance::is_alive);
         let named = (vpcs.iter().map(|vpc| (&vpc.id, &vpc.tags)))
             .chain(subnets.iter().map(|subnet| (&subnet.id, &subnet.tags)))
             .chain(firewalls.iter().map(|group| (&group.id, &group.tags)));
@@ -98,14 +98,6 @@ impl Look {
             move |group: &&Group| key_of_tags(&group.found.tags).is_some_and(|found| found == key);
         self.groups.iter().filter(is_of_key)
     }
-}
-
-/// True for an instance that has not ended, and will not just now.
-pub(super) fn is_alive(instance: &Instance) -> bool {
-    !matches!(
-        instance.state,
-        InstanceState::ShuttingDown | InstanceState::Terminated
-    )
 }
 
 /// What went between two calls of a look is not there.

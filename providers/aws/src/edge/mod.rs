@@ -53,10 +53,10 @@ pub struct EdgeProvider {
 }
 
 impl EdgeProvider {
-    /// The edge in the region that `calls` call, with names in `zone` where there is one.
-    pub fn new(calls: AwsCalls, zone: Option<EdgeZone>, clock: Arc<dyn Clock>) -> Self {
+    /// The edge in the region that `calls` are to, with names in `zone` where there is one.
+    pub fn new(calls: &AwsCalls, zone: Option<EdgeZone>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            calls,
+            calls: calls.clone(),
             zone,
             clock,
             looks: Looks::default(),
@@ -142,18 +142,8 @@ impl Provider for EdgeProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        let generation = match &change.action {
-            Action::Create { generation, .. } => *generation,
-            Action::Update { .. } => 0,
-            Action::Delete { existing } => existing.generation,
-        };
         let edge = EdgeStep {
-            step: Step {
-                ec2: &self.calls.ec2,
-                clock: &*self.clock,
-                context,
-                generation,
-            },
+            step: Step::of(&self.calls.ec2, &*self.clock, context, change),
             calls: &self.calls,
             zone: self.zone.as_ref(),
         };

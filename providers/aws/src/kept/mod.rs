@@ -135,17 +135,7 @@ impl Provider for KeptProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        let generation = match &change.action {
-            Action::Create { generation, .. } => *generation,
-            Action::Update { .. } => 0,
-            Action::Delete { existing } => existing.generation,
-        };
-        let step = Step {
-            ec2: &self.ec2,
-            clock: &*self.clock,
-            context,
-            generation,
-        };
+        let step = Step::of(&self.ec2, &*self.clock, context, change);
         let done = match &change.action {
             Action::Delete { .. } => self.delete(&step, &change.key).await,
             Action::Create { resource, .. } | Action::Update { resource, .. } => {

@@ -10,9 +10,9 @@ use keelson_provider_api::kinds::NetworkInterface;
 use keelson_provider_api::{ClusterUid, ErrorClass, Health, Kind, Outcome, ProviderError, ResourceKey};
 
 use super::holder;
-use crate::marked::{Seen, key_of, key_of_tags};
+use crate::marked::{Names, Seen, key_of, key_of_tags};
 use crate::public_address;
-use crate::step::{Step, late, made, refused};
+use crate::step::{Step, late, made, never, refused};
 
 /// It takes seconds until an interface is available.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -26,8 +26,8 @@ const NOT_FREE: &[&str] = &["InvalidNetworkInterface.InUse", "InvalidParameterVa
 struct Look {
     interfaces: Vec<Interface>,
     addresses: Vec<Address>,
-    /// The keys of subnets and firewalls by their ids.
-    keys: BTreeMap<String, String>,
+    /// Those of subnets and firewalls.
+    names: Names,
 }
 
 impl Look {
@@ -42,22 +42,14 @@ impl Look {
             )
         })
         .await?;
-        let subnets = subnets.into_iter().map(|subnet| (subnet.id, subnet.tags));
-        let named = subnets.chain(groups.into_iter().map(|group| (group.id, group.tags)));
+        let subnets = subnets.iter().map(|subnet| (&subnet.id, &subnet.tags));
+        let of_cluster = subnets.chain(groups.iter().map(|group| (&group.id, &group.tags)));
+        let names = Names::of(of_cluster);
         Ok(Self {
             interfaces,
             addresses,
-            keys: named
-                .filter_map(|(id, tags)| Some((id, key_of_tags(&tags)?)))
-                .collect(),
+            names,
         })
-    }
-
-    /// What the cluster calls the thing of `kind` with this id; the id itself where it is none of the cluster's.
-    fn name_of(&self, kind: Kind, id: &str) -> String {
-        let key = self.keys.get(id).and_then(|key| key.parse::<ResourceKey>().ok());
-        let key = key.filter(|key| key.kind() == kind);
-        key.map_or_else(|| id.to_owned(), |key| key.name().to_owned())
     }
 
     fn of_interface(&self, interface: &Interface) -> Option<Seen> {
@@ -66,7 +58,7 @@ impl Look {
         let public = addresses.peek().is_some();
         let leads_here = |address: &Address| address.interface.as_deref() == Some(interface.id.as_str());
         let groups: Vec<String> = (interface.groups.iter())
-            .map(|id| self.name_of(Kind::Firewall, id))
+            .map(|id| self.names.name_of(Kind::Firewall, id))
             .collect();
         // A public address that does not lead here was got and not given: no firewall has this name, so that it is seen that
         // something is to be done.
@@ -92,7 +84,7 @@ impl Look {
                 .map(|address| {
                     NetworkInterface {
                         machine: name_in(&key),
-                        subnet: self.name_of(Kind::Subnet, &interface.subnet),
+                        subnet: self.names.name_of(Kind::Subnet, &interface.subnet),
                         firewall,
                         address: address.into(),
                         public,
@@ -236,9 +228,9 @@ impl Place<'_> {
             self.subnet_name,
             there.join(", ")
         );
-        Err(Outcome::Rejected(
-            ProviderError::new(ErrorClass::Permanent, problem)
-                .with_help("plan again: an interface is replaced by one that is where it is wanted"),
+        Err(never(
+            problem,
+            "plan again: an interface is replaced by one that is where it is wanted",
         ))
     }
 

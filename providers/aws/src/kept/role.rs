@@ -10,14 +10,14 @@ use keelson_aws_calls::CallError;
 use keelson_aws_calls::iam::{Iam, NewInstanceProfile, NewRole, path_of};
 use keelson_aws_calls::mark::{self, Tags};
 use keelson_provider_api::kinds::Role;
-use keelson_provider_api::{ClusterUid, ErrorClass, Health, Outcome, ProviderError, ResourceKey};
+use keelson_provider_api::{ClusterUid, Health, Outcome, ResourceKey};
 use serde_json::Value;
 
 use super::holder;
 use super::role_name::own;
 use super::role_parts::{MACHINES, POLICY, Parts, machines_text, policy, trust};
 use crate::marked::{Seen, key_of};
-use crate::step::{Step, missing, refused};
+use crate::step::{Step, missing, never, refused};
 
 /// What was changed shows everywhere after a while, mostly in seconds
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
@@ -266,9 +266,7 @@ fn check_ours(step: &Step<'_>, key: &ResourceKey, found: &Parts) -> Result<(), O
     let help = format!(
         "see who needs the {what} {name}, and delete it if nobody does; keelson changes only what bears its mark"
     );
-    Err(Outcome::Rejected(
-        ProviderError::new(ErrorClass::Permanent, problem).with_help(help),
-    ))
+    Err(never(problem, help))
 }
 
 /// A create that had no success. A name that is taken, and was not a moment ago, is that of an earlier one of ours, which shows

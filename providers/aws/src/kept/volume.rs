@@ -7,11 +7,11 @@ use keelson_aws_calls::CallError;
 use keelson_aws_calls::ec2::{self, Ec2, Filters, NewVolume, VolumeState};
 use keelson_provider_api::kinds::Volume;
 use keelson_provider_api::values::Quantity;
-use keelson_provider_api::{ClusterUid, ErrorClass, Health, Outcome, ProviderError, ResourceKey};
+use keelson_provider_api::{ClusterUid, Health, Outcome, ResourceKey};
 
 use super::holder;
 use crate::marked::{Seen, key_of_tags};
-use crate::step::{Step, late, made, missing, refused};
+use crate::step::{Step, late, made, missing, never, refused};
 
 /// The tag that says which key it was asked to be encrypted with: EC2 answers with the ARN of one whose id was given, and with
 /// that of the account's own where none was.
@@ -27,7 +27,7 @@ pub(super) async fn seen(ec2: &Ec2, uid: &ClusterUid) -> Result<Vec<Seen>, CallE
     let volumes = ec2.list_volumes(&Filters::of_cluster(uid.as_str())).await?;
     Ok(volumes
         .into_iter()
-        .filter(is_there)
+        .filter(ec2::Volume::is_there)
         .filter_map(of_volume)
         .collect())
 }
@@ -60,11 +60,6 @@ fn of_volume(volume: ec2::Volume) -> Option<Seen> {
 
 fn size(volume: &ec2::Volume) -> Quantity {
     Quantity::from_gibibytes(volume.size_gibibytes.into())
-}
-
-/// False for what is gone, or going: nobody can have it any more.
-fn is_there(volume: &ec2::Volume) -> bool {
-    !matches!(volume.state, VolumeState::Deleting | VolumeState::Deleted)
 }
 
 pub(super) async fn bring(step: &Step<'_>, key: &ResourceKey, wanted: &Volume) -> Result<(), Outcome> {
@@ -200,7 +195,7 @@ async fn grow(step: &Step<'_>, id: &str, size_gibibytes: u32) -> Result<(), Outc
 async fn volumes(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<ec2::Volume>, Outcome> {
     let volumes = step.ec2.list_volumes(&step.marked(key)).await;
     let mut volumes = volumes.map_err(|error| refused(error, "look for the volume"))?;
-    volumes.retain(is_there);
+    volumes.retain(ec2::Volume::is_there);
     volumes.sort_by(|one, other| {
         (one.attachment.is_none(), one.created, &one.id).cmp(&(
             other.attachment.is_none(),
@@ -241,8 +236,4 @@ fn ambiguous(key: &ResourceKey, several: &[ec2::Volume]) -> Outcome {
         problem,
         "see which one has the data of etcd, and delete the others",
     )
-}
-
-fn never(problem: impl Into<String>, help: impl Into<String>) -> Outcome {
-    Outcome::Rejected(ProviderError::new(ErrorClass::Permanent, problem).with_help(help))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keelson_aws_calls::CallError;
-use keelson_aws_calls::ec2::{Ec2, Filters, InstanceState, VolumeState};
+use keelson_aws_calls::ec2::{Ec2, Filters, InstanceState};
 use keelson_provider_api::{Outcome, ResourceKey};
 
 use crate::step::{Step, late, refused};
@@ -83,8 +83,7 @@ async fn is_over(step: &Step<'_>, ids: &[String]) -> Result<bool, Outcome> {
 async fn delete_left(step: &Step<'_>, key: &ResourceKey) -> Result<(), Outcome> {
     let told = |error| refused(error, "look for what the instance has left");
     let volumes = step.ec2.list_volumes(&step.marked(key)).await.map_err(told)?;
-    let goes = [VolumeState::Deleting, VolumeState::Deleted];
-    for volume in volumes.iter().filter(|volume| !goes.contains(&volume.state)) {
+    for volume in volumes.iter().filter(|volume| volume.is_there()) {
         let delete = || step.ec2.delete_volume(&volume.id);
         let deleted = step.again_while(HELD, LEFT_LIMIT, delete).await;
         deleted.map_err(|error| refused(error, "delete the root volume"))?;

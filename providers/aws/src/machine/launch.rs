@@ -8,15 +8,18 @@ use keelson_aws_calls::ec2::{
 };
 use keelson_provider_api::kinds::Machine;
 use keelson_provider_api::values::Quantity;
-use keelson_provider_api::{ErrorClass, Kind, Outcome, ProviderError, ResourceKey, USER_DATA_LIMIT_BYTES};
+use keelson_provider_api::{
+    ErrorClass, Kind, NewMachine, Outcome, ProviderError, ResourceKey, USER_DATA_LIMIT_BYTES,
+};
 
 use super::Machines;
 use super::images::{self, Found};
-use super::observe::{in_order, is_alive, reason};
-use super::tags;
+use super::observe::reason;
+use super::{tags, volume};
+use crate::instances;
 use crate::kept::instance_profile_name;
 use crate::places::PUBLIC_SUBNET;
-use crate::step::{late, missing, refused};
+use crate::step::{MOST_TOKENS, late, missing, refused};
 
 /// The root volume of a machine for which the spec says no size: twice what the smallest one may have.
 const ROOT: Quantity = Quantity::from_gibibytes(20);
@@ -30,8 +33,6 @@ const SHOWN_LIMIT: Duration = Duration::from_secs(15);
 /// A profile that was just made is known to EC2 after seconds
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
 const PROFILE_LIMIT: Duration = Duration::from_secs(60);
-/// So often a machine is started anew under the same key and generation.
-const MOST_TOKENS: u32 = 8;
 
 /// What EC2 says of a token whose instance has ended, and of one that was used for another instance
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>).
@@ -80,9 +81,19 @@ enum Place {
 
 impl Machines<'_> {
     /// What the machine runs when it first boots.
-    pub(super) async fn user_data(&self, key: &ResourceKey, machine: &Machine) -> Result<Vec<u8>, Outcome> {
+    async fn user_data(&self, key: &ResourceKey, machine: &Machine) -> Result<Vec<u8>, Outcome> {
+        let volume_devices = match &machine.volume {
+            Some(name) => volume::devices(&self.step, name).await?,
+            None => Vec::new(),
+        };
+        let new = NewMachine {
+            name: key.name(),
+            machine,
+            generation: self.step.generation,
+            volume_devices,
+        };
         let cluster = &self.step.context.cluster;
-        let user_data = self.first_boot.user_data(cluster, key.name(), machine).await;
+        let user_data = self.first_boot.user_data(cluster, &new).await;
         let user_data = user_data.map_err(Outcome::Rejected)?;
         let bytes = user_data.len();
         if bytes > USER_DATA_LIMIT_BYTES {
@@ -101,18 +112,11 @@ impl Machines<'_> {
 
     /// The instances with the mark of `key` that have not ended: first the one that counts.
     pub(super) async fn all(&self, key: &ResourceKey) -> Result<Vec<Instance>, Outcome> {
-        let instances = self.step.ec2.list_instances(&self.step.marked(key)).await;
-        let instances = instances.map_err(|error| refused(error, "look for the instance"))?;
-        Ok(in_order(instances))
+        instances::of_key(&self.step, key).await
     }
 
     /// Starts an instance; or says which one a call whose answer was lost has started.
-    pub(super) async fn start(
-        &self,
-        key: &ResourceKey,
-        machine: &Machine,
-        user_data: Vec<u8>,
-    ) -> Result<Instance, Outcome> {
+    pub(super) async fn start(&self, key: &ResourceKey, machine: &Machine) -> Result<Instance, Outcome> {
         let image = self.image(key, machine).await?;
         let profile = self.profile(machine).await?;
         let (interface, place) = match self.place(key, machine).await? {
@@ -130,7 +134,8 @@ impl Machines<'_> {
                 size_gibibytes: gibibytes(key, machine.root_volume.unwrap_or(ROOT))?,
                 encryption_key: None,
             },
-            user_data,
+            // Last, since something is kept for it.
+            user_data: self.user_data(key, machine).await?,
             instance_profile: profile,
             key_pair: None,
             spot: machine.spot,
@@ -270,7 +275,7 @@ impl Machines<'_> {
         let Some(found) = self.step.until_found(RUN_LIMIT, settled).await? else {
             return Err(late(format!("{key}, {id}, does not come to run")));
         };
-        if is_alive(&found) {
+        if found.is_alive() {
             return Ok(found);
         }
         Err(gone(key, &found, "has ended at once"))

@@ -59,7 +59,7 @@ pub struct MachineProvider {
 
 impl MachineProvider {
     /// The machines in the region that `calls` are to, which run what `first_boot` says when they first boot.
-    pub fn new(calls: &AwsCalls, clock: Arc<dyn Clock>, first_boot: Arc<dyn FirstBoot>) -> Self {
+    pub fn new(calls: &AwsCalls, first_boot: Arc<dyn FirstBoot>, clock: Arc<dyn Clock>) -> Self {
         Self {
             ec2: calls.ec2.clone(),
             iam: calls.iam.clone(),
@@ -78,11 +78,9 @@ struct Machines<'a> {
 
 impl Machines<'_> {
     async fn create(&self, key: &ResourceKey, machine: &Machine) -> Result<(), Outcome> {
-        // What cannot be sent is found before anything is.
-        let user_data = self.user_data(key, machine).await?;
         let instance = match self.first(key).await? {
             Some(instance) => instance,
-            None => Box::pin(self.start(key, machine, user_data)).await?,
+            None => Box::pin(self.start(key, machine)).await?,
         };
         let instance = self.until_settled(key, &instance.id).await?;
         if instance.state != InstanceState::Running {
@@ -146,6 +144,10 @@ impl Machines<'_> {
             Action::Update { resource, .. } => self.update(key, machine(resource)?).await,
             Action::Delete { existing } => {
                 machine(&existing.resource)?;
+                // First, since nobody asks for the end of a machine that is gone.
+                let cluster = &self.step.context.cluster;
+                let is_over = self.first_boot.is_over(cluster, key.name()).await;
+                is_over.map_err(Outcome::Rejected)?;
                 end::delete(&self.step, key, &existing.id).await
             }
         }
@@ -210,18 +212,8 @@ impl Provider for MachineProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        let generation = match &change.action {
-            Action::Create { generation, .. } => *generation,
-            Action::Update { .. } => 0,
-            Action::Delete { existing } => existing.generation,
-        };
         let machines = Machines {
-            step: Step {
-                ec2: &self.ec2,
-                clock: &*self.clock,
-                context,
-                generation,
-            },
+            step: Step::of(&self.ec2, &*self.clock, context, change),
             iam: &self.iam,
             first_boot: &*self.first_boot,
         };

@@ -1,6 +1,5 @@
 //! What there is of machines.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use keelson_aws_calls::CallError;
@@ -9,8 +8,9 @@ use keelson_provider_api::kinds::Machine;
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Health, Kind, ResourceKey};
 
 use super::tags;
+use crate::instances::in_order;
 use crate::kept::instance_profile_name;
-use crate::marked::{Seen, key_of_tags};
+use crate::marked::{Names, Seen, key_of_tags};
 
 /// The facts that people are told; the first is what other providers call so too.
 const ADDRESS: &str = "address";
@@ -22,8 +22,8 @@ const ZONE: &str = "zone";
 /// What EC2 shows of a cluster's machines and of what they stand on.
 struct Look {
     volumes: Vec<Volume>,
-    /// The keys of subnets and firewalls by their ids.
-    keys: BTreeMap<String, String>,
+    /// Those of subnets and firewalls.
+    names: Names,
 }
 
 /// The machines of the cluster's life `uid`, one for each key.
@@ -42,14 +42,10 @@ pub(super) async fn seen(
         )
     })
     .await?;
-    let subnets = subnets.into_iter().map(|subnet| (subnet.id, subnet.tags));
-    let named = subnets.chain(groups.into_iter().map(|group| (group.id, group.tags)));
-    let look = Look {
-        volumes,
-        keys: named
-            .filter_map(|(id, tags)| Some((id, key_of_tags(&tags)?)))
-            .collect(),
-    };
+    let subnets = subnets.iter().map(|subnet| (&subnet.id, &subnet.tags));
+    let of_cluster = subnets.chain(groups.iter().map(|group| (&group.id, &group.tags)));
+    let names = Names::of(of_cluster);
+    let look = Look { volumes, names };
     let mut of_key: BTreeMap<String, Instance> = BTreeMap::new();
     for instance in in_order(instances) {
         if let Some(key) = key_of_tags(&instance.tags) {
@@ -60,29 +56,6 @@ pub(super) async fn seen(
         .into_values()
         .map(|instance| look.of_instance(cluster, instance))
         .collect())
-}
-
-/// Those that have not ended. Of two with one key, which an answer that was lost can leave, the first counts: the one that has
-/// more volumes, since what is kept is attached to it, and that is not stopped.
-pub(super) fn in_order(mut instances: Vec<Instance>) -> Vec<Instance> {
-    instances.retain(is_alive);
-    instances.sort_by_cached_key(|instance| {
-        let is_stopped = matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
-        (
-            Reverse(instance.block_devices.len()),
-            is_stopped,
-            instance.id.clone(),
-        )
-    });
-    instances
-}
-
-/// True until it ends, or begins to.
-pub(super) fn is_alive(instance: &Instance) -> bool {
-    !matches!(
-        instance.state,
-        InstanceState::ShuttingDown | InstanceState::Terminated
-    )
 }
 
 /// Why an instance is in the state that it is in, in EC2's words.
@@ -112,7 +85,7 @@ impl Look {
         // What has an interface of its own is where that is, and behind what that is behind.
         let has_own_place = asked.network_interface.is_none();
         let groups: Vec<String> = (instance.groups.iter())
-            .map(|id| self.name_of(Kind::Firewall, id))
+            .map(|id| self.names.name_of(Kind::Firewall, id))
             .collect();
         let subnet = instance.subnet.as_ref().filter(|_| has_own_place);
         // No firewall has this name, so that it is seen that something is to be done.
@@ -128,7 +101,7 @@ impl Look {
             root_volume: asked.root_volume,
             spot: instance.spot,
             zone: Some(instance.zone.clone()),
-            subnet: subnet.map(|id| self.name_of(Kind::Subnet, id)),
+            subnet: subnet.map(|id| self.names.name_of(Kind::Subnet, id)),
             firewall,
             address: None,
             volume: volume.or(asked.volume),
@@ -157,13 +130,6 @@ impl Look {
             (key.kind() == Kind::Volume).then(|| key.name().to_owned())
         });
         names.next()
-    }
-
-    /// What the cluster calls the thing of `kind` with this id; the id itself where it is none of the cluster's.
-    fn name_of(&self, kind: Kind, id: &str) -> String {
-        let key = self.keys.get(id).and_then(|key| key.parse::<ResourceKey>().ok());
-        let key = key.filter(|key| key.kind() == kind);
-        key.map_or_else(|| id.to_owned(), |key| key.name().to_owned())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use keelson_aws_calls::ec2::{AttachmentState, Volume, VolumeState};
-use keelson_provider_api::{ErrorClass, Kind, Outcome, ProviderError, ResourceKey};
+use keelson_provider_api::{Kind, Outcome, ResourceKey};
 
-use crate::step::{Step, late, missing, refused};
+use crate::step::{Step, late, missing, never, refused};
 
 /// The name under which a machine gets its volume: one of those that EC2 recommends for volumes of data
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html>).
@@ -33,10 +33,17 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>).
 const NOT_YET: &[&str] = &["IncorrectState", "IncorrectInstanceState"];
 
+/// The paths at which a machine that is started now will find the volume `name`.
+pub(super) async fn devices(step: &Step<'_>, name: &str) -> Result<Vec<String>, Outcome> {
+    let key = ResourceKey::new(Kind::Volume, name);
+    let volume = volume(step, &key, None).await?;
+    Ok(volume_devices(&volume.ok_or_else(|| missing(&key))?.id))
+}
+
 /// Attaches the volume `name` to an instance, as soon as nobody else has it.
 pub(super) async fn attach(step: &Step<'_>, name: &str, instance: &str) -> Result<(), Outcome> {
     let key = ResourceKey::new(Kind::Volume, name);
-    let Some(volume) = volume(step, &key, instance).await? else {
+    let Some(volume) = volume(step, &key, Some(instance)).await? else {
         return Err(missing(&key));
     };
     if is_attached(&volume, instance) {
@@ -44,7 +51,7 @@ pub(super) async fn attach(step: &Step<'_>, name: &str, instance: &str) -> Resul
     }
     let free = step
         .until_found(FREE_LIMIT, || async {
-            let found = self::volume(step, &key, instance).await?;
+            let found = self::volume(step, &key, Some(instance)).await?;
             Ok(found.filter(|volume| volume.state == VolumeState::Available || has_it(volume, instance)))
         })
         .await?;
@@ -60,7 +67,7 @@ pub(super) async fn attach(step: &Step<'_>, name: &str, instance: &str) -> Resul
     }
     let attached = step
         .until_found(LIMIT, || async {
-            let found = self::volume(step, &key, instance).await?;
+            let found = self::volume(step, &key, Some(instance)).await?;
             Ok(found.filter(|volume| is_attached(volume, instance)))
         })
         .await?;
@@ -69,14 +76,18 @@ pub(super) async fn attach(step: &Step<'_>, name: &str, instance: &str) -> Resul
         .ok_or_else(|| late(format!("{key}, {}, does not get attached to {instance}", free.id)))
 }
 
-/// The volume with this key: the one that the instance has, one that somebody has, or the oldest one.
-async fn volume(step: &Step<'_>, key: &ResourceKey, instance: &str) -> Result<Option<Volume>, Outcome> {
+/// The volume with this key: the one that `instance` has, one that somebody has, or the oldest one.
+async fn volume(
+    step: &Step<'_>,
+    key: &ResourceKey,
+    instance: Option<&str>,
+) -> Result<Option<Volume>, Outcome> {
     let volumes = step.ec2.list_volumes(&step.marked(key)).await;
     let mut volumes = volumes.map_err(|error| refused(error, "look for the volume"))?;
-    volumes.retain(|volume| !matches!(volume.state, VolumeState::Deleting | VolumeState::Deleted));
+    volumes.retain(Volume::is_there);
     volumes.sort_by_cached_key(|volume| {
         (
-            !has_it(volume, instance),
+            !instance.is_some_and(|instance| has_it(volume, instance)),
             volume.attachment.is_none(),
             volume.created,
             volume.id.clone(),
@@ -89,9 +100,10 @@ async fn volume(step: &Step<'_>, key: &ResourceKey, instance: &str) -> Result<Op
                 "{key} cannot be attached: the hardware of {} has failed",
                 volume.id
             );
-            let error = ProviderError::new(ErrorClass::Permanent, problem);
-            let help = "delete it and apply again: etcd gives the member its data anew";
-            Err(Outcome::Rejected(error.with_help(help)))
+            Err(never(
+                problem,
+                "delete it and apply again: etcd gives the member its data anew",
+            ))
         }
         first => Ok(first),
     }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::Ec2;
 use keelson_provider_api::{
     Action, Change, Clock, ClusterIdentity, ErrorClass, Kind, KindObservation, Outcome, Provider,
@@ -52,10 +53,10 @@ pub struct PlacesProvider {
 }
 
 impl PlacesProvider {
-    /// The places in `region`, which is the one that `ec2` calls.
-    pub fn new(ec2: Ec2, region: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+    /// The places in `region`, which is the one that `calls` are to.
+    pub fn new(calls: &AwsCalls, region: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            ec2,
+            ec2: calls.ec2.clone(),
             region: region.into(),
             clock,
             looks: Looks::default(),
@@ -150,17 +151,7 @@ impl Provider for PlacesProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        let generation = match &change.action {
-            Action::Create { generation, .. } => *generation,
-            Action::Update { .. } => 0,
-            Action::Delete { existing } => existing.generation,
-        };
-        let step = Step {
-            ec2: &self.ec2,
-            clock: &*self.clock,
-            context,
-            generation,
-        };
+        let step = Step::of(&self.ec2, &*self.clock, context, change);
         self.looks.forget();
         let done = self.change(&step, change).await;
         self.looks.forget();

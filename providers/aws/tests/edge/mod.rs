@@ -223,7 +223,7 @@ impl Scene {
 
 fn edge(calls: &AwsCalls, zone: &str, clock: &Arc<QuickClock>) -> EdgeProvider {
     let zone = EdgeZone::Public(zone.to_owned());
-    EdgeProvider::new(calls.clone(), Some(zone), clock.clone())
+    EdgeProvider::new(calls, Some(zone), clock.clone())
 }
 
 /// What the cluster has, without the ids.

@@ -117,7 +117,7 @@ impl Scene {
 
     /// Makes the network, a subnet and the firewalls.
     async fn prepare(&self) {
-        let provider = PlacesProvider::new(self.calls.ec2.clone(), REGION, Arc::new(SystemClock));
+        let provider = PlacesProvider::new(&self.calls, REGION, Arc::new(SystemClock));
         let is_needed = |key: &ResourceKey| {
             matches!(key.kind(), Kind::Network | Kind::Firewall) || key.name() == "a-private"
         };

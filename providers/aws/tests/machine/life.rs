@@ -24,6 +24,19 @@ async fn machines_are_as_they_are_wanted_a_second_time_changes_nothing_and_in_th
     }
     assert_eq!(scene.writes(), writes);
     assert_eq!(scene.look().await.digest(), first.digest());
+    // Whoever is there already does not boot for the first time.
+    let volume = scene.marked(&key(Kind::Volume, "a"));
+    let volume = scene.ec2.list_volumes(&volume).await.unwrap().remove(0).id;
+    let asked = [
+        (
+            "a".to_owned(),
+            0,
+            keelson_provider_aws::machine::volume_devices(&volume),
+        ),
+        ("w".to_owned(), 0, Vec::new()),
+    ];
+    assert_eq!(*scene.given.asked.lock().unwrap(), asked);
+    assert_eq!(scene.given.over.lock().unwrap().len(), 0);
 
     for (name, _) in &wanted {
         let existing = scene.existing(name).await;
@@ -35,6 +48,7 @@ async fn machines_are_as_they_are_wanted_a_second_time_changes_nothing_and_in_th
     }
     assert_eq!(scene.look().await.owned().count(), 0);
     assert_eq!(scene.everything().await, before);
+    assert_eq!(*scene.given.over.lock().unwrap(), ["a", "a", "w", "w"]);
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ use keelson_provider_api::kinds::{
 };
 use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{
-    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, Observation, Observed,
-    Outcome, Progress, Provider, ProviderError, Resource, ResourceKey, StepContext,
+    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewMachine, Observation,
+    Observed, Outcome, Progress, Provider, ProviderError, Resource, ResourceKey, StepContext,
 };
 use keelson_provider_aws::{KeptProvider, MachineProvider, PlacesProvider, instance_profile_name};
 use keelson_test_hosts::Moto;
@@ -43,18 +43,38 @@ const DEBIAN: &str = "ami-0deb1200b64000001";
 /// A step that is refused for a while is tried again by whoever carries a plan out.
 const MOST_ATTEMPTS: u32 = 20;
 
-/// Gives what a test says to whoever boots.
-struct Given(Mutex<Vec<u8>>);
+/// Gives what a test says to whoever boots, and remembers what was asked of it.
+#[derive(Default)]
+struct Given {
+    user_data: Mutex<Vec<u8>>,
+    /// For each, its name, which incarnation of it, and where its volume may appear.
+    asked: Mutex<Vec<(String, u32, Vec<String>)>>,
+    /// The names of those whose first boot is over.
+    over: Mutex<Vec<String>>,
+}
+
+impl Given {
+    fn say(&self, user_data: &[u8]) {
+        user_data.clone_into(&mut self.user_data.lock().unwrap());
+    }
+}
 
 #[async_trait]
 impl FirstBoot for Given {
     async fn user_data(
         &self,
         _cluster: &ClusterIdentity,
-        _machine: &str,
-        _resource: &Machine,
+        machine: &NewMachine<'_>,
     ) -> Result<Vec<u8>, ProviderError> {
-        Ok(self.0.lock().unwrap().clone())
+        let devices = machine.volume_devices.clone();
+        let asked = (machine.name.to_owned(), machine.generation, devices);
+        self.asked.lock().unwrap().push(asked);
+        Ok(self.user_data.lock().unwrap().clone())
+    }
+
+    async fn is_over(&self, _cluster: &ClusterIdentity, name: &str) -> Result<(), ProviderError> {
+        self.over.lock().unwrap().push(name.to_owned());
+        Ok(())
     }
 }
 
@@ -85,11 +105,12 @@ impl Scene {
 
     fn of(moto: Arc<Moto>, calls: AwsCalls, uid: &str) -> Self {
         let clock = Arc::new(EmulatorClock::of(moto.clone()));
-        let given = Arc::new(Given(Mutex::new(b"#!/bin/sh\ntrue\n".to_vec())));
+        let given = Arc::new(Given::default());
+        given.say(b"#!/bin/sh\ntrue\n");
         Self {
             moto,
             ec2: calls.ec2.clone(),
-            machines: MachineProvider::new(&calls, clock, given.clone()),
+            machines: MachineProvider::new(&calls, given.clone(), clock),
             calls,
             given,
             cluster: cluster(uid),
@@ -105,7 +126,7 @@ impl Scene {
 
     /// What machines stand on, and what is kept for them.
     async fn make_ground(&self) {
-        let places = PlacesProvider::new(self.ec2.clone(), REGION, Arc::new(SystemClock));
+        let places = PlacesProvider::new(&self.calls, REGION, Arc::new(SystemClock));
         for (key, resource) in ground() {
             let made = places
                 .carry_out(&self.context(), &create(&key, &resource, 0))

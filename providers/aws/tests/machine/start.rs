@@ -10,9 +10,8 @@ async fn what_a_machine_runs_when_it_first_boots_arrives_byte_for_byte_and_no_mo
         return;
     };
     let bytes = |length: usize| -> Vec<u8> { (0..=u8::MAX).cycle().take(length).collect() };
-    let given = |length: usize| *scene.given.0.lock().unwrap() = bytes(length);
-    given(USER_DATA_LIMIT_BYTES + 1);
-    let heard = scene.calls_heard().len();
+    scene.given.say(&bytes(USER_DATA_LIMIT_BYTES + 1));
+    let writes = scene.writes();
     let change = create(&key(Kind::Machine, "w"), &worker().into(), 0);
     let Outcome::Rejected(error) = scene.once(&change).await else {
         panic!("it is too long")
@@ -24,10 +23,10 @@ async fn what_a_machine_runs_when_it_first_boots_arrives_byte_for_byte_and_no_mo
             "what machine/w is to run when it first boots has 16385 bytes, and EC2 takes 16384 at the most"
         )
     );
-    assert_eq!(scene.calls_heard().len(), heard, "nothing was asked");
+    assert_eq!(scene.writes(), writes);
 
     for length in [0, 1, 2, USER_DATA_LIMIT_BYTES] {
-        given(length);
+        scene.given.say(&bytes(length));
         let name = format!("w{length}");
         scene.make(&name, &worker(), 0).await;
         let sent = format!("\"UserData\": \"{}\"", base64(&bytes(length)));
@@ -213,7 +212,7 @@ async fn what_ec2_refuses_to_start_is_told_with_what_to_do() {
     assert!(error.help.unwrap().starts_with("ask AWS for a higher quota"));
 
     // Of what it stands on nothing is guessed.
-    let alone: [(Altered, &str); 4] = [
+    let alone: [(Altered, &str); 5] = [
         (
             |machine| machine.firewall = Some("none".to_owned()),
             "firewall/none is not there yet, or does not show yet",
@@ -229,6 +228,10 @@ async fn what_ec2_refuses_to_start_is_told_with_what_to_do() {
         (
             |machine| machine.network_interface = Some("none".to_owned()),
             "network-interface/none is not there yet, or does not show yet",
+        ),
+        (
+            |machine| machine.volume = Some("none".to_owned()),
+            "volume/none is not there yet, or does not show yet",
         ),
     ];
     for (alter, expected) in alone {

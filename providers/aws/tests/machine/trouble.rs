@@ -145,7 +145,7 @@ async fn an_earlier_start_with_other_words_is_found_or_made_good() {
     assert!(matches!(ended, Outcome::Indeterminate(_)), "{ended:?}");
     scene.no_more_trouble();
     // What it runs when it first boots is another thing by now, so that its token is refused.
-    *scene.given.0.lock().unwrap() = b"#!/bin/sh\nfalse\n".to_vec();
+    scene.given.say(b"#!/bin/sh\nfalse\n");
     scene.make("w", &worker(), 0).await;
     assert_eq!(scene.machine("w").await, worker());
     scene.instance("w").await;
@@ -231,7 +231,7 @@ async fn of_two_the_one_with_the_volume_stays() {
     let ended = scene.once(&change).await;
     assert!(matches!(ended, Outcome::Indeterminate(_)), "{ended:?}");
     scene.no_more_trouble();
-    *scene.given.0.lock().unwrap() = b"#!/bin/sh\nfalse\n".to_vec();
+    scene.given.say(b"#!/bin/sh\nfalse\n");
     scene.make("w", &twice, 0).await;
     scene.tell("settings", r#"{"late": 0}"#);
     let all = scene.instances("w").await;

@@ -39,6 +39,7 @@ pub(crate) type Wanted = Vec<(ResourceKey, Resource)>;
 /// An emulator, and the places of one cluster in it.
 struct Scene {
     moto: Moto,
+    calls: AwsCalls,
     ec2: Ec2,
     places: PlacesProvider,
     cluster: ClusterIdentity,
@@ -54,11 +55,12 @@ impl Scene {
             first_backoff: Duration::from_millis(20),
             ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
         };
-        let ec2 = AwsCalls::new(&settings).ec2;
+        let calls = AwsCalls::new(&settings);
         Some(Self {
             moto,
-            places: PlacesProvider::new(ec2.clone(), REGION, Arc::new(SystemClock)),
-            ec2,
+            places: PlacesProvider::new(&calls, REGION, Arc::new(SystemClock)),
+            ec2: calls.ec2.clone(),
+            calls,
             cluster: cluster("one"),
         })
     }
