@@ -13,6 +13,9 @@
 //! [`VOLUME_DEVICE`]. One whose volume is not attached, or that does not run yet, is seen as one behind another firewall than
 //! it is to be, so that an update brings it to its end: nothing of it is lost.
 //!
+//! What one does at its first boot is asked for when it is started, and never again; what is kept for that goes before its end
+//! ([`FirstBoot`]).
+//!
 //! All instances are alike in this: the service that tells them about themselves wants a session and answers no container
 //! (version 2, a hop limit of 1), and their root volumes are gp3 and encrypted.
 

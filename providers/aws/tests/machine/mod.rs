@@ -200,8 +200,14 @@ impl Scene {
             .count()
     }
 
+    /// What is made from now on does not show for so many seconds. What machines stand on has been there for long.
+    fn show_late(&self, seconds: u32) {
+        let told = format!(r#"{{"advance": 3600, "late": {seconds}}}"#);
+        self.tell("settings", &told);
+    }
+
     /// What no call of ours does: as by hand.
-    fn by_hand(&self, query: &str) {
+    fn by_hand(&self, query: &str) -> String {
         let mut stream = TcpStream::connect(self.moto.address).unwrap();
         let body = format!("{query}&Version=2016-11-15");
         let scope = format!("AKIAKEELSON/20260101/{REGION}/ec2/aws4_request");
@@ -217,6 +223,7 @@ impl Scene {
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.lines().next().unwrap_or_default();
         assert!(status.contains("200"), "{answer}");
+        answer
     }
 
     async fn look(&self) -> Observation {

@@ -29,8 +29,11 @@ async fn what_a_machine_runs_when_it_first_boots_arrives_byte_for_byte_and_no_mo
         scene.given.say(&bytes(length));
         let name = format!("w{length}");
         scene.make(&name, &worker(), 0).await;
-        let sent = format!("\"UserData\": \"{}\"", base64(&bytes(length)));
-        assert_eq!(scene.calls_heard().contains(&sent), length > 0, "{length}");
+        let id = scene.instance(&name).await.id;
+        let query = format!("Action=DescribeInstanceAttribute&Attribute=userData&InstanceId={id}");
+        let kept = scene.by_hand(&query);
+        let expected = format!("<value>{}</value>", base64(&bytes(length)));
+        assert_eq!(kept.contains(&expected), length > 0, "{length}");
     }
 }
 

@@ -109,7 +109,7 @@ async fn what_was_just_made_shows_late() {
         return;
     };
     let before = scene.everything().await;
-    scene.tell("settings", r#"{"late": 60}"#);
+    scene.show_late(60);
     // A run that was ended has started it, and the next one does not see that.
     scene.tell(
         "faults",
@@ -135,7 +135,7 @@ async fn an_earlier_start_with_other_words_is_found_or_made_good() {
     let Some(scene) = Scene::prepare_or_skip("machine::an_earlier_start_with_other_words").await else {
         return;
     };
-    scene.tell("settings", r#"{"late": 10}"#);
+    scene.show_late(10);
     scene.tell(
         "faults",
         r#"{"kind": "lose", "action": "RunInstances", "times": 9, "reset": true}"#,
@@ -222,7 +222,7 @@ async fn of_two_the_one_with_the_volume_stays() {
         volume: Some("a".to_owned()),
         ..worker()
     };
-    scene.tell("settings", r#"{"late": 120}"#);
+    scene.show_late(120);
     scene.tell(
         "faults",
         r#"{"kind": "lose", "action": "RunInstances", "times": 9, "reset": true}"#,
