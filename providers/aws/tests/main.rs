@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod all;
 mod bulk;
 #[path = "../../../tests/operations/store_contract.rs"]
 mod contract;

@@ -45,7 +45,7 @@ const MOST_ATTEMPTS: u32 = 20;
 
 /// Gives what a test says to whoever boots, and remembers what was asked of it.
 #[derive(Default)]
-struct Given {
+pub(crate) struct Given {
     user_data: Mutex<Vec<u8>>,
     /// For each, its name, which incarnation of it, and where its volume may appear.
     asked: Mutex<Vec<(String, u32, Vec<String>)>>,
