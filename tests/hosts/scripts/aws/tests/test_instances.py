@@ -102,6 +102,15 @@ class Checks(Case):
         )
         self.assertTrue(self.instance(one)["IamInstanceProfile"]["Arn"].endswith("/other"))
 
+    @of("interface-tags")
+    def test_interfaces_that_are_made_with_it_have_their_tags(self):
+        self.vpc()
+        tags = [{"Key": "made", "Value": "with it"}]
+        one = self.run_one(TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])
+        interface = one["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        found = self.ec2.describe_network_interfaces(Filters=[{"Name": "tag:made", "Values": ["with it"]}])
+        self.assertEqual([one["NetworkInterfaceId"] for one in found["NetworkInterfaces"]], [interface])
+
     @of("launch-count")
     def test_as_many_as_can_be(self):
         self.vpc()
