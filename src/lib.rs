@@ -74,7 +74,7 @@
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
-//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out and firewalls, which no spec reaches yet | sees this crate |
+//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out, firewalls, roles, volumes, network interfaces, machines, load balancers with their targets and names, which no spec reaches yet | sees this crate |
 //! | `providers/aws-calls` | the calls to AWS that its provider is made of, behind small types | names a kind, waits |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |

@@ -161,10 +161,12 @@ pub(super) fn subnet_name(blueprint: &Blueprint<'_>, zone: &str, public: bool) -
     existing.unwrap_or_else(|| format!("{zone}-{}", if public { "public" } else { "private" }))
 }
 
-/// The public or the private subnets, one a zone.
+/// The public or the private subnets, one a zone, in the order of their names: clouds keep none.
 pub(super) fn subnets(blueprint: &Blueprint<'_>, public: bool) -> Vec<String> {
     let zones = blueprint.spec.provider.zones().iter();
-    zones.map(|zone| subnet_name(blueprint, zone, public)).collect()
+    let mut names: Vec<String> = zones.map(|zone| subnet_name(blueprint, zone, public)).collect();
+    names.sort();
+    names
 }
 
 /// The subnet of the machines in `zone`.

@@ -12,10 +12,12 @@ use crate::spec::{AwsRole, Family, Provider, StateStore};
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     for machine in blueprint.all_machines() {
-        let terms = terms(blueprint, machine);
+        let mut terms = terms(blueprint, machine);
         if blueprint.family != Family::Aws || terms.instance_profile.is_some() {
             continue;
         }
+        // The order in which somebody has written them says nothing.
+        terms.policies.sort();
         let name = own_name(machine);
         let role = Role {
             machines: first_role(machine),

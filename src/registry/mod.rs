@@ -5,6 +5,8 @@ mod bare_hosts;
 #[cfg(feature = "ssh")]
 mod bucket;
 mod manifests;
+#[cfg(feature = "ssh")]
+mod on_machines;
 mod processes;
 mod references;
 mod simulated;

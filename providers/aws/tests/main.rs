@@ -7,11 +7,15 @@
 )]
 
 mod access;
+mod all;
 mod bulk;
 #[path = "../../../tests/operations/store_contract.rs"]
 mod contract;
+mod edge;
 mod emulator;
 mod faults;
+mod kept;
+mod machine;
 mod places;
 mod proxy;
 mod shell;

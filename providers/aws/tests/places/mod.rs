@@ -23,7 +23,7 @@ use keelson_provider_api::{
 use keelson_provider_aws::PlacesProvider;
 use keelson_test_hosts::Moto;
 
-const REGION: &str = "eu-west-1";
+pub(crate) const REGION: &str = "eu-west-1";
 const KINDS: [Kind; 5] = [
     Kind::Network,
     Kind::Subnet,
@@ -32,13 +32,14 @@ const KINDS: [Kind; 5] = [
     Kind::WayOut,
 ];
 /// A step that is refused for a while is tried again by whoever carries a plan out.
-const MOST_ATTEMPTS: u32 = 20;
+pub(crate) const MOST_ATTEMPTS: u32 = 20;
 
-type Wanted = Vec<(ResourceKey, Resource)>;
+pub(crate) type Wanted = Vec<(ResourceKey, Resource)>;
 
 /// An emulator, and the places of one cluster in it.
 struct Scene {
     moto: Moto,
+    calls: AwsCalls,
     ec2: Ec2,
     places: PlacesProvider,
     cluster: ClusterIdentity,
@@ -54,11 +55,12 @@ impl Scene {
             first_backoff: Duration::from_millis(20),
             ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
         };
-        let ec2 = AwsCalls::new(&settings).ec2;
+        let calls = AwsCalls::new(&settings);
         Some(Self {
             moto,
-            places: PlacesProvider::new(ec2.clone(), REGION, Arc::new(SystemClock)),
-            ec2,
+            places: PlacesProvider::new(&calls, REGION, Arc::new(SystemClock)),
+            ec2: calls.ec2.clone(),
+            calls,
             cluster: cluster("one"),
         })
     }
@@ -161,12 +163,12 @@ impl Scene {
     }
 }
 
-fn ids<T>(list: Vec<T>, id: impl Fn(T) -> String) -> Vec<String> {
+pub(crate) fn ids<T>(list: Vec<T>, id: impl Fn(T) -> String) -> Vec<String> {
     list.into_iter().map(id).collect()
 }
 
 /// Polls `all` together to their ends.
-async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
+pub(crate) async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
     let mut all: Vec<_> = all.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         all.retain_mut(|one| one.as_mut().poll(context).is_pending());
@@ -179,18 +181,18 @@ async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
     .await;
 }
 
-fn cluster(uid: &str) -> ClusterIdentity {
+pub(crate) fn cluster(uid: &str) -> ClusterIdentity {
     ClusterIdentity {
         name: "foo".parse().unwrap(),
         uid: Some(ClusterUid::new(uid)),
     }
 }
 
-fn key(kind: Kind, name: &str) -> ResourceKey {
+pub(crate) fn key(kind: Kind, name: &str) -> ResourceKey {
     ResourceKey::new(kind, name)
 }
 
-fn change(key: &ResourceKey, action: Action) -> Change {
+pub(crate) fn change(key: &ResourceKey, action: Action) -> Change {
     Change {
         key: key.clone(),
         action,
@@ -200,18 +202,18 @@ fn change(key: &ResourceKey, action: Action) -> Change {
     }
 }
 
-fn create(key: &ResourceKey, resource: &Resource, generation: u32) -> Change {
+pub(crate) fn create(key: &ResourceKey, resource: &Resource, generation: u32) -> Change {
     let resource = Box::new(resource.clone());
     change(key, Action::Create { resource, generation })
 }
 
-fn delete(key: &ResourceKey, existing: &Existing) -> Change {
+pub(crate) fn delete(key: &ResourceKey, existing: &Existing) -> Change {
     let existing = Box::new(existing.clone());
     change(key, Action::Delete { existing })
 }
 
 /// A network with a zone that has a public and a private subnet, a way out of each, and two firewalls that let in each other.
-fn wanted() -> Wanted {
+pub(crate) fn wanted() -> Wanted {
     let network = Network {
         region: REGION.to_owned(),
         cidr: "10.20.0.0/16".parse().unwrap(),

@@ -104,6 +104,27 @@ class Checks(Case):
         self.run_one(IamInstanceProfile={"Name": "node"})
         self.assertIn("IamInstanceProfile", self.instance(self.run_one(**by_template)["InstanceId"]))
 
+    @of("profile-replace")
+    def test_a_profile_can_be_replaced(self):
+        self.vpc()
+        for name in ("node", "other"):
+            self.iam.create_instance_profile(InstanceProfileName=name)
+        one = self.run_one(IamInstanceProfile={"Name": "node"})["InstanceId"]
+        there = self.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+        self.ec2.replace_iam_instance_profile_association(
+            AssociationId=there[0]["AssociationId"], IamInstanceProfile={"Name": "other"}
+        )
+        self.assertTrue(self.instance(one)["IamInstanceProfile"]["Arn"].endswith("/other"))
+
+    @of("interface-tags")
+    def test_interfaces_that_are_made_with_it_have_their_tags(self):
+        self.vpc()
+        tags = [{"Key": "made", "Value": "with it"}]
+        one = self.run_one(TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])
+        interface = one["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        found = self.ec2.describe_network_interfaces(Filters=[{"Name": "tag:made", "Values": ["with it"]}])
+        self.assertEqual([one["NetworkInterfaceId"] for one in found["NetworkInterfaces"]], [interface])
+
     @of("launch-count")
     def test_as_many_as_can_be(self):
         self.vpc()
