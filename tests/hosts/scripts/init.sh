@@ -54,6 +54,8 @@ mount_disk() {
     fi
     mount -t overlay -o "lowerdir=$LAB_ROOT,upperdir=$disk/upper,workdir=$disk/work" overlay "$root"
     for folder in "${REAL_FOLDERS[@]}"; do
+        # An instance brings the volume of its etcd itself.
+        [[ -z $HOST_METADATA || $folder != var/lib/etcd ]] || continue
         mkdir -p "$root/$folder"
         mount --bind "$disk/real/$folder" "$root/$folder"
     done

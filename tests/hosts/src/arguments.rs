@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Makes real Linux hosts with systemd and sshd on this machine, to test keelson on. Needs root.
 ///
-/// A lab is some hosts on a network of their own, 10.90.x.0/24. Its key logs in as root, as `operator` (sudo
+/// A lab is some hosts on a network of their own, 10.90.x.0/23. Its key logs in as root, as `operator` (sudo
 /// without a password), as `limited` (no sudo) and as `careful` (sudo with the password `careful-password`).
 #[derive(Debug, Parser)]
 #[command(name = "test-hosts", version, after_help = EXAMPLES)]

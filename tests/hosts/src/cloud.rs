@@ -108,7 +108,7 @@ impl Cloud {
         format!("http://{}", self.moto.address)
     }
 
-    /// The range that a VPC must have, such as `10.90.3.0/24`; another one is refused. Its subnets divide it.
+    /// The range that a VPC must have, such as `10.90.4.0/23`; another one is refused. Its subnets divide it.
     pub fn network(&self) -> String {
         self.lab.record().network()
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::command::end_of;
 use crate::error::AboutFile;
 use crate::process::Identity;
-use crate::record::{HostRecord, Record};
+use crate::record::{HostRecord, PREFIX, Record};
 use crate::wait::wait_for;
 use crate::{LabError, seed};
 
@@ -239,7 +239,7 @@ impl Host {
         let metadata = record.instance.as_ref().map(|_| METADATA_ADDRESS.to_string());
         let addresses: Vec<_> = std::iter::once(&record.address)
             .chain(&record.extra_addresses)
-            .map(|address| format!("{address}/24"))
+            .map(|address| format!("{address}/{PREFIX}"))
             .collect();
         let status = Command::new("setsid")
             .args(["--fork", "env", "--default-signal", "bash"])

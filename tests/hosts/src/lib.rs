@@ -33,7 +33,7 @@
 //! cut: the kernel ends everything in its namespaces, and the disk stays. `/var/lib/etcd`, `/var/lib/kubelet`,
 //! `/var/lib/containerd` and `/var/log/pods` are not on the overlay; a disk with a limit is an ext4 in a file.
 //!
-//! The network is a switch in a namespace of its own, 10.90.x.0/24: the machine is .1, hosts are .10 and up, and .200 to
+//! The network is a switch in a namespace of its own, 10.90.x.0/23: the machine is .1, hosts are .10 and up, and .200 to
 //! .249 are [free](Lab::free_address). There is no way out from there. A pulled cable is a port of the switch that is
 //! down, a partition a rule of the switch, so that nothing a host does can tell, or heal, either. A boot begins with a
 //! fresh network: routes that were added by hand are gone, as on any machine.

@@ -7,7 +7,7 @@ use crate::LabError;
 use crate::command::{Tool, tool};
 use crate::error::AboutFile;
 use crate::host::METADATA_ADDRESS;
-use crate::record::{HostRecord, Record};
+use crate::record::{HostRecord, PREFIX, Record};
 
 /// Frames between two ports in `cut` are dropped. The names of ports, not addresses: nothing gets around it.
 const PARTITIONS: &str = "\
@@ -46,7 +46,7 @@ pub(crate) fn make(record: &Record) -> Result<(), LabError> {
         .arg(&switch)
         .run()?;
     tool("ip", 10)
-        .words(&format!("address add {}/24 dev {uplink}", record.gateway()))
+        .words(&format!("address add {}/{PREFIX} dev {uplink}", record.gateway()))
         .run()?;
     tool("ip", 10).words(&format!("link set {uplink} up")).run()?;
     inside(record)

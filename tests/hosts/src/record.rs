@@ -12,6 +12,8 @@ use crate::options::{HostOptions, LabOptions};
 use crate::places::RECORDS;
 use crate::process::Identity;
 
+/// How long the prefix of each subnet is: a VPC of a cluster on AWS takes no less.
+pub(crate) const PREFIX: u8 = 23;
 /// The machine's place in each subnet.
 const GATEWAY: u8 = 1;
 /// The first host's place; below it there is room for what a test adds to the machine's side.
@@ -125,7 +127,7 @@ impl Record {
 
     /// Its network, as whoever makes a VPC of it writes that.
     pub(crate) fn network(&self) -> String {
-        format!("{}/24", address(self.subnet, 0))
+        format!("{}/{PREFIX}", address(self.subnet, 0))
     }
 
     /// The interface of the machine in the lab's network.
@@ -171,7 +173,8 @@ impl HostRecord {
 
     /// Its port of the switch.
     pub(crate) fn port(&self) -> String {
-        format!("port-{}", self.address.octets()[3])
+        let [_, _, subnet, number] = self.address.octets();
+        format!("port-{subnet}-{number}")
     }
 
     /// Always the same for an address, so that nobody who knows the host has to learn anew after it was off.

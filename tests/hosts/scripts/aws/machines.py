@@ -12,7 +12,7 @@ from moto.iam.models import iam_backends
 from . import metadata
 from .patches import around, error
 
-#: Where the machines are that play instances, such as 10.90.3.0/24; everything goes where nobody plays them.
+#: Where the machines are that play instances, such as 10.90.4.0/23; everything goes where nobody plays them.
 network: str | None = None
 
 

@@ -9,7 +9,7 @@ use super::instance::{Instance, Power, World};
 use super::volumes::Volumes;
 use super::watcher::Shared;
 use crate::error::AboutFile;
-use crate::record::{HostRecord, InstanceRecord, Record};
+use crate::record::{HostRecord, InstanceRecord, PREFIX, Record};
 use crate::{Host, LabError, keys};
 
 /// So often a host may be shown a volume in vain before that is a problem: it is about to boot, and takes a while.
@@ -185,8 +185,11 @@ impl Machines {
         let network = self.record.network();
         let gateway = self.record.gateway();
         let fits = |address: &Ipv4Addr| {
-            let ([.., last], [.., own]) = (address.octets(), gateway.octets());
-            address.octets()[..3] == gateway.octets()[..3] && !matches!(last, 0 | 255) && last != own
+            let host_bits = 32 - u32::from(PREFIX);
+            let network = |address: &Ipv4Addr| address.to_bits() >> host_bits;
+            let number = address.to_bits() & ((1 << host_bits) - 1);
+            let is_special = number == 0 || number == (1 << host_bits) - 1;
+            network(address) == network(&gateway) && !is_special && *address != gateway
         };
         let Some(address) = instance.private_address.filter(fits) else {
             let address = instance.private_address.map(|address| address.to_string());

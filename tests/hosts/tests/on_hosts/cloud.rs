@@ -42,7 +42,7 @@ def client(name):
 ec2, iam = client("ec2"), client("iam")
 def network(block):
     vpc = ec2.create_vpc(CidrBlock=block)["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=block.replace("/24", "/25"), AvailabilityZone="eu-central-1a")
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=block.replace("/23", "/25"), AvailabilityZone="eu-central-1a")
     return subnet["Subnet"]["SubnetId"]
 def run(**asked):
     asked = {"ImageId": "ami-0deb1200a64000001", "InstanceType": "t3.medium", "MinCount": 1, "MaxCount": 1, **asked}
@@ -91,7 +91,7 @@ print(one)"
 }
 
 fn address(cloud: &Cloud, last: u8) -> String {
-    cloud.network().replace(".0/24", &format!(".{last}"))
+    cloud.network().replace(".0/23", &format!(".{last}"))
 }
 
 /// The subnet and the volume.

@@ -40,7 +40,7 @@ fn owner(test: &str, name: &str) -> Option<Owner> {
         .unwrap();
     let url = url.trim();
     let address = url.strip_prefix("http://").unwrap();
-    let block = format!("{}.0/24", address.rsplit_once('.').unwrap().0);
+    let block = format!("{}.0/23", address.rsplit_once('.').unwrap().0);
     let id = aws(
         url,
         &format!(
