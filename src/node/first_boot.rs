@@ -23,11 +23,23 @@ pub(super) const PROGRAM: &str = concat!(
     include_str!("../../templates/first-boot/metadata.sh"),
     include_str!("../../templates/first-boot/volume.sh"),
     include_str!("../../templates/first-boot/bundle.sh"),
+    include_str!("../../templates/first-boot/members.sh"),
     include_str!("../../templates/first-boot/first-boot.sh"),
 );
 
 /// How long a line of the packed program is.
 const LINE_BYTES: usize = 120;
+
+/// The archive with a bundle that a machine takes in at its first boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstBootArchive {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// The bundle's name on the machine.
+    pub bundle: Digest,
+}
 
 /// What the first boot of a machine needs to know. Nothing of it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +52,8 @@ pub struct FirstBootSettings {
     pub bucket: String,
     /// Its region.
     pub region: String,
-    /// The key of the archive with the machine's bundle.
-    pub archive_key: String,
-    /// The SHA-256 of that archive.
-    pub archive_digest: Digest,
-    /// The bundle's name on the machine.
-    pub bundle: Digest,
+    /// The archive with the machine's bundle; none where the machine only leads to others, and lets people log in.
+    pub archive: Option<FirstBootArchive>,
     /// What stands before the instance's name in the key that its host keys are published at, with a slash at its end.
     pub host_keys_folder: String,
     /// The life of the cluster.
@@ -63,6 +71,8 @@ pub struct FirstBootSettings {
     pub login_user: String,
     /// The public half of keelson's key, as a line of `authorized_keys`.
     pub login_key: String,
+    /// The keys of whoever else may log in as that user, each as such a line.
+    pub public_keys: Vec<String>,
     /// The paths at which the volume for etcd's data may appear, the surest one first; empty where there is none.
     pub volume_devices: Vec<String>,
     /// The etcds that the machine runs, whose data is to be on that volume.
@@ -101,23 +111,32 @@ impl FirstBootSettings {
 
     fn in_clear(&self) -> Result<String, RenderError> {
         let (mark_begin, mark_end) = self.mark();
+        let archive = self.archive.as_ref();
+        let login_keys = std::iter::once(&self.login_key).chain(&self.public_keys);
+        let etcds = self.etcds.iter().map(|etcd| {
+            json!({
+                "cluster": etcd.cluster,
+                "peer_port": etcd.peer_port.to_string(),
+                "folder": etcd.data_folder,
+            })
+        });
         let values = json!({
             "endpoint": self.endpoint,
             "path_style": if self.has_path_style { "yes" } else { "no" },
             "bucket": self.bucket,
             "region": self.region,
-            "archive_key": self.archive_key,
-            "archive_digest": self.archive_digest.hexadecimal(),
-            "bundle": self.bundle.hexadecimal(),
+            "archive_key": archive.map(|archive| &*archive.key).unwrap_or_default(),
+            "archive_digest": archive.map(|archive| archive.digest.hexadecimal()).unwrap_or_default(),
+            "bundle": archive.map(|archive| archive.bundle.hexadecimal()).unwrap_or_default(),
             "host_keys_folder": self.host_keys_folder,
             "uid": self.uid,
             "name": self.name.as_deref().unwrap_or_default(),
             "mark_begin": mark_begin,
             "mark_end": mark_end,
             "login_user": self.login_user,
-            "login_key": self.login_key,
+            "login_keys": login_keys.collect::<Vec<_>>(),
             "volume_devices": self.volume_devices,
-            "etcd_folders": self.etcds.iter().map(|etcd| etcd.data_folder).collect::<Vec<_>>(),
+            "etcds": etcds.collect::<Vec<_>>(),
         });
         Ok(templates::render(templates::FIRST_BOOT_SETTINGS, &values)?)
     }

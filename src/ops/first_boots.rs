@@ -19,7 +19,7 @@ use keelson_provider_api::{
 
 use super::bundles::{SpecBundles, permanent};
 use crate::model::{Blueprint, MachineBlueprint, stored};
-use crate::node::{Access, FirstBootSettings, PlacedSecret};
+use crate::node::{Access, FirstBootArchive, FirstBootSettings, PlacedSecret};
 use crate::spec::{Bucket, StateStore};
 
 /// The folder of the archive with the files of the bundle.
@@ -177,7 +177,7 @@ impl FirstBoots {
         &self,
         cluster: &ClusterIdentity,
         machine: &NewMachine<'_>,
-        kept: &StoredBundle,
+        kept: Option<&StoredBundle>,
         login_key: String,
     ) -> Result<FirstBootSettings, ProviderError> {
         let spec = self.bundles.spec();
@@ -206,9 +206,11 @@ impl FirstBoots {
             has_path_style: bucket.has_path_style(),
             bucket: bucket.name.clone(),
             region: self.terms.region.clone(),
-            archive_key: key(bucket, &kept.path),
-            archive_digest: kept.digest,
-            bundle: kept.bundle,
+            archive: kept.map(|kept| FirstBootArchive {
+                key: key(bucket, &kept.path),
+                digest: kept.digest,
+                bundle: kept.bundle,
+            }),
             host_keys_folder: key(bucket, &stored::host_keys_folder(&cluster.name)),
             uid,
             cluster: cluster.name.clone(),
@@ -217,6 +219,7 @@ impl FirstBoots {
             machine: machine.machine.clone(),
             login_user: self.terms.login_user.clone(),
             login_key,
+            public_keys: spec.spec().ssh.public_keys.clone(),
             volume_devices: machine.volume_devices.clone(),
             etcds: if machine.machine.roles.contains(&MachineRole::Etcd) {
                 spec.spec().etcd.instances().to_vec()
@@ -236,8 +239,13 @@ impl FirstBoot for FirstBoots {
     ) -> Result<Vec<u8>, ProviderError> {
         // First, because machines are told which keys there are.
         let login_key = self.bundles.login_key().await?;
-        let kept = self.keep(cluster, machine.name, machine.generation).await?;
-        let settings = self.settings(cluster, machine, &kept, login_key)?;
+        // A bastion only leads to others: it has no bundle.
+        let kept = if machine.machine.roles.contains(&MachineRole::Bastion) {
+            None
+        } else {
+            Some(self.keep(cluster, machine.name, machine.generation).await?)
+        };
+        let settings = self.settings(cluster, machine, kept.as_ref(), login_key)?;
         let user_data = settings.render().map_err(|error| permanent(&error))?;
         Ok(user_data.into_bytes())
     }

@@ -41,6 +41,8 @@ take_files_in() {
 # Marks the machine as the cluster's, unless it is already.
 claim_machine() {
     mark=$state/host.json
+    # What the machine is known by is what AWS calls it: images may be copied with the ids that are in them.
+    printf '%s\n' "${instance##*/}" | write_file "$state/instance" 644
     if [ ! -f "$mark" ]; then
         printf '%s"name":"%s","claimedAt":"%s"%s\n' "$mark_begin" "$name" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$mark_end" >"$mark.first"
         sync -- "$mark.first"
@@ -53,15 +55,19 @@ claim_machine() {
         fail "this machine is claimed already, and not as $name of this cluster: $(head -c 400 -- "$mark")"
 }
 
+# Scripts of keelson's that come over SSH wait meanwhile, and so does this one for them.
+hold_fence() {
+    exec 8>>"$state/fence.lock"
+    flock --shared --wait 60 8 || fail 'another script of keelson runs on this machine and does not end'
+}
+
 put_in_force() {
     # A run that was killed may have left some, also when it had come to its end.
     remove_abandoned_secrets
     if is_in_force; then return 0; fi
     say 'fetch the bundle'
     fetch_archive
-    # Scripts of keelson's that come over SSH wait meanwhile, and so does this one for them.
-    exec 8>>"$state/fence.lock"
-    flock --shared --wait 60 8 || fail 'another script of keelson runs on this machine and does not end'
+    hold_fence
     claim_machine
     take_files_in
     make_incoming

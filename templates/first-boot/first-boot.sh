@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Variables: none. Stands behind the settings and all other parts: what a machine that is made in a cloud does until its bundle is
-# in force.
+# in force, or, where it has none, until whoever may log in can.
 #
 # cloud-init runs it once, as user data; then it makes itself a service, which goes on after whatever ends it, and which goes when
 # it has come to its end. Each of its steps finds out by itself what of it is done.
@@ -33,18 +33,20 @@ write_file() {
     mv -f -- "$1.new" "$1"
 }
 
-# Lets keelson log in.
+# Lets keelson log in, and whoever else may.
 # shellcheck disable=SC2154 # they are set by the settings
-authorize_login() {
+authorize_logins() {
     entry=$(getent passwd "$login_user") || fail "there is no user $login_user on this machine"
     entry=${entry%:*}
     keys=${entry##*:}/.ssh/authorized_keys
-    if [ -f "$keys" ] && grep -Fqx -- "$login_key" "$keys"; then return 0; fi
-    say "let keelson log in as $login_user"
     [ -d "${keys%/*}" ] || mkdir -- "${keys%/*}"
-    touch -- "$keys"
+    [ -f "$keys" ] || touch -- "$keys"
+    login_keys >"$scratch/logins"
+    awk 'FILENAME == ARGV[1] { there[$0]; next } !($0 in there) { there[$0]; print }' "$keys" "$scratch/logins" >"$scratch/new-logins"
+    [ -s "$scratch/new-logins" ] || return 0
+    say "let keelson log in as $login_user"
     # A last line that nobody ended is ended by awk.
-    { awk 1 "$keys" && printf '%s\n' "$login_key"; } >"$keys.new"
+    awk 1 "$keys" "$scratch/new-logins" >"$keys.new"
     chmod 600 -- "$keys.new"
     chown -- "$login_user:" "${keys%/*}" "$keys.new"
     sync -- "$keys.new"
@@ -94,7 +96,7 @@ run() {
     scratch=$(mktemp -d "$memory/scratch.XXXXXX")
     export TMPDIR="$scratch"
     s3_credentials=$scratch/key s3_ca=''
-    authorize_login
+    authorize_logins
     begin_metadata
     borrow_key
     s3_begin
@@ -102,9 +104,13 @@ run() {
     # A role that somebody else has made may not let it: that is told at the end, and keeps no bundle away.
     published=yes
     (publish_host_keys) || published=
-    mount_volume
-    put_in_force
-    give_volume_to_etcd
+    # A machine that only leads to others has no bundle.
+    if [ -n "$archive_key" ]; then
+        mount_volume
+        put_in_force
+        give_volume_to_etcd
+        take_up_members
+    fi
     [ -n "$published" ] || fail 'the host keys are not published yet'
     write_file "$state/first-boot.done" 600 </dev/null
     sync -- "$state"

@@ -36,11 +36,10 @@ format_volume() {
     say "format $device"
     mkfs.ext4 -q -L "$volume_label" "$device" </dev/null || fail "$device cannot be formatted"
     sync -- "$device"
-    udevadm settle --timeout=30 || :
 }
 
 # Mounts `$1` at `$2`, with the type `$3` and the options `$4`, from now on and from each boot on. What needs it, the unit `$5`, is
-# not started without.
+# not started without. `$6` says where `$1` is by now, where that is another path.
 mount_at() {
     mount_unit=$(systemd-escape --path --suffix=mount -- "$2")
     if ! mountpoint -q "$2"; then
@@ -61,7 +60,9 @@ RequiredBy=$5
 END
         systemctl daemon-reload
         say "mount $1 at $2"
-        systemctl start -- "$mount_unit" || fail "$1 cannot be mounted: see journalctl --unit '$mount_unit'"
+        # Without waiting for udev to find the label that was written just now. The unit is then the mount's, and active.
+        mkdir -p -- "$2"
+        mount -t "$3" -o "$4" -- "${6:-$1}" "$2" || fail "$1 cannot be mounted at $2"
     fi
     systemctl enable --quiet -- "$mount_unit"
 }
@@ -72,9 +73,10 @@ mount_volume() {
         find_volume
         format_volume
     fi
-    mount_at "/dev/disk/by-label/$volume_label" "$volume" ext4 noatime etcd.service
+    mount_at "/dev/disk/by-label/$volume_label" "$volume" ext4 noatime etcd.service "${device:-}"
     # Without its data, an etcd would take itself for a new member.
-    for folder in $etcd_folders; do
+    for etcd in $etcds; do
+        folder=${etcd##*:}
         mkdir -p -- "$volume/${folder##*/}"
         mount_at "$volume/${folder##*/}" "$folder" none bind "${folder##*/}.service"
     done
@@ -83,7 +85,7 @@ mount_volume() {
 # The data of the machine before is that of a user whose number may be another one here.
 give_volume_to_etcd() {
     [ -n "$volume_devices" ] || return 0
-    for folder in $etcd_folders; do
-        find "$folder" ! -user etcd -exec chown -h etcd:etcd -- {} +
+    for etcd in $etcds; do
+        find "${etcd##*:}" ! -user etcd -exec chown -h etcd:etcd -- {} +
     done
 }

@@ -21,10 +21,14 @@ use super::block_on;
 use super::etcd_alone::{NOW, begin};
 
 fn spec(more: &str) -> ValidSpec {
+    spec_in("public", more)
+}
+
+fn spec_in(topology: &str, more: &str) -> ValidSpec {
     let text = format!(
         "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: prod }}\nspec:\n  \
          kubernetesVersion: 1.36.2\n  stateStore: s3://example-clusters/some/where\n  provider:\n    \
-         aws: {{ region: eu-west-1, zones: [eu-west-1a], topology: public }}\n  controlPlane: {{ replicas: 3 }}\n{more}"
+         aws: {{ region: eu-west-1, zones: [eu-west-1a], topology: {topology} }}\n  controlPlane: {{ replicas: 3 }}\n{more}"
     );
     spec::load(text.as_bytes(), "test").unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -199,11 +203,51 @@ fn user_data_is_the_same_each_time_and_says_where_the_bundle_is() {
         format!("archive_key=some/where/{}", kept[0]),
         "host_keys_folder=some/where/prod/host-keys/".to_owned(),
         "volume_devices='/dev/xvdf '".to_owned(),
-        format!("login_key='{login}'"),
+        format!("login_keys() {{ printf '%s\\n' '{login}'; }}"),
     ] {
         assert!(told.lines().any(|told| told == line), "{line}: {told}");
     }
     assert!(!told.contains("PRIVATE"), "{told}");
+}
+
+/// A bastion has no bundle, and nothing is kept for it; and whoever the spec lets in may log in.
+#[test]
+fn a_bastion_is_told_who_may_log_in_and_nothing_else() {
+    let keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVZkFVOlHv4wCqVRjqYbL2pjtIPGYcvXH9mV8qkGkqI me"];
+    let ssh = format!(
+        "  ssh: {{ publicKeys: [\"{}\"], allowedCIDRs: [203.0.113.0/24], bastion: true }}\n",
+        keys[0]
+    );
+    let (spec, store) = (spec_in("private", &ssh), Arc::new(MemoryStore::new()));
+    let boots = first_boots(&spec, &store, NOW);
+    let told = |name: &str| {
+        let machine = machine_of(&spec, name);
+        let new = NewMachine {
+            name,
+            machine: &machine,
+            generation: 0,
+            volume_devices: Vec::new(),
+        };
+        String::from_utf8(block_on(boots.user_data(&identity(), &new)).unwrap()).unwrap()
+    };
+    let bastion = told("bastion-1");
+    assert!(kept(&store).is_empty());
+    assert!(
+        bastion.contains("archive_key=''\n") && bastion.contains("\nbundle=''\n"),
+        "{bastion}"
+    );
+    let login = block_on(authorities(spec.name(), &store, NOW).existing_login_key()).unwrap();
+    let logins = format!(
+        "login_keys() {{ printf '%s\\n' '{}' '{}'; }}",
+        login.unwrap().authorized_key(),
+        keys[0]
+    );
+    for told in [bastion, told("control-plane-1")] {
+        assert!(told.lines().any(|line| line == logins), "{logins}: {told}");
+    }
+    assert_eq!(kept(&store).len(), 1);
+    block_on(boots.is_over(&identity(), "bastion-1")).unwrap();
+    assert_eq!(kept(&store).len(), 1);
 }
 
 /// What a machine reads and writes is what its role lets it, and nobody else's.

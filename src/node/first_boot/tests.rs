@@ -1,5 +1,6 @@
 //! User data as text, and what its script does where it is run here.
 
+mod members;
 mod runs;
 mod scene;
 mod volumes;
@@ -22,9 +23,11 @@ fn settings(endpoint: &str, bucket: &str) -> FirstBootSettings {
         has_path_style: true,
         bucket: bucket.to_owned(),
         region: "eu-west-1".to_owned(),
-        archive_key: "some/where/prod/bundles/control-plane/control-plane-1/0123".to_owned(),
-        archive_digest: Digest::of_bytes(b"archive"),
-        bundle: Digest::of_bytes(b"bundle"),
+        archive: Some(FirstBootArchive {
+            key: "some/where/prod/bundles/control-plane/control-plane-1/0123".to_owned(),
+            digest: Digest::of_bytes(b"archive"),
+            bundle: Digest::of_bytes(b"bundle"),
+        }),
         host_keys_folder: "some/where/prod/host-keys/".to_owned(),
         uid: ClusterUid::new("0a1b2c3d"),
         cluster: "prod".parse().unwrap(),
@@ -48,6 +51,7 @@ fn settings(endpoint: &str, bucket: &str) -> FirstBootSettings {
         login_user: "root".to_owned(),
         login_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeelsonsOwnKeyOfTheClusterProd keelson of prod"
             .to_owned(),
+        public_keys: vec!["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAA it's mine".to_owned()],
         volume_devices: vec![
             "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0".to_owned(),
             "/dev/xvdf".to_owned(),
@@ -87,23 +91,33 @@ fn there_is_room_for_the_longest_values() {
     let mut longest = sample();
     longest.login_key = format!("ssh-rsa {} {}", "A".repeat(716), "k".repeat(64));
     longest.bucket = "b".repeat(63);
-    longest.archive_key = "k".repeat(400);
+    let archive = |bytes: usize| FirstBootArchive {
+        key: "k".repeat(bytes),
+        digest: Digest::of_bytes(b"archive"),
+        bundle: Digest::of_bytes(b"bundle"),
+    };
+    longest.archive = Some(archive(400));
+    longest.public_keys = vec![longest.login_key.clone(); 3];
     longest.host_keys_folder = format!("{}/", "f".repeat(250));
     longest.machine.group = "g".repeat(63);
     let bytes = longest.render().unwrap().len();
     assert!(bytes < USER_DATA_LIMIT_BYTES, "{bytes}");
-    longest.archive_key = "k".repeat(USER_DATA_LIMIT_BYTES);
-    let refused = longest.render().unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            RenderError::TooLarge {
-                limit: USER_DATA_LIMIT_BYTES,
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    let mut many = longest.clone();
+    many.public_keys = vec![longest.login_key.clone(); 20];
+    longest.archive = Some(archive(USER_DATA_LIMIT_BYTES));
+    for too_much in [longest, many] {
+        let refused = too_much.render().unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                RenderError::TooLarge {
+                    limit: USER_DATA_LIMIT_BYTES,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -111,6 +125,9 @@ fn nothing_hostile_becomes_a_line_of_the_script() {
     for hostile in ["ssh-ed25519 AAAA\nroot ALL", "a\0b", "a\rb"] {
         let mut settings = sample();
         hostile.clone_into(&mut settings.login_key);
+        assert!(settings.render().is_err(), "{hostile:?}");
+        settings = sample();
+        settings.public_keys = vec![hostile.to_owned()];
         assert!(settings.render().is_err(), "{hostile:?}");
     }
     for hostile in ["$(id)", "a b", "", "a'b", "/dev/x;reboot"] {
@@ -164,11 +181,18 @@ fn what_is_packed_comes_out_again() {
 
 #[test]
 fn shellcheck_finds_nothing_in_user_data() {
+    let mut bastion = sample();
+    (bastion.archive, bastion.volume_devices, bastion.etcds) = (None, Vec::new(), Vec::new());
+    let bastion = bastion.script().unwrap();
     let (script, packed) = (sample().script().unwrap(), sample().render().unwrap());
     // What the settings set is used by the program, which nobody sees in there.
     let packed = packed.replacen('\n', "\n# shellcheck disable=SC2034\n:\n", 1);
     let packed = packed.replacen(":\n", "", 1);
-    let scripts = [("script", script.as_bytes()), ("user-data", packed.as_bytes())];
+    let scripts = [
+        ("script", script.as_bytes()),
+        ("bastion", bastion.as_bytes()),
+        ("user-data", packed.as_bytes()),
+    ];
     let test = "node::first_boot::tests::shellcheck_finds_nothing_in_user_data";
     check_with(test, "shellcheck", &[], &scripts);
 }

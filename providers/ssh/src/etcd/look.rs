@@ -53,6 +53,23 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What is seen where there is no machine.
+    pub(super) fn nothing() -> Self {
+        Self {
+            mark: MarkSeen::None,
+            has_data: false,
+            has_log: false,
+            unit: "inactive".to_owned(),
+            restarts: 0,
+            free_kib: None,
+            status: None,
+            latency_ms: None,
+            list: None,
+            problem: None,
+            words: None,
+        }
+    }
+
     /// True when nothing of a member is there.
     pub(super) fn is_empty(&self) -> bool {
         self.mark == MarkSeen::None && !self.has_data

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use super::scene::{SECRET, Scene, said};
+use super::scene::{HOST_KEYS, SECRET, Scene, said};
 use super::*;
 
 #[test]
@@ -143,18 +143,64 @@ fn a_bundle_that_is_another_one_is_not_unpacked() {
     let Some(mut scene) = Scene::new_or_skip("runs::a_bundle_that_is_another_one_is_not_unpacked") else {
         return;
     };
-    let right = scene.settings.archive_digest;
-    scene.settings.archive_digest = Digest::of_bytes(b"another one");
+    let right = scene.settings.archive.clone().unwrap();
+    scene.settings.archive.as_mut().unwrap().digest = Digest::of_bytes(b"another one");
     scene.fails("nothing of it is unpacked");
     for name in ["bundles", "host.json", "bundle.json", "current"] {
         assert!(!scene.path("var/lib/keelson").join(name).exists(), "{name}");
     }
-    let key = std::mem::replace(&mut scene.settings.archive_key, "some/where/prod/none".to_owned());
+    "some/where/prod/none".clone_into(&mut scene.settings.archive.as_mut().unwrap().key);
     scene.fails("there is no some/where/prod/none");
-    scene.settings.archive_key = key;
-    scene.settings.archive_digest = right;
+    scene.settings.archive = Some(right);
     scene.done();
     scene.is_in_force();
+}
+
+/// A bastion lets log in whoever may, shows its host keys, and needs nothing else.
+#[test]
+fn a_machine_without_a_bundle_lets_people_log_in() {
+    let Some(mut scene) = Scene::new_or_skip("runs::a_machine_without_a_bundle_lets_people_log_in") else {
+        return;
+    };
+    scene.settings.archive = None;
+    scene.settings.etcds = Vec::new();
+    let said = scene.done();
+    assert!(
+        !said.contains("bundle") && said.contains("the first boot is done"),
+        "{said}"
+    );
+    scene.lets_in_all();
+    assert!(scene.object(HOST_KEYS).is_some());
+    for name in ["host.json", "bundles", "bundle.json", "fence.lock"] {
+        assert!(!scene.path("var/lib/keelson").join(name).exists(), "{name}");
+    }
+    assert_eq!(scene.done(), "");
+}
+
+/// Whoever may log in can, each once, whatever the image or cloud-init has put there.
+#[test]
+fn keys_of_people_stand_beside_keelsons_own() {
+    let Some(mut scene) = Scene::new_or_skip("runs::keys_of_people_stand_beside_keelsons_own") else {
+        return;
+    };
+    let there = "ssh-ed25519 AAAA of cloud-init";
+    scene.settings.public_keys = [
+        "ssh-rsa AAAA it's mine",
+        there,
+        "ssh-rsa AAAA it's mine",
+        "ssh-rsa BBBB",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let folder = scene.path("home/.ssh");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("authorized_keys"), there).unwrap();
+    scene.done();
+    scene.is_in_force();
+    let own = scene.settings.login_key.clone();
+    let authorized = scene.text("home/.ssh/authorized_keys");
+    let lines: Vec<&str> = authorized.lines().collect();
+    assert_eq!(lines, [there, &own, "ssh-rsa AAAA it's mine", "ssh-rsa BBBB"]);
 }
 
 /// Machines of a group are all told the same.

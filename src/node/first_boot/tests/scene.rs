@@ -222,6 +222,8 @@ impl Scene {
             "/run/keelson",
             "/etc/systemd/system",
             "/etc/ssh/",
+            "/etc/etcd",
+            "/etc/keelson/",
         ] {
             text = text.replace(folder, &format!("{root}{folder}"));
         }
@@ -240,7 +242,10 @@ impl Scene {
         let bundle = [
             ("actions", actions),
             ("apply", self.here(APPLY_SCRIPT)),
-            ("files/host.env", "KEELSON_HOST_NAME=control-plane-1\n".to_owned()),
+            (
+                "files/host.env",
+                "KEELSON_HOST_NAME=control-plane-1\nKEELSON_HOST_URL_ADDRESS=10.0.0.4\n".to_owned(),
+            ),
             ("record.json", "{\"bundle\":{},\"certificates\":[]}".to_owned()),
         ];
         self.files = bundle
@@ -262,8 +267,9 @@ impl Scene {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(plain.unwrap().expose()).unwrap();
         let packed = gzip.finish().unwrap();
-        self.settings.archive_digest = Digest::of_bytes(&packed);
-        self.put(&self.settings.archive_key, &packed);
+        let archive = self.settings.archive.as_mut().unwrap();
+        archive.digest = Digest::of_bytes(&packed);
+        self.put(&self.settings.archive.as_ref().unwrap().key, &packed);
     }
 
     fn url(&self, key: &str) -> String {
@@ -367,9 +373,20 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// Whoever may log in can, and each stands there once.
+    pub(super) fn lets_in_all(&self) {
+        let authorized = self.text("home/.ssh/authorized_keys");
+        let keys = std::iter::once(&self.settings.login_key).chain(&self.settings.public_keys);
+        for key in keys {
+            let found = authorized.lines().filter(|line| line == key);
+            assert_eq!(found.count(), 1, "{authorized}");
+        }
+    }
+
     /// Everything is as keelson leaves it over SSH.
     pub(super) fn is_in_force(&self) {
-        let bundle = format!("bundles/{}", self.settings.bundle.hexadecimal());
+        let archive = self.settings.archive.as_ref().unwrap();
+        let bundle = format!("bundles/{}", archive.bundle.hexadecimal());
         let current = fs::read_link(self.path("var/lib/keelson/current")).unwrap();
         assert_eq!(current, Path::new(&bundle));
         for (path, content) in &self.files {
@@ -391,12 +408,7 @@ impl Scene {
         };
         assert_eq!(mark, wanted);
         assert!(mark.claimed_at > jiff::Timestamp::UNIX_EPOCH);
-        let authorized = self.text("home/.ssh/authorized_keys");
-        let keys: Vec<&str> = authorized
-            .lines()
-            .filter(|line| *line == self.settings.login_key)
-            .collect();
-        assert_eq!(keys.len(), 1, "{authorized}");
+        self.lets_in_all();
         let published = self.object(HOST_KEYS).unwrap();
         assert_eq!(published, "ssh-ed25519 AAAAC root@a\nssh-rsa AAAAB root@a\n");
         assert!(self.path("var/lib/keelson/first-boot.done").exists());

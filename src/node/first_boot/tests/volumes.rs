@@ -8,8 +8,7 @@ use super::scene::Scene;
 use super::*;
 
 /// A scene with a volume that these commands have made of 16 MiB of nothing; nothing where this machine cannot format any.
-fn scene_or_skip(test: &str, made_by: &str) -> Option<Scene> {
-    let test = format!("volumes::{test}");
+pub(super) fn scene_or_skip(test: &str, made_by: &str) -> Option<Scene> {
     let has = Command::new("sh")
         .args([
             "-ec",
@@ -17,10 +16,10 @@ fn scene_or_skip(test: &str, made_by: &str) -> Option<Scene> {
         ])
         .output();
     if !has.is_ok_and(|has| has.status.success()) {
-        keelson_test_hosts::skip(&test, "there is no mkfs.ext4, blkid or mkswap");
+        keelson_test_hosts::skip(test, "there is no mkfs.ext4, blkid or mkswap");
         return None;
     }
-    let mut scene = Scene::new_or_skip(&test)?;
+    let mut scene = Scene::new_or_skip(test)?;
     let device = scene.path("dev/volume");
     let made = Command::new("sh")
         .args(["-euc", &format!("truncate -s 16M \"$1\"; {made_by}"), "sh"])
@@ -37,13 +36,17 @@ fn scene_or_skip(test: &str, made_by: &str) -> Option<Scene> {
         root.display()
     );
     scene.play("mkfs.ext4", &noted);
-    // What starts a unit mounts what it says.
-    let mounts = format!(
-        "echo \"systemctl $*\" >>{root}calls\nfor unit; do :; done\n\
-         case $* in 'start -- '*.mount) sed -n 's/^Where=//p' \"{root}etc/systemd/system/$unit\" >>{root}mounts ;; esac",
-        root = root.display()
+    // Under whichever name it is called.
+    scene.play(
+        "systemctl",
+        &format!("echo \"systemctl $*\" >>{}calls", root.display()),
     );
-    scene.play("systemctl", &mounts);
+    // Where something is mounted comes last.
+    let mounts = format!(
+        "for place; do :; done\necho \"$place\" >>{}mounts",
+        root.display()
+    );
+    scene.play("mount", &mounts);
     Some(scene)
 }
 
@@ -57,7 +60,7 @@ fn formats(scene: &Scene) -> usize {
 
 #[test]
 fn an_empty_volume_is_formatted_once_and_mounted_before_the_bundle() {
-    let test = "an_empty_volume_is_formatted_once_and_mounted_before_the_bundle";
+    let test = "volumes::an_empty_volume_is_formatted_once_and_mounted_before_the_bundle";
     let Some(scene) = scene_or_skip(test, ":") else {
         return;
     };
@@ -161,7 +164,7 @@ fn what_holds_anything_is_never_formatted() {
          printf '\\125\\252' | dd of=\"$1\" bs=1 seek=510 conv=notrunc status=none",
     ];
     for made_by in rows {
-        let Some(scene) = scene_or_skip("what_holds_anything_is_never_formatted", made_by) else {
+        let Some(scene) = scene_or_skip("volumes::what_holds_anything_is_never_formatted", made_by) else {
             return;
         };
         let before = Digest::of_bytes(&fs::read(scene.path("dev/volume")).unwrap());
@@ -178,7 +181,7 @@ fn what_holds_anything_is_never_formatted() {
 
 #[test]
 fn what_cannot_be_looked_at_is_not_formatted() {
-    let Some(scene) = scene_or_skip("what_cannot_be_looked_at_is_not_formatted", ":") else {
+    let Some(scene) = scene_or_skip("volumes::what_cannot_be_looked_at_is_not_formatted", ":") else {
         return;
     };
     for status in ["4", "8", "126"] {
@@ -190,7 +193,7 @@ fn what_cannot_be_looked_at_is_not_formatted() {
 
 #[test]
 fn a_volume_that_is_late_is_waited_for() {
-    let Some(scene) = scene_or_skip("a_volume_that_is_late_is_waited_for", ":") else {
+    let Some(scene) = scene_or_skip("volumes::a_volume_that_is_late_is_waited_for", ":") else {
         return;
     };
     let (volume, away) = (scene.path("dev/volume"), scene.path("dev/away"));
