@@ -1,4 +1,4 @@
-//! The steps that have to wait for something that is blocked.
+//! The steps that have to wait for something that is blocked, or comes back with its machine.
 
 use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
@@ -8,13 +8,14 @@ use keelson_provider_api::{Action, Change, Existing, Kind, Observation, Observed
 
 use super::api_names;
 use super::api_servers::{ApiServers, Course, removal_for_good};
+use super::comes_back;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
 use super::firewalls;
 use super::ground::Grounds;
 use super::report::Held;
-use super::verdict::{Verdicts, is_blocked};
+use super::verdict::{Verdict, Verdicts, is_blocked};
 
 /// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, or that would
 /// be too new for an API server, and whatever needs those. A removal whose build waits waits as well: nothing is taken down
@@ -32,9 +33,13 @@ pub(super) fn hold_back(
         followers: OnceCell::new(),
         waits_for: BTreeMap::new(),
     };
+    let is_anyone_coming = comes_back::coming(verdicts).next().is_some();
     let is_anything_blocked = verdicts.keys().any(|key| is_blocked(verdicts, key));
-    if is_anything_blocked {
+    if is_anything_blocked || is_anyone_coming {
         holding.hold_needs();
+        holding.hold_beside_the_coming(observation);
+    }
+    if is_anything_blocked {
         holding.hold_grounds(observation);
     }
     if !desired.retires_cluster {
@@ -80,6 +85,15 @@ impl Holding<'_> {
             Some((index, blocker))
         });
         self.hold(needs.collect());
+    }
+
+    /// What would be down beside a member of etcd that comes back, or join it, waits for that.
+    fn hold_beside_the_coming(&mut self, observation: &Observation) {
+        let waiting = self.drafts.iter().filter_map(|(index, draft)| {
+            let member = comes_back::waited_for(&draft.change, self.verdicts, observation)?;
+            Some((index, member))
+        });
+        self.hold(waiting.collect());
     }
 
     /// Nothing is taken from under what is blocked.
@@ -294,7 +308,9 @@ fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) ->
     if change.is_removal() {
         return None;
     }
-    let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);
+    let is_blocked = |key: &ResourceKey| {
+        is_blocked(verdicts, key) || matches!(verdicts.get(key), Some(Verdict::ComesBack { .. }))
+    };
     let wanted = desired.resources.get(&change.key)?;
     let all = change
         .resource()

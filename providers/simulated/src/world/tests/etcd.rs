@@ -184,7 +184,7 @@ async fn restarts_one_after_another_keep_the_quorum_and_together_break_it() {
     }
     assert_eq!(fixture.world.violations(), []);
     update_together(&fixture, Disruption::Restart, |bundle| {
-        bundle.settings = Digest::of_bytes(b"other")
+        bundle.settings = Digest::of_bytes(b"other");
     })
     .await;
     assert_eq!(
