@@ -16,6 +16,7 @@ mod emulator;
 mod faults;
 mod kept;
 mod machine;
+mod permissions;
 mod places;
 mod proxy;
 mod shell;

@@ -73,7 +73,7 @@ pub(super) async fn start(calls: &AwsCalls, interface: &str, tags: &Tags, token:
 }
 
 /// Makes a public zone, which keelson never does.
-pub(super) fn make_public_zone(emulator: SocketAddr, name: &str, reference: &str) {
+pub(crate) fn make_public_zone(emulator: SocketAddr, name: &str, reference: &str) {
     let body = format!(
         "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{name}</Name>\
          <CallerReference>{reference}</CallerReference></CreateHostedZoneRequest>"

@@ -25,6 +25,8 @@ use keelson_provider_api::{
 use keelson_provider_aws::{EdgeProvider, EdgeZone};
 use keelson_test_hosts::Moto;
 
+pub(crate) use ground::make_public_zone;
+
 use crate::places::{MOST_ATTEMPTS, REGION, Wanted, change, cluster, create, delete, key};
 
 const KINDS: [Kind; 3] = [Kind::LoadBalancer, Kind::DnsRecord, Kind::LoadBalancerTarget];
@@ -85,7 +87,7 @@ impl Scene {
         let calls = AwsCalls::new(&settings);
         let cluster = cluster("one");
         ground::lay(&calls, &cluster).await;
-        ground::make_public_zone(moto.address, ZONE, "a test");
+        make_public_zone(moto.address, ZONE, "a test");
         let zone = calls.dns.public_zones(ZONE).await.unwrap().remove(0).id;
         let clock = QuickClock::start();
         Some(Self {

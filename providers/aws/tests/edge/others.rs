@@ -130,7 +130,7 @@ async fn a_zone_that_is_not_there_or_is_there_twice_is_told() {
     };
     let mut wanted = wanted();
     scene.make(&wanted[..1].to_vec()).await;
-    ground::make_public_zone(scene.moto.address, ZONE, "another");
+    make_public_zone(scene.moto.address, ZONE, "another");
     let seen = scene
         .edge
         .observe(&scene.cluster, Kind::DnsRecord, &BTreeSet::new())

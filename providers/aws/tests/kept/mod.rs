@@ -90,11 +90,7 @@ impl Scene {
         };
         let scene = Self::of(Arc::new(moto), AwsCalls::new(&settings), "one");
         for name in POLICIES {
-            let document =
-                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-            scene.ask_iam(&format!(
-                "Action=CreatePolicy&PolicyName={name}&PolicyDocument={document}"
-            ));
+            make_policy(&scene.moto, name);
         }
         scene.prepare().await;
         Some(scene)
@@ -152,22 +148,6 @@ impl Scene {
 
     fn no_more_trouble(&self) {
         self.moto.tell("DELETE", "faults", "").unwrap();
-    }
-
-    /// Asks IAM what keelson never asks: a form as its API reference has them.
-    fn ask_iam(&self, form: &str) {
-        let form = format!("{form}&Version=2010-05-08");
-        let mut stream = TcpStream::connect(self.moto.address).unwrap();
-        let scope = "AKIATESTS/20260101/us-east-1/iam/aws4_request";
-        let fields = format!(
-            "Host: iam.amazonaws.com\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}",
-            form.len()
-        );
-        write!(stream, "POST / HTTP/1.1\r\n{fields}\r\n\r\n{form}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert_eq!(answer.split(' ').nth(1), Some("200"), "{form}: {answer}");
     }
 
     /// How many calls the emulator has had that change something.
@@ -301,6 +281,31 @@ impl Scene {
     fn name(&self, role: &str) -> String {
         instance_profile_name(&self.cluster, role)
     }
+}
+
+/// Makes a policy that is somebody else's.
+pub(crate) fn make_policy(moto: &Moto, name: &str) {
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    ask_iam(
+        moto,
+        &format!("Action=CreatePolicy&PolicyName={name}&PolicyDocument={document}"),
+    );
+}
+
+/// A form as IAM's API reference has them.
+fn ask_iam(moto: &Moto, form: &str) {
+    let form = format!("{form}&Version=2010-05-08");
+    let mut stream = TcpStream::connect(moto.address).unwrap();
+    let scope = "AKIATESTS/20260101/us-east-1/iam/aws4_request";
+    let fields = format!(
+        "Host: iam.amazonaws.com\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}",
+        form.len()
+    );
+    write!(stream, "POST / HTTP/1.1\r\n{fields}\r\n\r\n{form}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer.split(' ').nth(1), Some("200"), "{form}: {answer}");
 }
 
 /// A trust policy, other than that of machines.
