@@ -47,12 +47,7 @@ pub use classes::{Classes, release_files};
 pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredState, RenderError> {
     let blueprint = Blueprint::of(spec);
     let mut desired = DesiredState::default();
-    network::build(&blueprint, &mut desired);
-    firewalls::build(&blueprint, &mut desired);
-    roles::build(&blueprint, &mut desired);
-    kept::build(&blueprint, &mut desired);
-    endpoint::build(&blueprint, &mut desired);
-    machines::build(&blueprint, &mut desired);
+    build_ground(&blueprint, &mut desired);
     bundles::build(&blueprint, assets, &mut desired)?;
     etcd::build(&blueprint, &mut desired);
     kubernetes::build(&blueprint, &mut desired);
@@ -64,4 +59,20 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
         desired.rolling.insert(group.name.to_string(), rolling);
     }
     Ok(desired)
+}
+
+/// Of this, machines and what they stand on: all that a cloud is asked for. No release file is needed for it.
+pub fn ground(spec: &ValidSpec) -> DesiredState {
+    let mut desired = DesiredState::default();
+    build_ground(&Blueprint::of(spec), &mut desired);
+    desired
+}
+
+fn build_ground(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    network::build(blueprint, desired);
+    firewalls::build(blueprint, desired);
+    roles::build(blueprint, desired);
+    kept::build(blueprint, desired);
+    endpoint::build(blueprint, desired);
+    machines::build(blueprint, desired);
 }

@@ -71,15 +71,19 @@ pub(super) fn network_name(blueprint: &Blueprint<'_>) -> String {
 /// True where something stands in public or private subnets.
 fn is_needed(blueprint: &Blueprint<'_>, public: bool) -> bool {
     let machines_are_public = addresses::machines_are_public(blueprint.spec);
+    let has_api = !blueprint.spec.is_etcd_alone();
     if public {
         let through_them = blueprint
             .spec
             .provider
             .nat()
             .is_some_and(|nat| nat != AwsNat::None);
-        machines_are_public || through_them || api_is_public(blueprint) || blueprint.bastion.is_some()
+        machines_are_public
+            || through_them
+            || (has_api && api_is_public(blueprint))
+            || blueprint.bastion.is_some()
     } else {
-        !machines_are_public || !api_is_public(blueprint)
+        !machines_are_public || (has_api && !api_is_public(blueprint))
     }
 }
 

@@ -73,26 +73,25 @@ fn statements(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Vec<
         StateStore::S3(bucket) if bucket.endpoint.is_none() => bucket,
         _ => return Vec::new(),
     };
-    if machine.is(MachineRole::Bastion) {
-        return Vec::new();
-    }
     let bucket_arn = format!("arn:{}:s3:::{}", partition(&blueprint.spec.provider), bucket.name);
     let key = |path: &str| stored::key_in_bucket(bucket, path);
     let bundles = key(&stored::bundles_of_role(blueprint.name, machine));
     let host_keys = key(&stored::host_keys_path(blueprint.name, stored::INSTANCE_ITSELF));
-    let mut statements = vec![
-        json!({
+    let mut statements = Vec::new();
+    // It runs nothing but its sshd.
+    if !machine.is(MachineRole::Bastion) {
+        statements.push(json!({
             "Effect": "Allow",
             "Action": ["s3:GetObject"],
             "Resource": [format!("{bucket_arn}/{bundles}*")],
-        }),
-        // Who may read it can tell that a write whose answer was lost has happened.
-        json!({
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": [format!("{bucket_arn}/{host_keys}")],
-        }),
-    ];
+        }));
+    }
+    // Who may read it can tell that a write whose answer was lost has happened.
+    statements.push(json!({
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": [format!("{bucket_arn}/{host_keys}")],
+    }));
     if machine.is(MachineRole::Etcd) {
         let backups = key(&format!("{}/backups/etcd/*", blueprint.name));
         statements.push(json!({

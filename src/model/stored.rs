@@ -39,7 +39,7 @@ pub fn host_keys_folder(cluster: &ClusterName) -> String {
 
 /// Where the machine publishes its host keys that the cloud calls `instance`: in AWS its ARN, such as
 /// `arn:aws:ec2:eu-west-1:123456789012:instance/i-0abc`. A role that all machines of a kind share allows each only its own
-/// object, because AWS knows whose key asks ([`INSTANCE_ITSELF`]).
+/// object, because AWS knows whose key asks.
 pub fn host_keys_path(cluster: &ClusterName, instance: &str) -> String {
     format!("{}{instance}", host_keys_folder(cluster))
 }

@@ -231,6 +231,15 @@ pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), Sto
     Ok(())
 }
 
+/// The cluster `name`, with its life where it has begun.
+///
+/// # Errors
+/// When the state store cannot be read, or what it has is damaged.
+pub async fn begun_identity(store: &dyn Store, name: &ClusterName) -> Result<ClusterIdentity, StoreError> {
+    let record = read(store, name).await?;
+    Ok(identity(name, record.as_ref()))
+}
+
 /// The identity that goes with a record, or with none yet.
 pub(super) fn identity(name: &ClusterName, record: Option<&ClusterRecord>) -> ClusterIdentity {
     ClusterIdentity {

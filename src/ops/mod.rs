@@ -60,7 +60,7 @@ pub use etcd::{
 };
 pub use first_boots::{FirstBootTerms, FirstBoots, StoredBundle};
 pub use gone_hosts::GoneHosts;
-pub use identity::ClusterRecord;
+pub use identity::{ClusterRecord, begun_identity};
 pub use kubeconfig::{Kubeconfig, KubeconfigRequest, NotAKubeconfig, merge_kubeconfig};
 pub use login::login;
 pub use machine_access::{Login, LoginRequest, MachineAccess};

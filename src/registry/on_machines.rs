@@ -145,7 +145,8 @@ fn host_archives(spec: &ValidSpec, etcd: &EtcdProvider, authorities: &Authoritie
         .collect()
 }
 
-fn authorities(
+/// The cluster's authorities and keys, as `options` open them.
+pub(super) fn authorities(
     spec: &ValidSpec,
     options: &ConnectOptions,
     store: &Arc<dyn Store>,

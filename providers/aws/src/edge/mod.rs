@@ -38,6 +38,7 @@ use crate::looks::Looks;
 use crate::marked::observation;
 use crate::step::Step;
 
+pub(crate) use ownership::text_name;
 pub use zone::EdgeZone;
 
 /// Route 53 answers five calls a second of an account, and targets ask every three seconds how they are

@@ -7,7 +7,7 @@ use keelson_provider_api::{ClusterIdentity, ResourceKey};
 const LABEL: &str = "_keelson.";
 
 /// The name of the text about `name`.
-pub(super) fn text_name(name: &str) -> String {
+pub(crate) fn text_name(name: &str) -> String {
     format!("{LABEL}{name}")
 }
 

@@ -34,6 +34,8 @@ use crate::marked::observation;
 use crate::step::Step;
 
 pub use role_name::instance_profile_name;
+pub(crate) use role_name::{existing_profile, role_name_pattern};
+pub(crate) use role_parts::ec2_service;
 
 /// EC2 lets 100 changes of volumes and of interfaces through in a burst, and then 5 a second
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>); IAM says no numbers, and there are few roles.

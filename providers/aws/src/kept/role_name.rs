@@ -14,10 +14,25 @@ const EXISTING: &str = "instance-profile/";
 /// The name of the instance profile of machines whose role the cluster calls `role`: an existing one that is only used is called
 /// `instance-profile/NAME`.
 pub fn instance_profile_name(cluster: &ClusterIdentity, role: &str) -> String {
-    match role.strip_prefix(EXISTING) {
+    match existing_profile(role) {
         Some(existing) => existing.to_owned(),
         None => own(cluster, role),
     }
+}
+
+/// The name of the existing instance profile that is used for `role`, if one is.
+pub(crate) fn existing_profile(role: &str) -> Option<&str> {
+    role.strip_prefix(EXISTING)
+}
+
+/// The name of `role` as patterns of IAM have it: before a cluster has a uid, nobody knows the digits at its end.
+pub(crate) fn role_name_pattern(cluster: &ClusterIdentity, role: &str) -> String {
+    let mut name = own(cluster, role);
+    if cluster.uid.is_none() {
+        name.truncate(name.len() - DIGITS);
+        name.push_str(&"?".repeat(DIGITS));
+    }
+    name
 }
 
 /// The name of the role and of the instance profile of `role`. It says cluster and role for people, and has a digest of the

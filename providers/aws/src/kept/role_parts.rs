@@ -129,16 +129,20 @@ pub(super) fn policy(statements: &Value) -> Value {
     json!({ "Version": VERSION, "Statement": statements })
 }
 
-/// By which instances take a role on. EC2 has another name in China
-/// (<https://docs.amazonaws.cn/en_us/aws/latest/userguide/ec2.html>).
+/// By which instances take a role on.
 pub(super) fn trust(region: &str) -> Value {
-    let service = if region.starts_with("cn-") {
+    let principal = json!({ "Service": ec2_service(region) });
+    policy(&json!([{ "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole" }]))
+}
+
+/// What EC2 is called among those who take roles on. It has another name in China
+/// (<https://docs.amazonaws.cn/en_us/aws/latest/userguide/ec2.html>).
+pub(crate) fn ec2_service(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
         "ec2.amazonaws.com.cn"
     } else {
         "ec2.amazonaws.com"
-    };
-    let principal = json!({ "Service": service });
-    policy(&json!([{ "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole" }]))
+    }
 }
 
 /// What a tag says that machines are for.

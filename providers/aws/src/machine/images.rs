@@ -39,6 +39,26 @@ const NAMED: &[Named] = &[
     },
 ];
 
+/// How the image of a machine is known, whichever it comes to be.
+pub(crate) enum ImageSource<'a> {
+    /// By its id.
+    Id(&'a str),
+    /// By its name, among those of this account.
+    Owner(&'static str),
+    /// It is not: no machine is started from it.
+    Unknown,
+}
+
+/// How the image of `machine` is known.
+pub(crate) fn image_source(machine: &Machine) -> ImageSource<'_> {
+    let wanted = wanted(machine);
+    if wanted.starts_with(ID) {
+        return ImageSource::Id(wanted);
+    }
+    let named = NAMED.iter().find(|named| named.name == wanted);
+    named.map_or(ImageSource::Unknown, |named| ImageSource::Owner(named.owner))
+}
+
 /// What the spec's word for an image comes to.
 #[derive(Debug)]
 pub(super) enum Found {

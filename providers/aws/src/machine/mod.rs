@@ -6,6 +6,7 @@
 //! | `launch` | their start; `images` says what they start from, `tags` what they say of themselves |
 //! | `volume` | the volume that one gets |
 //! | `end` | their end |
+//! | `placed` | where they are |
 //! | `preflight` | what would keep them from being started |
 //!
 //! What a cluster owns is found as places are ([`places`](crate::places)): by its mark. A machine is made by one call, with its
@@ -23,6 +24,7 @@ mod end;
 mod images;
 mod launch;
 mod observe;
+mod placed;
 mod preflight;
 mod tags;
 mod volume;
@@ -46,6 +48,9 @@ use crate::kept::instance_profile_name;
 use crate::marked::observation;
 use crate::step::{Step, missing, refused};
 
+pub(crate) use images::{ImageSource, image_source};
+pub use placed::{PlacedMachine, PlacedMachines};
+pub(crate) use tags::CHANGING as CHANGING_TAGS;
 pub use volume::{VOLUME_DEVICE, volume_devices};
 
 /// EC2 takes 5 calls that start instances in a burst, and then 2 a second; each waits for a minute after its call

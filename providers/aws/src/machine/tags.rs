@@ -21,6 +21,9 @@ const NETWORK_INTERFACE: &str = "keelson.dev/network-interface";
 /// The name of the role that its instance profile gives it.
 const ROLE: &str = "keelson.dev/role";
 
+/// Of these, what changes while an instance lives.
+pub(crate) const CHANGING: [&str; 3] = [GROUP, ROLE, ROLES];
+
 /// What stands between roles.
 const BETWEEN: &str = ",";
 

@@ -122,6 +122,25 @@ async fn seen(
     })
 }
 
+/// Whether the bundle that `change` wants is in force already, with certificates that are good.
+pub(crate) async fn is_as_wanted(
+    hosts: &Hosts,
+    bundles: &dyn BundleSource,
+    context: &StepContext<'_>,
+    change: &Change,
+) -> bool {
+    let name = change.machine().unwrap_or(change.key.name());
+    let answer = hosts.facts(name, Scope::Marks).await;
+    let seen = seen(name, Some(bundles), &context.cluster, answer).await;
+    match seen {
+        Observed::Present(existing) => {
+            existing.owner == Owner::ThisCluster
+                && existing.resource.differences(change.resource()).is_empty()
+        }
+        Observed::Absent | Observed::Unknown(_) => false,
+    }
+}
+
 /// Puts a bundle in force, or takes it away.
 pub(crate) async fn carry_out(
     hosts: &Hosts,
