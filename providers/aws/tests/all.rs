@@ -11,7 +11,7 @@ use keelson_provider_api::{Clock, Kind, Provider};
 use keelson_provider_aws::{EdgeProvider, KeptProvider, MachineProvider, PlacesProvider};
 
 use crate::machine::Given;
-use crate::places::REGION;
+use crate::scene::REGION;
 
 #[test]
 fn each_kind_is_looked_after_by_one_provider() {

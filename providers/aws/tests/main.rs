@@ -19,6 +19,7 @@ mod machine;
 mod permissions;
 mod places;
 mod proxy;
+mod scene;
 mod shell;
 mod signature;
 mod small;

@@ -12,22 +12,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
-use keelson_aws_calls::{AwsCalls, CallSettings};
+use keelson_aws_calls::AwsCalls;
 use keelson_provider_api::clock::{BoxFuture, SystemClock};
 use keelson_provider_api::kinds::{DnsRecord, LoadBalancer, LoadBalancerTarget};
 use keelson_provider_api::{
-    Action, Change, Clock, ClusterIdentity, Existing, Kind, Observation, Observed, Outcome, Progress,
-    Provider, Resource, ResourceKey, StepContext,
+    Action, Change, Clock, ClusterIdentity, Existing, Kind, Observation, Observed, Outcome, Provider,
+    Resource, ResourceKey,
 };
 use keelson_provider_aws::{EdgeProvider, EdgeZone};
 use keelson_test_hosts::Moto;
 
 pub(crate) use ground::make_public_zone;
 
-use crate::places::{MOST_ATTEMPTS, REGION, Wanted, change, cluster, create, delete, key};
+use crate::places::{Wanted, change, cluster, create, delete, key};
+use crate::scene::{self, ANYBODY, REGION};
 
 const KINDS: [Kind; 3] = [Kind::LoadBalancer, Kind::DnsRecord, Kind::LoadBalancerTarget];
 const ZONE: &str = "example.com";
@@ -77,14 +76,7 @@ struct Scene {
 impl Scene {
     async fn start_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let nobody = Credentials::new("AKIAKEELSON", "secret", None, None, "tests");
-        let settings = CallSettings {
-            endpoint: Some(format!("http://{}", moto.address)),
-            first_backoff: Duration::from_millis(20),
-            ..CallSettings::new(REGION, SharedCredentialsProvider::new(nobody), http)
-        };
-        let calls = AwsCalls::new(&settings);
+        let calls = scene::calls_of(&moto, ANYBODY, 20);
         let cluster = cluster("one");
         ground::lay(&calls, &cluster).await;
         make_public_zone(moto.address, ZONE, "a test");
@@ -110,12 +102,7 @@ impl Scene {
 
     /// How many calls the emulator has had that change something.
     fn writes(&self) -> usize {
-        let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
-        let actions = calls.split("\"action\": \"").skip(1);
-        let reads = ["Describe", "List", "Get"];
-        actions
-            .filter(|action| !reads.iter().any(|read| action.starts_with(read)))
-            .count()
+        scene::writes(&self.moto, &["Describe", "List", "Get"])
     }
 
     /// A new look: one that was taken before hands changed something is no longer good.
@@ -138,26 +125,11 @@ impl Scene {
     }
 
     async fn once(&self, change: &Change) -> Outcome {
-        let context = StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        };
-        self.edge.carry_out(&context, change).await
+        self.edge.carry_out(&scene::context(&self.cluster), change).await
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        for _ in 0..MOST_ATTEMPTS {
-            match self.once(change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(&self.edge, &self.cluster, change).await;
     }
 
     async fn make(&self, wanted: &Wanted) {

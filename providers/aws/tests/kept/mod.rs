@@ -12,28 +12,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::{Filters, Interface, Volume as FoundVolume};
-use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::{BoxFuture, Clock, SystemClock};
 use keelson_provider_api::kinds::{MachineRole, NetworkInterface, Role, Volume};
 use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, ErrorClass, Kind, Observation, Outcome, Progress, Provider,
-    ProviderError, Resource, ResourceKey, StepContext,
+    Action, Change, ClusterIdentity, ErrorClass, Kind, Observation, Outcome, Provider, ProviderError,
+    Resource, ResourceKey,
 };
 use keelson_provider_aws::kept::instance_profile_name;
 use keelson_provider_aws::{KeptProvider, PlacesProvider};
 use keelson_test_hosts::Moto;
 use serde_json::{Value, json};
 
-use crate::places::{REGION, Wanted, change, cluster, create, delete, futures, ids, key, wanted as places};
+use crate::places::{Wanted, change, cluster, create, delete, futures, ids, key, wanted as places};
+use crate::scene::{self, ANYBODY, REGION};
 
 const KINDS: [Kind; 3] = [Kind::Role, Kind::Volume, Kind::NetworkInterface];
-/// A step that is refused for a while is tried again by whoever carries a plan out.
-const MOST_ATTEMPTS: u32 = 20;
 /// Policies that are somebody else's.
 const POLICIES: [&str; 2] = ["audit", "logs"];
 const KMS_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/8c5b2c63-b9bc-45a3-a87a-5513eab232c7";
@@ -81,14 +78,8 @@ struct Scene {
 impl Scene {
     async fn start_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let key = Credentials::new("AKIAKEELSON", "secret", None, None, "tests");
-        let settings = CallSettings {
-            endpoint: Some(format!("http://{}", moto.address)),
-            first_backoff: Duration::from_millis(20),
-            ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
-        };
-        let scene = Self::of(Arc::new(moto), AwsCalls::new(&settings), "one");
+        let calls = scene::calls_of(&moto, ANYBODY, 20);
+        let scene = Self::of(Arc::new(moto), calls, "one");
         for name in POLICIES {
             make_policy(&scene.moto, name);
         }
@@ -121,7 +112,7 @@ impl Scene {
             .map(|(key, resource)| create(key, resource, 0))
             .collect();
         let carry_out = async |change: &Change| {
-            let ended = provider.carry_out(&self.context(), change).await;
+            let ended = provider.carry_out(&scene::context(&self.cluster), change).await;
             assert_eq!(ended, Outcome::Done, "{change}");
         };
         let (firewalls, others): (Vec<_>, Vec<_>) = changes
@@ -131,15 +122,6 @@ impl Scene {
             carry_out(change).await;
         }
         futures(firewalls.into_iter().map(carry_out)).await;
-    }
-
-    fn context(&self) -> StepContext<'static> {
-        StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        }
     }
 
     fn tell(&self, path: &str, given: &str) {
@@ -152,12 +134,7 @@ impl Scene {
 
     /// How many calls the emulator has had that change something.
     fn writes(&self) -> usize {
-        let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
-        let actions = calls.split("\"action\":").skip(1).map(str::trim_start);
-        let reads = ["\"Describe", "\"List", "\"Get"];
-        actions
-            .filter(|action| !reads.iter().any(|read| action.starts_with(read)))
-            .count()
+        scene::writes(&self.moto, &["Describe", "Get", "List"])
     }
 
     async fn look(&self) -> Observation {
@@ -179,20 +156,11 @@ impl Scene {
     }
 
     async fn once(&self, change: &Change) -> Outcome {
-        self.kept.carry_out(&self.context(), change).await
+        self.kept.carry_out(&scene::context(&self.cluster), change).await
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        for _ in 0..MOST_ATTEMPTS {
-            match self.once(change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(&self.kept, &self.cluster, change).await;
     }
 
     /// Makes all of `wanted` at once.

@@ -9,16 +9,13 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::{Ec2, Filters, Instance, InstanceState};
 use keelson_aws_calls::iam::{NewInstanceProfile, path_of};
 use keelson_aws_calls::mark::mark;
-use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::kinds::{
     Firewall, Machine, MachineRole, Network, NetworkInterface, Role, Subnet, Volume,
@@ -26,13 +23,14 @@ use keelson_provider_api::kinds::{
 use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{
     Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewMachine, Observation,
-    Observed, Outcome, Progress, Provider, ProviderError, Resource, ResourceKey, StepContext,
+    Observed, Outcome, Provider, ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::{KeptProvider, MachineProvider, PlacesProvider, instance_profile_name};
 use keelson_test_hosts::Moto;
 
 use crate::kept::EmulatorClock;
-use crate::places::{REGION, change, cluster, create, delete, key};
+use crate::places::{change, cluster, create, delete, key};
+use crate::scene::{self, ANYBODY, REGION};
 
 const ZONE: &str = "eu-west-1a";
 /// What is kept has this address.
@@ -40,8 +38,6 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 10);
 /// The newest images of Canonical for amd64 and of Debian for arm64 (`images.json`).
 const UBUNTU: &str = "ami-0ab2404a640000020";
 const DEBIAN: &str = "ami-0deb1200b64000001";
-/// A step that is refused for a while is tried again by whoever carries a plan out.
-const MOST_ATTEMPTS: u32 = 20;
 
 /// Gives what a test says to whoever boots, and remembers what was asked of it.
 #[derive(Default)]
@@ -91,14 +87,8 @@ struct Scene {
 impl Scene {
     async fn prepare_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let key = Credentials::new("AKIAKEELSON", "secret", None, None, "tests");
-        let settings = CallSettings {
-            endpoint: Some(format!("http://{}", moto.address)),
-            first_backoff: Duration::from_millis(5),
-            ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
-        };
-        let scene = Self::of(Arc::new(moto), AwsCalls::new(&settings), "one");
+        let calls = scene::calls_of(&moto, ANYBODY, 5);
+        let scene = Self::of(Arc::new(moto), calls, "one");
         scene.make_ground().await;
         Some(scene)
     }
@@ -129,7 +119,7 @@ impl Scene {
         let places = PlacesProvider::new(&self.calls, REGION, Arc::new(SystemClock));
         for (key, resource) in ground() {
             let made = places
-                .carry_out(&self.context(), &create(&key, &resource, 0))
+                .carry_out(&scene::context(&self.cluster), &create(&key, &resource, 0))
                 .await;
             assert_eq!(made, Outcome::Done, "{key}");
         }
@@ -139,7 +129,9 @@ impl Scene {
             Arc::new(EmulatorClock::of(self.moto.clone())),
         );
         for (key, resource) in self::kept() {
-            let made = kept.carry_out(&self.context(), &create(&key, &resource, 0)).await;
+            let made = kept
+                .carry_out(&scene::context(&self.cluster), &create(&key, &resource, 0))
+                .await;
             assert_eq!(made, Outcome::Done, "{key}");
         }
     }
@@ -192,12 +184,7 @@ impl Scene {
 
     /// How many calls the emulator has had; those that change something only.
     fn writes(&self) -> usize {
-        let calls = self.calls_heard();
-        let actions = calls.split("\"action\":").skip(1).map(str::trim_start);
-        let reads = ["\"Describe", "\"Get", "\"List"];
-        actions
-            .filter(|action| !reads.iter().any(|read| action.starts_with(read)))
-            .count()
+        scene::writes(&self.moto, &["Describe", "Get", "List"])
     }
 
     /// What is made from now on does not show for so many seconds. What machines stand on has been there for long.
@@ -252,30 +239,14 @@ impl Scene {
         }
     }
 
-    fn context(&self) -> StepContext<'static> {
-        StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        }
-    }
-
     async fn once(&self, change: &Change) -> Outcome {
-        self.machines.carry_out(&self.context(), change).await
+        self.machines
+            .carry_out(&scene::context(&self.cluster), change)
+            .await
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        for _ in 0..MOST_ATTEMPTS {
-            match self.once(change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(&self.machines, &self.cluster, change).await;
     }
 
     async fn make(&self, name: &str, machine: &Machine, generation: u32) {

@@ -1,5 +1,7 @@
 //! Machines while calls are refused, answers are lost, runs are ended, and things take their time.
 
+use std::time::Duration;
+
 use super::*;
 
 /// The calls that machines are made and ended by.

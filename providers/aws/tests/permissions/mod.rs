@@ -9,16 +9,13 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
-use keelson_aws_calls::{AwsCalls, CallSettings};
+use keelson_aws_calls::AwsCalls;
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, FirstBoot, Kind, NewMachine, Observation, Outcome, Progress, Provider,
-    ProviderError, Resource, ResourceKey, StepContext,
+    Action, Change, ClusterIdentity, FirstBoot, Kind, NewMachine, Observation, Provider, ProviderError,
+    Resource, ResourceKey,
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
 use keelson_provider_aws::{EdgeProvider, EdgeZone, KeptProvider, MachineProvider, PlacesProvider};
@@ -27,7 +24,8 @@ use serde_json::Value;
 
 use self::journal::Allowed;
 use crate::kept::EmulatorClock;
-use crate::places::{MOST_ATTEMPTS, REGION, Wanted, change, cluster, create, delete, futures};
+use crate::places::{Wanted, change, cluster, create, delete, futures};
+use crate::scene::{self, REGION};
 
 /// Whose calls are compared with policies.
 const OPERATOR: &str = "AKIAOPERATOR";
@@ -66,7 +64,7 @@ impl Scene {
     fn start_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
         let moto = Arc::new(moto);
-        let calls = calls_of(&moto, OPERATOR);
+        let calls = scene::calls_of(&moto, OPERATOR, 5);
         let clock = Arc::new(EmulatorClock::of(moto.clone()));
         let zone = Some(EdgeZone::Public(ZONE.to_owned()));
         let scene = Self {
@@ -76,7 +74,7 @@ impl Scene {
                 Box::new(EdgeProvider::new(&calls, zone, clock.clone())),
                 Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock)),
             ],
-            hands: calls_of(&moto, HANDS),
+            hands: scene::calls_of(&moto, HANDS, 5),
             moto,
             cluster: cluster("one"),
             wanted: wanted::all().into_iter().collect(),
@@ -140,23 +138,8 @@ impl Scene {
         journal::check(&self.moto, &Allowed::by(&policy), &all.join(", "))
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        let context = StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        };
-        for _ in 0..MOST_ATTEMPTS {
-            match self.provider(change.key.kind()).carry_out(&context, change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(self.provider(change.key.kind()), &self.cluster, change).await;
     }
 
     /// Makes what is not there, and changes what is otherwise, each by itself.
@@ -217,16 +200,6 @@ fn groups(wanted: &Wanted) -> Vec<Wanted> {
         }
     }
     groups
-}
-
-fn calls_of(moto: &Moto, who: &str) -> AwsCalls {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let key = Credentials::new(who, "secret", None, None, "tests");
-    AwsCalls::new(&CallSettings {
-        endpoint: Some(format!("http://{}", moto.address)),
-        first_backoff: Duration::from_millis(5),
-        ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
-    })
 }
 
 /// The actions that `policy` allows.

@@ -1,5 +1,7 @@
 //! The state store.
 
+use std::time::Duration;
+
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore as _, Clock as _, Precondition, Store as _};
 use keelson_provider_aws::S3Credentials;

@@ -6,24 +6,22 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::{Ec2, Filters};
-use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::kinds::{
     Firewall, FirewallRule, NatGateway, Network, Protocol, Subnet, Through, WayOut,
 };
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, ClusterUid, Disruption, Existing, Kind, Observation, Outcome, Progress,
-    Provider, Resource, ResourceKey, StepContext,
+    Action, Change, ClusterIdentity, ClusterUid, Disruption, Existing, Kind, Observation, Outcome, Provider,
+    Resource, ResourceKey,
 };
 use keelson_provider_aws::PlacesProvider;
 use keelson_test_hosts::Moto;
 
-pub(crate) const REGION: &str = "eu-west-1";
+use crate::scene::{self, ANYBODY, REGION};
+
 const KINDS: [Kind; 5] = [
     Kind::Network,
     Kind::Subnet,
@@ -31,8 +29,6 @@ const KINDS: [Kind; 5] = [
     Kind::NatGateway,
     Kind::WayOut,
 ];
-/// A step that is refused for a while is tried again by whoever carries a plan out.
-pub(crate) const MOST_ATTEMPTS: u32 = 20;
 
 pub(crate) type Wanted = Vec<(ResourceKey, Resource)>;
 
@@ -48,14 +44,7 @@ struct Scene {
 impl Scene {
     fn start_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let key = Credentials::new("AKIAKEELSON", "secret", None, None, "tests");
-        let settings = CallSettings {
-            endpoint: Some(format!("http://{}", moto.address)),
-            first_backoff: Duration::from_millis(20),
-            ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
-        };
-        let calls = AwsCalls::new(&settings);
+        let calls = scene::calls_of(&moto, ANYBODY, 20);
         Some(Self {
             moto,
             places: PlacesProvider::new(&calls, REGION, Arc::new(SystemClock)),
@@ -75,9 +64,7 @@ impl Scene {
 
     /// How many calls the emulator has had that change something.
     fn writes(&self) -> usize {
-        let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
-        let actions = calls.split("\"action\":").skip(1).map(str::trim_start);
-        actions.filter(|action| !action.starts_with("\"Describe")).count()
+        scene::writes(&self.moto, &["Describe"])
     }
 
     async fn look(&self) -> Observation {
@@ -90,26 +77,13 @@ impl Scene {
     }
 
     async fn once(&self, change: &Change) -> Outcome {
-        let context = StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        };
-        self.places.carry_out(&context, change).await
+        self.places
+            .carry_out(&scene::context(&self.cluster), change)
+            .await
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        for _ in 0..MOST_ATTEMPTS {
-            match self.once(change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(&self.places, &self.cluster, change).await;
     }
 
     /// Makes all of `wanted`, firewalls together, since they let in each other.
