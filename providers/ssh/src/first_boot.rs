@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keelson_provider_api::bundle::PROGRESS_MARK;
 use keelson_provider_api::kinds::Kind;
 use keelson_provider_api::{
     Action, BundleSource, Change, ClusterIdentity, ErrorClass, FirstBoot, KindObservation, Outcome, Provider,
@@ -16,7 +15,7 @@ use keelson_provider_api::{
 };
 
 use crate::exit_status::NOT_BOOTED;
-use crate::fence::{failure, outcome_of};
+use crate::fence::{failure, outcome_of, tell};
 use crate::hosts::{HOSTS_AT_ONCE, Hosts};
 use crate::session::root::one_line;
 use crate::shell::{Job, Output};
@@ -76,13 +75,8 @@ impl FirstBootBundles {
             input: Vec::new(),
             timeout: BOOT_LIMIT + Duration::from_secs(60),
         };
-        let tell = |line: &str| {
-            if let Some(action) = line.strip_prefix(PROGRESS_MARK) {
-                context.progress.tell(&one_line(action));
-            }
-        };
         // It changes nothing: who has lost its lease may wait.
-        let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
+        let output = shell.run(&job, &tell(context)).await.map_err(outcome_of)?;
         match output.status {
             0 => Ok(()),
             NOT_BOOTED => Err(Outcome::Rejected(stuck(name, &output))),
