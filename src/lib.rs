@@ -74,7 +74,7 @@
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
-//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out and firewalls, which no spec reaches yet | sees this crate |
+//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out, firewalls, roles, volumes, network interfaces, machines, load balancers with their targets and names | sees this crate |
 //! | `providers/aws-calls` | the calls to AWS that its provider is made of, behind small types | names a kind, waits |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
@@ -159,8 +159,11 @@
 //! - **Concrete providers and stores are named in [`registry`] alone**, which the commands use.
 //! - **etcd's certificates are in `/etc/etcd/pki`**, not below `/etc/kubernetes/pki`:
 //!   [`Layout::etcd`](pki::Layout::etcd) says why.
-//! - **Providers `aws` and `digitalocean` are not in this build.** Specs for them are read and checked in full;
+//! - **The provider `digitalocean` is not in this build.** Specs for it are read and checked in full;
 //!   [`registry::connect`] says that it cannot act on them.
+//! - **A machine that a cloud makes brings its first bundle itself**, out of the state store, by its role; from then on it is a host
+//!   like any other, reached over SSH with the keys that it has published there. Whoever is made anew with a volume that was kept
+//!   takes up the members of etcd whose data is on it.
 //! - **Nodes and add-ons are looked after through the API, wherever machines come from**, by a provider of this crate
 //!   ([`cluster`]); what it needs of machines is a vocabulary of its own ([`keelson_provider_api::joining`]).
 //! - **kubeconfigs on machines name the files of certificates** instead of holding them, so that those are renewed without a

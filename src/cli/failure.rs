@@ -213,6 +213,9 @@ impl From<ConnectError> for Failure {
             ConnectError::NothingGone => failure.with_help(
                 "leave out --gone: `keelson destroy` takes simulated machines away, whatever state they are in",
             ),
+            ConnectError::NotBare => {
+                failure.with_help("`keelson apply` makes anew what is gone, and ends what has left the spec")
+            }
             ConnectError::InMemory => failure
                 .with_help("`keelson node list` shows them; `provider: { ssh: … }` names real machines"),
             ConnectError::OwnAddress(_) => failure.with_help(
@@ -225,6 +228,16 @@ impl From<ConnectError> for Failure {
                 "write the region behind the bucket, `s3://BUCKET?region=eu-central-1`, or set AWS_REGION; `keelson explain \
                  stateStore` has the rest",
             ),
+            ConnectError::NoBucket(_) => failure.with_help(
+                "write `stateStore: s3://BUCKET`: the machines of a cluster on AWS read what they are to run there, each by its role",
+            ),
+            ConnectError::Aws(_) => failure.with_help("see to what is named above, then try again"),
+            ConnectError::NoPolicy(_) => failure.with_help(
+                "leave out --iam-policy: it is for `provider: { aws: … }`; what a state store in S3 needs is in docs/state-store.md",
+            ),
+            ConnectError::LoginFile(_) => {
+                failure.with_help("see to it that this user can write files in the folder for temporary ones")
+            }
             ConnectError::NoStore(_) => failure.with_help("name a directory in `stateStore`"),
             ConnectError::Store(error) => failure.with_help(advice::of_store(&error)),
             ConnectError::World { source, .. } => failure.with_help(source.help()),

@@ -13,6 +13,9 @@ use crate::plan::DesiredState;
 const TTL_SECONDS: u32 = 60;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    if blueprint.spec.is_etcd_alone() {
+        return;
+    }
     if blueprint.is_cloud() {
         load_balancer(blueprint, desired);
     } else if let Some(address) = blueprint.virtual_address() {

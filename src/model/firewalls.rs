@@ -44,6 +44,15 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         desired.add(ResourceKey::new(Kind::Firewall, name), firewall);
     };
 
+    if blueprint.bastion.is_some() {
+        let mut rules = vec![path_discovery()];
+        rules.extend(ssh_from(ranges(&blueprint.spec.ssh.allowed_cidrs)));
+        add(BASTION, rules);
+    }
+    if blueprint.spec.is_etcd_alone() {
+        add(ETCD, rules_of_etcd_alone(blueprint));
+        return;
+    }
     let mut rules = api_rules(blueprint, &nodes);
     rules.push(kubelet.clone());
     let dedicated = blueprint
@@ -72,11 +81,23 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     if let Some(name) = of_api(blueprint) {
         add(name, balancer_rules(blueprint));
     }
-    if blueprint.bastion.is_some() {
-        let mut rules = vec![path_discovery()];
-        rules.extend(ssh_from(ranges(&blueprint.spec.ssh.allowed_cidrs)));
-        add(BASTION, rules);
+}
+
+/// Members reach each other, and whoever the spec lets in reaches them all: nobody where it names none.
+fn rules_of_etcd_alone(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
+    let mut rules = etcd_rules(blueprint, &[ETCD.to_owned()]);
+    let clients = ranges(&blueprint.spec.api.allowed_cidrs);
+    if !clients.is_empty() {
+        let instances = blueprint.spec.etcd.instances().iter();
+        rules.extend(instances.map(|instance| {
+            let port = instance.client_port;
+            let purpose = format!("clients of {}", instance.cluster);
+            rule(&purpose, Protocol::Tcp, (port, port), clients.clone())
+        }));
     }
+    let everywhere = rules_everywhere(blueprint).into_iter();
+    rules.extend(everywhere.filter(|rule| !rule.purpose.starts_with("pods")));
+    rules
 }
 
 /// The name of the firewall of what stands before the API, where balancers have one.

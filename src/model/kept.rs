@@ -1,6 +1,7 @@
 //! What is kept for a machine while machines of its name come and go: its address and its etcd data.
 
 use keelson_provider_api::kinds::{MachineRole, NetworkInterface, Volume};
+use keelson_provider_api::values::Quantity;
 use keelson_provider_api::{Kind, ResourceKey};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
@@ -30,7 +31,8 @@ pub(super) fn volume(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) 
     Some(Volume {
         machine: machine.name.clone(),
         zone,
-        size: wanted.size,
+        // AWS has volumes of whole gibibytes.
+        size: Quantity::from_gibibytes(wanted.size.bytes().div_ceil(1 << 30)),
         encrypted: true,
         kms_key: wanted.kms_key.clone(),
     })

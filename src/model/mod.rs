@@ -8,7 +8,7 @@
 //! | `network` | network, subnets, NAT gateways, ways out |
 //! | `firewalls` | who may reach whom |
 //! | `endpoint` | load balancer, its targets, DNS record, virtual address |
-//! | `machines` | machines; `roles` adds what they may do in the cloud, `kept` the interfaces and volumes that outlive them |
+//! | `machines` | machines; `roles` adds what they may do in the cloud, [`stored`] says where what is theirs lies, `kept` the interfaces and volumes that outlive them |
 //! | `groups` | node groups that the cloud keeps at their size |
 //! | `bundles` | the configuration of each machine; `classes` says what each set of roles runs, `certificates` what is signed for it |
 //! | `etcd` | members of the etcd clusters |
@@ -30,6 +30,7 @@ mod kubernetes;
 mod machines;
 mod network;
 mod roles;
+pub mod stored;
 
 use crate::node::{AssetIndex, RenderError};
 use crate::plan::{DesiredState, Rolling};
@@ -48,12 +49,7 @@ pub use classes::{Classes, release_files};
 pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredState, RenderError> {
     let blueprint = Blueprint::of(spec);
     let mut desired = DesiredState::default();
-    network::build(&blueprint, &mut desired);
-    firewalls::build(&blueprint, &mut desired);
-    roles::build(&blueprint, &mut desired);
-    kept::build(&blueprint, &mut desired);
-    endpoint::build(&blueprint, &mut desired);
-    machines::build(&blueprint, &mut desired);
+    build_ground(&blueprint, &mut desired);
     groups::build(&blueprint, assets, &mut desired)?;
     bundles::build(&blueprint, assets, &mut desired)?;
     etcd::build(&blueprint, &mut desired);
@@ -67,4 +63,20 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
         desired.rolling.insert(group.name.to_string(), rolling);
     }
     Ok(desired)
+}
+
+/// Of this, machines and what they stand on: all that a cloud is asked for. No release file is needed for it.
+pub fn ground(spec: &ValidSpec) -> DesiredState {
+    let mut desired = DesiredState::default();
+    build_ground(&Blueprint::of(spec), &mut desired);
+    desired
+}
+
+fn build_ground(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
+    network::build(blueprint, desired);
+    firewalls::build(blueprint, desired);
+    roles::build(blueprint, desired);
+    kept::build(blueprint, desired);
+    endpoint::build(blueprint, desired);
+    machines::build(blueprint, desired);
 }

@@ -71,15 +71,19 @@ pub(super) fn network_name(blueprint: &Blueprint<'_>) -> String {
 /// True where something stands in public or private subnets.
 fn is_needed(blueprint: &Blueprint<'_>, public: bool) -> bool {
     let machines_are_public = addresses::machines_are_public(blueprint.spec);
+    let has_api = !blueprint.spec.is_etcd_alone();
     if public {
         let through_them = blueprint
             .spec
             .provider
             .nat()
             .is_some_and(|nat| nat != AwsNat::None);
-        machines_are_public || through_them || api_is_public(blueprint) || blueprint.bastion.is_some()
+        machines_are_public
+            || through_them
+            || (has_api && api_is_public(blueprint))
+            || blueprint.bastion.is_some()
     } else {
-        !machines_are_public || !api_is_public(blueprint)
+        !machines_are_public || (has_api && !api_is_public(blueprint))
     }
 }
 
@@ -161,10 +165,12 @@ pub(super) fn subnet_name(blueprint: &Blueprint<'_>, zone: &str, public: bool) -
     existing.unwrap_or_else(|| format!("{zone}-{}", if public { "public" } else { "private" }))
 }
 
-/// The public or the private subnets, one a zone.
+/// The public or the private subnets, one a zone, in the order of their names: clouds keep none.
 pub(super) fn subnets(blueprint: &Blueprint<'_>, public: bool) -> Vec<String> {
     let zones = blueprint.spec.provider.zones().iter();
-    zones.map(|zone| subnet_name(blueprint, zone, public)).collect()
+    let mut names: Vec<String> = zones.map(|zone| subnet_name(blueprint, zone, public)).collect();
+    names.sort();
+    names
 }
 
 /// The subnet of the machines in `zone`.

@@ -1,24 +1,28 @@
-//! What machines may do in the cloud: no more than to read what they run, and where they run etcd to write its backups.
+//! What machines may do in the cloud: no more than to read what they run, to publish their host keys, and where they run etcd to
+//! write its backups.
 
 use keelson_provider_api::kinds::{MachineRole, Role};
 use keelson_provider_api::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
 use super::blueprint::{Blueprint, MachineBlueprint};
+use super::stored;
 use crate::plan::DesiredState;
 use crate::spec::{AwsRole, Family, Provider, StateStore};
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
     let of_groups = blueprint.groups.iter().map(|group| &group.machine);
     for machine in blueprint.all_machines().chain(of_groups) {
-        let terms = terms(blueprint, machine);
+        let mut terms = terms(blueprint, machine);
         if blueprint.family != Family::Aws || terms.instance_profile.is_some() {
             continue;
         }
+        // The order in which somebody has written them says nothing.
+        terms.policies.sort();
         let name = own_name(machine);
         let role = Role {
             machines: first_role(machine),
-            statements: Value::Array(statements(blueprint, machine, name)),
+            statements: Value::Array(statements(blueprint, machine)),
             boundary: terms.permissions_boundary,
             policies: terms.policies,
         };
@@ -31,7 +35,8 @@ fn first_role(machine: &MachineBlueprint<'_>) -> MachineRole {
     of_machine.copied().unwrap_or(MachineRole::Worker)
 }
 
-fn own_name(machine: &MachineBlueprint<'_>) -> &'static str {
+/// The name of the role that keelson makes for machines such as `machine`.
+pub(super) fn own_name(machine: &MachineBlueprint<'_>) -> &'static str {
     match first_role(machine) {
         MachineRole::ControlPlane => "control-plane",
         MachineRole::Etcd => "etcd",
@@ -63,25 +68,33 @@ pub(super) fn name(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) ->
     (blueprint.family == Family::Aws).then_some(name)
 }
 
-/// The statements of a policy for machines that run the bundles of `role`. Only a bucket of AWS asks roles.
-fn statements(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>, role: &str) -> Vec<Value> {
+/// The statements of a policy for machines such as `machine`. Only a bucket of AWS asks roles.
+fn statements(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Vec<Value> {
     let bucket = match &blueprint.spec.state_store {
         StateStore::S3(bucket) if bucket.endpoint.is_none() => bucket,
         _ => return Vec::new(),
     };
-    if machine.is(MachineRole::Bastion) {
-        return Vec::new();
-    }
     let bucket_arn = format!("arn:{}:s3:::{}", partition(&blueprint.spec.provider), bucket.name);
-    let slash = if bucket.prefix.is_empty() { "" } else { "/" };
-    let folder = format!("{}{slash}{}", bucket.prefix, blueprint.name);
-    let mut statements = vec![json!({
+    let key = |path: &str| stored::key_in_bucket(bucket, path);
+    let bundles = key(&stored::bundles_of_role(blueprint.name, machine));
+    let host_keys = key(&stored::host_keys_path(blueprint.name, stored::INSTANCE_ITSELF));
+    let mut statements = Vec::new();
+    // It runs nothing but its sshd.
+    if !machine.is(MachineRole::Bastion) {
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": ["s3:GetObject"],
+            "Resource": [format!("{bucket_arn}/{bundles}*")],
+        }));
+    }
+    // Who may read it can tell that a write whose answer was lost has happened.
+    statements.push(json!({
         "Effect": "Allow",
-        "Action": ["s3:GetObject"],
-        "Resource": [format!("{bucket_arn}/{folder}/bundles/{role}/*")],
-    })];
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": [format!("{bucket_arn}/{host_keys}")],
+    }));
     if machine.is(MachineRole::Etcd) {
-        let backups = format!("{folder}/backups/etcd/*");
+        let backups = key(&format!("{}/backups/etcd/*", blueprint.name));
         statements.push(json!({
             "Effect": "Allow",
             "Action": ["s3:PutObject"],

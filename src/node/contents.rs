@@ -31,6 +31,16 @@ pub enum RenderError {
     /// A value has no form in YAML.
     #[error("cannot write a file for machines in YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),
+    /// There is no room for so much.
+    #[error("{what} would have {bytes} bytes, and there is room for {limit}")]
+    TooLarge {
+        /// What is rendered.
+        what: &'static str,
+        /// How much it would have.
+        bytes: usize,
+        /// How much it may have.
+        limit: usize,
+    },
     /// A value has no form in TOML, such as a `null`.
     #[error("cannot write a file for machines in TOML")]
     Toml(#[from] toml::ser::Error),

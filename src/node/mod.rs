@@ -5,6 +5,7 @@
 //! | `class` | what machines of one class run, and what is a single machine's own |
 //! | `etcd` | etcd: unit, settings, ports, paths |
 //! | `etcd_snapshots` | snapshots that machines take by a timer |
+//! | `first_boot` | the user data of machines that are made in a cloud |
 //! | `kubernetes` | container runtime, kubelet, static pods |
 //! | `assets` | release files and where upstream has them |
 //! | `images` | names of container images |
@@ -20,6 +21,7 @@ mod class;
 mod contents;
 mod etcd;
 mod etcd_snapshots;
+mod first_boot;
 mod images;
 pub mod kubernetes;
 mod merge;
@@ -36,6 +38,7 @@ pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};
 pub use etcd_snapshots::{
     BUCKET_AUTHORITY, BUCKET_KEY, BucketSettings, SNAPSHOT_AUTHORITIES, SnapshotSettings,
 };
+pub use first_boot::{FirstBootArchive, FirstBootSettings};
 pub use images::image;
 pub use merge::merge;
 

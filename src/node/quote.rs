@@ -37,6 +37,15 @@ pub(super) fn shell(text: &str) -> Result<String, Unquotable> {
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// The same for a word that stays in its line.
+///
+/// # Errors
+/// [`Unquotable`] for control characters.
+pub(super) fn shell_line(text: &str) -> Result<String, Unquotable> {
+    refuse(text, "a line of a shell", char::is_control)?;
+    shell(text)
+}
+
 /// A value in a file that units name in `EnvironmentFile=`: in double quotes, where backslash, double quote, dollar and
 /// backtick are escaped (`systemd.exec(5)`, `EnvironmentFile=`).
 ///
@@ -152,6 +161,7 @@ mod tests {
         for text in ["a\nb", "a\0b", "a\tb", "\x1b[2J"] {
             assert!(environment(text).is_err(), "{text:?}");
             assert!(unit(text).is_err(), "{text:?}");
+            assert!(shell_line(text).is_err(), "{text:?}");
         }
         assert_eq!(yaml("a\nb\0"), "\"a\\nb\\u0000\"");
     }

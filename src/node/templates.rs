@@ -59,6 +59,9 @@ pub(super) const KEEPALIVED_CONFIGURATION: Template = template!("network/keepali
 /// The unit that does.
 pub(super) const KEEPALIVED_UNIT: Template = template!("network/keepalived.service.hbs");
 
+/// What the first boot of a machine needs to know.
+pub(super) const FIRST_BOOT_SETTINGS: Template = template!("first-boot/settings.sh.hbs");
+
 /// The script of every bundle. It has no variables.
 pub(super) const APPLY_SCRIPT: &str = include_str!("../../templates/node/apply.sh");
 
@@ -78,6 +81,7 @@ pub(super) const TEMPLATES: &[Template] = &[
     ROUTES_UNIT,
     KEEPALIVED_CONFIGURATION,
     KEEPALIVED_UNIT,
+    FIRST_BOOT_SETTINGS,
 ];
 
 /// Templates that have been read, or why they cannot be: a defect, which a test finds.
@@ -94,6 +98,7 @@ pub(crate) fn registry(templates: &[Template]) -> Registry {
     // through a helper.
     handlebars.register_escape_fn(handlebars::no_escape);
     handlebars.register_helper("sh", Box::new(Quoting(quote::shell)));
+    handlebars.register_helper("line", Box::new(Quoting(quote::shell_line)));
     handlebars.register_helper("env", Box::new(Quoting(quote::environment)));
     handlebars.register_helper("unit", Box::new(Quoting(quote::unit)));
     handlebars.register_helper("plain", Box::new(Quoting(quote::plain)));

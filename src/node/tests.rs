@@ -88,9 +88,13 @@ pub(crate) fn check_declarations(template: Template) {
     for expression in expressions(template) {
         let words: Vec<&str> = expression.split_whitespace().collect();
         match words.as_slice() {
-            ["sh" | "env" | "unit" | "yaml" | "plain" | "calendar", "this"] | ["else" | "/if" | "/each"] => {}
             [
-                "#if" | "#each" | "sh" | "env" | "unit" | "yaml" | "plain" | "calendar",
+                "sh" | "line" | "env" | "unit" | "yaml" | "plain" | "calendar",
+                "this",
+            ]
+            | ["else" | "/if" | "/each"] => {}
+            [
+                "#if" | "#each" | "sh" | "line" | "env" | "unit" | "yaml" | "plain" | "calendar",
                 name,
             ] => {
                 used.insert(name.trim_start_matches("this.").to_owned());
@@ -350,7 +354,7 @@ fn found_by(tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) -> std::io:
 }
 
 /// Fails when a tool finds something in files; without the tool `test` is skipped.
-fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
+pub(super) fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])]) {
     match found_by(tool, arguments, files) {
         Err(_) => keelson_test_hosts::skip(test, format!("{tool} is not installed")),
         Ok(found) => assert_eq!(found, None),
@@ -358,7 +362,7 @@ fn check_with(test: &str, tool: &str, arguments: &[&str], files: &[(&str, &[u8])
 }
 
 /// Lets systemd fail for what it finds in the units themselves: without the last of these it prints its findings and is content.
-const VERIFY: &[&str] = &["verify", "--man=no", "--recursive-errors=no"];
+pub(super) const VERIFY: &[&str] = &["verify", "--man=no", "--recursive-errors=no"];
 
 #[test]
 fn shellcheck_finds_nothing_in_what_machines_run() {

@@ -42,6 +42,63 @@ impl SpecBundles {
         }
     }
 
+    /// The spec.
+    pub(super) fn spec(&self) -> &ValidSpec {
+        &self.spec
+    }
+
+    /// The public half of the key that keelson logs in with, as a line of `authorized_keys`; made when there is none yet.
+    pub(super) async fn login_key(&self) -> Result<String, ProviderError> {
+        let key = self.authorities.login_key().await;
+        Ok(key.map_err(|error| permanent(&error))?.authorized_key())
+    }
+
+    /// The digest of the bundle that the spec asks for on the machine `name`: its name, wherever it is.
+    pub(super) fn digest_of(&self, name: &str) -> Result<Digest, ProviderError> {
+        let blueprint = Blueprint::of(&self.spec);
+        let machine = machine(&blueprint, name)?;
+        check_address(machine)?;
+        let mut classes = Classes::new(&blueprint, &self.assets);
+        let files = bundle_files(&blueprint, &mut classes, machine).map_err(|error| permanent(&error))?;
+        Ok(files.digest)
+    }
+
+    /// The bundle for a machine that is yet to be made: with all of its certificates, and what machines of each architecture
+    /// install.
+    pub(super) async fn for_first_boot(
+        &self,
+        cluster: &ClusterIdentity,
+        name: &str,
+    ) -> Result<Bundle, ProviderError> {
+        let (wanted, assets) = {
+            let blueprint = Blueprint::of(&self.spec);
+            let machine = machine(&blueprint, name)?;
+            let mut classes = Classes::new(&blueprint, &self.assets);
+            let wanted = classes.bundle(machine).map_err(|error| permanent(&error))?;
+            let class = classes.of(machine).map_err(|error| permanent(&error))?;
+            (wanted, Architecture::ALL.map(|of| class.assets(of)).concat())
+        };
+        check_known(&assets)?;
+        let found = FoundOnMachine::default();
+        let bundle = self.bundle(cluster, &wanted, &found).await?;
+        Ok(Bundle { assets, ..bundle })
+    }
+
+    /// What is wrong with the certificates and keys in `found` of the machine `name`.
+    pub(super) async fn faults(
+        &self,
+        name: &str,
+        found: &FoundOnMachine,
+    ) -> Result<Vec<String>, ProviderError> {
+        let wanted = {
+            let blueprint = Blueprint::of(&self.spec);
+            MachineCertificates::of(&blueprint, machine(&blueprint, name)?)
+        };
+        let mut faults = self.strangers(&wanted, found).await?;
+        faults.extend(self.troubles(&wanted, found).await?);
+        Ok(faults)
+    }
+
     /// Certificates and keys for those of `found` that are not good or have lost their keys, and the authorities'
     /// certificates that differ.
     async fn secrets(
@@ -264,10 +321,7 @@ impl BundleSource for SpecBundles {
         let blueprint = Blueprint::of(&self.spec);
         let (files, assets) = {
             let machine = machine(&blueprint, &wanted.machine)?;
-            if host_identity(machine).is_none() {
-                let message = format!("the address of {} among the others is not known", wanted.machine);
-                return Err(ProviderError::new(ErrorClass::Permanent, message));
-            }
+            check_address(machine)?;
             let mut classes = Classes::new(&blueprint, &self.assets);
             let files = bundle_files(&blueprint, &mut classes, machine).map_err(|error| permanent(&error))?;
             check_wanted(wanted, &files.bundle)?;
@@ -321,7 +375,8 @@ fn holds(found: &FoundOnMachine, path: &str, text: &str) -> bool {
     found.certificates.get(path).map(|found| found.trim()) == Some(text.trim())
 }
 
-fn machine<'a, 'b>(
+/// The machine of that name in the spec.
+pub(super) fn machine<'a, 'b>(
     blueprint: &'b Blueprint<'a>,
     name: &str,
 ) -> Result<&'b MachineBlueprint<'a>, ProviderError> {
@@ -332,6 +387,15 @@ fn machine<'a, 'b>(
             format!("the spec has no machine {name} any more"),
         )
     })
+}
+
+/// Refuses a machine whose files cannot be made yet.
+fn check_address(machine: &MachineBlueprint<'_>) -> Result<(), ProviderError> {
+    if host_identity(machine).is_some() {
+        return Ok(());
+    }
+    let message = format!("the address of {} among the others is not known", machine.name);
+    Err(ProviderError::new(ErrorClass::Permanent, message))
 }
 
 /// Refuses release files whose digests were not looked up: the session was made only to look.

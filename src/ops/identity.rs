@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::backups::intent;
 use super::{assets, kept_spec};
 use crate::execute::{LeaseRecord, lease};
+use crate::model::stored::folders_of_machines;
 use crate::pki::kept_paths;
 
 /// A cluster's entry in the state store: `<cluster>/cluster.json`.
@@ -201,7 +202,7 @@ pub(super) async fn begin(store: &dyn Store, record: &ClusterRecord) -> Result<(
     write(store, record, Precondition::Absent).await
 }
 
-/// Ends a life: removes authorities and keys, the list of release files, the spec, and last the record, so that an end that
+/// Ends a life: removes authorities and keys, what is kept for machines, the list of release files, the spec, and last the record, so that an end that
 /// was cut short is taken up by the next destroy. The lease, the journal, backups and pinned keys of hosts stay: fencing
 /// generations never go back, and the rest is for the time after.
 pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), StoreError> {
@@ -215,6 +216,9 @@ pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), Sto
         .await?;
     }
     let mut doomed = kept_paths(name);
+    for folder in folders_of_machines(name) {
+        doomed.extend(store.list(&folder).await?);
+    }
     doomed.extend([
         assets::path(name),
         intent::path(name),
@@ -225,6 +229,15 @@ pub(super) async fn end(store: &dyn Store, name: &ClusterName) -> Result<(), Sto
         store.delete(&path, Precondition::None).await?;
     }
     Ok(())
+}
+
+/// The cluster `name`, with its life where it has begun.
+///
+/// # Errors
+/// When the state store cannot be read, or what it has is damaged.
+pub async fn begun_identity(store: &dyn Store, name: &ClusterName) -> Result<ClusterIdentity, StoreError> {
+    let record = read(store, name).await?;
+    Ok(identity(name, record.as_ref()))
 }
 
 /// The identity that goes with a record, or with none yet.

@@ -22,6 +22,7 @@ mod destroy;
 mod endpoint;
 mod error;
 mod etcd;
+mod first_boots;
 mod fixed;
 mod gone_hosts;
 mod identity;
@@ -57,8 +58,9 @@ pub use etcd::{
     DefragmentRequest, DefragmentedMember, DisarmedEtcd, EtcdClusterReport, EtcdCredentials,
     EtcdCredentialsRequest, EtcdMemberReport, EtcdReport,
 };
+pub use first_boots::{FirstBootTerms, FirstBoots, StoredBundle};
 pub use gone_hosts::GoneHosts;
-pub use identity::ClusterRecord;
+pub use identity::{ClusterRecord, begun_identity};
 pub use kubeconfig::{Kubeconfig, KubeconfigRequest, NotAKubeconfig, merge_kubeconfig};
 pub use login::login;
 pub use machine_access::{Login, LoginRequest, MachineAccess};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keelson_provider_api::{ClusterIdentity, Finding, Kind, Observation, Severity};
+use keelson_provider_api::{Change, ClusterIdentity, Finding, Kind, Observation, Severity};
 
 use super::backups::intent;
 use super::error::OperationError;
@@ -39,6 +39,11 @@ pub struct Forecast {
 }
 
 impl Planned {
+    /// What the plan does, in an order that can be carried out.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.plan.steps().iter().map(Step::change)
+    }
+
     /// True for a cluster of which nothing is there yet, and part of which cannot be made: a host does not answer, or somebody
     /// else has a name. What lives goes on without it; what is only begun would stand half-done, so an apply begins nothing.
     pub fn begins_incomplete(&self) -> bool {
@@ -86,7 +91,7 @@ impl Session {
 
     /// Adds to the report what stands in the way of the plan, and what to know before it.
     pub(super) async fn preflight(&self, planned: &mut Planned) {
-        let changes: Vec<_> = planned.plan.steps().iter().map(Step::change).collect();
+        let changes: Vec<_> = planned.changes().collect();
         let findings = self.providers().preflight(planned.plan.cluster(), &changes).await;
         let ignored = &self.spec().preflight.ignore;
         let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);

@@ -11,7 +11,7 @@ use super::desired::DesiredState;
 use super::etcd;
 use super::firewalls::ForNow;
 use super::groups;
-use super::report::{Blocked, PlanReport};
+use super::report::{Blocked, Held, PlanReport};
 use super::verdict::{Verdict, Verdicts, is_blocked};
 
 /// One step in the making: what it does, and which drafts come before it.
@@ -54,6 +54,11 @@ impl Drafts {
             match verdict {
                 Verdict::Keep => report.unchanged += 1,
                 Verdict::GoesAlong => report.goes_along.push(key.clone()),
+                Verdict::ComesBack { with } => report.held.push(Held {
+                    key: key.clone(),
+                    verb: "update".to_owned(),
+                    waits_for: with.clone(),
+                }),
                 Verdict::Blocked { reason, help } => report.blocked.push(Blocked {
                     key: key.clone(),
                     reason: reason.clone(),

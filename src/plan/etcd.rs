@@ -4,11 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use keelson_provider_api::kinds::{Difference, EtcdMember, MemberPhase, MemberStart};
-use keelson_provider_api::{Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey};
+use keelson_provider_api::{
+    Action, Change, Existing, Health, Kind, Observation, Observed, Owner, Resource, ResourceKey,
+};
 
 use super::desired::DesiredState;
 use super::lost_data::{lost_all, lost_data};
 use super::verdict::{Verdict, Verdicts};
+
+/// True for a change that only starts a member which is stopped.
+pub(super) fn starts(change: &Change) -> bool {
+    change.key.kind() == Kind::EtcdMember
+        && matches!(&change.action, Action::Update { differences, .. } if only_starts(differences))
+}
 
 /// True where a member differs in nothing but that it does not run.
 pub(super) fn only_starts(differences: &[Difference]) -> bool {
@@ -111,10 +119,9 @@ pub(super) fn review(verdicts: &mut Verdicts, desired: &DesiredState, observatio
         .collect();
     let growing = clusters_that_grow(verdicts, observation);
     let mut sole_voters_machines = Vec::new();
-    for (key, verdict) in verdicts
-        .iter_mut()
-        .filter(|(key, _)| key.kind() == Kind::EtcdMember)
-    {
+    for (key, verdict) in verdicts.iter_mut().filter(|(key, verdict)| {
+        key.kind() == Kind::EtcdMember && !matches!(verdict, Verdict::ComesBack { .. })
+    }) {
         let seen = observation.present(key).map(|existing| &existing.resource);
         let wanted = desired.resources.get(key).map(|wanted| &wanted.resource);
         let Some(Resource::EtcdMember(member)) = seen.or(wanted) else {

@@ -1,4 +1,4 @@
-//! The steps that have to wait for something that is blocked.
+//! The steps that have to wait for something that is blocked, or comes back with its machine.
 
 use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
@@ -8,6 +8,7 @@ use keelson_provider_api::{Action, Change, Existing, Kind, Observation, Observed
 
 use super::api_names;
 use super::api_servers::{ApiServers, Course, removal_for_good};
+use super::comes_back;
 use super::desired::DesiredState;
 use super::draft::Drafts;
 use super::etcd;
@@ -15,7 +16,7 @@ use super::firewalls;
 use super::ground::Grounds;
 use super::groups::group_key;
 use super::report::Held;
-use super::verdict::{Verdicts, is_blocked};
+use super::verdict::{Verdict, Verdicts, is_blocked};
 
 /// Takes out every draft that needs something blocked, makes room for it or would take the ground from under it, or that would
 /// be too new for an API server, and whatever needs those. A removal whose build waits waits as well: nothing is taken down
@@ -33,9 +34,13 @@ pub(super) fn hold_back(
         followers: OnceCell::new(),
         waits_for: BTreeMap::new(),
     };
+    let is_anyone_coming = comes_back::coming(verdicts).next().is_some();
     let is_anything_blocked = verdicts.keys().any(|key| is_blocked(verdicts, key));
-    if is_anything_blocked {
+    if is_anything_blocked || is_anyone_coming {
         holding.hold_needs();
+        holding.hold_beside_the_coming(observation);
+    }
+    if is_anything_blocked {
         holding.hold_grounds(observation);
     }
     if !desired.retires_cluster {
@@ -81,6 +86,15 @@ impl Holding<'_> {
             Some((index, blocker))
         });
         self.hold(needs.collect());
+    }
+
+    /// What would be down beside a member of etcd that comes back, or join it, waits for that.
+    fn hold_beside_the_coming(&mut self, observation: &Observation) {
+        let waiting = self.drafts.iter().filter_map(|(index, draft)| {
+            let member = comes_back::waited_for(&draft.change, self.verdicts, observation)?;
+            Some((index, member))
+        });
+        self.hold(waiting.collect());
     }
 
     /// Nothing is taken from under what is blocked.
@@ -292,7 +306,9 @@ fn is_fellow(key: &ResourceKey, other: &ResourceKey) -> bool {
 }
 
 fn blocked_need(change: &Change, verdicts: &Verdicts, desired: &DesiredState) -> Option<ResourceKey> {
-    let is_blocked = |key: &ResourceKey| is_blocked(verdicts, key);
+    let is_blocked = |key: &ResourceKey| {
+        is_blocked(verdicts, key) || matches!(verdicts.get(key), Some(Verdict::ComesBack { .. }))
+    };
     if let Some(group) = group_key(change) {
         // It would start another like this one.
         return Some(group).filter(is_blocked);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! desired, observation, now
-//!   -> verdicts   what becomes of each resource            (verdict, groups, skew, etcd, lost_data, stalled, one_at_a_time, unseen)
+//!   -> verdicts   what becomes of each resource            (verdict, comes_back, groups, skew, etcd, lost_data, stalled,
+//!                                                         one_at_a_time, unseen)
 //!   -> drafts     the steps that this takes                (draft, firewalls)
 //!   -> edges      what must come before what               (ordering, api_names, rolling, groups, preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
@@ -15,6 +16,7 @@
 
 mod api_names;
 mod api_servers;
+mod comes_back;
 mod desired;
 mod draft;
 mod etcd;

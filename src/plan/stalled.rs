@@ -147,6 +147,7 @@ fn is_mended(verdicts: &Verdicts, member: &EtcdMember) -> bool {
     keys.iter().any(|key| match verdicts.get(key) {
         // What is started then is not etcd.
         Some(Verdict::Update { differences, .. }) => !NodeBundle::only_starts(differences),
+        Some(Verdict::ComesBack { .. }) => true,
         _ => false,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keelson_provider_api::kinds::{Difference, Effect, Lifetime, NodeBundle};
 use keelson_provider_api::{Existing, Kind, Observation, Observed, Owner, ResourceKey};
 
+use super::comes_back::machine_with_data;
 use super::desired::{Desired, DesiredState};
 use super::etcd;
 use super::groups::GroupMachines;
@@ -27,6 +28,8 @@ pub(super) enum Verdict {
     Delete { reason: String },
     /// It goes with what it lives on.
     GoesAlong,
+    /// Its data is there, and nothing is done to it before the machine that it comes back with is.
+    ComesBack { with: ResourceKey },
     /// Nothing may be done to it.
     Blocked { reason: String, help: Option<String> },
 }
@@ -71,7 +74,7 @@ pub(super) fn decide_all(desired: &DesiredState, observation: &Observation) -> V
             .map(|(_, resource)| resource);
         seen.next_if(|seen_key| **seen_key == key);
         let verdict = match resource {
-            Some(resource) => Some(decide_wanted(&key, resource, observation, &verdicts)),
+            Some(resource) => Some(decide_wanted(&key, resource, desired, observation, &verdicts)),
             None => decide_unwanted(&key, desired, observation, &group_machines, &verdicts),
         };
         if let Some(verdict) = verdict {
@@ -107,9 +110,13 @@ pub(super) fn machine_of<'a>(
 fn decide_wanted(
     key: &ResourceKey,
     wanted: &Desired,
+    desired: &DesiredState,
     observation: &Observation,
     verdicts: &Verdicts,
 ) -> Verdict {
+    if let Some(with) = machine_with_data(key, desired, observation, verdicts) {
+        return Verdict::ComesBack { with };
+    }
     let existing = match observation.get(key) {
         Observed::Absent => {
             return Verdict::Create {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 #[cfg(feature = "ssh")]
 use keelson_provider_api::Store;
 
+#[cfg(all(feature = "aws", feature = "ssh"))]
+use super::aws;
 use super::{ConnectError, ConnectOptions};
 #[cfg(feature = "ssh")]
 use super::{ssh, state_store};
@@ -34,6 +36,8 @@ pub async fn forget_host_key(
             ssh::forget_host_key(spec, &store, name).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
+        #[cfg(all(feature = "aws", feature = "ssh"))]
+        Provider::Aws(_) => Err(ConnectError::NotBare),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }
@@ -61,6 +65,8 @@ pub async fn forget_host(
             Ok(begun_restore(&*store, spec.name()).await.ok().flatten())
         }
         Provider::Simulated(_) => Err(ConnectError::NothingRemembered),
+        #[cfg(all(feature = "aws", feature = "ssh"))]
+        Provider::Aws(_) => Err(ConnectError::NotBare),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }
@@ -82,6 +88,8 @@ pub async fn check_gone_hosts(spec: &ValidSpec, options: &ConnectOptions) -> Res
             ssh::check_gone_hosts(spec, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::NothingGone),
+        #[cfg(all(feature = "aws", feature = "ssh"))]
+        Provider::Aws(_) => Err(ConnectError::NotBare),
         other => Err(ConnectError::NoProvider(other.field())),
     }
 }
@@ -126,6 +134,11 @@ pub async fn machine_access(
         Provider::Ssh(_) => {
             let store: Arc<dyn Store> = state_store::open(spec, options).await?;
             ssh::machine_access(spec, options, &store).await
+        }
+        #[cfg(all(feature = "aws", feature = "ssh"))]
+        Provider::Aws(aws) => {
+            let store: Arc<dyn Store> = state_store::open(spec, options).await?;
+            aws::machine_access(spec, aws, options, &store).await
         }
         Provider::Simulated(_) => Err(ConnectError::InMemory),
         other => Err(ConnectError::NoProvider(other.field())),

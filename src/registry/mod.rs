@@ -1,10 +1,15 @@
 //! The only place that names concrete providers and stores: from a spec to a [`Session`] that can act on it.
 
 mod assets;
+#[cfg(all(feature = "aws", feature = "ssh"))]
+mod aws;
 mod bare_hosts;
 #[cfg(feature = "ssh")]
 mod bucket;
 mod manifests;
+#[cfg(feature = "ssh")]
+mod on_machines;
+mod policies;
 mod processes;
 mod references;
 mod simulated;
@@ -39,6 +44,7 @@ use self::processes::LocalProcesses;
 pub use assets::{FoundAssets, find_assets, find_assets_offline, known_assets};
 pub use bare_hosts::{check_gone_hosts, forget_host, forget_host_key, machine_access, pinned_hosts};
 pub use manifests::Manifests;
+pub use policies::{policy_of_life, policy_of_plan};
 pub use references::resolve_references;
 pub use simulated::connect_in_memory;
 
@@ -84,6 +90,11 @@ pub enum ConnectError {
     /// The machines are simulated, and none of them stands anywhere.
     #[error("the spec's machines are simulated: none of them can be gone for good")]
     NothingGone,
+    /// The machines are keelson's own, and none of them is remembered or given up by name.
+    #[error(
+        "the spec's machines are made by keelson itself: none of them is remembered that could be forgotten"
+    )]
+    NotBare,
     /// This build has no such state store.
     #[error("this build of keelson cannot keep its state in `{0}`")]
     NoStore(String),
@@ -93,6 +104,18 @@ pub enum ConnectError {
     /// A simulated world lies beside the state, and it is in files.
     #[error("a simulated world is kept in a directory, and cannot be in `{0}`")]
     WorldNeedsDirectory(String),
+    /// Machines on AWS read what they are to run from the state store, and this one they cannot reach.
+    #[error("a cluster on AWS keeps its state in a bucket of S3, and not in `{0}`")]
+    NoBucket(String),
+    /// AWS cannot be asked.
+    #[error("AWS cannot be asked: {0}")]
+    Aws(String),
+    /// Nobody's policies say what may be done to the machines.
+    #[error("no policy of IAM says what may be done to machines of the provider `{0}`")]
+    NoPolicy(&'static str),
+    /// The key to log in with cannot be handed to ssh.
+    #[error("cannot make a file for the key that machines are logged in on with")]
+    LoginFile(#[source] std::io::Error),
     /// The bucket of snapshots cannot be asked.
     #[error("etcd.snapshots.to in the spec cannot be used: {0}")]
     Bucket(String),
@@ -146,6 +169,8 @@ pub const PROVIDERS: &[&str] = &[
     "simulated",
     #[cfg(feature = "ssh")]
     "ssh",
+    #[cfg(all(feature = "aws", feature = "ssh"))]
+    "aws",
 ];
 
 /// Connects to the providers and the state store that `spec` names.
@@ -169,6 +194,8 @@ pub async fn connect(spec: ValidSpec, options: &ConnectOptions) -> Result<Sessio
         }
         #[cfg(feature = "ssh")]
         Provider::Ssh(_) => ssh::reach(&spec, options, &store).await?,
+        #[cfg(all(feature = "aws", feature = "ssh"))]
+        Provider::Aws(aws) => Box::pin(aws::reach(&spec, aws, options, &store)).await?,
         other => return Err(ConnectError::NoProvider(other.field())),
     };
     Ok(Session::new(SessionParts {

@@ -20,7 +20,9 @@ pub(super) async fn open(
 ) -> Result<Arc<dyn BulkStore>, ConnectError> {
     match &spec.spec().state_store {
         #[cfg(feature = "aws")]
-        StateStore::S3(bucket) if !is_simulated(spec) => Ok(Arc::new(in_s3::open(bucket, options).await?)),
+        StateStore::S3(bucket) if !is_simulated(spec) => {
+            Ok(Arc::new(in_s3::open(spec, bucket, options).await?))
+        }
         _ => {
             let directory = directory(spec, &options.base_directory)?;
             Ok(Arc::new(DirectoryStore::new(directory)))
@@ -42,6 +44,9 @@ pub(super) fn directory(spec: &ValidSpec, base: &Path) -> Result<PathBuf, Connec
 }
 
 #[cfg(feature = "aws")]
+pub(super) use in_s3::region as bucket_region;
+
+#[cfg(feature = "aws")]
 mod in_s3 {
     use std::sync::Arc;
 
@@ -49,10 +54,14 @@ mod in_s3 {
     use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
 
     use crate::registry::{ConnectError, ConnectOptions, read_text};
-    use crate::spec::{Bucket, HttpUrl, SnapshotBucket};
+    use crate::spec::{Bucket, HttpUrl, Provider, SnapshotBucket, ValidSpec};
 
     /// The objects below the prefix of `bucket`, asked for by whoever `options` say.
-    pub(super) async fn open(bucket: &Bucket, options: &ConnectOptions) -> Result<S3Store, ConnectError> {
+    pub(super) async fn open(
+        spec: &ValidSpec,
+        bucket: &Bucket,
+        options: &ConnectOptions,
+    ) -> Result<S3Store, ConnectError> {
         let authorities = bucket.ca.as_deref();
         let authorities = authorities.map(|ca| read_text(&options.base_directory, ca));
         let server = |endpoint: &HttpUrl| endpoint.as_str().trim_end_matches('/').to_owned();
@@ -60,7 +69,7 @@ mod in_s3 {
             bucket: bucket.name.clone(),
             prefix: bucket.prefix.clone(),
             endpoint: bucket.endpoint.as_ref().map(server),
-            region: region(bucket, options).await?,
+            region: region(spec, bucket, options).await?,
             path_style: bucket.endpoint.is_some(),
             credentials: S3Credentials::Access(options.aws.clone()),
             authorities: authorities.transpose()?,
@@ -71,8 +80,17 @@ mod in_s3 {
             .map_err(|error| ConnectError::StateStore(error.to_string()))
     }
 
-    async fn region(bucket: &Bucket, options: &ConnectOptions) -> Result<String, ConnectError> {
-        if let Some(region) = &bucket.region {
+    /// The region of `bucket`: what the spec says of it, then where its machines are, then what the environment says.
+    pub(in crate::registry) async fn region(
+        spec: &ValidSpec,
+        bucket: &Bucket,
+        options: &ConnectOptions,
+    ) -> Result<String, ConnectError> {
+        let of_machines = match &spec.spec().provider {
+            Provider::Aws(aws) => Some(&aws.region),
+            _ => None,
+        };
+        if let Some(region) = bucket.region.as_ref().or(of_machines) {
             return Ok(region.clone());
         }
         match options.aws.region().await {

@@ -20,6 +20,7 @@ mod mirrors;
 mod one_node;
 mod other_keys;
 mod plans;
+mod policies;
 mod rendered;
 mod restores;
 mod sessions;

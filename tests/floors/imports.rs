@@ -36,11 +36,11 @@ const FLOORS: &[Floor] = &[
         may_use: &["ops", "execute", "plan", "node", "backup", "pki", "spec"],
         crates: &[API],
     },
-    // The only place that names concrete providers and stores.
+    // The only place that names concrete providers and stores. The model says which machines there are to be reached.
     Floor {
         module: "registry",
         may_use: &[
-            "assets", "ops", "cluster", "execute", "node", "backup", "pki", "spec", "store",
+            "assets", "ops", "cluster", "execute", "model", "node", "backup", "pki", "spec", "store",
         ],
         crates: &[
             API,

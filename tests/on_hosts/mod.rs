@@ -5,6 +5,7 @@
 )]
 
 mod another_cluster;
+mod aws;
 mod backups;
 mod bucket;
 mod client;

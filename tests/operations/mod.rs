@@ -11,6 +11,7 @@ mod certificates;
 mod credentials;
 mod endings;
 mod etcd_alone;
+mod first_boots;
 mod fixed;
 #[cfg(feature = "aws")]
 mod in_s3;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use keelson::plan::{DesiredState, Plan};
+use keelson::plan::{DesiredState, Plan, PlanReport};
 use keelson_provider_api::kinds::Through;
 use keelson_provider_api::{Kind, Resource};
 
@@ -11,6 +11,10 @@ use super::world::{THREE_AND_FOUR, World, assert_order, comes_before, desired_in
 
 fn three_and_four() -> DesiredState {
     desired_in_zones("", THREE_AND_FOUR)
+}
+
+fn three_and_four_of(version: &str) -> DesiredState {
+    desired_in_zones("", &THREE_AND_FOUR.replace("1.36.2", version))
 }
 
 fn fields(control_planes: u32, more: &str) -> String {
@@ -46,9 +50,177 @@ fn a_machine_that_is_replaced_leaves_its_volume_and_its_interface_to_the_next_on
 fn a_machine_that_is_lost_is_made_anew_on_what_was_kept_for_it() {
     let desired = three_and_four();
     let world = World::as_desired(&desired).without("machine/control-plane-2");
-    let (plan, _) = world.plan(&desired);
+    let (plan, report) = world.plan(&desired);
+    assert!(!report.is_blocked(), "{report:?}");
     assert_eq!(touches(&plan, KEPT), Vec::<String>::new());
     assert!(outline(&plan).contains(&"create machine/control-plane-2".to_owned()));
+}
+
+/// What is left where the machines of these numbers are gone with all that was on them; `told` by its fellows, or not.
+fn lost(desired: &DesiredState, numbers: &[u32], told: bool) -> World {
+    numbers.iter().fold(World::as_desired(desired), |world, number| {
+        let member = format!("etcd-member/main:control-plane-{number}");
+        let world = world
+            .without(&format!("machine/control-plane-{number}"))
+            .without(&format!("node-bundle/control-plane-{number}"))
+            .without(&format!("control-plane/control-plane-{number}"));
+        let world = world.sick(&format!("node/control-plane-{number}"));
+        if told {
+            world.sick(&member)
+        } else {
+            world.unknown(&member)
+        }
+    })
+}
+
+fn waits(report: &PlanReport, key: &str) -> Option<String> {
+    let mut held = report.held.iter();
+    let of_key = held.find(|held| held.key.to_string() == key)?;
+    Some(of_key.waits_for.to_string())
+}
+
+const MEMBERS: &[Kind] = &[Kind::EtcdMember];
+
+/// Its data is on its volume: nobody takes it out of its cluster, and what stands on it waits until it is seen again.
+#[test]
+fn a_member_comes_back_with_the_machine_that_its_data_is_kept_for() {
+    let desired = three_and_four();
+    let (plan, report) = lost(&desired, &[2], true).plan(&desired);
+    assert!(!report.is_blocked(), "{report:?}");
+    assert_eq!(touches(&plan, MEMBERS), Vec::<String>::new());
+    let steps = outline(&plan);
+    for step in [
+        "create machine/control-plane-2",
+        "create node-bundle/control-plane-2",
+    ] {
+        assert!(steps.contains(&step.to_owned()), "{steps:?}");
+    }
+    let member = "etcd-member/main:control-plane-2";
+    assert_eq!(waits(&report, member).as_deref(), Some("machine/control-plane-2"));
+    assert_eq!(
+        waits(&report, "control-plane/control-plane-2").as_deref(),
+        Some(member)
+    );
+    assert!(
+        !steps
+            .iter()
+            .any(|step| step.ends_with(" control-plane/control-plane-2")),
+        "{steps:?}"
+    );
+    // What is seen on the new machine decides: here it has its data, and there it has none.
+    let there = World::as_desired(&desired).change(member, |member| {
+        member.host_id = Some("machine/control-plane-2#1".to_owned());
+    });
+    let there = there.change("machine/control-plane-2", |machine| {
+        machine.id = "machine/control-plane-2#1".to_owned();
+    });
+    let on_new = |world: World| {
+        ["node-bundle", "control-plane", "node"]
+            .iter()
+            .fold(world, |world, kind| {
+                world.change(&format!("{kind}/control-plane-2"), |existing| {
+                    existing.host_id = Some("machine/control-plane-2#1".to_owned());
+                })
+            })
+    };
+    let (plan, _) = on_new(there.clone()).plan(&desired);
+    assert_eq!(touches(&plan, MEMBERS), Vec::<String>::new());
+    let elsewhere = there.sick(member).change(member, |member| {
+        member.host_id = Some("gone".to_owned());
+    });
+    let (plan, _) = on_new(elsewhere).plan(&desired);
+    assert_eq!(touches(&plan, MEMBERS).len(), 2, "{:?}", outline(&plan));
+}
+
+#[test]
+fn machines_are_made_anew_also_where_the_quorum_went_with_them() {
+    let mut desired = three_and_four();
+    desired.etcd_with_data.insert("main".to_owned());
+    for (numbers, told) in [(&[1, 3][..], true), (&[1, 3][..], false), (&[1, 2, 3][..], false)] {
+        let world = lost(&desired, numbers, told);
+        let world = match numbers {
+            [1, 3] => world.stalled("etcd-member/main:control-plane-2"),
+            _ => world,
+        };
+        let (plan, report) = world.plan(&desired);
+        assert!(!report.is_blocked(), "{numbers:?}: {report:?}");
+        assert_eq!(touches(&plan, MEMBERS), Vec::<String>::new());
+        for number in numbers {
+            let steps = outline(&plan);
+            assert!(
+                steps.contains(&format!("create node-bundle/control-plane-{number}")),
+                "{steps:?}"
+            );
+        }
+    }
+    // Also where nobody is left that could know of them.
+    let none = (1..=3).fold(lost(&desired, &[1, 2, 3], false), |world, number| {
+        world.without(&format!("etcd-member/main:control-plane-{number}"))
+    });
+    let (plan, report) = none.clone().plan(&desired);
+    assert!(!report.is_blocked(), "{report:?}");
+    assert_eq!(touches(&plan, MEMBERS), Vec::<String>::new());
+    // And where its volume is gone as well it is as ever.
+    let (plan, report) = none.without("volume/control-plane-1").plan(&desired);
+    assert!(report.is_blocked());
+    assert_eq!(touches(&plan, MEMBERS), Vec::<String>::new());
+}
+
+#[test]
+fn a_member_whose_volume_is_gone_too_is_replaced() {
+    let desired = three_and_four();
+    let world = lost(&desired, &[2], true).without("volume/control-plane-2");
+    let (plan, report) = world.plan(&desired);
+    assert!(!report.is_blocked(), "{report:?}");
+    let member = "etcd-member/main:control-plane-2";
+    assert_eq!(
+        touches(&plan, MEMBERS),
+        [format!("delete {member}"), format!("create {member}")]
+    );
+}
+
+/// New versions come to its fellows first, and these wait for nobody.
+#[test]
+fn a_member_is_replaced_where_its_machine_brings_another_version() {
+    let newer = three_and_four_of("1.37.0");
+    let (plan, report) = lost(&three_and_four(), &[2], true).plan(&newer);
+    assert!(!report.is_blocked(), "{report:?}");
+    let member = "etcd-member/main:control-plane-2";
+    assert!(
+        touches(&plan, MEMBERS).contains(&format!("delete {member}")),
+        "{:?}",
+        outline(&plan)
+    );
+}
+
+/// Nothing more goes down, and nobody joins, while one is away that comes back.
+#[test]
+fn its_fellows_stay_as_they_are_until_a_member_is_back() {
+    let desired = desired_in_zones("", &fields(5, ""));
+    let changed = format!("{}\n  kubelet: {{ maxPods: 120 }}", fields(5, ""));
+    let changed = desired_in_zones("", &changed);
+    let world = lost(&desired, &[2], true)
+        .without("machine/control-plane-5")
+        .without("etcd-member/main:control-plane-5")
+        .without("node-bundle/control-plane-5");
+    let (plan, report) = world.plan(&changed);
+    assert!(!report.is_blocked(), "{report:?}");
+    let steps = outline(&plan);
+    let member = "etcd-member/main:control-plane-2";
+    assert_eq!(
+        waits(&report, "node-bundle/control-plane-1").as_deref(),
+        Some(member)
+    );
+    assert_eq!(
+        waits(&report, "etcd-member/main:control-plane-5").as_deref(),
+        Some(member)
+    );
+    for step in [
+        "update node-bundle/workers-1",
+        "create node-bundle/control-plane-5",
+    ] {
+        assert!(steps.contains(&step.to_owned()), "{steps:?}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) mod specs;
 mod store_crashes;
 mod timing;
 mod twice;
+mod volumes;
 
 use std::any::Any;
 use std::ops::Range;

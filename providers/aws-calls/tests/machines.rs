@@ -251,6 +251,7 @@ async fn an_interface_has_its_address_for_life() {
         .await
         .unwrap();
     assert_eq!(read().await[0].groups, place.groups);
+    has_a_public_address(ec2, &interface).await;
     let instance = ec2.run_instance(&place.launch(), "i1").await.unwrap().id;
     place.instance(&instance).await;
     place.lose("AttachNetworkInterface");
@@ -275,6 +276,23 @@ async fn an_interface_has_its_address_for_life() {
         ec2.delete_interface(&interface).await.unwrap();
     }
     assert!(read().await.is_empty());
+}
+
+async fn has_a_public_address(ec2: &Ec2, interface: &str) {
+    let address = ec2.allocate_address(&tags()).await.unwrap();
+    let itself = Filters::default().with("allocation-id", [&address]);
+    for _ in 0..2 {
+        ec2.associate_address(&address, interface).await.unwrap();
+    }
+    let found = ec2.list_addresses(&itself).await.unwrap().remove(0);
+    assert_eq!(found.interface.as_deref(), Some(interface));
+    let association = found.association.unwrap();
+    for _ in 0..2 {
+        ec2.disassociate_address(&association).await.unwrap();
+    }
+    let found = ec2.list_addresses(&itself).await.unwrap().remove(0);
+    assert_eq!((found.association, found.interface), (None, None));
+    ec2.release_address(&address).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,14 +4,35 @@
 //! |---|---|
 //! | [`s3`] | objects in a bucket: state with compare-and-swap, and backups of any size |
 //! | [`places`] | networks, subnets, ways out, firewalls |
+//! | [`kept`] | what is kept while machines come and go: roles, volumes, network interfaces |
+//! | [`machine`] | machines: instances of EC2 |
+//! | [`edge`] | load balancers, their targets, and the names that lead to them |
+//! | [`permissions`] | what whoever runs keelson must be allowed: the least policy for given changes |
 //! | `marked` | what a cluster owns, by its marks |
-//! | `access` | who asks: what the environment says, as for every program of AWS |
+//! | `instances` | the instances that are machines |
+//! | `looks` | looks that serve several kinds |
+//! | `step` | what every change of a thing needs; `public_address` what those do that have one |
+//! | `access` | who asks: what the environment says, as for every program of AWS; `calls` in their name |
 
 mod access;
+mod calls;
+pub mod edge;
+mod instances;
+pub mod kept;
+mod looks;
+pub mod machine;
 mod marked;
+pub mod permissions;
 pub mod places;
+mod public_address;
 pub mod s3;
+mod step;
 
 pub use access::AwsAccess;
+pub use calls::calls;
+pub use edge::{EdgeProvider, EdgeZone};
+pub use keelson_aws_calls::AwsCalls;
+pub use kept::{KeptProvider, instance_profile_name};
+pub use machine::{MachineProvider, PlacedMachine, PlacedMachines};
 pub use places::PlacesProvider;
 pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};

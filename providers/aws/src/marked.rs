@@ -38,6 +38,32 @@ pub(crate) fn key_of_tags(tags: &Tags) -> Option<String> {
     mark::read(tags).map(|marked| marked.resource)
 }
 
+/// What a cluster calls things, by the ids that AWS calls them by.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// The keys of things by their ids.
+    keys: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// The names of things with these ids and tags.
+    pub(crate) fn of<'a>(things: impl Iterator<Item = (&'a String, &'a Tags)>) -> Self {
+        Self {
+            keys: things
+                .filter_map(|(id, tags)| Some((id.clone(), key_of_tags(tags)?)))
+                .collect(),
+        }
+    }
+
+    /// What the cluster calls the thing of `kind` with this id; the id itself where it is none of the cluster's.
+    pub(crate) fn name_of(&self, kind: Kind, id: &str) -> String {
+        let key = self.keys.get(id).and_then(|key| key.split_once('/'));
+        key.filter(|(found, _)| *found == kind.name())
+            .map_or(id, |(_, name)| name)
+            .to_owned()
+    }
+}
+
 /// What is observed of `kind`, of all that was seen.
 ///
 /// Of two things with one key, which an answer that was lost can leave, the first by id counts; whoever creates or deletes

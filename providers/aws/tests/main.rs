@@ -7,13 +7,19 @@
 )]
 
 mod access;
+mod all;
 mod bulk;
 #[path = "../../../tests/operations/store_contract.rs"]
 mod contract;
+mod edge;
 mod emulator;
 mod faults;
+mod kept;
+mod machine;
+mod permissions;
 mod places;
 mod proxy;
+mod scene;
 mod shell;
 mod signature;
 mod small;

@@ -17,6 +17,8 @@ pub(crate) const NO_ROOM: i32 = 24;
 pub(crate) const NOT_THERE: i32 = 25;
 /// What was asked for is not as large as it was.
 pub(crate) const OTHER_SIZE: i32 = 26;
+/// The machine's first boot has not come to its end in time.
+pub(crate) const NOT_BOOTED: i32 = 27;
 /// The snapshot is damaged.
 pub(crate) const DAMAGED: i32 = 40;
 /// etcd does not take the snapshot.
@@ -51,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    const OF_SCRIPTS: [i32; 17] = [
+    const OF_SCRIPTS: [i32; 18] = [
         NOT_OURS,
         DATA_OF_NOBODY,
         ANOTHER_MEMBER,
@@ -59,6 +61,7 @@ mod tests {
         NO_ROOM,
         NOT_THERE,
         OTHER_SIZE,
+        NOT_BOOTED,
         DAMAGED,
         REFUSED,
         DOES_NOT_SERVE,

@@ -111,17 +111,21 @@ pub async fn let_in(
         timeout: job.timeout.saturating_add(PRELUDE_LIMIT),
         ..job
     };
-    let tell = |line: &str| {
-        if let Some(action) = line.strip_prefix(PROGRESS_MARK) {
-            context.progress.tell(&one_line(action));
-        }
-    };
-    let output = shell.run(&job, &tell).await.map_err(outcome_of)?;
+    let output = shell.run(&job, &tell(context)).await.map_err(outcome_of)?;
     match output.status {
         exit_status::FENCED | exit_status::BUSY | exit_status::OTHER_CLUSTER => {
             Err(Outcome::Rejected(failure(shell.host(), job.name, &output)))
         }
         _ => Ok(output),
+    }
+}
+
+/// Tells the lines of a script that begin with [`PROGRESS_MARK`] as progress.
+pub(crate) fn tell(context: &StepContext<'_>) -> impl Fn(&str) + Send + Sync {
+    move |line: &str| {
+        if let Some(action) = line.strip_prefix(PROGRESS_MARK) {
+            context.progress.tell(&one_line(action));
+        }
     }
 }
 

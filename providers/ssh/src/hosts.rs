@@ -185,6 +185,28 @@ impl Hosts {
             .await
     }
 
+    /// Whether it is known where a host is, and by which keys: of a machine that keelson makes, once it is there and has published
+    /// them.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub async fn is_known(&self, name: &str) -> Result<bool, ProviderError> {
+        let Some(whereabouts) = &self.access.whereabouts else {
+            return Ok(true);
+        };
+        let places = whereabouts.all().await?;
+        Ok(places
+            .get(name)
+            .is_some_and(|place| !place.boots_for_the_first_time()))
+    }
+
+    /// The machines that keelson makes and that are not there, or boot for the first time; none where nobody can say.
+    pub async fn absent(&self) -> BTreeSet<String> {
+        let there = self.there().await;
+        let is_absent = |name: &&str| there.as_ref().is_some_and(|there| !there.contains(*name));
+        self.names().filter(is_absent).map(str::to_owned).collect()
+    }
+
     /// The machines that are there and have booted; nothing where all hosts stand somewhere, or nobody can say: whoever connects
     /// hears why.
     async fn there(&self) -> Option<BTreeSet<String>> {

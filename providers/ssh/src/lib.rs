@@ -14,6 +14,8 @@
 //! | [`records`] | what the state store remembers of a host |
 //! | [`preflight`] | what stands in the way of a claim |
 //! | [`provider`] | the kinds machine and node-bundle: which change goes where |
+//! | [`first_boot`] | the kind node-bundle on machines that put their first one in force by themselves |
+//! | [`login_file`] | the file from which ssh reads a cluster's own key |
 //! | `machine` | the kind machine: hosts that are claimed where they stand, and released |
 //! | `bundle` | the kind node-bundle: what a host is given to run |
 //! | `certificates` | the certificates that lie on a host |
@@ -39,7 +41,9 @@ pub mod control_plane;
 pub mod etcd;
 pub mod facts;
 pub mod fence;
+pub mod first_boot;
 pub mod hosts;
+pub mod login_file;
 pub mod mark;
 pub mod options;
 pub mod preflight;
@@ -62,7 +66,9 @@ mod session;
 pub use control_plane::ControlPlaneProvider;
 pub use exit_status::FENCED as FENCED_STATUS;
 pub use fence::{fence_arguments, fenced, run_fenced};
+pub use first_boot::FirstBootBundles;
 pub use hosts::Hosts;
+pub use login_file::LoginFile;
 pub use options::SshOptions;
 pub use provider::SshProvider;
 pub use session::login::{Login, LoginOptions};

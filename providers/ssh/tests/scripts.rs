@@ -1,6 +1,7 @@
 //! The scripts that run on hosts.
 
 mod here;
+mod kept_marks;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ const SCRIPTS: &[&[&str]] = &[
         "fence.sh",
         "alone.sh",
         "write.sh",
+        "etcd-kept.sh",
         "room.sh",
         "etcdutl.sh",
         "etcd-restore.sh",
@@ -37,6 +39,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "virtual-address.sh", "kubernetes-look.sh"],
     &["enter.sh", "unit.sh", "kubernetes-running.sh"],
     &["enter.sh", "kubernetes-words.sh"],
+    &["enter.sh", "first-boot-wait.sh"],
     &["enter.sh", "node-check.sh"],
     &["enter.sh", "virtual-address-check.sh"],
     &[
@@ -127,9 +130,15 @@ const SCRIPTS: &[&[&str]] = &[
     &["enter.sh", "etcd-transfer.sh", "etcd-transfer-read.sh"],
     &["enter.sh", "fence.sh", "etcdctl.sh", "room.sh", "etcd-defrag.sh"],
     &["enter.sh", "etcd-transfer.sh", "etcd-transfer-end.sh"],
-    &["enter.sh", "fence.sh", "write.sh", "etcd-begin.sh"],
+    &[
+        "enter.sh",
+        "fence.sh",
+        "write.sh",
+        "etcd-kept.sh",
+        "etcd-begin.sh",
+    ],
     &["enter.sh", "fence.sh", "write.sh", "etcd-upgrade-keep.sh"],
-    &["enter.sh", "fence.sh", "write.sh", "etcd-mark.sh"],
+    &["enter.sh", "fence.sh", "write.sh", "etcd-kept.sh", "etcd-mark.sh"],
 ];
 
 #[test]

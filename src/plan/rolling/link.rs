@@ -116,7 +116,7 @@ pub(super) fn link(
         _ if mends && !member_removals.is_empty() => (Purpose::Repair, member_removals),
         _ if mends => (Purpose::Repair, Vec::new()),
         (true, _) if !joins.is_empty() => (Purpose::Join, joins),
-        (true, _) if !those(&is_start).is_empty() => (Purpose::Repair, Vec::new()),
+        (true, _) if !those(&etcd::starts).is_empty() => (Purpose::Repair, Vec::new()),
         (true, _) if comes_new && serves_api => (Purpose::Join, newer_bundle.into_iter().collect()),
         (true, _) => return None,
         // What is down takes nothing down, and others may need it.
@@ -178,15 +178,9 @@ fn settled(drafts: &Drafts, steps: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// True for a change that only starts a member which is stopped.
-fn is_start(change: &Change) -> bool {
-    change.key.kind() == Kind::EtcdMember
-        && matches!(&change.action, Action::Update { differences, .. } if etcd::only_starts(differences))
-}
-
 fn joins(change: &Change) -> bool {
     match (&change.action, change.resource()) {
-        _ if is_start(change) => false,
+        _ if etcd::starts(change) => false,
         // An update is of a learner that is to vote: a join that was interrupted.
         (Action::Create { .. } | Action::Update { .. }, Resource::EtcdMember(member)) => {
             member.start == MemberStart::Join

@@ -33,6 +33,25 @@ pub struct Bucket {
     pub ca: Option<String>,
 }
 
+impl Bucket {
+    /// Its server's URL, where it is in `region`
+    /// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>, and for China
+    /// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html>).
+    pub fn server(&self, region: &str) -> String {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.as_str().trim_end_matches('/').to_owned(),
+            None if region.starts_with("cn-") => format!("https://s3.{region}.amazonaws.com.cn"),
+            None => format!("https://s3.{region}.amazonaws.com"),
+        }
+    }
+
+    /// Whether its name stands in the path and not in the server's name: no certificate is for a name with further dots, and
+    /// few servers but AWS have names for buckets.
+    pub fn has_path_style(&self) -> bool {
+        self.endpoint.is_some() || self.name.contains('.')
+    }
+}
+
 /// What may stand behind `?` of a bucket.
 const PARAMETERS: &str = "known are region, endpoint and ca, as in s3://BUCKET?region=eu-central-1";
 

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addon, Api, Assets, Component, Containerd, ControlPlane, Etcd, EtcdPlacement, Host, HostRole, KubeProxy,
-    Kubelet, Network, NodeGroup, Pki, Preflight, Provider, SshAccess,
+    Addon, Api, Assets, Component, Containerd, ControlPlane, Etcd, EtcdPlacement, Family, Host, HostRole,
+    KubeProxy, Kubelet, Network, NodeGroup, Pki, Preflight, Provider, SshAccess,
 };
 use crate::spec::text::StateStore;
 use crate::spec::versions;
@@ -176,11 +176,15 @@ impl ClusterSpec {
             .collect()
     }
 
-    /// True when every machine is a bare host that runs etcd alone: a cluster of etcd without Kubernetes, for example
-    /// as the external etcd of another one.
+    /// True when every machine runs etcd alone: a cluster of etcd without Kubernetes, for example as the external etcd of another
+    /// one. Bare hosts say so by their roles; where keelson makes machines, there are no control planes and no node groups.
     pub fn is_etcd_alone(&self) -> bool {
-        let hosts = self.provider.hosts();
         let is_dedicated = matches!(self.etcd.placement, EtcdPlacement::Dedicated(_));
-        is_dedicated && !hosts.is_empty() && hosts.iter().all(|host| host.roles == [HostRole::Etcd])
+        let has_others = match self.provider.hosts() {
+            [] if self.provider.family() == Family::Ssh => true,
+            [] => self.control_plane.replicas > 0 || !self.node_groups.is_empty(),
+            hosts => hosts.iter().any(|host| host.roles != [HostRole::Etcd]),
+        };
+        is_dedicated && !has_others
     }
 }

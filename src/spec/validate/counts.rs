@@ -21,7 +21,7 @@ pub(super) fn control_planes(spec: &ClusterSpec, found: &mut Found) {
     let path = place(spec, path_of!("spec", "controlPlane", "replicas"));
     let is_stacked = matches!(spec.etcd.placement, EtcdPlacement::Stacked);
     let has_none_by_another_rule = replicas == 0 && spec.provider.family() == Family::Ssh;
-    if has_none_by_another_rule {
+    if has_none_by_another_rule || spec.is_etcd_alone() {
         return;
     }
     if !(1..=7).contains(&replicas) {
@@ -30,7 +30,7 @@ pub(super) fn control_planes(spec: &ClusterSpec, found: &mut Found) {
                 if is_stacked {
                     "1, 3, 5 or 7"
                 } else {
-                    "between 1 and 7"
+                    "between 1 and 7; 0 with dedicated etcd and without nodeGroups, for a cluster of etcd alone"
                 },
             ),
         );

@@ -81,6 +81,19 @@ unmount_below() {
     done < <(awk -v under="$1/" 'index($5 "/", under) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
 }
 
+# Volumes that hosts have had as block devices. A device that is still in use goes when it is not any more.
+detach_volumes() {
+    local folder file left=0
+    read -r folder <"$record/folder" || return 0
+    for file in /sys/block/loop*/loop/backing_file; do
+        [[ -e $file && $(<"$file") == "$folder"/* ]] || continue
+        file=${file#/sys/block/}
+        losetup --detach "/dev/${file%%/*}"
+        left=1
+    done
+    return "$left"
+}
+
 remove_files() {
     local folder
     [[ -e $record/folder ]] || return 0
@@ -135,6 +148,7 @@ unmount_below "$record"
 for mount_point in $(hierarchies); do
     eventually remove_cgroup "$mount_point/keelson-$name" || complain "$mount_point/keelson-$name stays"
 done
+eventually detach_volumes || complain "volumes stay: losetup --list"
 remove_files
 ((failed)) && exit 1
 lock_records || complain "$labs/lock has been held by someone else for a minute"

@@ -10,6 +10,7 @@
 #   HOST_HOSTNAME  what it calls itself
 #   HOST_PORT      its port of the switch; HOST_MAC its hardware address
 #   HOST_ADDRESSES its addresses with the lengths of their prefixes, separated by blanks; HOST_GATEWAY the machine's
+#   HOST_METADATA  the address of the metadata service, when it is an instance of EC2, or empty
 set -euo pipefail
 
 # These belong to the machine and not to a namespace: a host changes a copy.
@@ -53,6 +54,8 @@ mount_disk() {
     fi
     mount -t overlay -o "lowerdir=$LAB_ROOT,upperdir=$disk/upper,workdir=$disk/work" overlay "$root"
     for folder in "${REAL_FOLDERS[@]}"; do
+        # An instance brings the volume of its etcd itself.
+        [[ -z $HOST_METADATA || $folder != var/lib/etcd ]] || continue
         mkdir -p "$root/$folder"
         mount --bind "$disk/real/$folder" "$root/$folder"
     done
@@ -94,6 +97,15 @@ END
     ln -s /proc/self/fd/2 "$root/dev/stderr"
 }
 
+# Volumes that it had when it was switched on; those that come later are shown to it from outside.
+make_volumes() {
+    local number volume numbers
+    [[ -e $HOST_RECORD/volumes ]] || return 0
+    while read -r number volume numbers; do
+        bash "$LAB_RECORD/volume.sh" "$root" "$number" "$volume" "$numbers"
+    done <"$HOST_RECORD/volumes"
+}
+
 # $1: file, $2: what the host reads there instead; it may write it, and nobody else will see.
 put_over() {
     local copy
@@ -116,6 +128,7 @@ mount_kernel() {
     # Another one at each boot, as on any machine: that is how programs notice that it was rebooted.
     put_over proc/sys/kernel/random/boot_id "$(</proc/sys/kernel/random/uuid)"
     put_over sys/class/dmi/id/product_uuid "$(<"$HOST_FOLDER/machine-uuid")"
+    put_over sys/class/dmi/id/product_serial "$(<"$HOST_FOLDER/machine-uuid")"
 }
 
 # Into the host's folder of each hierarchy, which the namespace that comes next makes the root of what the host sees.
@@ -156,6 +169,7 @@ connect() {
     done
     ip link set eth0 up
     ip route add default via "$HOST_GATEWAY"
+    [[ -z $HOST_METADATA ]] || ip route add "$HOST_METADATA" dev eth0
     nsenter --net="$switch" ip link set "$HOST_PORT" master switch
     # A cable that was pulled stays pulled.
     [[ -e $HOST_RECORD/cut ]] || nsenter --net="$switch" ip link set "$HOST_PORT" up
@@ -172,6 +186,7 @@ mount_disk
 mount_modules
 make_devices
 mount_kernel
+make_volumes
 mount_cgroups
 connect
 cd "$root"

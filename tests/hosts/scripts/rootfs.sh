@@ -18,6 +18,8 @@ packages=(
     containerd runc containernetworking-plugins haproxy keepalived
     # What scripts of tests are written with.
     python3-minimal jq e2fsprogs
+    # What an instance of EC2 does with its user data.
+    cloud-init
 )
 
 # Units that have nothing to do here, wait for hardware, or would touch the machine that all hosts share.
@@ -29,6 +31,8 @@ masked=(
     dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount
     sys-fs-fuse-connections.mount systemd-remount-fs.service systemd-pstore.service tmp.mount
     systemd-firstboot.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    # It asks for an address by DHCP; hosts have theirs, and cloud-init.service asks the metadata service.
+    cloud-init-local.service cloud-init-hotplugd.socket
 )
 
 # Installed to be at hand, not to run: whoever wants one enables it.
@@ -68,6 +72,31 @@ add_users() {
     chmod 0440 "$folder"/etc/sudoers.d/{operator,careful}
 }
 
+# cloud-init runs only on hosts that have its target among those that they want: instances (`src/seed.rs`). It is Debian's own
+# but for one line: it believes no machine that is a container to be one of EC2.
+settle_cloud_init() {
+    local modules=$folder/usr/lib/python3/dist-packages/cloudinit
+    rm "$folder/lib/systemd/system-generators/cloud-init-generator"
+    grep -qx '    if is_container():' "$modules/dmi.py"
+    sed -i 's/^    if is_container():$/    if False:/' "$modules/dmi.py"
+    chroot "$folder" python3 -m compileall -q "${modules#"$folder"}/dmi.py"
+    # Neither keys, users, names nor networks: a host has them. Nor packages: there is no way to an archive.
+    cat >"$folder/etc/cloud/cloud.cfg.d/90_test_host.cfg" <<'END'
+datasource_list: [ Ec2 ]
+datasource:
+  Ec2:
+    metadata_urls: [ "http://169.254.169.254" ]
+    timeout: 5
+    max_wait: 30
+network: { config: disabled }
+preserve_hostname: true
+users: []
+cloud_init_modules: [ bootcmd, write-files ]
+cloud_config_modules: [ runcmd ]
+cloud_final_modules: [ write-files-deferred, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, final-message ]
+END
+}
+
 settle() {
     local unit
     for unit in "${masked[@]}"; do
@@ -95,4 +124,5 @@ settle() {
 
 build
 add_users
+settle_cloud_init
 settle

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Makes real Linux hosts with systemd and sshd on this machine, to test keelson on. Needs root.
 ///
-/// A lab is some hosts on a network of their own, 10.90.x.0/24. Its key logs in as root, as `operator` (sudo
+/// A lab is some hosts on a network of their own, 10.90.x.0/23. Its key logs in as root, as `operator` (sudo
 /// without a password), as `limited` (no sudo) and as `careful` (sudo with the password `careful-password`).
 #[derive(Debug, Parser)]
 #[command(name = "test-hosts", version, after_help = EXAMPLES)]
@@ -23,6 +23,7 @@ Examples:
   test-hosts ssh a journalctl -u ssh   a command on host a
   test-hosts kill b                    host b loses power; `start b` brings it back
   test-hosts cut a --from b            a and b do not see each other any more
+  test-hosts cloud                     AWS whose instances boot, until Ctrl-C
   test-hosts down                      nothing is left";
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +74,15 @@ pub(crate) enum Command {
     Assets,
     /// Makes a Python with moto, an emulator of AWS, in it, if it is not there yet, and prints where it is; needs no root
     Moto,
+    /// Starts the emulator of AWS with instances that boot, and prints its URL; until Ctrl-C
+    Cloud {
+        /// The name of its lab
+        #[arg(long)]
+        name: Option<String>,
+        /// After so many minutes it is taken down in any case
+        #[arg(long, default_value_t = 30, value_name = "MINUTES")]
+        lifetime: u64,
+    },
     /// Serves the programs and images in the folder that `KEELSON_KUBERNETES_ASSETS` names to the hosts, until Ctrl-C
     Serve,
 }

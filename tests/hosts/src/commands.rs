@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use keelson_test_hosts::{
-    Host, Lab, LabError, LabOptions, SPEC_OF_HOSTS, assets, clean, kubernetes_assets, moto, root_filesystem,
-    serve_directory, serve_registry,
+    Cloud, CloudOptions, Host, Lab, LabError, LabOptions, SPEC_OF_HOSTS, assets, clean, kubernetes_assets,
+    moto, root_filesystem, serve_directory, serve_registry,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, LabError> {
             println!("{}", assets.folder.display());
         }
         Command::Moto => println!("{}", moto()?.display()),
+        Command::Cloud { name, lifetime } => cloud(name, lifetime)?,
         Command::Serve => serve(&find_lab(lab)?)?,
         Command::Rootfs => println!("{}", root_filesystem()?.display()),
     }
@@ -87,6 +88,26 @@ fn up(up: Up) -> Result<(), LabError> {
     eprintln!("Ctrl-C takes it down.");
     wait_for_end(options.lifetime)?;
     lab.down()
+}
+
+fn cloud(name: Option<String>, lifetime: u64) -> Result<(), LabError> {
+    moto()?;
+    let options = CloudOptions {
+        name,
+        lifetime: Duration::from_secs(lifetime.saturating_mul(60)),
+        ..CloudOptions::default()
+    };
+    let Some(cloud) = Cloud::start_or_skip("test-hosts cloud", &options)? else {
+        return Err(LabError::NeedsRoot);
+    };
+    eprintln!("Make a VPC of {}, with subnets in it:", cloud.network());
+    eprintln!("  aws ec2 create-vpc --cidr-block {}", cloud.network());
+    eprintln!("Instances are hosts, with their ids for names:");
+    eprintln!("  test-hosts --lab {} ssh INSTANCE", cloud.lab().name());
+    println!("{}", cloud.url());
+    eprintln!("Ctrl-C takes it down.");
+    wait_for_end(options.lifetime)?;
+    cloud.down()
 }
 
 /// What goes to stdout is a part of a spec.

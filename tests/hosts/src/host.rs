@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::command::end_of;
 use crate::error::AboutFile;
 use crate::process::Identity;
-use crate::record::{HostRecord, Record};
+use crate::record::{HostRecord, PREFIX, Record};
 use crate::wait::wait_for;
 use crate::{LabError, seed};
 
@@ -24,6 +24,8 @@ const POWER_LIMIT: Duration = Duration::from_secs(20);
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 /// From the first process to sshd, on a machine that is busy with many others. Alone it takes two seconds.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// Where EC2 answers its instances.
+pub(crate) const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// How long one attempt to reach sshd may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -234,9 +236,10 @@ impl Host {
         let errors = log.try_clone().about("failed to open", &console)?;
         let record = self.record();
         let memory = record.memory_bytes.map(|bytes| bytes.to_string());
+        let metadata = record.instance.as_ref().map(|_| METADATA_ADDRESS.to_string());
         let addresses: Vec<_> = std::iter::once(&record.address)
             .chain(&record.extra_addresses)
-            .map(|address| format!("{address}/24"))
+            .map(|address| format!("{address}/{PREFIX}"))
             .collect();
         let status = Command::new("setsid")
             .args(["--fork", "env", "--default-signal", "bash"])
@@ -253,6 +256,7 @@ impl Host {
             .env("HOST_MAC", record.mac())
             .env("HOST_ADDRESSES", addresses.join(" "))
             .env("HOST_GATEWAY", self.lab.gateway().to_string())
+            .env("HOST_METADATA", metadata.unwrap_or_default())
             .env("HOST_MEMORY", memory.unwrap_or_default())
             .current_dir("/")
             .stdin(Stdio::null())

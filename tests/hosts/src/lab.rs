@@ -20,6 +20,7 @@ use crate::{Host, LabError, LabOptions, clean, keys, machine, network, places, r
 const SCRIPTS: &[(&str, &str)] = &[
     ("host.sh", include_str!("../scripts/host.sh")),
     ("init.sh", include_str!("../scripts/init.sh")),
+    ("volume.sh", include_str!("../scripts/volume.sh")),
     ("guard.sh", include_str!("../scripts/guard.sh")),
     ("down.sh", clean::DOWN),
 ];
@@ -57,6 +58,21 @@ impl Lab {
     /// [`LabError::NeedsRoot`] without root; otherwise when something cannot be made. Nothing is left then.
     pub fn new(options: &LabOptions) -> Result<Self, LabError> {
         options.check()?;
+        Self::build(options)
+    }
+
+    /// A lab whose hosts come later, and are its own business.
+    pub(crate) fn without_hosts(name: Option<String>, lifetime: Duration) -> Result<Self, LabError> {
+        let options = LabOptions {
+            name,
+            lifetime,
+            ..LabOptions::with_hosts(0)
+        };
+        options.check_name()?;
+        Self::build(&options)
+    }
+
+    fn build(options: &LabOptions) -> Result<Self, LabError> {
         machine::check_machine()?;
         let root_filesystem = root_filesystem()?;
         let modules = machine::modules(&places::cache()?.join("modules"))?;
@@ -102,6 +118,10 @@ impl Lab {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.record.name
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Its hosts, in the order of their addresses.
@@ -297,7 +317,8 @@ fn free_subnet() -> Result<u8, LabError> {
             && !has_route(*subnet)
             && !Path::new("/sys/class/net").join(uplink(*subnet)).exists()
     };
-    (0..=u8::MAX).find(is_free).ok_or_else(|| {
+    // Each takes its neighbour too.
+    (0..=u8::MAX).step_by(2).find(is_free).ok_or_else(|| {
         LabError::refused(
             "every subnet of 10.90.0.0/16 is taken",
             "take labs down: test-hosts clean, test-hosts down",

@@ -33,7 +33,7 @@
 //! cut: the kernel ends everything in its namespaces, and the disk stays. `/var/lib/etcd`, `/var/lib/kubelet`,
 //! `/var/lib/containerd` and `/var/log/pods` are not on the overlay; a disk with a limit is an ext4 in a file.
 //!
-//! The network is a switch in a namespace of its own, 10.90.x.0/24: the machine is .1, hosts are .10 and up, and .200 to
+//! The network is a switch in a namespace of its own, 10.90.x.0/23: the machine is .1, hosts are .10 and up, and .200 to
 //! .249 are [free](Lab::free_address). There is no way out from there. A pulled cable is a port of the switch that is
 //! down, a partition a rule of the switch, so that nothing a host does can tell, or heal, either. A boot begins with a
 //! fresh network: routes that were added by hand are gone, as on any machine.
@@ -42,6 +42,11 @@
 //!
 //! The lab's [key](Lab::key) logs in as `root`; as `operator`, who may do everything with sudo; as `limited`, who may
 //! not; and as `careful`, whose sudo asks for the password `careful-password`.
+//!
+//! # Instances of EC2
+//!
+//! A [`Cloud`] is a lab with the [emulator of AWS](Moto) in it, whose instances are hosts: what a program starts by the API boots,
+//! runs its user data by Debian's cloud-init, asks a metadata service at 169.254.169.254, and has its volumes as block devices.
 //!
 //! # Leaving nothing
 //!
@@ -65,6 +70,7 @@ mod archive;
 mod assets;
 mod cached;
 mod clean;
+mod cloud;
 mod command;
 mod error;
 mod file_server;
@@ -76,6 +82,7 @@ mod listener;
 mod lock;
 mod machine;
 mod moto;
+mod namespace;
 mod network;
 mod options;
 mod places;
@@ -90,6 +97,7 @@ mod wait;
 
 pub use assets::{Assets, assets, newer_etcd_or_skip};
 pub use clean::clean;
+pub use cloud::{Cloud, CloudOptions, Credentials};
 pub use command::Output;
 pub use error::LabError;
 pub use file_server::{Disturbance, Fault, FileServer, serve_directory};

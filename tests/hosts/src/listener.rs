@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::LabError;
 use crate::error::AboutFile;
+use crate::namespace::Namespace;
 
 /// Whoever says nothing for so long is let go.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +23,7 @@ pub(crate) struct Listener {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    namespace: Option<Namespace>,
 }
 
 impl Listener {
@@ -30,8 +32,21 @@ impl Listener {
         address: IpAddr,
         serve: impl Fn(TcpStream) + Clone + Send + 'static,
     ) -> Result<Self, LabError> {
+        Self::inside(None, SocketAddr::new(address, 0), serve)
+    }
+
+    /// Listens at an address in a network namespace, or in that of this process.
+    pub(crate) fn inside(
+        namespace: Option<Namespace>,
+        address: SocketAddr,
+        serve: impl Fn(TcpStream) + Clone + Send + 'static,
+    ) -> Result<Self, LabError> {
         let name = address.to_string();
-        let listener = TcpListener::bind((address, 0)).about("failed to listen at", Path::new(&name))?;
+        let bind = || TcpListener::bind(address);
+        let listener = namespace
+            .as_ref()
+            .map_or_else(bind, |namespace| namespace.run(bind));
+        let listener = listener.about("failed to listen at", Path::new(&name))?;
         let address = listener
             .local_addr()
             .about("failed to listen at", Path::new(&name))?;
@@ -55,6 +70,7 @@ impl Listener {
             address,
             stopped,
             thread: Some(thread),
+            namespace,
         })
     }
 
@@ -67,7 +83,12 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         // It waits for a connection, and this is one. When none can be made there is nothing left to wait for either.
-        if TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_ok()
+        let connect = || TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        let connected = self
+            .namespace
+            .as_ref()
+            .map_or_else(connect, |namespace| namespace.run(connect));
+        if connected.is_ok()
             && let Some(thread) = self.thread.take()
         {
             thread.join().ok();

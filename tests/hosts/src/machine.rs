@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("depmod", "kmod"),
     ("ip", "iproute2"),
+    ("losetup", "mount"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mmdebstrap", "mmdebstrap"),
     ("nft", "nftables"),

@@ -56,9 +56,18 @@ impl Moto {
         bucket: &str,
         files: &[&Path],
     ) -> Result<Option<Self>, LabError> {
-        let Some(mut python) = moto_python_or_skip(test) else {
-            return Ok(None);
-        };
+        moto_python_or_skip(test)
+            .map(|python| Self::start(python, address, bucket, files))
+            .transpose()
+    }
+
+    /// Starts it by the Python that [`moto`] has made.
+    pub(crate) fn start(
+        mut python: Command,
+        address: IpAddr,
+        bucket: &str,
+        files: &[&Path],
+    ) -> Result<Self, LabError> {
         let path = PathBuf::from(python.get_program());
         let failed = |source| LabError::File {
             what: "start moto by",
@@ -91,7 +100,7 @@ impl Moto {
             .parse()
             .map_err(|_| failed(std::io::Error::other("it did not say its port")))?;
         moto.address.set_port(port);
-        Ok(Some(moto))
+        Ok(moto)
     }
 
     /// Tells the emulator something, or asks it: `POST` of JSON to `faults` makes trouble, `GET` of `calls` says what was asked
@@ -101,28 +110,33 @@ impl Moto {
     ///
     /// When it does not take that, and when it cannot be reached: it has TLS, for one.
     pub fn tell(&self, method: &str, path: &str, given: &str) -> Result<String, LabError> {
-        let failed = |source| LabError::File {
-            what: "tell moto at",
-            path: PathBuf::from(format!("http://{}/_keelson/{path}", self.address)),
-            source,
-        };
-        let mut stream = TcpStream::connect(self.address).map_err(failed)?;
-        stream.set_read_timeout(Some(TELL_LIMIT)).map_err(failed)?;
-        let length = given.len();
-        let fields = format!("Host: localhost\r\nContent-Length: {length}\r\nConnection: close");
-        let request = format!("{method} /_keelson/{path} HTTP/1.1\r\n{fields}\r\n\r\n{given}");
-        stream.write_all(request.as_bytes()).map_err(failed)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map_err(failed)?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        if head.split(' ').nth(1) == Some("200") {
-            return Ok(body.to_owned());
-        }
-        Err(LabError::Refused {
-            what: format!("{method} {path} of {given}: {body}"),
-            hint: "scripts/aws/emulator.py says what the emulator takes".to_owned(),
-        })
+        tell(self.address, method, path, given)
     }
+}
+
+/// Tells the emulator at `address` something, as [`Moto::tell`] does.
+pub(crate) fn tell(address: SocketAddr, method: &str, path: &str, given: &str) -> Result<String, LabError> {
+    let failed = |source| LabError::File {
+        what: "tell moto at",
+        path: PathBuf::from(format!("http://{address}/_keelson/{path}")),
+        source,
+    };
+    let mut stream = TcpStream::connect(address).map_err(failed)?;
+    stream.set_read_timeout(Some(TELL_LIMIT)).map_err(failed)?;
+    let length = given.len();
+    let fields = format!("Host: localhost\r\nContent-Length: {length}\r\nConnection: close");
+    let request = format!("{method} /_keelson/{path} HTTP/1.1\r\n{fields}\r\n\r\n{given}");
+    stream.write_all(request.as_bytes()).map_err(failed)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(failed)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    if head.split(' ').nth(1) == Some("200") {
+        return Ok(body.to_owned());
+    }
+    Err(LabError::Refused {
+        what: format!("{method} {path} of {given}: {body}"),
+        hint: "scripts/aws/emulator.py says what the emulator takes".to_owned(),
+    })
 }
 
 impl Drop for Moto {

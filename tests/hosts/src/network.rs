@@ -6,7 +6,8 @@ use std::fs;
 use crate::LabError;
 use crate::command::{Tool, tool};
 use crate::error::AboutFile;
-use crate::record::{HostRecord, Record};
+use crate::host::METADATA_ADDRESS;
+use crate::record::{HostRecord, PREFIX, Record};
 
 /// Frames between two ports in `cut` are dropped. The names of ports, not addresses: nothing gets around it.
 const PARTITIONS: &str = "\
@@ -45,11 +46,25 @@ pub(crate) fn make(record: &Record) -> Result<(), LabError> {
         .arg(&switch)
         .run()?;
     tool("ip", 10)
-        .words(&format!("address add {}/24 dev {uplink}", record.gateway()))
+        .words(&format!("address add {}/{PREFIX} dev {uplink}", record.gateway()))
         .run()?;
     tool("ip", 10).words(&format!("link set {uplink} up")).run()?;
     inside(record)
         .words("ip link set uplink master switch up")
+        .run()
+        .map(drop)
+}
+
+/// Puts the address of the metadata service at the switch, where all hosts of this lab find it and nothing else does.
+pub(crate) fn add_metadata_service(record: &Record) -> Result<(), LabError> {
+    inside(record)
+        .words(&format!("ip address add {METADATA_ADDRESS}/32 dev switch"))
+        .run()?;
+    let network = record.network();
+    inside(record)
+        .words(&format!(
+            "ip route add {network} dev switch src {METADATA_ADDRESS}"
+        ))
         .run()
         .map(drop)
 }

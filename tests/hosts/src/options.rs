@@ -48,10 +48,14 @@ impl LabOptions {
         self
     }
 
+    pub(crate) fn check_name(&self) -> Result<(), LabError> {
+        self.name
+            .as_ref()
+            .map_or(Ok(()), |name| check_name("lab", name, 24))
+    }
+
     pub(crate) fn check(&self) -> Result<(), LabError> {
-        if let Some(name) = &self.name {
-            check_name("lab", name, 24)?;
-        }
+        self.check_name()?;
         if self.hosts.is_empty() || self.hosts.len() > HOSTS_LIMIT {
             return Err(LabError::refused(
                 format!("a lab of {} hosts cannot be", self.hosts.len()),

@@ -12,6 +12,8 @@ use crate::options::{HostOptions, LabOptions};
 use crate::places::RECORDS;
 use crate::process::Identity;
 
+/// How long the prefix of each subnet is: a VPC of a cluster on AWS takes no less.
+pub(crate) const PREFIX: u8 = 23;
 /// The machine's place in each subnet.
 const GATEWAY: u8 = 1;
 /// The first host's place; below it there is room for what a test adds to the machine's side.
@@ -43,6 +45,17 @@ pub(crate) struct HostRecord {
     pub(crate) extra_addresses: Vec<Ipv4Addr>,
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) memory_bytes: Option<u64>,
+    /// What it has of an instance of EC2, when it plays one.
+    #[serde(default)]
+    pub(crate) instance: Option<InstanceRecord>,
+}
+
+/// What an instance of EC2 has, and other hosts have not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InstanceRecord {
+    /// The hardware address of its interface, as EC2 says.
+    pub(crate) mac: String,
 }
 
 impl Record {
@@ -87,7 +100,10 @@ impl Record {
         let text = serde_json::to_string_pretty(self)
             .map_err(std::io::Error::from)
             .about("failed to write", &path)?;
-        fs::write(&path, text).about("failed to write", &path)
+        // Others read it while hosts come and go.
+        let unfinished = self.path("lab.json.new");
+        fs::write(&unfinished, text).about("failed to write", &unfinished)?;
+        fs::rename(&unfinished, &path).about("failed to write", &path)
     }
 
     /// The record's folder.
@@ -107,6 +123,11 @@ impl Record {
 
     pub(crate) fn gateway(&self) -> Ipv4Addr {
         address(self.subnet, GATEWAY)
+    }
+
+    /// Its network, as whoever makes a VPC of it writes that.
+    pub(crate) fn network(&self) -> String {
+        format!("{}/{PREFIX}", address(self.subnet, 0))
     }
 
     /// The interface of the machine in the lab's network.
@@ -131,16 +152,36 @@ impl HostRecord {
             extra_addresses: options.extra_addresses.clone(),
             disk_bytes: options.disk_mib.map(bytes),
             memory_bytes: options.memory_mib.map(bytes),
+            instance: None,
+        }
+    }
+
+    /// A host that plays an instance of EC2, with all that the machine has of disk and memory.
+    pub(crate) fn of_instance(
+        name: &str,
+        hostname: String,
+        address: Ipv4Addr,
+        instance: InstanceRecord,
+    ) -> Self {
+        let mut options = HostOptions::named(name);
+        options.hostname = Some(hostname);
+        Self {
+            instance: Some(instance),
+            ..Self::new(&options, address)
         }
     }
 
     /// Its port of the switch.
     pub(crate) fn port(&self) -> String {
-        format!("port-{}", self.address.octets()[3])
+        let [_, _, subnet, number] = self.address.octets();
+        format!("port-{subnet}-{number}")
     }
 
     /// Always the same for an address, so that nobody who knows the host has to learn anew after it was off.
     pub(crate) fn mac(&self) -> String {
+        if let Some(instance) = &self.instance {
+            return instance.mac.clone();
+        }
         let [_, _, subnet, number] = self.address.octets();
         format!("02:6b:65:65:{subnet:02x}:{number:02x}")
     }

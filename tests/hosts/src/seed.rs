@@ -1,7 +1,7 @@
 //! A new host's disk, and the files on it that no other host has.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use crate::command::tool;
@@ -9,6 +9,8 @@ use crate::error::AboutFile;
 use crate::record::{HostRecord, Record};
 use crate::{LabError, keys};
 
+/// How the identity of each machine of EC2 begins.
+const EC2: [char; 3] = ['e', 'c', '2'];
 /// Who the lab's key lets in, with the numbers that the root file system gave them.
 const USERS: &[(&str, u32)] = &[
     ("root", 0),
@@ -24,9 +26,19 @@ pub(crate) fn make_disk(record: &Record, host: &HostRecord) -> Result<(), LabErr
     make_folder(&seed, 0o755, 0)?;
     let random = Path::new("/proc/sys/kernel/random/uuid");
     let uuid = fs::read_to_string(random).about("failed to read", random)?;
-    write(&folder.join("machine-uuid"), &uuid, 0o644, 0)?;
+    let machine = if host.instance.is_some() {
+        uuid.char_indices()
+            .map(|(index, digit)| EC2.get(index).copied().unwrap_or(digit))
+            .collect()
+    } else {
+        uuid.clone()
+    };
+    write(&folder.join("machine-uuid"), &machine, 0o644, 0)?;
     make_folder(&seed.join("etc"), 0o755, 0)?;
     write(&seed.join("etc/machine-id"), &uuid.replace('-', ""), 0o444, 0)?;
+    if host.instance.is_some() {
+        be_instance(&seed, &machine)?;
+    }
     write(
         &seed.join("etc/hostname"),
         &format!("{}\n", host.hostname),
@@ -43,6 +55,23 @@ pub(crate) fn make_disk(record: &Record, host: &HostRecord) -> Result<(), LabErr
         make_image(&folder.join("disk.image"), bytes)?;
     }
     Ok(())
+}
+
+/// cloud-init runs, and sees that it is on EC2: by what the machine's firmware says (EC2 user guide, "Identify EC2 instances"),
+/// which is asked by a program where the kernel does not know.
+fn be_instance(seed: &Path, uuid: &str) -> Result<(), LabError> {
+    let wants = seed.join("etc/systemd/system/multi-user.target.wants");
+    let local = seed.join("usr/local/sbin");
+    for folder in ["etc/systemd", "etc/systemd/system", "usr", "usr/local"] {
+        make_folder(&seed.join(folder), 0o755, 0)?;
+    }
+    make_folder(&wants, 0o755, 0)?;
+    make_folder(&local, 0o755, 0)?;
+    let link = wants.join("cloud-init.target");
+    symlink("/lib/systemd/system/cloud-init.target", &link).about("failed to make", &link)?;
+    let words = "system-uuid | system-serial-number";
+    let script = format!("#!/bin/sh\ncase $2 in {words}) echo {} ;; esac\n", uuid.trim());
+    write(&local.join("dmidecode"), &script, 0o755, 0)
 }
 
 fn authorize(record: &Record, seed: &Path) -> Result<(), LabError> {
@@ -90,7 +119,9 @@ fn hosts_file(record: &Record, host: &HostRecord) -> String {
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {}\n",
         host.hostname
     );
-    let others = record.hosts.iter().filter(|other| other.name != host.name);
+    // An instance knows of no other.
+    let known = |other: &&HostRecord| other.name != host.name && host.instance.is_none();
+    let others = record.hosts.iter().filter(known);
     let others = others.map(|other| format!("{} {}\n", other.address, other.name));
     std::iter::once(own).chain(others).collect()
 }

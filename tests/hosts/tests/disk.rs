@@ -43,7 +43,7 @@ fn options_of_a_host_hold() {
         assert_eq!(host.run("hostname").unwrap(), "same\n");
     }
     let host = lab.host("b").unwrap();
-    assert!(host.run("ip -brief address").unwrap().contains("192.0.2.7/24"));
+    assert!(host.run("ip -brief address").unwrap().contains("192.0.2.7/23"));
     let hog = "python3 -c 'len(bytearray(400 << 20))'";
     assert!(!host.run_as("root", hog).unwrap().success());
     assert!(lab.host("a").unwrap().run_as("root", hog).unwrap().success());

@@ -8,6 +8,7 @@
 mod disk;
 mod emulator;
 mod network;
+mod on_hosts;
 mod power;
 mod scripts;
 mod servers;

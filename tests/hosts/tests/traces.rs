@@ -12,17 +12,17 @@ use crate::lab;
 
 /// So soon everything is gone; usually within one second.
 const GONE_LIMIT: Duration = Duration::from_secs(20);
-const RECORDS: &str = "/run/keelson-test-hosts";
+pub(crate) const RECORDS: &str = "/run/keelson-test-hosts";
 
 /// What is known of a lab while it stands, to look for it afterwards.
-struct Traces {
+pub(crate) struct Traces {
     name: String,
     uplink: String,
     disks: String,
 }
 
 impl Traces {
-    fn of(lab: &Lab) -> Self {
+    pub(crate) fn of(lab: &Lab) -> Self {
         let record = Path::new(RECORDS).join(lab.name());
         let read = |file| fs::read_to_string(record.join(file)).unwrap().trim().to_owned();
         Self {
@@ -33,7 +33,7 @@ impl Traces {
     }
 
     /// Everything on this machine that belongs to the lab.
-    fn find(&self) -> Vec<String> {
+    pub(crate) fn find(&self) -> Vec<String> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let mut paths = vec![
             format!("{RECORDS}/{}", self.name),
@@ -73,7 +73,7 @@ impl Traces {
         })
     }
 
-    fn expect_gone(&self) {
+    pub(crate) fn expect_gone(&self) {
         let start = Instant::now();
         loop {
             let found = self.find();

@@ -19,12 +19,12 @@ pub struct Role {
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_statement.html>).
     pub statements: Value,
 
-    /// The name of the policy that it can never go beyond, where the account asks for one
+    /// The ARN of the policy that it can never go beyond, where the account asks for one
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html>).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
 
-    /// The names of further policies that it has, which are somebody else's.
+    /// The ARNs of further policies that it has, which are somebody else's, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
 }

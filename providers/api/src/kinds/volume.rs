@@ -16,7 +16,7 @@ pub struct Volume {
     /// The zone that it is in; only machines there can have it.
     pub zone: String,
 
-    /// Its size. A volume can grow and never shrink
+    /// Its size, in whole gibibytes. A volume can grow and never shrink
     /// (<https://docs.aws.amazon.com/ebs/latest/userguide/ebs-modify-volume.html>).
     pub size: Quantity,
 

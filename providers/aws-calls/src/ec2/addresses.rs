@@ -55,6 +55,26 @@ impl Ec2 {
         found.unwrap_or_default().into_iter().map(read).collect()
     }
 
+    /// Has the address of the allocation `id` lead to an interface, wherever it led before.
+    ///
+    /// # Errors
+    /// When EC2 refuses, since one of them is not there for example, or cannot be asked.
+    pub async fn associate_address(&self, id: &str, interface: &str) -> Result<(), CallError> {
+        let call = self.clients.patient.associate_address().allocation_id(id);
+        let call = call.network_interface_id(interface).allow_reassociation(true);
+        call.send().await.called("AssociateAddress").map(drop)
+    }
+
+    /// Has an address lead nowhere, by its association; one that is not there leads nowhere.
+    ///
+    /// # Errors
+    /// When EC2 refuses, or cannot be asked.
+    pub async fn disassociate_address(&self, association: &str) -> Result<(), CallError> {
+        let call = self.clients.patient.disassociate_address();
+        let call = call.association_id(association);
+        deleted(call.send().await.called("DisassociateAddress"))
+    }
+
     /// Releases the address of the allocation `id`; one that is not there is released.
     ///
     /// # Errors

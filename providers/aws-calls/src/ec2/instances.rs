@@ -28,6 +28,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// Why it is in that state: EC2's code, for example `Client.UserInitiatedShutdown`.
     pub state_reason: Option<String>,
+    /// The same in EC2's words, which begin with the code.
+    pub state_message: Option<String>,
     /// Its type, for example `m6i.large`.
     pub instance_type: String,
     /// The id of its image.
@@ -56,6 +58,16 @@ pub struct Instance {
     pub launched: Option<Timestamp>,
     /// What it is marked with.
     pub tags: Tags,
+}
+
+impl Instance {
+    /// True until it ends, or begins to.
+    pub fn is_alive(&self) -> bool {
+        !matches!(
+            self.state,
+            InstanceState::ShuttingDown | InstanceState::Terminated
+        )
+    }
 }
 
 /// Where an instance's life has come to (EC2 user guide, "Instance lifecycle").
@@ -207,11 +219,15 @@ fn read(instance: sdk::Instance) -> Option<Instance> {
         .into_iter()
         .find(is_first);
     let state = instance.state.and_then(|state| state.name);
+    let reason = instance.state_reason;
+    let (reason, message) = reason.map_or((None, None), |reason| (reason.code, reason.message));
+    let said = |text: &String| !text.is_empty();
     let volumes = instance.block_device_mappings.unwrap_or_default();
     Some(Instance {
         id: instance.instance_id?,
         state: state.map_or(InstanceState::Other, |state| read_state(&state)),
-        state_reason: instance.state_reason.and_then(|reason| reason.code),
+        state_reason: reason.filter(said),
+        state_message: message.filter(said),
         instance_type: instance
             .instance_type
             .map(|kind| kind.as_str().to_owned())

@@ -14,6 +14,7 @@ mod tags;
 mod vpcs;
 
 mod images;
+mod instance_profiles;
 mod instance_types;
 mod instances;
 mod interfaces;

@@ -49,6 +49,13 @@ pub struct Volume {
     pub tags: Tags,
 }
 
+impl Volume {
+    /// False for what is gone, or going: nobody can have it any more.
+    pub fn is_there(&self) -> bool {
+        !matches!(self.state, VolumeState::Deleting | VolumeState::Deleted)
+    }
+}
+
 /// Where a volume's life has come to (EBS user guide, "Volume lifecycle").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeState {

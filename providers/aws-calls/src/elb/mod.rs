@@ -18,7 +18,7 @@ use crate::settings::Clients;
 pub use balancers::{BalancerAttributes, LoadBalancer, NewLoadBalancer, Scheme};
 pub use listeners::{Listener, NewListener};
 pub use marks::Owned;
-pub use target_groups::{Draining, HealthCheck, NewTargetGroup, TargetGroup, TargetType};
+pub use target_groups::{GroupAttributes, HealthCheck, NewTargetGroup, TargetGroup, TargetType};
 pub use targets::{Target, TargetHealth};
 
 /// The longest name of a load balancer and of a target group.

@@ -13,6 +13,7 @@ const CREATE: &str = "CreateTargetGroup";
 const DESCRIBE: &str = "DescribeTargetGroups";
 const DELAY: &str = "deregistration_delay.timeout_seconds";
 const TERMINATION: &str = "deregistration_delay.connection_termination.enabled";
+const PRESERVATION: &str = "preserve_client_ip.enabled";
 /// How often a target is asked, and how often in a row it must or must not answer until that counts: what kops asks for
 /// (reference `kops.md`, 1).
 const INTERVAL_SECONDS: i32 = 10;
@@ -77,21 +78,27 @@ pub struct TargetGroup {
     pub tags: Tags,
 }
 
-/// What becomes of connections to a target that is deregistered.
+/// How a target group treats connections to its targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draining {
-    /// How long they may go on.
-    pub delay_seconds: u32,
+pub struct GroupAttributes {
+    /// How long connections to a target that is deregistered may go on.
+    pub drain_seconds: u32,
     /// Whether they are broken after that.
-    pub terminates: bool,
+    pub breaks_drained: bool,
+    /// Whether targets see the addresses of clients instead of the load balancer's. Where they do, no target reaches itself through
+    /// the load balancer
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-troubleshooting.html>).
+    pub keeps_client_addresses: bool,
 }
 
-impl Default for Draining {
-    /// Half a minute, then they are broken: clients of an API server reconnect, and an upgrade waits for each.
+impl Default for GroupAttributes {
+    /// Half a minute, then they are broken: clients of an API server reconnect, and an upgrade waits for each. A control plane
+    /// that calls the API by its name reaches any of them, itself too.
     fn default() -> Self {
         Self {
-            delay_seconds: 30,
-            terminates: true,
+            drain_seconds: 30,
+            breaks_drained: true,
+            keeps_client_addresses: false,
         }
     }
 }
@@ -148,12 +155,12 @@ impl Elb {
         Ok(self.groups_with_tags(found).await?.pop())
     }
 
-    /// What becomes of connections to targets of a group that are deregistered.
+    /// How a target group treats connections to its targets.
     ///
     /// # Errors
     ///
     /// When the group is not there, or Elastic Load Balancing cannot be asked.
-    pub async fn draining(&self, arn: &str) -> Result<Draining, CallError> {
+    pub async fn group_attributes(&self, arn: &str) -> Result<GroupAttributes, CallError> {
         const ACTION: &str = "DescribeTargetGroupAttributes";
         let call = self.clients.patient.describe_target_group_attributes();
         let answer = call.target_group_arn(arn).send().await.called(ACTION)?;
@@ -162,26 +169,35 @@ impl Elb {
             let found = attributes.iter().find(|attribute| attribute.key() == Some(key));
             found.and_then(TargetGroupAttribute::value)
         };
-        let delay_seconds = value(DELAY).and_then(|delay| delay.parse().ok());
-        Ok(Draining {
-            delay_seconds: promised(ACTION, DELAY, delay_seconds)?,
-            terminates: value(TERMINATION) == Some("true"),
+        let drain_seconds = value(DELAY).and_then(|delay| delay.parse().ok());
+        Ok(GroupAttributes {
+            drain_seconds: promised(ACTION, DELAY, drain_seconds)?,
+            breaks_drained: value(TERMINATION) == Some("true"),
+            keeps_client_addresses: value(PRESERVATION) == Some("true"),
         })
     }
 
-    /// Sets what becomes of connections to targets of a group that are deregistered.
+    /// Sets how a target group treats connections to its targets.
     ///
     /// # Errors
     ///
     /// When the group is not there, is refused or cannot be asked for.
-    pub async fn set_draining(&self, arn: &str, draining: Draining) -> Result<(), CallError> {
+    pub async fn set_group_attributes(
+        &self,
+        arn: &str,
+        attributes: GroupAttributes,
+    ) -> Result<(), CallError> {
         let attribute =
             |key: &str, value: String| TargetGroupAttribute::builder().key(key).value(value).build();
         let call = self.clients.patient.modify_target_group_attributes();
         let answer = call
             .target_group_arn(arn)
-            .attributes(attribute(DELAY, draining.delay_seconds.to_string()))
-            .attributes(attribute(TERMINATION, draining.terminates.to_string()))
+            .attributes(attribute(DELAY, attributes.drain_seconds.to_string()))
+            .attributes(attribute(TERMINATION, attributes.breaks_drained.to_string()))
+            .attributes(attribute(
+                PRESERVATION,
+                attributes.keeps_client_addresses.to_string(),
+            ))
             .send()
             .await;
         answer.called("ModifyTargetGroupAttributes").map(drop)

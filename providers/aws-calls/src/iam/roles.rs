@@ -126,6 +126,23 @@ impl Iam {
         call.send().await.called("UpdateAssumeRolePolicy").map(drop)
     }
 
+    /// Bounds what a role may at most by the managed policy of this ARN, or by none.
+    ///
+    /// # Errors
+    ///
+    /// When the role is not there, when it is refused or cannot be asked for.
+    pub async fn set_boundary(&self, role: &str, policy_arn: Option<&str>) -> Result<(), CallError> {
+        let clients = &self.clients;
+        let Some(arn) = policy_arn else {
+            let call = clients.patient.delete_role_permissions_boundary();
+            let answer = call.role_name(role).send().await;
+            return answer.called("DeleteRolePermissionsBoundary").map(drop);
+        };
+        let call = clients.patient.put_role_permissions_boundary();
+        let answer = call.role_name(role).permissions_boundary(arn).send().await;
+        answer.called("PutRolePermissionsBoundary").map(drop)
+    }
+
     /// Deletes a role that has no policies and is in no instance profile.
     ///
     /// # Errors

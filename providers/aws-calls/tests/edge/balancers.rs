@@ -1,8 +1,8 @@
 //! Load balancers, their listeners and targets.
 
 use keelson_aws_calls::elb::{
-    BalancerAttributes, Draining, HealthCheck, NewListener, NewLoadBalancer, NewTargetGroup, Scheme, Target,
-    TargetType,
+    BalancerAttributes, GroupAttributes, HealthCheck, NewListener, NewLoadBalancer, NewTargetGroup, Scheme,
+    Target, TargetType,
 };
 
 use super::{Ground, lost, tags};
@@ -123,8 +123,14 @@ async fn listeners_forward_to_targets_whose_health_is_told() {
             (found.health_check, found.target_type),
             (Some(check), Some(TargetType::Ip))
         );
-        elb.set_draining(&made.arn, Draining::default()).await.unwrap();
-        assert_eq!(elb.draining(&made.arn).await.unwrap(), Draining::default());
+        for keeps_client_addresses in [true, false] {
+            let attributes = GroupAttributes {
+                keeps_client_addresses,
+                ..GroupAttributes::default()
+            };
+            elb.set_group_attributes(&made.arn, attributes).await.unwrap();
+            assert_eq!(elb.group_attributes(&made.arn).await.unwrap(), attributes);
+        }
         groups.push(made.arn);
     }
     let new = NewListener {

@@ -48,6 +48,15 @@ async fn roles_and_profiles_are_found_by_their_path_and_deleted() {
     iam.set_trust("nodes", &trust).await.unwrap();
     assert_eq!(iam.role("nodes").await.unwrap().unwrap().trust, trust);
 
+    let boundary = "arn:aws:iam::123456789012:policy/boundary";
+    for wanted in [Some(boundary), None] {
+        for _ in 0..2 {
+            iam.set_boundary("nodes", wanted).await.unwrap();
+        }
+        let found = iam.role("nodes").await.unwrap().unwrap();
+        assert_eq!(found.permissions_boundary.as_deref(), wanted);
+    }
+
     let written = policy("arn:aws:s3:::bucket/100% of+it/*");
     iam.put_role_policy("nodes", "reads", &policy("*")).await.unwrap();
     iam.put_role_policy("nodes", "reads", &written).await.unwrap();

@@ -9,8 +9,8 @@ use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
 use super::rules::{described, firewalls_let_in, is_of_controllers, rules};
-use super::step::{Step, late, missing, refused};
 use crate::marked::Seen;
+use crate::step::{Step, late, missing, refused};
 
 /// The groups of a cluster are made together, and some let in others.
 const OTHERS_LIMIT: Duration = Duration::from_secs(60);

@@ -1,21 +1,11 @@
 //! What there is of all places of a cluster, as EC2 shows it at one moment.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use jiff::Timestamp;
 use keelson_aws_calls::ec2::{
     Address, Ec2, Filters, InternetGateway, NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
-use keelson_provider_api::{Clock, ClusterUid, Kind, ProviderError};
-use tokio::sync::Mutex;
+use keelson_provider_api::{ClusterUid, Kind, ProviderError};
 
-use crate::marked::key_of_tags;
-
-/// The kinds are looked at one after the other, in less than this.
-const FRESH: Duration = Duration::from_secs(5);
+use crate::marked::Names;
 
 /// Everything with the mark of a cluster's life.
 #[derive(Debug, Default)]
@@ -27,12 +17,11 @@ pub(super) struct Look {
     pub(super) addresses: Vec<Address>,
     pub(super) route_tables: Vec<RouteTable>,
     pub(super) groups: Vec<SecurityGroup>,
-    /// The keys of things by their ids.
-    keys: BTreeMap<String, String>,
+    names: Names,
 }
 
 impl Look {
-    async fn at(ec2: &Ec2, uid: &ClusterUid) -> Result<Self, ProviderError> {
+    pub(super) async fn at(ec2: &Ec2, uid: &ClusterUid) -> Result<Self, ProviderError> {
         // Seven calls at once are no small future.
         let owned = &Filters::of_cluster(uid.as_str());
         let told = |error: keelson_aws_calls::CallError| error.told("look at the network and what is in it");
@@ -57,7 +46,7 @@ impl Look {
             addresses,
             route_tables,
             groups,
-            keys: BTreeMap::new(),
+            names: Names::default(),
         };
         let named = (look.vpcs.iter().map(|vpc| (&vpc.id, &vpc.tags)))
             .chain(look.subnets.iter().map(|subnet| (&subnet.id, &subnet.tags)))
@@ -67,68 +56,12 @@ impl Look {
                     .map(|gateway| (&gateway.id, &gateway.tags)),
             )
             .chain(look.groups.iter().map(|group| (&group.id, &group.tags)));
-        look.keys = named
-            .filter_map(|(id, tags)| Some((id.clone(), key_of_tags(tags)?)))
-            .collect();
+        look.names = Names::of(named);
         Ok(look)
     }
 
     /// What the cluster calls the thing of `kind` with this id; the id itself where it is none of the cluster's.
     pub(super) fn name_of(&self, kind: Kind, id: &str) -> String {
-        let key = self.keys.get(id).and_then(|key| key.split_once('/'));
-        key.filter(|(found, _)| *found == kind.name())
-            .map_or(id, |(_, name)| name)
-            .to_owned()
-    }
-}
-
-/// One look serves all kinds that are looked at together.
-#[derive(Debug, Default)]
-pub(super) struct Looks {
-    /// How often something was about to change, or had.
-    changes: AtomicU64,
-    last: Mutex<Option<Taken>>,
-}
-
-#[derive(Debug, Clone)]
-struct Taken {
-    uid: ClusterUid,
-    at: Timestamp,
-    changes: u64,
-    look: Arc<Look>,
-}
-
-impl Looks {
-    /// A look that shows all that was changed until now.
-    pub(super) async fn newest(
-        &self,
-        ec2: &Ec2,
-        clock: &dyn Clock,
-        uid: &ClusterUid,
-    ) -> Result<Arc<Look>, ProviderError> {
-        // Whoever comes meanwhile waits, and finds it taken.
-        let mut last = self.last.lock().await;
-        let (changes, now) = (self.changes.load(Ordering::SeqCst), clock.now());
-        let fresh = last.as_ref().filter(|taken| {
-            taken.uid == *uid
-                && taken.changes == changes
-                && now.duration_since(taken.at).unsigned_abs() < FRESH
-        });
-        if let Some(taken) = fresh {
-            return Ok(taken.look.clone());
-        }
-        let look = Arc::new(Look::at(ec2, uid).await?);
-        *last = Some(Taken {
-            uid: uid.clone(),
-            at: now,
-            changes,
-            look: look.clone(),
-        });
-        Ok(look)
-    }
-
-    /// Something is about to change, or has.
-    pub(super) fn forget(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.names.name_of(kind, id)
     }
 }

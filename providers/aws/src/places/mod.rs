@@ -18,7 +18,6 @@ mod look;
 mod nat_gateway;
 mod network;
 mod rules;
-mod step;
 mod subnet;
 mod way_out;
 
@@ -27,15 +26,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::Ec2;
 use keelson_provider_api::{
     Action, Change, Clock, ClusterIdentity, ErrorClass, Kind, KindObservation, Outcome, Provider,
     ProviderError, Resource, ResourceKey, StepContext,
 };
 
-use self::look::Looks;
-use self::step::Step;
+use self::look::Look;
+use crate::looks::Looks;
 use crate::marked::observation;
+use crate::step::Step;
+
+pub(crate) use subnet::PUBLIC as PUBLIC_SUBNET;
 
 /// EC2 lets 20 to 100 changes of a kind through in a burst, and then 5 a second
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>).
@@ -46,14 +49,14 @@ pub struct PlacesProvider {
     ec2: Ec2,
     region: String,
     clock: Arc<dyn Clock>,
-    looks: Looks,
+    looks: Looks<Look>,
 }
 
 impl PlacesProvider {
-    /// The places in `region`, which is the one that `ec2` calls.
-    pub fn new(ec2: Ec2, region: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+    /// The places in `region`, which is the one that `calls` are to.
+    pub fn new(calls: &AwsCalls, region: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            ec2,
+            ec2: calls.ec2.clone(),
             region: region.into(),
             clock,
             looks: Looks::default(),
@@ -129,7 +132,10 @@ impl Provider for PlacesProvider {
             // Names of places are nobody's but their network's, so nobody can hold one before there is a network.
             return Ok(KindObservation::default());
         };
-        let look = self.looks.newest(&self.ec2, &*self.clock, uid).await?;
+        let look = self
+            .looks
+            .newest(&*self.clock, uid, Look::at(&self.ec2, uid))
+            .await?;
         let seen = match kind {
             Kind::Network => network::seen(&look, &self.region),
             Kind::Subnet => subnet::seen(&look),
@@ -145,17 +151,7 @@ impl Provider for PlacesProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        let generation = match &change.action {
-            Action::Create { generation, .. } => *generation,
-            Action::Update { .. } => 0,
-            Action::Delete { existing } => existing.generation,
-        };
-        let step = Step {
-            ec2: &self.ec2,
-            clock: &*self.clock,
-            context,
-            generation,
-        };
+        let step = Step::of(&self.ec2, &*self.clock, context, change);
         self.looks.forget();
         let done = self.change(&step, change).await;
         self.looks.forget();

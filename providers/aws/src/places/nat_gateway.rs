@@ -8,8 +8,9 @@ use keelson_provider_api::kinds::NatGateway;
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, late, refused};
 use crate::marked::{Seen, key_of_tags};
+use crate::public_address;
+use crate::step::{Step, late, refused};
 
 /// It takes one to three minutes until one works, and one until it is gone
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html>).
@@ -75,7 +76,7 @@ async fn working(step: &Step<'_>, key: &ResourceKey) -> Result<Option<()>, Outco
 
 async fn make(step: &Step<'_>, key: &ResourceKey, gateway: &NatGateway) -> Result<(), Outcome> {
     let subnet = step.subnet_id(&gateway.subnet).await?;
-    let address = address(step, key).await?;
+    let address = public_address::the_one(step, key).await?.id;
     // Another address is another gateway, also under the same key.
     let token = step.token(key, &address);
     let made = step
@@ -84,30 +85,6 @@ async fn make(step: &Step<'_>, key: &ResourceKey, gateway: &NatGateway) -> Resul
         .await;
     made.map(drop)
         .map_err(|error| refused(error, "make the NAT gateway"))
-}
-
-/// The address that the gateway is to have; others of its mark go.
-async fn address(step: &Step<'_>, key: &ResourceKey) -> Result<String, Outcome> {
-    let look = || async {
-        let addresses = step.ec2.list_addresses(&step.marked(key)).await;
-        let mut addresses = addresses.map_err(|error| refused(error, "look for its address"))?;
-        addresses.sort_by(|one, other| one.id.cmp(&other.id));
-        Ok::<_, Outcome>(addresses)
-    };
-    let mut addresses = look().await?;
-    if addresses.is_empty() {
-        let made = step.ec2.allocate_address(&step.mark(key)).await;
-        made.map_err(|error| refused(error, "get an address"))?;
-        addresses = look().await?;
-    }
-    let Some((first, doubles)) = addresses.split_first() else {
-        return Err(super::step::missing(key));
-    };
-    for double in doubles.iter().filter(|double| double.association.is_none()) {
-        let gone = step.ec2.release_address(&double.id).await;
-        gone.map_err(|error| refused(error, "release an address that was got twice"))?;
-    }
-    Ok(first.id.clone())
 }
 
 pub(super) async fn delete(step: &Step<'_>, key: &ResourceKey) -> Result<(), Outcome> {
@@ -123,10 +100,5 @@ pub(super) async fn delete(step: &Step<'_>, key: &ResourceKey) -> Result<(), Out
         .until_found(LIMIT, || async { Ok(look().await?.is_empty().then_some(())) })
         .await?;
     gone.ok_or_else(|| late(format!("{key} does not go")))?;
-    let addresses = step.ec2.list_addresses(&step.marked(key)).await;
-    for address in addresses.map_err(|error| refused(error, "look for its address"))? {
-        let release = || step.ec2.release_address(&address.id);
-        step.delete_when_free(key, LIMIT, release).await?;
-    }
-    Ok(())
+    public_address::release(step, key, LIMIT).await
 }

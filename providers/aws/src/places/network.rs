@@ -8,8 +8,8 @@ use keelson_provider_api::kinds::Network;
 use keelson_provider_api::{Health, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, refused};
 use crate::marked::Seen;
+use crate::step::{Step, refused};
 
 /// Interfaces of balancers and gateways that are gone keep a VPC for minutes.
 const FREE_LIMIT: Duration = Duration::from_secs(300);
@@ -62,7 +62,7 @@ pub(super) async fn bring(step: &Step<'_>, key: &ResourceKey, network: &Network)
         vpcs = ids(step, key).await?;
     }
     let Some((vpc, doubles)) = vpcs.split_first() else {
-        return Err(super::step::missing(key));
+        return Err(crate::step::missing(key));
     };
     for double in doubles {
         let gone = step.ec2.delete_vpc(double).await;
@@ -95,7 +95,7 @@ async fn gateway(step: &Step<'_>, key: &ResourceKey, vpc: &str) -> Result<(), Ou
     // One that is attached stays; of several that are not, the first one is.
     gateways.sort_by(|one, other| (one.vpc.is_none(), &one.id).cmp(&(other.vpc.is_none(), &other.id)));
     let Some((first, doubles)) = gateways.split_first() else {
-        return Err(super::step::missing(key));
+        return Err(crate::step::missing(key));
     };
     for double in doubles {
         let gone = step.ec2.delete_internet_gateway(&double.id).await;

@@ -7,12 +7,12 @@ use keelson_provider_api::kinds::Subnet;
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, missing, refused};
 use crate::marked::Seen;
+use crate::step::{Step, missing, refused};
 
 /// Where the cloud controller manager puts load balancers that can be reached from outside, and by what keelson itself knows
 /// a public subnet (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/subnet_discovery/>).
-const PUBLIC: &str = "kubernetes.io/role/elb";
+pub(crate) const PUBLIC: &str = "kubernetes.io/role/elb";
 /// The same for those that cannot.
 const PRIVATE: &str = "kubernetes.io/role/internal-elb";
 

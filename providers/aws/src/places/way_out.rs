@@ -8,17 +8,13 @@ use keelson_provider_api::kinds::{Through, WayOut};
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
-use super::step::{Step, missing, refused};
 use crate::marked::Seen;
+use crate::step::{Step, made, missing, refused};
 
 /// Everywhere.
 const DEFAULT: &str = "0.0.0.0/0";
 
 const FREE_LIMIT: Duration = Duration::from_secs(60);
-/// What was just made shows in less.
-const SHOWN_LIMIT: Duration = Duration::from_secs(6);
-/// So often a way out is made anew under the same key and generation.
-const MOST_TOKENS: u32 = 8;
 
 /// The ways out among what was seen. One that leads nowhere was begun and not ended.
 pub(super) fn seen(look: &Look) -> Vec<Seen> {
@@ -101,21 +97,16 @@ async fn table(step: &Step<'_>, key: &ResourceKey, way: &WayOut) -> Result<Route
     Ok(first)
 }
 
-/// A token that has made a table which is gone by now makes no other one: EC2 answers it with what is gone, or refuses it.
 async fn make(step: &Step<'_>, key: &ResourceKey, way: &WayOut) -> Result<Vec<RouteTable>, Outcome> {
-    let vpc = step.network_id(&way.network).await?;
-    for round in 0..MOST_TOKENS {
-        let token = step.token(key, &format!("{vpc} {round}"));
-        match step.ec2.create_route_table(&vpc, &token, &step.mark(key)).await {
-            Err(error) if error.is(&["IdempotentParameterMismatch"]) => continue,
-            made => drop(made.map_err(|error| refused(error, "make the route table"))?),
-        }
-        let shown = || async { Ok(Some(tables(step, key).await?).filter(|found| !found.is_empty())) };
-        if let Some(found) = step.until_found(SHOWN_LIMIT, shown).await? {
-            return Ok(found);
-        }
-    }
-    Err(missing(key))
+    let vpc = &step.network_id(&way.network).await?;
+    let tags = &step.mark(key);
+    let create = |token: String| async move {
+        let answer = step.ec2.create_route_table(vpc, &token, tags).await;
+        made(answer, "make the route table")
+    };
+    let shown = || async { Ok(Some(tables(step, key).await?).filter(|found| !found.is_empty())) };
+    let (found, _) = step.make_by_token(key, vpc, create, shown).await?;
+    Ok(found)
 }
 
 async fn tables(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<RouteTable>, Outcome> {

@@ -85,8 +85,9 @@ async fn what_belongs_to_others_is_neither_seen_nor_touched() {
     let wanted = wanted();
     let other = Scene {
         cluster: cluster("one more"),
-        places: PlacesProvider::new(scene.ec2.clone(), REGION, Arc::new(SystemClock)),
+        places: PlacesProvider::new(&scene.calls, REGION, Arc::new(SystemClock)),
         ec2: scene.ec2.clone(),
+        calls: scene.calls.clone(),
         moto: scene.moto,
     };
     other.make(&wanted, 0).await;

@@ -6,24 +6,22 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use keelson_aws_calls::AwsCalls;
 use keelson_aws_calls::ec2::{Ec2, Filters};
-use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::kinds::{
     Firewall, FirewallRule, NatGateway, Network, Protocol, Subnet, Through, WayOut,
 };
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, ClusterUid, Disruption, Existing, Kind, Observation, Outcome, Progress,
-    Provider, Resource, ResourceKey, StepContext,
+    Action, Change, ClusterIdentity, ClusterUid, Disruption, Existing, Kind, Observation, Outcome, Provider,
+    Resource, ResourceKey,
 };
 use keelson_provider_aws::PlacesProvider;
 use keelson_test_hosts::Moto;
 
-const REGION: &str = "eu-west-1";
+use crate::scene::{self, ANYBODY, REGION};
+
 const KINDS: [Kind; 5] = [
     Kind::Network,
     Kind::Subnet,
@@ -31,14 +29,13 @@ const KINDS: [Kind; 5] = [
     Kind::NatGateway,
     Kind::WayOut,
 ];
-/// A step that is refused for a while is tried again by whoever carries a plan out.
-const MOST_ATTEMPTS: u32 = 20;
 
-type Wanted = Vec<(ResourceKey, Resource)>;
+pub(crate) type Wanted = Vec<(ResourceKey, Resource)>;
 
 /// An emulator, and the places of one cluster in it.
 struct Scene {
     moto: Moto,
+    calls: AwsCalls,
     ec2: Ec2,
     places: PlacesProvider,
     cluster: ClusterIdentity,
@@ -47,18 +44,12 @@ struct Scene {
 impl Scene {
     fn start_or_skip(test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let key = Credentials::new("AKIAKEELSON", "secret", None, None, "tests");
-        let settings = CallSettings {
-            endpoint: Some(format!("http://{}", moto.address)),
-            first_backoff: Duration::from_millis(20),
-            ..CallSettings::new(REGION, SharedCredentialsProvider::new(key), http)
-        };
-        let ec2 = AwsCalls::new(&settings).ec2;
+        let calls = scene::calls_of(&moto, ANYBODY, 20);
         Some(Self {
             moto,
-            places: PlacesProvider::new(ec2.clone(), REGION, Arc::new(SystemClock)),
-            ec2,
+            places: PlacesProvider::new(&calls, REGION, Arc::new(SystemClock)),
+            ec2: calls.ec2.clone(),
+            calls,
             cluster: cluster("one"),
         })
     }
@@ -73,9 +64,7 @@ impl Scene {
 
     /// How many calls the emulator has had that change something.
     fn writes(&self) -> usize {
-        let calls = self.moto.tell("GET", "calls?since=0", "").unwrap();
-        let actions = calls.split("\"action\":").skip(1).map(str::trim_start);
-        actions.filter(|action| !action.starts_with("\"Describe")).count()
+        scene::writes(&self.moto, &["Describe"])
     }
 
     async fn look(&self) -> Observation {
@@ -88,26 +77,13 @@ impl Scene {
     }
 
     async fn once(&self, change: &Change) -> Outcome {
-        let context = StepContext {
-            cluster: self.cluster.clone(),
-            fencing_generation: 1,
-            attempt: 0,
-            progress: Progress::default(),
-        };
-        self.places.carry_out(&context, change).await
+        self.places
+            .carry_out(&scene::context(&self.cluster), change)
+            .await
     }
 
-    /// Carries `change` out as a plan is carried out: what passes is tried again.
     async fn carry_out(&self, change: &Change) {
-        for _ in 0..MOST_ATTEMPTS {
-            match self.once(change).await {
-                Outcome::Done => return,
-                Outcome::Rejected(error) | Outcome::Indeterminate(error) => {
-                    assert!(error.class.may_pass(), "{change}: {error}");
-                }
-            }
-        }
-        unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+        scene::carry_out(&self.places, &self.cluster, change).await;
     }
 
     /// Makes all of `wanted`, firewalls together, since they let in each other.
@@ -161,12 +137,12 @@ impl Scene {
     }
 }
 
-fn ids<T>(list: Vec<T>, id: impl Fn(T) -> String) -> Vec<String> {
+pub(crate) fn ids<T>(list: Vec<T>, id: impl Fn(T) -> String) -> Vec<String> {
     list.into_iter().map(id).collect()
 }
 
 /// Polls `all` together to their ends.
-async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
+pub(crate) async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
     let mut all: Vec<_> = all.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         all.retain_mut(|one| one.as_mut().poll(context).is_pending());
@@ -179,18 +155,18 @@ async fn futures<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
     .await;
 }
 
-fn cluster(uid: &str) -> ClusterIdentity {
+pub(crate) fn cluster(uid: &str) -> ClusterIdentity {
     ClusterIdentity {
         name: "foo".parse().unwrap(),
         uid: Some(ClusterUid::new(uid)),
     }
 }
 
-fn key(kind: Kind, name: &str) -> ResourceKey {
+pub(crate) fn key(kind: Kind, name: &str) -> ResourceKey {
     ResourceKey::new(kind, name)
 }
 
-fn change(key: &ResourceKey, action: Action) -> Change {
+pub(crate) fn change(key: &ResourceKey, action: Action) -> Change {
     Change {
         key: key.clone(),
         action,
@@ -200,18 +176,18 @@ fn change(key: &ResourceKey, action: Action) -> Change {
     }
 }
 
-fn create(key: &ResourceKey, resource: &Resource, generation: u32) -> Change {
+pub(crate) fn create(key: &ResourceKey, resource: &Resource, generation: u32) -> Change {
     let resource = Box::new(resource.clone());
     change(key, Action::Create { resource, generation })
 }
 
-fn delete(key: &ResourceKey, existing: &Existing) -> Change {
+pub(crate) fn delete(key: &ResourceKey, existing: &Existing) -> Change {
     let existing = Box::new(existing.clone());
     change(key, Action::Delete { existing })
 }
 
 /// A network with a zone that has a public and a private subnet, a way out of each, and two firewalls that let in each other.
-fn wanted() -> Wanted {
+pub(crate) fn wanted() -> Wanted {
     let network = Network {
         region: REGION.to_owned(),
         cidr: "10.20.0.0/16".parse().unwrap(),

@@ -231,7 +231,11 @@ impl World {
             Resource::Machine(machine) if !self.like.is_cloud() => {
                 self.claim(call, machine.address.as_deref())?;
             }
-            Resource::NodeBundle(bundle) => self.check_versions(call, bundle)?,
+            Resource::NodeBundle(bundle) => {
+                self.check_versions(call, bundle)?;
+                let members = self.taken_up(&call.holder, &bundle.machine);
+                return Ok([vec![Effect::Put(Box::new(thing))], members].concat());
+            }
             Resource::EtcdMember(member) => {
                 let bundle = self.bundle(&call.holder, &member.machine);
                 if bundle.is_none_or(|bundle| bundle.etcd_version.is_none()) {

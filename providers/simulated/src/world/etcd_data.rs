@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use keelson_provider_api::kinds::{EtcdMember, MemberPhase};
-use keelson_provider_api::{Restoration, SetAside};
+use keelson_provider_api::kinds::{EtcdMember, Kind, Machine, MemberPhase};
+use keelson_provider_api::{Resource, ResourceKey, Restoration, SetAside};
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, EtcdContents, Holder, Thing, World};
@@ -105,6 +105,39 @@ impl World {
         lying
             .filter(|data| data.holder == *holder && data.etcd == name)
             .find(|data| data.machine == machine && data.aside_at.is_none())
+    }
+
+    /// The members that `machine` takes up with its bundle: those that its volume has the data of, whose machine is gone.
+    pub(super) fn taken_up(&self, holder: &Holder, machine: &str) -> Vec<Effect> {
+        let Some(host) = self.machine(holder, machine) else {
+            return Vec::new();
+        };
+        let Resource::Machine(Machine {
+            volume: Some(volume), ..
+        }) = &host.resource
+        else {
+            return Vec::new();
+        };
+        let volume = ResourceKey::new(Kind::Volume, &**volume);
+        let Some(volume) = self.things.get(holder, &volume) else {
+            return Vec::new();
+        };
+        let members = self.things.residents(holder, machine).filter(|thing| {
+            let Resource::EtcdMember(member) = &thing.resource else {
+                return false;
+            };
+            let cluster = self.etcd_cluster(holder, &member.cluster);
+            // A volume that came later has nothing of it, and an etcd that was restored nothing to do with it.
+            self.host_of(thing).is_err()
+                && volume.serial < thing.serial
+                && cluster.is_some_and(|cluster| cluster.restored == thing.restored)
+        });
+        let here = members.map(|thing| {
+            let mut thing = thing.clone();
+            thing.host_id = Some(host.id.clone());
+            Effect::Put(Box::new(thing))
+        });
+        here.collect()
     }
 
     /// What the member `thing` leaves on its machine, if it has any data there, under the number `serial`.

@@ -1,6 +1,5 @@
 //! The kind `node-bundle`: what a host is given to run.
 
-mod archive;
 pub(crate) mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keelson_provider_api::archive::archive;
 use keelson_provider_api::kinds::{Kind, NodeBundle};
 use keelson_provider_api::{
     Action, AssetSource, Bundle, BundleRecord, BundleSource, Change, ClusterIdentity, ErrorClass, Existing,
@@ -122,6 +122,25 @@ async fn seen(
     })
 }
 
+/// Whether the bundle that `change` wants is in force already, with certificates that are good.
+pub(crate) async fn is_as_wanted(
+    hosts: &Hosts,
+    bundles: &dyn BundleSource,
+    context: &StepContext<'_>,
+    change: &Change,
+) -> bool {
+    let name = change.machine().unwrap_or(change.key.name());
+    let answer = hosts.facts(name, Scope::Marks).await;
+    let seen = seen(name, Some(bundles), &context.cluster, answer).await;
+    match seen {
+        Observed::Present(existing) => {
+            existing.owner == Owner::ThisCluster
+                && existing.resource.differences(change.resource()).is_empty()
+        }
+        Observed::Absent | Observed::Unknown(_) => false,
+    }
+}
+
 /// Puts a bundle in force, or takes it away.
 pub(crate) async fn carry_out(
     hosts: &Hosts,
@@ -210,7 +229,7 @@ async fn deliver(shell: &dyn Shell, context: &StepContext<'_>, bundle: &Bundle) 
             .iter()
             .map(|(path, content)| (path.as_str(), content.as_slice()))
             .chain([(LAST_FILE, [].as_slice())]);
-        let files = archive::archive(files, 0o600).map_err(rejected)?;
+        let files = archive(files, 0o600).map_err(rejected)?;
         let mut job = job("upload the bundle", FILES, vec![digest], SHORT_TIMEOUT);
         job.input = files.expose().clone();
         run_fenced(shell, context, job).await?;
@@ -237,7 +256,7 @@ async fn put_in_force(
         .secrets
         .iter()
         .map(|(name, secret)| (name.as_str(), secret.expose().as_slice()));
-    let secrets = archive::archive(secrets, 0o600).map_err(rejected)?;
+    let secrets = archive(secrets, 0o600).map_err(rejected)?;
     let mut arguments = vec![bundle.digest.hexadecimal()];
     arguments.extend(bundle.secrets.keys().cloned());
     let mut job = job("apply the bundle", APPLY, arguments, APPLY_TIMEOUT);

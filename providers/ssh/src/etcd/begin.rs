@@ -90,6 +90,7 @@ async fn begin(step: &Step<'_>, mark: &Mark, members: &str, state: &str) -> Resu
     ];
     let script = concat!(
         include_str!("../scripts/write.sh"),
+        include_str!("../scripts/etcd-kept.sh"),
         include_str!("../scripts/etcd-begin.sh")
     );
     let arguments = arguments.map(str::to_owned).to_vec();

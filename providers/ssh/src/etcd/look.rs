@@ -53,6 +53,23 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What is seen where nothing of a member is, or not even a machine.
+    pub(super) fn nothing() -> Self {
+        Self {
+            mark: MarkSeen::None,
+            has_data: false,
+            has_log: false,
+            unit: "inactive".to_owned(),
+            restarts: 0,
+            free_kib: None,
+            status: None,
+            latency_ms: None,
+            list: None,
+            problem: None,
+            words: None,
+        }
+    }
+
     /// True when nothing of a member is there.
     pub(super) fn is_empty(&self) -> bool {
         self.mark == MarkSeen::None && !self.has_data
@@ -181,23 +198,6 @@ pub(super) mod tests {
     use crate::etcd::mark::tests::mark;
     use keelson_provider_api::etcd::MAIN;
 
-    /// A machine on which nothing is.
-    pub(in crate::etcd) fn nothing() -> Seen {
-        Seen {
-            mark: MarkSeen::None,
-            has_data: false,
-            has_log: false,
-            unit: "inactive".to_owned(),
-            restarts: 0,
-            free_kib: None,
-            status: None,
-            latency_ms: None,
-            list: None,
-            problem: None,
-            words: None,
-        }
-    }
-
     fn main_of(text: &str) -> Result<Seen, String> {
         let uid = ClusterUid::new("uid");
         let mut all = read(text, Some(&uid), &[&MAIN])?;
@@ -208,7 +208,7 @@ pub(super) mod tests {
     fn a_machine_without_etcd_is_empty_and_says_so() {
         assert_eq!(
             main_of("main data none\nmain unit inactive\nend\n"),
-            Ok(nothing())
+            Ok(Seen::nothing())
         );
     }
 

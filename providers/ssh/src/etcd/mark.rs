@@ -7,7 +7,8 @@ use keelson_provider_api::ClusterUid;
 use keelson_provider_api::kinds::{EtcdMember, MemberPhase, MemberStart};
 use serde::{Deserialize, Serialize};
 
-/// What is written down about a member, at `/var/lib/keelson/etcd-<cluster>.json`.
+/// What is written down about a member, at `/var/lib/keelson/etcd-<cluster>.json`; and beside its data where that lies on a volume
+/// which outlives the machine. There the next machine takes it from at its first boot, with its own `hostId`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Mark {

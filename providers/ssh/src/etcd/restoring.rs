@@ -243,7 +243,6 @@ fn member(restoration: &Restoration, machine: &str) -> EtcdMember {
 pub(in crate::etcd) mod tests {
     use super::*;
     use crate::etcd::look::Seen;
-    use crate::etcd::look::tests::nothing;
     use crate::etcd::mark::tests::mark;
     use crate::etcd::mark::{Mark, MarkSeen};
 
@@ -274,7 +273,7 @@ pub(in crate::etcd) mod tests {
                 mark: MarkSeen::Ours(Box::new(mark)),
                 has_data: data[0],
                 has_log: data[1],
-                ..nothing()
+                ..Seen::nothing()
             };
             let machines = [("a".to_owned(), Ok(seen))].into();
             let survey = Survey::of(&MAIN, machines, [].into());

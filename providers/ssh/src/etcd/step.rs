@@ -237,6 +237,7 @@ impl<'a> Step<'a> {
         let itself = urls.collect::<Vec<_>>().join(",");
         let script = concat!(
             include_str!("../scripts/write.sh"),
+            include_str!("../scripts/etcd-kept.sh"),
             include_str!("../scripts/etcd-mark.sh")
         );
         self.script("note the vote", script, machine, vec![voted.as_json(), itself])

@@ -45,8 +45,13 @@ pub(super) async fn survey(
     patience: Duration,
 ) -> Vec<Survey> {
     let machines: BTreeSet<String> = machines.into_iter().collect();
+    let absent = &reach.absent().await;
     let looks = machines.into_iter().map(|machine| async move {
         let seen = match reach.shell(&machine) {
+            _ if absent.contains(&machine) => {
+                let nothing = instances.iter().map(|one| (one.cluster, Seen::nothing()));
+                Ok(nothing.collect())
+            }
             Some(shell) => look(shell.as_ref(), uid, instances, patience).await,
             None => Err("it is not among the cluster's machines".to_owned().into()),
         };

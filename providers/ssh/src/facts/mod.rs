@@ -84,7 +84,8 @@ impl From<FactsError> for ProviderError {
 /// What a host is like. Numbers that it did not tell are 0, texts empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// `/etc/machine-id`: the same as long as the host is not installed anew (machine-id(5)).
+    /// `/etc/machine-id`: the same as long as the host is not installed anew (machine-id(5)); on a machine of a cloud what that
+    /// calls it.
     pub machine_id: String,
     /// Another one after each boot.
     pub boot_id: String,

@@ -24,8 +24,10 @@ pub(super) fn facts(text: &str, asked: Timestamp, read: Timestamp) -> Result<Fac
     if !is_whole {
         return Err("the answer has no end".to_owned());
     }
+    // What EC2 calls an instance begins so.
+    let id = facts.machine_id.strip_prefix("i-").unwrap_or(&facts.machine_id);
     let fits = |character: char| character.is_ascii_hexdigit();
-    if facts.machine_id.is_empty() || facts.machine_id.len() > 64 || !facts.machine_id.chars().all(fits) {
+    if id.is_empty() || id.len() > 64 || !id.chars().all(fits) {
         return Err("/etc/machine-id is missing or damaged; make one: systemd-machine-id-setup".to_owned());
     }
     Ok(facts)

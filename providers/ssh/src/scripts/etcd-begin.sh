@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Begins an etcd member on this host: says who it is, how it comes into its cluster, and starts it. It does not wait for
-# it, because a founder is not ready before its fellows are there. Stands behind `fence.sh` and `write.sh`.
+# it, because a founder is not ready before its fellows are there. Stands behind `fence.sh`, `write.sh` and `etcd-kept.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the members, `new` or
 # `existing`, the cluster's token, the mark.
@@ -28,6 +28,6 @@ ETCD_INITIAL_CLUSTER=$members
 ETCD_INITIAL_CLUSTER_STATE=$state
 ETCD_INITIAL_CLUSTER_TOKEN=$token
 END
-printf '%s\n' "$new" | write "$mark"
+write_mark "$cluster" "$new"
 systemctl enable --quiet -- "$unit"
 systemctl start --no-block -- "$unit"

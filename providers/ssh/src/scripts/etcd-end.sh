@@ -58,5 +58,8 @@ if [ "$restore" = - ]; then
     }
 fi
 rm -f -- "/etc/etcd/$cluster.member.env"
+# Its copy on a volume (`etcd-kept.sh`) says nothing any more without data.
+kept=/var/lib/keelson/volume/etcd-$cluster.json
+if grep -Fqs -- "$ours" "$kept"; then rm -f -- "$kept"; fi
 # The mark goes last: whoever comes back to finish this needs it.
 rm -f -- "$mark"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Writes down that the etcd member on this host has voted. Stands behind `fence.sh` and `write.sh`.
+# Writes down that the etcd member on this host has voted. Stands behind `fence.sh`, `write.sh` and `etcd-kept.sh`.
 #
 # From then on it must never come in by itself again: a disk that comes back empty, or is not mounted, would make a
 # member under the old id that has forgotten what it voted for. So its environment names nobody any more that it could
@@ -16,4 +16,4 @@ write "/etc/etcd/$2.member.env" <<END
 ETCD_INITIAL_CLUSTER=$4
 ETCD_INITIAL_CLUSTER_STATE=existing
 END
-printf '%s\n' "$3" | write "$mark"
+write_mark "$2" "$3"

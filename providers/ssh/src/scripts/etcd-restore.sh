@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Makes the data of the etcd member on this host of a snapshot that lies among the assets, and writes down whose it is. The
-# member is not started. Stands behind `fence.sh`, `alone.sh`, `write.sh`, `room.sh` and `etcdutl.sh`.
+# member is not started. Stands behind `fence.sh`, `alone.sh`, `write.sh`, `etcd-kept.sh`, `room.sh` and `etcdutl.sh`.
 #
 # Arguments: what a mark of ours has in it, the etcd cluster, its unit, the folder of its data, the member's name, all
 # members, the new cluster's token, the mark, the snapshot's SHA-256, by how much revisions go up, how many KiB must be free.
@@ -66,7 +66,7 @@ write "/etc/etcd/$cluster.member.env" <<END
 ETCD_INITIAL_CLUSTER=$name=$own
 ETCD_INITIAL_CLUSTER_STATE=existing
 END
-printf '%s\n' "$new" | write "$mark"
+write_mark "$cluster" "$new"
 mv -- "$scratch/member" "$data/member"
 # Before the snapshot goes, which it could be made of again.
 sync -f -- "$data"

@@ -15,16 +15,24 @@ stop_snapshots() {
     systemctl stop -- "$snapshots" 2>/dev/null || :
 }
 
+# Takes away the copy of the mark beside data on a volume (`etcd-kept.sh`).
+forget_kept() {
+    kept=/var/lib/keelson/volume/etcd-$cluster.json
+    if grep -Fqs -- "$ours" "$kept"; then rm -f -- "$kept"; fi
+}
+
 wipe_member() {
     mark=/var/lib/keelson/etcd-$cluster.json
     if [ -f "$mark" ] && grep -Fq -- "$ours" "$mark"; then
         systemctl disable --quiet --now -- "$unit" 2>/dev/null || systemctl stop -- "$unit" 2>/dev/null || :
         systemctl reset-failed -- "$unit" 2>/dev/null || :
         rm -rf -- "$data/member" "/etc/etcd/$cluster.member.env"
+        forget_kept
         rm -f -- "$mark"
     elif [ ! -e "$mark" ] && [ ! -e "$data/member" ]; then
         # What was begun and did not come as far as its mark.
         rm -f -- "/etc/etcd/$cluster.member.env"
+        forget_kept
     fi
     # What a restore was making of a snapshot when it ended: all that a database has.
     if [ ! -e "$mark" ]; then

@@ -21,9 +21,16 @@ free_kib() { df -Pk -- "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
 active_units() { systemctl list-units --type=service --state=active --plain --no-legend 2>/dev/null | awk '{ print $1 }'; }
 unit_is_active() { printf '%s\n' "$units" | grep -Fqx -- "$1"; }
 
+# What a cloud calls the machine, where that was told to it at its first boot (templates/first-boot); the ids in
+# /etc/machine-id may all be their image's.
+machine_id() {
+    told=$(first_line "$root/instance")
+    printf '%s\n' "${told:-$(first_line /etc/machine-id)}"
+}
+
 identity() {
     fact clock "$(date +%s.%N)"
-    fact machine-id "$(first_line /etc/machine-id)"
+    fact machine-id "$(machine_id)"
     fact boot-id "$(first_line /proc/sys/kernel/random/boot_id)"
     fact boot-time "$(awk '$1 == "btime" { print $2 }' /proc/stat 2>/dev/null)"
     fact hostname "$(uname -n)"

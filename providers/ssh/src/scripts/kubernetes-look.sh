@@ -101,7 +101,9 @@ virtual_address() {
     fi
 }
 
-fact machine-id "$(head -c 4096 -- /etc/machine-id 2>/dev/null | head -n 1)"
+# As in facts.sh.
+told=$(head -c 4096 -- "$root/instance" 2>/dev/null | head -n 1)
+fact machine-id "${told:-$(head -c 4096 -- /etc/machine-id 2>/dev/null | head -n 1)}"
 if [ -f "$root/$what.json" ]; then
     fact mark "$(head -c 65536 -- "$root/$what.json" | base64 | tr -d '\n')"
     for unit in containerd kubelet keelson-keepalived; do

@@ -24,7 +24,8 @@ class Emulator:
     | GET, POST, DELETE faults | shows the rules of `faults`, adds one or a list, forgets all |
     | GET calls?since=0, DELETE calls | the calls after that one; forgets all |
     | GET, POST settings | `delay`, in seconds; `health` of targets; `without`, names of patches; `late`: for how many \
-seconds what was made does not show; `advance`: how many the clock is moved on |
+seconds what was made does not show; `advance`: how many the clock is moved on; `network`: where machines play instances |
+    | GET instances | all instances with what a machine needs that plays one, and the ids of all volumes: `machines` |
     | POST reset | everything is as at the start, but for buckets, which are gone too |
     """
 
@@ -126,6 +127,8 @@ seconds what was made does not show; `advance`: how many the clock is moved on |
                 self._journal.clear()
             case "POST", "settings":
                 _set(given)
+            case "GET", "instances":
+                return _instances()
             case "POST", "reset":
                 self._reset()
             case "GET", "faults" | "settings":
@@ -146,23 +149,32 @@ seconds what was made does not show; `advance`: how many the clock is moved on |
         _set(self._start)
 
 
+def _instances():
+    from . import everything, machines
+
+    everything.apply()
+    clock.settle()
+    return machines.shown()
+
+
 def _settings():
-    from . import everything, late, targets
+    from . import everything, late, machines, targets
 
     everything.apply()
     return {
         "delay": clock.delay,
         "late": late.seconds,
         "health": targets.health,
+        "network": machines.network,
         "without": sorted(patches.WITHOUT),
         "patches": dict(sorted(patches.NAMES.items())),
     }
 
 
 def _set(given):
-    from . import late, targets
+    from . import late, machines, targets
 
-    unknown = set(given) - {"delay", "late", "health", "without", "advance"}
+    unknown = set(given) - {"delay", "late", "health", "network", "without", "advance"}
     if unknown or given.get("health", "healthy") not in ("healthy", "unhealthy", "listening"):
         raise ValueError(f"no settings: {given}")
     names = set(given.get("without", patches.WITHOUT))
@@ -172,6 +184,7 @@ def _set(given):
     late.seconds = float(given.get("late", late.seconds))
     clock.move(float(given.get("advance", 0)))
     targets.health = given.get("health", targets.health)
+    machines.choose(given.get("network", machines.network))
     patches.WITHOUT.clear()
     patches.WITHOUT.update(names)
 

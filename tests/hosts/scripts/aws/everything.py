@@ -21,6 +21,7 @@ from . import (  # noqa: F401
     network,
     dependencies,
     images,
+    machines,
     balancers,
     targets,
     scaling,

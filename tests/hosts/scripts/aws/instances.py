@@ -105,3 +105,24 @@ def terminate_again(request, proceed):
             change["CurrentState"] = {"Code": 48, "Name": "terminated"}
     return answer
 
+
+#: What moto calls the options where they are asked for, and where it keeps them.
+_OPTIONS = {
+    "http_tokens": "http_tokens",
+    "hop_limit": "http_put_response_hop_limit",
+    "http_endpoint": "http_endpoint",
+    "http_protocol": "http_protocol_ipv6",
+    "metadata_tags": "instance_metadata_tags",
+}
+
+
+@instead("metadata-options", InstanceBackend, "modify_instance_metadata_options")
+def modify_options(original, backend, instance_id, **named):
+    """AWS keeps the metadata options that are not said (EC2 API reference, ModifyInstanceMetadataOptions); moto forgets
+    them."""
+    before = backend.get_instance(instance_id).metadata_options
+    options = original(backend, instance_id, **named)
+    for argument, option in _OPTIONS.items():
+        if named.get(argument) is None:
+            setattr(options, option, getattr(before, option))
+    return options

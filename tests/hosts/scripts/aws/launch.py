@@ -99,3 +99,24 @@ def give_profile(backend, instance, profile):
         iam_instance_profile_name=profile.get("Name"),
         iam_instance_profile_arn=profile.get("Arn"),
     )
+
+
+@around("interface-tags", "ec2:RunInstances")
+def tag_interfaces(request, proceed):
+    """AWS gives the tags for network interfaces to those that are made with an instance (EC2 API reference, RunInstances:
+    TagSpecification); moto gives them to nothing."""
+    answer = proceed()
+    asked = request.params.get("TagSpecifications") or []
+    tags = {
+        tag["Key"]: tag["Value"]
+        for one in asked
+        if one.get("ResourceType") == "network-interface"
+        for tag in one.get("Tags") or []
+    }
+    there = {one.get("NetworkInterfaceId") for one in request.params.get("NetworkInterfaces") or []}
+    for instance in answer.result.instances:
+        for interface in instance.nics.values():
+            if tags and interface.id not in there and not getattr(interface, "tagged", False):
+                interface.tagged = True
+                interface.add_tags(tags)
+    return answer

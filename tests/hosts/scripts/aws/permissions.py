@@ -47,7 +47,8 @@ def needed(service, action, parameters):
         found.append("autoscaling:CreateOrUpdateTags")
     if service == "route53" and "<VPC>" in parameters.get("body", ""):
         found.append("ec2:DescribeVpcs")
-    if action in ("RunInstances", "AssociateIamInstanceProfile", "AddRoleToInstanceProfile"):
+    passing = ("RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "AddRoleToInstanceProfile")
+    if action in passing:
         has_profile = any(name.startswith("IamInstanceProfile") for name in names)
         if has_profile or action == "AddRoleToInstanceProfile":
             found.append("iam:PassRole")

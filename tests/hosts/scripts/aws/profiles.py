@@ -39,6 +39,16 @@ def run(request, proceed):
     return proceed()
 
 
+@around("profile-replace", "ec2:ReplaceIamInstanceProfileAssociation")
+def replace(request, proceed):
+    """AWS shows an instance with the profile that it was given last (EC2 API reference, Instance); moto with the first one."""
+    answer = proceed()
+    association = answer.result["IamInstanceProfileAssociation"]
+    shown = {"Arn": association.iam_instance_profile.arn, "Id": association.association_id}
+    request.ec2_backend.modify_instance_attribute(association.instance_id, "iam_instance_profile", shown)
+    return answer
+
+
 @instead("instance-profiles", InstanceBackend, "run_instances")
 def run_by_template(original, backend, *arguments, **named):
     """Likewise with a launch template that names one."""

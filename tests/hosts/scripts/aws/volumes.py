@@ -4,7 +4,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.models.elastic_block_store import EBSBackend, Volume
 
 from . import clock
-from .patches import around, error, instead_of_property
+from .patches import around, error, instead, instead_of_property
 
 
 @around("volume-states", "ec2:CreateVolume")
@@ -59,6 +59,16 @@ def attach(request, proceed):
         words = f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"
         raise error("InvalidParameterValue", words)
     return proceed()
+
+
+@instead("volume-end", EBSBackend, "attach_volume")
+def attach_shown(original, backend, volume_id, instance_id, device_path, delete_on_termination=False):
+    """AWS says with a volume whether it goes with its instance (EC2 API reference, VolumeAttachment); moto says so with the
+    instance alone."""
+    attachment = original(backend, volume_id, instance_id, device_path, delete_on_termination)
+    if attachment:
+        attachment.delete_on_termination = delete_on_termination
+    return attachment
 
 
 @around("volume-states", "ec2:AttachVolume")

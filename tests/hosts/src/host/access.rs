@@ -7,6 +7,7 @@ use super::Host;
 use crate::LabError;
 use crate::command::{Output, Tool, tool};
 
+const VOLUME: &str = include_str!("../../scripts/volume.sh");
 /// As long as one command on a host may take.
 const COMMAND_LIMIT_SECONDS: u32 = 120;
 /// As long as sshd may take to let someone in.
@@ -93,6 +94,16 @@ impl Host {
             .words("journalctl --no-pager --output=short-monotonic --unit")
             .arg(unit)
             .run()
+    }
+
+    /// Shows it a volume while it runs, or shows it no longer; the words are those after the root in `scripts/volume.sh`.
+    pub(crate) fn show_volume(&self, words: &[&str]) -> Result<(), LabError> {
+        self.console_tool()?
+            .args(["bash", "-c", VOLUME, "volume.sh", ""])
+            .args(words)
+            .run()
+            .map(drop)
+            .map_err(|error| error.of_command("volume.sh"))
     }
 
     fn ssh_tool(&self, user: &str) -> Tool {

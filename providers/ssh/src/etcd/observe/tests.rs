@@ -188,9 +188,7 @@ fn a_learner_is_not_well_and_says_how_far_it_is() {
 #[test]
 fn a_member_whose_machine_was_made_anew_lives_on_none() {
     let mut survey = picture("a:v b:v c:?");
-    survey
-        .machines
-        .insert("c".to_owned(), Ok(crate::etcd::look::tests::nothing()));
+    survey.machines.insert("c".to_owned(), Ok(Seen::nothing()));
     let seen = observe(&survey, &BTreeSet::new(), Timestamp::UNIX_EPOCH);
     let key = ResourceKey::new(Kind::EtcdMember, "main:c");
     let Some(Observed::Present(existing)) = seen.found.get(&key) else {

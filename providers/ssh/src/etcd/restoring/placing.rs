@@ -77,6 +77,7 @@ pub(super) async fn place(
         script: concat!(
             include_str!("../../scripts/alone.sh"),
             include_str!("../../scripts/write.sh"),
+            include_str!("../../scripts/etcd-kept.sh"),
             include_str!("../../scripts/room.sh"),
             include_str!("../../scripts/etcdutl.sh"),
             include_str!("../../scripts/etcd-restore.sh")

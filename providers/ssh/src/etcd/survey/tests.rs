@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::etcd::answers::{Header, Status};
-use crate::etcd::look::tests::nothing;
 use crate::etcd::mark::MarkSeen;
 use crate::etcd::mark::tests::mark;
 use crate::shell::{HostError, HostErrorKind};
@@ -97,7 +96,7 @@ fn machine(name: &str, what: &str, number: u8) -> Result<Seen, Unseen> {
         has_log: true,
         unit: "active".to_owned(),
         free_kib: Some(1 << 20),
-        ..nothing()
+        ..Seen::nothing()
     };
     Ok(match what {
         "v" => Seen {
@@ -119,14 +118,14 @@ fn machine(name: &str, what: &str, number: u8) -> Result<Seen, Unseen> {
         "f" => Seen {
             mark: MarkSeen::Other("the cluster other".to_owned()),
             has_data: true,
-            ..nothing()
+            ..Seen::nothing()
         },
         "o" => Seen {
             has_data: true,
-            ..nothing()
+            ..Seen::nothing()
         },
         "?" | "!" => return Err(host_error(HostErrorKind::Unreachable, "connection timed out").into()),
-        _ => nothing(),
+        _ => Seen::nothing(),
     })
 }
 

@@ -72,7 +72,12 @@ impl Stored {
 
 /// The snapshots on every machine, or why they could not be listed.
 pub(in crate::etcd) async fn list(reach: &dyn Reach) -> BTreeMap<String, Result<Vec<Stored>, String>> {
-    let looks = reach.machines().into_iter().map(|machine| async move {
+    let absent = reach.absent().await;
+    let machines = reach
+        .machines()
+        .into_iter()
+        .filter(|machine| !absent.contains(machine));
+    let looks = machines.map(|machine| async move {
         let listed = list_one(reach, &machine).await;
         (machine, listed)
     });

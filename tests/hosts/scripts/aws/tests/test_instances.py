@@ -55,6 +55,20 @@ class States(Case):
         self.assertEqual(answer["CurrentState"]["Name"], "terminated")
 
 
+class Options(Case):
+    @of("metadata-options")
+    def test_what_is_not_said_stays(self):
+        self.vpc()
+        one = self.run_one(MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 3})["InstanceId"]
+        self.ec2.modify_instance_metadata_options(InstanceId=one, InstanceMetadataTags="enabled")
+        options = self.instance(one)["MetadataOptions"]
+        self.assertEqual((options["HttpTokens"], options["HttpPutResponseHopLimit"]), ("required", 3))
+        self.assertEqual((options["HttpEndpoint"], options["InstanceMetadataTags"]), ("enabled", "enabled"))
+        self.ec2.modify_instance_metadata_options(InstanceId=one, HttpPutResponseHopLimit=1)
+        options = self.instance(one)["MetadataOptions"]
+        self.assertEqual((options["HttpPutResponseHopLimit"], options["InstanceMetadataTags"]), (1, "enabled"))
+
+
 class Checks(Case):
     @of("launch-checks")
     def test_what_is_not_there_is_not_started(self):
@@ -89,6 +103,27 @@ class Checks(Case):
         self.wait()
         self.run_one(IamInstanceProfile={"Name": "node"})
         self.assertIn("IamInstanceProfile", self.instance(self.run_one(**by_template)["InstanceId"]))
+
+    @of("profile-replace")
+    def test_a_profile_can_be_replaced(self):
+        self.vpc()
+        for name in ("node", "other"):
+            self.iam.create_instance_profile(InstanceProfileName=name)
+        one = self.run_one(IamInstanceProfile={"Name": "node"})["InstanceId"]
+        there = self.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+        self.ec2.replace_iam_instance_profile_association(
+            AssociationId=there[0]["AssociationId"], IamInstanceProfile={"Name": "other"}
+        )
+        self.assertTrue(self.instance(one)["IamInstanceProfile"]["Arn"].endswith("/other"))
+
+    @of("interface-tags")
+    def test_interfaces_that_are_made_with_it_have_their_tags(self):
+        self.vpc()
+        tags = [{"Key": "made", "Value": "with it"}]
+        one = self.run_one(TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])
+        interface = one["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        found = self.ec2.describe_network_interfaces(Filters=[{"Name": "tag:made", "Values": ["with it"]}])
+        self.assertEqual([one["NetworkInterfaceId"] for one in found["NetworkInterfaces"]], [interface])
 
     @of("launch-count")
     def test_as_many_as_can_be(self):

@@ -19,7 +19,7 @@ class Patches(unittest.TestCase):
     def test_each_test_fails_without_its_patch(self):
         loader = unittest.TestLoader()
         tested = set()
-        for module in ("network", "instances", "storage", "balancers", "scaling", "dns"):
+        for module in ("network", "instances", "storage", "balancers", "scaling", "dns", "machines"):
             for test in tests(loader.loadTestsFromName(f"{__package__}.test_{module}")):
                 name = getattr(getattr(test, test._testMethodName), "patch", None)
                 if name is None:

@@ -47,6 +47,15 @@ class Volumes(Case):
     def test_it_is_somewhere(self):
         self.refused("InvalidZone.NotFound", self.volume, zone="eu-central-1x")
 
+    @of("volume-end")
+    def test_it_says_whether_it_goes_with_its_instance(self):
+        self.vpc()
+        one = self.run_one()["InstanceId"]
+        self.ec2.attach_volume(VolumeId=self.volume(), InstanceId=one, Device="/dev/sdf")
+        attached = [volume["Attachments"][0] for volume in self.ec2.describe_volumes()["Volumes"]]
+        goes = {attachment["Device"]: attachment["DeleteOnTermination"] for attachment in attached}
+        self.assertEqual(goes, {"/dev/sda1": True, "/dev/sdf": False})
+
     @of("volume-attach")
     def test_only_what_is_free_and_near_is_attached(self):
         self.vpc()

@@ -1,6 +1,7 @@
 //! What is decided for each picture of the machines.
 
 use super::*;
+use crate::etcd::look::Seen;
 use crate::etcd::survey::tests::picture;
 use keelson_provider_api::ErrorClass;
 use keelson_provider_api::kinds::MemberPhase;
@@ -58,9 +59,7 @@ fn a_late_founder_of_a_cluster_that_has_formed_is_begun() {
 fn nothing_is_begun_beside_a_cluster_that_lives_or_lived() {
     assert!(refused("a:v b:v c:n", "c").message.contains("would split it"));
     let mut replaced = picture("a:v b:v c:?");
-    replaced
-        .machines
-        .insert("c".to_owned(), Ok(crate::etcd::look::tests::nothing()));
+    replaced.machines.insert("c".to_owned(), Ok(Seen::nothing()));
     let member = EtcdMember {
         machine: "c".to_owned(),
         ..replaced.mark("a").unwrap().member(MemberPhase::Voter)

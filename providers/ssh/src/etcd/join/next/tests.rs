@@ -1,7 +1,6 @@
 //! What is decided for each picture of the machines.
 
 use super::*;
-use crate::etcd::look::tests::nothing;
 use crate::etcd::mark::Mark;
 use crate::etcd::survey::tests::picture;
 use keelson_provider_api::ErrorClass;
@@ -31,7 +30,7 @@ fn decide(text: &str, machine: &str) -> Result<Next, ProviderError> {
 fn decide_with(text: &str, machine: &str, change: impl FnOnce(&mut Seen)) -> Result<Next, ProviderError> {
     let mut survey = picture(text);
     let seen = survey.machines.get_mut(machine).unwrap();
-    let mut changed = seen.clone().unwrap_or_else(|_| nothing());
+    let mut changed = seen.clone().unwrap_or_else(|_| Seen::nothing());
     change(&mut changed);
     *seen = Ok(changed);
     decide_in(&survey, machine)

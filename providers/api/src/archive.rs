@@ -1,6 +1,8 @@
 //! Tar archives of small files, in the format that POSIX calls ustar (pax(1), "ustar Interchange Format").
 
-use keelson_provider_api::values::Secret;
+use std::collections::BTreeMap;
+
+use crate::values::Secret;
 
 const BLOCK: usize = 512;
 const NAME_BYTES: usize = 100;
@@ -10,7 +12,7 @@ const PREFIX_BYTES: usize = 155;
 ///
 /// # Errors
 /// With the path that has no place in such an archive.
-pub(super) fn archive<'a>(
+pub fn archive<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     mode: u32,
 ) -> Result<Secret<Vec<u8>>, String> {
@@ -25,6 +27,54 @@ pub(super) fn archive<'a>(
     }
     archive.resize(archive.len() + 2 * BLOCK, 0);
     Ok(Secret::new(archive))
+}
+
+/// The files of an archive that [`archive`] made, by their path.
+///
+/// # Errors
+/// With what such an archive does not have: anything but whole files.
+pub fn files(archive: &[u8]) -> Result<BTreeMap<String, Secret<Vec<u8>>>, String> {
+    let mut files = BTreeMap::new();
+    let mut rest = archive;
+    loop {
+        let (head, behind) = rest.split_at_checked(BLOCK).ok_or("it is cut off")?;
+        if head.iter().all(|&byte| byte == 0) {
+            return Ok(files);
+        }
+        let size = head
+            .get(124..135)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let size = size.and_then(|digits| usize::from_str_radix(digits, 8).ok());
+        let size = size.ok_or("a file in it has no size")?;
+        let (name, prefix) = (text(head, 0, NAME_BYTES), text(head, 345, PREFIX_BYTES));
+        let (name, prefix) = name.zip(prefix).ok_or("a file in it has no name")?;
+        let path = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}/{name}")
+        };
+        // What does not come out as it went in is none of ours.
+        let mode = head
+            .get(100..107)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let mode = mode.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+        let same = mode.and_then(|mode| header(&path, size, mode).ok());
+        if same.is_none_or(|same| same.as_slice() != head) {
+            return Err(format!("`{}` in it is damaged", path.escape_debug()));
+        }
+        let content = behind.get(..size).ok_or("it is cut off")?;
+        files.insert(path, Secret::new(content.to_vec()));
+        rest = behind
+            .get(size.next_multiple_of(BLOCK)..)
+            .ok_or("it is cut off")?;
+    }
+}
+
+/// The text that begins there and ends before the first zero, or after `length` bytes.
+fn text(head: &[u8], begin: usize, length: usize) -> Option<String> {
+    let field = head.get(begin..begin + length)?;
+    let text = field.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8(text.to_vec()).ok()
 }
 
 fn header(path: &str, size: usize, mode: u32) -> Result<[u8; BLOCK], String> {
@@ -85,6 +135,14 @@ mod tests {
             (&long, b"long"),
         ];
         let archive = archive(files, 0o600).unwrap();
+        let read = super::files(archive.expose()).unwrap();
+        let read: Vec<(&str, &[u8])> = read
+            .iter()
+            .map(|(path, content)| (path.as_str(), content.expose().as_slice()))
+            .collect();
+        let mut sorted = files;
+        sorted.sort_unstable();
+        assert_eq!(read, sorted);
         let mut tar = Command::new("tar")
             .args(["-tvf", "-"])
             .stdin(Stdio::piped())
@@ -102,6 +160,22 @@ mod tests {
             listed.lines().all(|line| line.starts_with("-rw------- 0/0")),
             "{listed}"
         );
+    }
+
+    #[test]
+    fn what_is_damaged_or_cut_off_is_not_read() {
+        let whole = archive([("a", &b"1"[..]), ("b", &[2; BLOCK + 1])], 0o600).unwrap();
+        let whole = whole.expose();
+        assert_eq!(files(whole).unwrap().len(), 2);
+        // The first of the two empty blocks that end it is enough.
+        for end in [0, 1, BLOCK, 2 * BLOCK, 5 * BLOCK, whole.len() - BLOCK - 1] {
+            assert!(files(&whole[..end]).is_err(), "{end}");
+        }
+        for at in [0, 105, 130, 150, 257, 350] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            assert!(files(&damaged).is_err(), "{at}");
+        }
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! A cluster from the first to nothing.
+
+use keelson_aws_calls::elb::{HealthCheck, NewTargetGroup, TargetType};
+use keelson_provider_api::kinds::{DnsRecord, Firewall, FirewallRule, Role, Through, WayOut};
+use keelson_provider_aws::instance_profile_name;
+use keelson_provider_aws::permissions::policy_of_life;
+use serde_json::json;
+
+use super::*;
+use crate::places::key;
+
+/// Asked for once in an account, by a service of AWS in the name of whoever needs it first.
+const OF_SERVICES: &str = "iam:CreateServiceLinkedRole";
+
+#[tokio::test]
+async fn each_change_asks_for_what_its_policy_allows_and_a_life_for_all_that_its_policy_allows() {
+    let Some(scene) = Scene::start_or_skip("each_change_asks_for_what_its_policy_allows") else {
+        return;
+    };
+    let mut asked = scene.apply(&[]).await;
+    asked.extend(scene.bring(&wanted::all()).await);
+    asked.extend(scene.apply(&[]).await);
+    assert_eq!(
+        scene.bring(&wanted::all()).await,
+        BTreeSet::new(),
+        "nothing is to be done"
+    );
+
+    change_by_hand(&scene).await;
+    asked.extend(scene.bring(&wanted::all()).await);
+    asked.extend(scene.bring(&changed()).await);
+    asked.extend(scene.take_away().await);
+    assert_eq!(scene.look().await.owned().count(), 0);
+
+    let allowed = actions(&policy_of_life(&scene.scope()));
+    let missing: Vec<&String> = asked.difference(&allowed).collect();
+    assert_eq!(missing, Vec::<&String>::new(), "are asked for, and not allowed");
+    let unused: Vec<&String> = allowed.difference(&asked).collect();
+    assert_eq!(unused, [OF_SERVICES], "are allowed, and never asked for");
+}
+
+/// What no spec says can only be changed by hand: whom a role trusts, where a listener leads.
+async fn change_by_hand(scene: &Scene) {
+    let AwsCalls { elb, iam, .. } = &scene.hands;
+    let principal = json!({ "Service": "ssm.amazonaws.com" });
+    let statement = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal });
+    let trust = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    let node = instance_profile_name(&scene.cluster, "node");
+    iam.set_trust(&node, &trust).await.unwrap();
+
+    let owned = elb.owned("one").await.unwrap();
+    let balancer = &owned.load_balancers[0];
+    let elsewhere = NewTargetGroup {
+        name: "elsewhere".to_owned(),
+        vpc: balancer.vpc.clone(),
+        port: 6443,
+        target_type: TargetType::Instance,
+        health_check: HealthCheck::Tcp,
+        tags: BTreeMap::new(),
+    };
+    let elsewhere = elb.create_target_group(&elsewhere).await.unwrap();
+    let listener = elb.listeners(&balancer.arn).await.unwrap().remove(0);
+    elb.forward_listener(&listener.arn, &elsewhere.arn).await.unwrap();
+}
+
+/// All of it, with whatever can be changed changed.
+fn changed() -> Wanted {
+    wanted::all()
+        .into_iter()
+        .map(|(key, resource)| (key.clone(), other(&key, resource)))
+        .collect()
+}
+
+fn other(key: &ResourceKey, resource: Resource) -> Resource {
+    match (resource, key.name()) {
+        (Resource::Firewall(firewall), "nodes") => other_firewall(firewall).into(),
+        (Resource::WayOut(way), "a") => WayOut {
+            subnets: Vec::new(),
+            through: Through::Internet,
+            ..way
+        }
+        .into(),
+        (Resource::Role(_), "control-plane") => Role {
+            policies: vec![wanted::arn("logs")],
+            statements: json!([]),
+            boundary: None,
+            ..wanted::control_plane_role()
+        }
+        .into(),
+        (Resource::Role(_), _) => Role {
+            boundary: Some(wanted::arn("boundary")),
+            ..wanted::node_role()
+        }
+        .into(),
+        (Resource::Volume(_), _) => wanted::volume(30).into(),
+        (Resource::NetworkInterface(interface), _) => {
+            let is_public = !interface.public;
+            let firewall = if is_public { "nodes" } else { "control-plane" };
+            let mut other = interface;
+            (other.public, other.firewall) = (is_public, firewall.to_owned());
+            other.into()
+        }
+        (Resource::Machine(_), "w") => {
+            let mut machine = wanted::worker("control-plane", "control-plane");
+            "others".clone_into(&mut machine.group);
+            machine.into()
+        }
+        (Resource::Machine(_), "n") => wanted::worker("nodes", "node").into(),
+        (Resource::LoadBalancer(_), _) => {
+            let mut balancer = wanted::balancer(443);
+            balancer.subnets = vec!["a-private".to_owned(), "b-public".to_owned()];
+            balancer.firewall = Some("control-plane".to_owned());
+            balancer.into()
+        }
+        (Resource::DnsRecord(record), _) => DnsRecord {
+            ttl_seconds: 120,
+            ..record
+        }
+        .into(),
+        (resource, _) => resource,
+    }
+}
+
+/// One rule less, and another one for another purpose.
+fn other_firewall(firewall: Firewall) -> Firewall {
+    let mut rules = firewall.rules;
+    rules.truncate(2);
+    "something else".clone_into(&mut rules[0].purpose);
+    Firewall {
+        rules: FirewallRule::in_order(rules),
+        ..firewall
+    }
+}
+
+#[tokio::test]
+async fn a_policy_for_one_change_does_not_allow_another() {
+    let Some(scene) = Scene::start_or_skip("a_policy_for_one_change_does_not_allow") else {
+        return;
+    };
+    let network = wanted::all().remove(0);
+    let create = create(&key(Kind::Network, "main"), &network.1, 0);
+    scene.apply(std::slice::from_ref(&create)).await;
+    // Whoever may only look is not allowed what was asked for just now.
+    let looks = Allowed::by(&policy_of_changes(&scene.scope(), []));
+    let told = std::panic::catch_unwind(|| journal::check(&scene.moto, &looks, "a look"));
+    let told = *told.unwrap_err().downcast::<String>().unwrap();
+    for action in [
+        "ec2:CreateVpc",
+        "ec2:CreateTags",
+        "ec2:CreateInternetGateway",
+        "ec2:ModifyVpcAttribute",
+    ] {
+        assert!(told.contains(&format!("{action} is not allowed\"")), "{told}");
+    }
+}

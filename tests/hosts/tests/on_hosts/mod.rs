@@ -1,0 +1,3 @@
+//! Instances of EC2 on hosts.
+
+mod cloud;
