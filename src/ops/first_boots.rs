@@ -13,7 +13,7 @@ use keelson_provider_api::bundle::{Bundle, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{
-    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewMachine, Precondition, ProviderError,
+    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewGroup, NewMachine, Precondition, ProviderError,
     Store, StoreError, with_causes,
 };
 
@@ -252,6 +252,24 @@ impl FirstBoot for FirstBoots {
 
     async fn is_over(&self, cluster: &ClusterIdentity, name: &str) -> Result<(), ProviderError> {
         self.let_go(cluster, name, None).await
+    }
+
+    async fn user_data_of_group(
+        &self,
+        _cluster: &ClusterIdentity,
+        group: &NewGroup<'_>,
+    ) -> Result<Vec<u8>, ProviderError> {
+        let message = format!("machines of the group {} cannot join by themselves yet", group.name);
+        Err(ProviderError::new(ErrorClass::Permanent, message))
+    }
+
+    async fn group_starts_from(
+        &self,
+        _cluster: &ClusterIdentity,
+        _name: &str,
+        _template: Option<&Digest>,
+    ) -> Result<(), ProviderError> {
+        Ok(())
     }
 }
 

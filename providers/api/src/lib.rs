@@ -66,7 +66,7 @@ pub use etcd_maintenance::{
 };
 pub use etcd_restore::{EtcdRestore, NotedContents, Restoration, SetAside};
 pub use etcd_schedule::{ScheduledRuns, ScheduledSnapshots};
-pub use first_boot::{FirstBoot, NewMachine, USER_DATA_LIMIT_BYTES};
+pub use first_boot::{FirstBoot, NewGroup, NewMachine, USER_DATA_LIMIT_BYTES};
 pub use identity::{ClusterIdentity, ClusterUid, Owner};
 pub use joining::{API_SERVER_NAME, ApiPath, Joined, Kubelets, ReachApi, Registration};
 pub use key::ResourceKey;

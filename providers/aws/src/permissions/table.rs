@@ -21,7 +21,9 @@ pub(super) const fn rows(kind: Kind) -> &'static [Row] {
         Kind::NetworkInterface => NETWORK_INTERFACE,
         Kind::Machine => MACHINE,
         Kind::LoadBalancerTarget => edge_table::LOAD_BALANCER_TARGET,
-        Kind::NodeBundle
+        Kind::NodeGroup
+        | Kind::GroupMachine
+        | Kind::NodeBundle
         | Kind::EtcdMember
         | Kind::EtcdSnapshot
         | Kind::ControlPlane

@@ -20,9 +20,9 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::kinds::{
     Firewall, Machine, MachineRole, Network, NetworkInterface, Role, Subnet, Volume,
 };
-use keelson_provider_api::values::Quantity;
+use keelson_provider_api::values::{Digest, Quantity};
 use keelson_provider_api::{
-    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewMachine, Observation,
+    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewGroup, NewMachine, Observation,
     Observed, Outcome, Provider, ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::{KeptProvider, MachineProvider, PlacesProvider, instance_profile_name};
@@ -70,6 +70,23 @@ impl FirstBoot for Given {
 
     async fn is_over(&self, _cluster: &ClusterIdentity, name: &str) -> Result<(), ProviderError> {
         self.over.lock().unwrap().push(name.to_owned());
+        Ok(())
+    }
+
+    async fn user_data_of_group(
+        &self,
+        _cluster: &ClusterIdentity,
+        _group: &NewGroup<'_>,
+    ) -> Result<Vec<u8>, ProviderError> {
+        Ok(self.user_data.lock().unwrap().clone())
+    }
+
+    async fn group_starts_from(
+        &self,
+        _cluster: &ClusterIdentity,
+        _name: &str,
+        _template: Option<&Digest>,
+    ) -> Result<(), ProviderError> {
         Ok(())
     }
 }

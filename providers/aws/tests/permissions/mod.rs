@@ -13,8 +13,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keelson_aws_calls::AwsCalls;
+use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, FirstBoot, Kind, NewMachine, Observation, Provider, ProviderError,
+    Action, Change, ClusterIdentity, FirstBoot, Kind, NewGroup, NewMachine, Observation, Provider, ProviderError,
     Resource, ResourceKey,
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
@@ -47,6 +48,23 @@ impl FirstBoot for Idle {
     }
 
     async fn is_over(&self, _cluster: &ClusterIdentity, _name: &str) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn user_data_of_group(
+        &self,
+        _cluster: &ClusterIdentity,
+        _group: &NewGroup<'_>,
+    ) -> Result<Vec<u8>, ProviderError> {
+        Ok(b"#!/bin/sh\ntrue\n".to_vec())
+    }
+
+    async fn group_starts_from(
+        &self,
+        _cluster: &ClusterIdentity,
+        _name: &str,
+        _template: Option<&Digest>,
+    ) -> Result<(), ProviderError> {
         Ok(())
     }
 }
