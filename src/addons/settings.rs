@@ -12,6 +12,10 @@ use crate::node::image;
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format>).
 pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:keelson:nodes";
 
+/// The group that machines of node groups are in while they bring themselves in, which nothing approves but what looks closely
+/// (`templates/kubernetes/approver.sh`).
+pub const JOINING_GROUP: &str = "system:bootstrappers:keelson:groups";
+
 /// What the built-in add-ons are rendered from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddonSettings {

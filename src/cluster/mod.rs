@@ -17,6 +17,7 @@
 //! | `node` | from a machine that has joined to a node that is Ready, and back |
 //! | `drain` | moving a node's pods elsewhere |
 //! | `drains_first` | nodes that are emptied before what their machines run is exchanged |
+//! | `groups` | nodes of machines that groups make by themselves: their token, waiting for them, emptying them |
 //! | `ready` | how a node is, in the words of its conditions |
 //! | `step` | one change while it is carried out: what it speaks to, and whether it may have had an effect |
 
@@ -28,6 +29,7 @@ mod credentials;
 mod discovery;
 mod drain;
 mod drains_first;
+mod groups;
 mod node;
 mod provider;
 mod ready;
@@ -38,4 +40,5 @@ pub use addon::{AddonObjects, PART_OF_LABEL};
 pub use credentials::{ApiCredentials, CredentialSource, Standing};
 pub use drain::{DrainOptions, Drained};
 pub use drains_first::DrainsFirst;
+pub use groups::{GroupsJoin, JoiningTokens};
 pub use provider::{ClusterParts, ClusterProvider};

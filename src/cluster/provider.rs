@@ -133,8 +133,32 @@ impl ClusterProvider {
         node::refill(&connection, node, &context.progress).await
     }
 
+    /// A change that is carried out here and elsewhere.
+    ///
+    /// # Errors
+    /// When the cluster has not begun.
+    pub(super) fn step<'a>(&'a self, context: &'a StepContext<'a>) -> Result<Step<'a>, ProviderError> {
+        Step::new(context, self.clock.as_ref(), &self.connections)
+    }
+
+    /// False while no control plane was ever made, so that nothing can be in the API.
+    ///
+    /// # Errors
+    /// When a machine that could be one does not say.
+    pub(super) async fn has_control_plane(&self, cluster: &ClusterIdentity) -> Result<bool, ProviderError> {
+        self.connections.has_control_plane(cluster).await
+    }
+
+    /// What the API knows of nodes right now.
+    ///
+    /// # Errors
+    /// When no API server answers, or it refuses.
+    pub(super) async fn nodes(&self, cluster: &ClusterIdentity) -> Result<Seen, ProviderError> {
+        self.look_once_at_nodes(cluster).await
+    }
+
     /// Looks through a connection, and once more through a new one where the connection was what failed.
-    async fn look<'a, T>(
+    pub(super) async fn look<'a, T>(
         &self,
         cluster: &ClusterIdentity,
         look: &(dyn Fn(Arc<Connection>) -> Looking<'a, T> + Send + Sync),
@@ -284,7 +308,7 @@ impl Provider for ClusterProvider {
             return Err(not_of_cluster(kind));
         }
         // Where nobody knows, the rest of the look tells why.
-        if let Ok(false) = self.connections.has_control_plane(cluster).await {
+        if let Ok(false) = self.has_control_plane(cluster).await {
             return Ok(KindObservation::default());
         }
         Ok(match kind {
@@ -294,7 +318,7 @@ impl Provider for ClusterProvider {
     }
 
     async fn carry_out(&self, context: &StepContext<'_>, change: &Change) -> Outcome {
-        match Step::new(context, self.clock.as_ref(), &self.connections) {
+        match self.step(context) {
             Ok(step) => step.outcome(self.change(&step, change).await),
             Err(error) => Outcome::Rejected(error),
         }

@@ -108,6 +108,9 @@ pub struct MachineBlueprint<'a> {
     pub machine: Option<&'a Machine>,
     /// True for a machine that the cloud may take back.
     pub spot: bool,
+    /// True for any machine of a group that the cloud keeps at its size: they join by themselves, and what is a single one's own
+    /// nobody but itself knows.
+    pub joins_by_itself: bool,
     /// The zone it is in, where there are zones.
     pub zone: Option<String>,
     /// The address it answers to, where keelson does not make it.
@@ -239,6 +242,7 @@ fn made(spec: &ClusterSpec) -> Vec<MachineBlueprint<'_>> {
         roles: roles.clone(),
         machine: Some(machine),
         spot: false,
+        joins_by_itself: false,
         zone: spread(zones, number),
         address: None,
         internal_address: addresses::that_stays(spec, group, number, zone_of(number)),
@@ -286,6 +290,7 @@ fn groups(spec: &ClusterSpec) -> Vec<GroupBlueprint<'_>> {
         roles: BTreeSet::from([MachineRole::Worker]),
         machine: None,
         spot: group.spot,
+        joins_by_itself: true,
         zone: None,
         address: None,
         internal_address: None,
@@ -323,6 +328,7 @@ fn bastion(spec: &ClusterSpec) -> Option<MachineBlueprint<'_>> {
         roles: BTreeSet::from([MachineRole::Bastion]),
         machine: None,
         spot: false,
+        joins_by_itself: false,
         zone: spec.provider.zones().first().cloned(),
         address: None,
         internal_address: None,
@@ -384,6 +390,7 @@ fn claimed_host<'a>(spec: &'a ClusterSpec, host: &Host) -> MachineBlueprint<'a> 
         roles,
         machine: None,
         spot: false,
+        joins_by_itself: false,
         zone: None,
         address: Some(host.address.clone()),
         internal_address: host.internal_address(),

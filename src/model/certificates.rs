@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::blueprint::{Blueprint, Endpoint, MachineBlueprint};
 use super::classes::encryption;
-use crate::node::kubernetes::{ENCRYPTION_FILE, SecretsProvider};
+use crate::node::kubernetes::{BOOTSTRAP_TOKEN, ENCRYPTION_FILE, SecretsProvider};
 use crate::node::{
     Access, BUCKET_AUTHORITY, BUCKET_KEY, ETCD_USER, EtcdCertificates, PlacedSecret, SNAPSHOT_AUTHORITIES,
 };
@@ -40,6 +40,8 @@ pub enum OtherSecret {
     ServiceAccountPublicKey,
     /// How Secrets are encrypted in etcd, with the key.
     Encryption(SecretsProvider),
+    /// The token that machines of groups join with.
+    JoiningToken,
     /// The digests of the cluster's authorities and keys, for what a machine writes down about its snapshots. They are no secret,
     /// and stay the same for as long as the cluster lives.
     KeyDigests {
@@ -55,6 +57,9 @@ pub enum OtherSecret {
 impl MachineCertificates {
     /// Those of `machine`; none where the address that others reach it at is not known.
     pub fn of(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> Self {
+        if machine.joins_by_itself {
+            return Self::of_joining();
+        }
         let roles = roles(machine);
         let Some(advertise_address) = machine.internal_address.filter(|_| !roles.is_empty()) else {
             return Self {
@@ -109,6 +114,25 @@ impl MachineCertificates {
                 })
                 .collect(),
             others,
+        }
+    }
+
+    /// Those that all machines of a group have in common: whom they trust, and what they join with.
+    fn of_joining() -> Self {
+        let layout = Layout::default();
+        let is_on = |file: &&PlacedFile| file.is_on(&[table::MachineRole::Worker]);
+        let authorities = AUTHORITIES.iter().flat_map(|row| {
+            let files = row.certificate_files.iter().filter(is_on);
+            files.map(|file| {
+                let access = access(file.owner, CERTIFICATE_MODE);
+                (row.name, file.file(&layout), access)
+            })
+        });
+        let token = BOOTSTRAP_TOKEN.to_owned();
+        Self {
+            requirements: Vec::new(),
+            authorities: authorities.collect(),
+            others: vec![(OtherSecret::JoiningToken, token, Access::of_root(KEY_MODE))],
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the machines of each set of roles run: from the spec to the settings that bundles are rendered from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -28,7 +29,7 @@ use crate::spec::{
 pub struct Classes<'a> {
     blueprint: &'a Blueprint<'a>,
     assets: &'a AssetIndex,
-    rendered: BTreeMap<BTreeSet<MachineRole>, NodeFiles>,
+    rendered: BTreeMap<(BTreeSet<MachineRole>, bool), NodeFiles>,
 }
 
 impl<'a> Classes<'a> {
@@ -46,11 +47,14 @@ impl<'a> Classes<'a> {
     /// # Errors
     /// When a value of the spec cannot stand where a template puts it.
     pub fn of(&mut self, machine: &MachineBlueprint<'_>) -> Result<&NodeFiles, RenderError> {
-        if !self.rendered.contains_key(&machine.roles) {
-            let files = class(self.blueprint, self.assets, machine).render()?;
-            self.rendered.insert(machine.roles.clone(), files);
+        let key = (machine.roles.clone(), machine.joins_by_itself);
+        match self.rendered.entry(key) {
+            Entry::Occupied(rendered) => Ok(rendered.into_mut()),
+            Entry::Vacant(missing) => {
+                let files = class(self.blueprint, self.assets, machine).render()?;
+                Ok(missing.insert(files))
+            }
         }
-        Ok(&self.rendered[&machine.roles])
     }
 
     /// The bundle that the spec asks for on `machine`.
@@ -148,13 +152,7 @@ fn kubernetes(
         kubelet: KubeletSettings {
             kubelet: assets.release(&kubernetes::release("kubelet", version)),
             kubectl: assets.release(&kubernetes::release("kubectl", version)),
-            role: if is_control_plane {
-                KubeletRole::ControlPlane
-            } else {
-                KubeletRole::Worker {
-                    server: server(blueprint),
-                }
-            },
+            role: kubelet_role(blueprint, machine),
             cluster_dns: spec.network.service_cidr.address_at(10),
             dns_domain: spec.network.dns_domain.clone(),
             max_pods: spec.kubelet.max_pods,
@@ -169,7 +167,20 @@ fn kubernetes(
             } else {
                 server(blueprint)
             },
+            shows_token: machine.joins_by_itself,
         }),
+    }
+}
+
+fn kubelet_role(blueprint: &Blueprint<'_>, machine: &MachineBlueprint<'_>) -> KubeletRole {
+    if machine.is(MachineRole::ControlPlane) {
+        return KubeletRole::ControlPlane;
+    }
+    let server = server(blueprint);
+    if machine.joins_by_itself {
+        KubeletRole::Joining { server }
+    } else {
+        KubeletRole::Worker { server }
     }
 }
 
@@ -335,7 +346,13 @@ pub fn release_files(blueprint: &Blueprint<'_>) -> Vec<ReleaseFile> {
     if blueprint.with_role(MachineRole::Etcd).next().is_some() {
         files.extend(spec.etcd.version.map(etcd_release).unwrap_or_default());
     }
-    if blueprint.machines.iter().any(MachineBlueprint::runs_kubelet) {
+    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
+    if blueprint
+        .machines
+        .iter()
+        .chain(of_groups)
+        .any(MachineBlueprint::runs_kubelet)
+    {
         let releases = RUNTIME_RELEASES;
         if spec.containerd.source == ContainerdSource::Upstream {
             files.extend(kubernetes::containerd(releases.containerd));

@@ -8,8 +8,9 @@ use std::io::Write;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use flate2::{Compression, GzBuilder};
+use keelson_provider_api::joining::{NODE_CLUSTER, NODE_GROUP};
 use keelson_provider_api::kinds::Machine;
-use keelson_provider_api::values::{ClusterName, Digest};
+use keelson_provider_api::values::{ClusterName, Digest, Labels, Taint};
 use keelson_provider_api::{ClusterUid, EtcdInstance, USER_DATA_LIMIT_BYTES};
 use serde_json::json;
 
@@ -24,6 +25,7 @@ pub(super) const PROGRAM: &str = concat!(
     include_str!("../../templates/first-boot/volume.sh"),
     include_str!("../../templates/first-boot/bundle.sh"),
     include_str!("../../templates/first-boot/members.sh"),
+    include_str!("../../templates/first-boot/join.sh"),
     include_str!("../../templates/first-boot/first-boot.sh"),
 );
 
@@ -39,6 +41,17 @@ pub struct FirstBootArchive {
     pub digest: Digest,
     /// The bundle's name on the machine.
     pub bundle: Digest,
+}
+
+/// What the node of a machine is registered with that joins by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Its group.
+    pub group: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its taints.
+    pub taints: Vec<Taint>,
 }
 
 /// What the first boot of a machine needs to know. Nothing of it is secret.
@@ -77,6 +90,8 @@ pub struct FirstBootSettings {
     pub volume_devices: Vec<String>,
     /// The etcds that the machine runs, whose data is to be on that volume.
     pub etcds: Vec<&'static EtcdInstance>,
+    /// What its node is registered with, where it joins by itself.
+    pub registration: Option<Registration>,
 }
 
 impl FirstBootSettings {
@@ -137,8 +152,21 @@ impl FirstBootSettings {
             "login_keys": login_keys.collect::<Vec<_>>(),
             "volume_devices": self.volume_devices,
             "etcds": etcds.collect::<Vec<_>>(),
+            "joins": self.registration.is_some(),
+            "node_labels": self.registration.as_ref().map(|node| self.labels_of(node)).unwrap_or_default(),
+            "node_taints": self.registration.as_ref().map(taints_of).unwrap_or_default(),
         });
         Ok(templates::render(templates::FIRST_BOOT_SETTINGS, &values)?)
+    }
+
+    /// The labels of its node, as kubelet's `--node-labels` takes them: those of the spec, its group, and the cluster that it has
+    /// joined.
+    fn labels_of(&self, node: &Registration) -> String {
+        let mut labels = node.labels.clone();
+        labels.insert(NODE_GROUP.to_owned(), node.group.clone());
+        labels.insert(NODE_CLUSTER.to_owned(), self.uid.as_str().to_owned());
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+        labels.collect::<Vec<_>>().join(",")
     }
 
     /// The begin and the end of the mark as a line of JSON ([`keelson_provider_api::Mark`]). Between them its machine puts its name
@@ -150,6 +178,12 @@ impl FirstBootSettings {
         let after = after.strip_prefix('{').unwrap_or(&after);
         (format!("{before},"), format!(",{after}"))
     }
+}
+
+/// Taints as kubelet's `--register-with-taints` takes them.
+fn taints_of(node: &Registration) -> String {
+    let one = |taint: &Taint| format!("{}={}:{}", taint.key, taint.value, taint.effect.as_str());
+    node.taints.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
 /// A script without the lines that only people read.

@@ -38,7 +38,7 @@ pub use etcd::{EtcdCertificates, EtcdSettings, USER as ETCD_USER};
 pub use etcd_snapshots::{
     BUCKET_AUTHORITY, BUCKET_KEY, BucketSettings, SNAPSHOT_AUTHORITIES, SnapshotSettings,
 };
-pub use first_boot::{FirstBootArchive, FirstBootSettings};
+pub use first_boot::{FirstBootArchive, FirstBootSettings, Registration};
 pub use images::image;
 pub use merge::merge;
 

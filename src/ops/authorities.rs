@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 
 use super::identity;
 use crate::pki::{
-    Authority, AuthorityName, ClusterPki, ENCRYPTION, LOGIN, LoginKey, Opened, PkiError, SERVICE_ACCOUNT,
-    Seal, ServiceAccountKey, Terms, object_path,
+    Authority, AuthorityName, BootstrapToken, ClusterPki, ENCRYPTION, JOINING, LOGIN, LoginKey, Opened,
+    PkiError, SERVICE_ACCOUNT, Seal, ServiceAccountKey, Terms, object_path,
 };
 
 /// The authorities of one cluster.
@@ -165,6 +165,27 @@ impl Authorities {
         self.vouch(LOGIN, found, digest_of_login_key).await
     }
 
+    /// The token that machines of groups join with, made when the cluster has none yet. It is good for as long as the cluster
+    /// lives: they join with nobody at the keyboard.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn joining_token(&self) -> Result<BootstrapToken, PkiError> {
+        self.existing_joining_token().await?;
+        let token = self.pki().establish_joining_token().await?;
+        self.record(JOINING, digest_of_token(&token)).await?;
+        Ok(token)
+    }
+
+    /// The same, if the cluster has one yet.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn existing_joining_token(&self) -> Result<Option<BootstrapToken>, PkiError> {
+        let found = self.pki().joining_token().await?;
+        self.vouch(JOINING, found, digest_of_token).await
+    }
+
     /// The digests of the cluster's authorities and keys, by their names: those of etcd alone, or of Kubernetes as well. Those that
     /// it has not got yet are made.
     ///
@@ -211,6 +232,9 @@ impl Authorities {
         }
         if keys.contains_key(LOGIN) {
             self.existing_login_key().await?;
+        }
+        if keys.contains_key(JOINING) {
+            self.existing_joining_token().await?;
         }
         Ok(())
     }
@@ -292,6 +316,12 @@ fn digest_of_account_key(key: &ServiceAccountKey) -> Digest {
 
 fn digest_of_login_key(key: &LoginKey) -> Digest {
     Digest::of_bytes(key.authorized_key().as_bytes())
+}
+
+/// A digest of all of it could be turned back: 16 characters out of 36 are 82 bits, which nobody guesses, yet no digest of them needs
+/// to lie about. The id tells one token from another.
+fn digest_of_token(token: &BootstrapToken) -> Digest {
+    Digest::of_bytes(token.id().as_bytes())
 }
 
 /// Nothing of such a key is public; out of 256 random bits a digest gives nothing away.

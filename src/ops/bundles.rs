@@ -175,6 +175,10 @@ impl SpecBundles {
                     .map_err(|error| permanent(&error))?;
                 encryption_configuration(*provider, &key).map_err(|error| permanent(&error))
             }
+            OtherSecret::JoiningToken => {
+                let token = authorities.joining_token().await;
+                Ok(token.map_err(|error| permanent(&error))?.text().clone())
+            }
             OtherSecret::KeyDigests { of_etcd_alone } => {
                 let digests = authorities
                     .digests(*of_etcd_alone)
@@ -375,12 +379,14 @@ fn holds(found: &FoundOnMachine, path: &str, text: &str) -> bool {
     found.certificates.get(path).map(|found| found.trim()) == Some(text.trim())
 }
 
-/// The machine of that name in the spec.
+/// The machine of that name in the spec; or any machine of the group of that name, of those that keep their size by themselves.
 pub(super) fn machine<'a, 'b>(
     blueprint: &'b Blueprint<'a>,
     name: &str,
 ) -> Result<&'b MachineBlueprint<'a>, ProviderError> {
-    let found = blueprint.machines.iter().find(|machine| machine.name == name);
+    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
+    let mut machines = blueprint.machines.iter().chain(of_groups);
+    let found = machines.find(|machine| machine.name == name);
     found.ok_or_else(|| {
         ProviderError::new(
             ErrorClass::Permanent,
@@ -391,7 +397,8 @@ pub(super) fn machine<'a, 'b>(
 
 /// Refuses a machine whose files cannot be made yet.
 fn check_address(machine: &MachineBlueprint<'_>) -> Result<(), ProviderError> {
-    if host_identity(machine).is_some() {
+    // One that joins by itself finds it out.
+    if machine.joins_by_itself || host_identity(machine).is_some() {
         return Ok(());
     }
     let message = format!("the address of {} among the others is not known", machine.name);

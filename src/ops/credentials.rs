@@ -6,8 +6,10 @@ use keelson_provider_api::{ClusterIdentity, ErrorClass, ProviderError};
 
 use super::authorities::Authorities;
 use super::bundles::permanent;
-use crate::cluster::{ApiCredentials, CredentialSource, Standing};
-use crate::pki::{ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Requirement, Terms, issue};
+use crate::cluster::{ApiCredentials, CredentialSource, JoiningTokens, Standing};
+use crate::pki::{
+    ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, BootstrapToken, Requirement, Terms, issue,
+};
 
 /// The user that stands in audit logs.
 const USER: &str = "keelson";
@@ -56,5 +58,20 @@ impl CredentialSource for AuthorityCredentials {
             key_pem: issued.key_pem,
             not_after: issued.not_after,
         })
+    }
+}
+
+#[async_trait]
+impl JoiningTokens for AuthorityCredentials {
+    async fn token(&self) -> Result<BootstrapToken, ProviderError> {
+        self.authorities
+            .joining_token()
+            .await
+            .map_err(|error| permanent(&error))
+    }
+
+    async fn existing(&self) -> Result<Option<BootstrapToken>, ProviderError> {
+        let token = self.authorities.existing_joining_token().await;
+        token.map_err(|error| permanent(&error))
     }
 }

@@ -1,7 +1,7 @@
 //! What machines that are made in a cloud read at their first boot: each its bundle, kept in the state store as an archive with
 //! the secrets that belong to it, until the bundle is in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
 use keelson_provider_api::archive::{archive, files};
 use keelson_provider_api::bundle::{Bundle, BundleSource, FoundOnMachine};
-use keelson_provider_api::kinds::MachineRole;
+use keelson_provider_api::kinds::{Machine, MachineRole};
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{
-    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewGroup, NewMachine, Precondition, ProviderError,
-    Store, StoreError, with_causes,
+    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewGroup, NewMachine, Precondition,
+    ProviderError, Store, StoreError, with_causes,
 };
 
 use super::bundles::{SpecBundles, permanent};
-use crate::model::{Blueprint, MachineBlueprint, stored};
-use crate::node::{Access, FirstBootArchive, FirstBootSettings, PlacedSecret};
+use crate::model::{Blueprint, stored};
+use crate::node::{Access, FirstBootArchive, FirstBootSettings, PlacedSecret, Registration};
 use crate::spec::{Bucket, StateStore};
 
 /// The folder of the archive with the files of the bundle.
@@ -82,18 +82,58 @@ impl FirstBoots {
         generation: u32,
     ) -> Result<StoredBundle, ProviderError> {
         let files = self.bundles.digest_of(name)?;
-        let path = self.with_machine(name, |blueprint, machine| {
-            let uid = cluster.uid.as_ref().map(ClusterUid::as_str);
-            let named = Digest::of_json(&(files, uid, generation));
-            Ok(stored::bundle_path(blueprint.name, machine, named))
-        })?;
+        let uid = cluster.uid.as_ref().map(ClusterUid::as_str);
+        let path = self.path(name, Digest::of_json(&(files, uid, generation)))?;
+        let kept = self.keep_at(cluster, name, &path).await?;
+        self.let_go(cluster, name, Some(&path)).await?;
+        Ok(kept)
+    }
+
+    /// Keeps the bundle for all machines that the group `name` starts from `template`.
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep).
+    async fn keep_of_group(
+        &self,
+        cluster: &ClusterIdentity,
+        name: &str,
+        template: &Digest,
+    ) -> Result<StoredBundle, ProviderError> {
+        let path = self.path_of_group(cluster, name, template)?;
+        self.keep_at(cluster, name, &path).await
+    }
+
+    /// Where that is.
+    fn path_of_group(
+        &self,
+        cluster: &ClusterIdentity,
+        name: &str,
+        template: &Digest,
+    ) -> Result<String, ProviderError> {
+        let uid = cluster.uid.as_ref().map(ClusterUid::as_str);
+        self.path(name, Digest::of_json(&(uid, template)))
+    }
+
+    fn path(&self, name: &str, named: Digest) -> Result<String, ProviderError> {
+        let blueprint = Blueprint::of(self.bundles.spec());
+        let machine = super::bundles::machine(&blueprint, name)?;
+        Ok(stored::bundle_path(blueprint.name, machine, named))
+    }
+
+    /// Keeps the bundle of the machine `name`, or of machines of the group of that name, at `path`.
+    async fn keep_at(
+        &self,
+        cluster: &ClusterIdentity,
+        name: &str,
+        path: &str,
+    ) -> Result<StoredBundle, ProviderError> {
+        let files = self.bundles.digest_of(name)?;
         for _ in 0..ATTEMPTS {
-            let kept = self.store.read(&path).await.map_err(|error| of_store(&error))?;
+            let kept = self.store.read(path).await.map_err(|error| of_store(&error))?;
             let precondition = match kept {
                 Some(kept) if self.is_good(name, &kept.content).await? => {
-                    self.let_go(cluster, name, Some(&path)).await?;
                     return Ok(StoredBundle {
-                        path,
+                        path: path.to_owned(),
                         digest: Digest::of_bytes(&kept.content),
                         bundle: files,
                     });
@@ -103,7 +143,7 @@ impl FirstBoots {
             };
             let bundle = self.bundles.for_first_boot(cluster, name).await?;
             let archive = pack(&bundle)?;
-            match self.store.write(&path, archive.expose(), precondition).await {
+            match self.store.write(path, archive.expose(), precondition).await {
                 // It is read again: what counts is what the machine will find.
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(of_store(&error)),
@@ -163,20 +203,11 @@ impl FirstBoots {
         Ok(())
     }
 
-    fn with_machine<T>(
-        &self,
-        name: &str,
-        work: impl FnOnce(&Blueprint<'_>, &MachineBlueprint<'_>) -> Result<T, ProviderError>,
-    ) -> Result<T, ProviderError> {
-        let blueprint = Blueprint::of(self.bundles.spec());
-        let machine = super::bundles::machine(&blueprint, name)?;
-        work(&blueprint, machine)
-    }
-
+    /// The settings of a machine that is nobody in particular, and does nothing but let keelson log in.
     fn settings(
         &self,
         cluster: &ClusterIdentity,
-        machine: &NewMachine<'_>,
+        machine: Machine,
         kept: Option<&StoredBundle>,
         login_key: String,
     ) -> Result<FirstBootSettings, ProviderError> {
@@ -214,18 +245,34 @@ impl FirstBoots {
             host_keys_folder: key(bucket, &stored::host_keys_folder(&cluster.name)),
             uid,
             cluster: cluster.name.clone(),
-            name: Some(machine.name.to_owned()),
-            generation: machine.generation,
-            machine: machine.machine.clone(),
+            name: None,
+            generation: 0,
+            machine,
             login_user: self.terms.login_user.clone(),
             login_key,
             public_keys: spec.spec().ssh.public_keys.clone(),
-            volume_devices: machine.volume_devices.clone(),
-            etcds: if machine.machine.roles.contains(&MachineRole::Etcd) {
-                spec.spec().etcd.instances().to_vec()
-            } else {
-                Vec::new()
-            },
+            volume_devices: Vec::new(),
+            etcds: Vec::new(),
+            registration: None,
+        })
+    }
+
+    fn settings_of_machine(
+        &self,
+        cluster: &ClusterIdentity,
+        new: &NewMachine<'_>,
+        kept: Option<&StoredBundle>,
+        login_key: String,
+    ) -> Result<FirstBootSettings, ProviderError> {
+        let settings = self.settings(cluster, new.machine.clone(), kept, login_key)?;
+        let runs_etcd = new.machine.roles.contains(&MachineRole::Etcd);
+        let etcds = self.bundles.spec().spec().etcd.instances();
+        Ok(FirstBootSettings {
+            name: Some(new.name.to_owned()),
+            generation: new.generation,
+            volume_devices: new.volume_devices.clone(),
+            etcds: etcds.iter().copied().filter(|_| runs_etcd).collect(),
+            ..settings
         })
     }
 }
@@ -245,7 +292,7 @@ impl FirstBoot for FirstBoots {
         } else {
             Some(self.keep(cluster, machine.name, machine.generation).await?)
         };
-        let settings = self.settings(cluster, machine, kept.as_ref(), login_key)?;
+        let settings = self.settings_of_machine(cluster, machine, kept.as_ref(), login_key)?;
         let user_data = settings.render().map_err(|error| permanent(&error))?;
         Ok(user_data.into_bytes())
     }
@@ -256,20 +303,57 @@ impl FirstBoot for FirstBoots {
 
     async fn user_data_of_group(
         &self,
-        _cluster: &ClusterIdentity,
-        group: &NewGroup<'_>,
+        cluster: &ClusterIdentity,
+        new: &NewGroup<'_>,
     ) -> Result<Vec<u8>, ProviderError> {
-        let message = format!("machines of the group {} cannot join by themselves yet", group.name);
-        Err(ProviderError::new(ErrorClass::Permanent, message))
+        let login_key = self.bundles.login_key().await?;
+        let kept = self
+            .keep_of_group(cluster, new.name, &new.group.template())
+            .await?;
+        let machine = machine_of(new);
+        let settings = FirstBootSettings {
+            registration: Some(Registration {
+                group: new.name.to_owned(),
+                labels: new.group.labels.clone(),
+                taints: new.group.taints.clone(),
+            }),
+            ..self.settings(cluster, machine, Some(&kept), login_key)?
+        };
+        let user_data = settings.render().map_err(|error| permanent(&error))?;
+        Ok(user_data.into_bytes())
     }
 
     async fn group_starts_from(
         &self,
-        _cluster: &ClusterIdentity,
-        _name: &str,
-        _template: Option<&Digest>,
+        cluster: &ClusterIdentity,
+        name: &str,
+        template: Option<&Digest>,
     ) -> Result<(), ProviderError> {
-        Ok(())
+        let kept = match template {
+            Some(template) => Some(self.path_of_group(cluster, name, template)?),
+            None => None,
+        };
+        self.let_go(cluster, name, kept.as_deref()).await
+    }
+}
+
+/// Any machine of a group, for the mark that it bears.
+fn machine_of(new: &NewGroup<'_>) -> Machine {
+    let group = new.group;
+    Machine {
+        group: new.name.to_owned(),
+        roles: BTreeSet::from([MachineRole::Worker]),
+        machine_type: group.machine_type.clone(),
+        image: group.image.clone(),
+        root_volume: group.root_volume,
+        spot: group.spot_share.is_some(),
+        zone: None,
+        subnet: None,
+        firewall: Some(group.firewall.clone()),
+        address: None,
+        volume: None,
+        network_interface: None,
+        role: group.role.clone(),
     }
 }
 

@@ -26,12 +26,12 @@ use super::table::AuthorityName;
 /// A cluster must not begin with an authority that ends before anyone gets used to it.
 const BROUGHT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-pub use keys::{ENCRYPTION, LOGIN, SERVICE_ACCOUNT};
+pub use keys::{ENCRYPTION, JOINING, LOGIN, SERVICE_ACCOUNT};
 
 /// The paths of all that a cluster may keep here.
 pub fn kept_paths(cluster: &ClusterName) -> Vec<String> {
     let names = AuthorityName::ALL.iter().map(ToString::to_string);
-    let all = names.chain([SERVICE_ACCOUNT, ENCRYPTION, LOGIN].map(str::to_owned));
+    let all = names.chain([SERVICE_ACCOUNT, ENCRYPTION, LOGIN, JOINING].map(str::to_owned));
     all.map(|name| object_path(cluster, &name)).collect()
 }
 

@@ -12,10 +12,12 @@
 //! was found is it. Time comes in as an argument; nothing here reads a clock, the environment or a file. Random numbers
 //! come from the system, for keys, serial numbers and encryption alone.
 //!
-//! [`ClusterPki`] keeps a cluster's authorities, its service-account key, the key that Secrets are encrypted with, and the one
-//! that keelson logs in with on machines that it makes, in the state store, each made once.
+//! [`ClusterPki`] keeps a cluster's authorities, its service-account key, the key that Secrets are encrypted with, the one that
+//! keelson logs in with on machines that it makes, and the token that machines of groups join with, in the state store, each made
+//! once.
 
 mod authority;
+mod bootstrap_token;
 mod certificate;
 mod check;
 mod der;
@@ -34,12 +36,13 @@ pub mod table;
 mod verdict;
 
 pub use authority::Authority;
+pub use bootstrap_token::BootstrapToken;
 pub use certificate::Certificate;
 pub use check::{CertificateRecord, LookedFor, Renewals, check_certificates};
 pub use error::PkiError;
 pub use facts::{ClusterFacts, Layout, MachineFacts, SubjectName, Terms};
 pub use issue::{IssuedCertificate, check_can_issue, issue};
-pub use kept::{ClusterPki, ENCRYPTION, LOGIN, SERVICE_ACCOUNT, kept_paths, object_path};
+pub use kept::{ClusterPki, ENCRYPTION, JOINING, LOGIN, SERVICE_ACCOUNT, kept_paths, object_path};
 pub use keys::ServiceAccountKey;
 pub use kubeconfig::Kubeconfig;
 pub use login_key::LoginKey;

@@ -298,7 +298,7 @@ fn delete(key: &ResourceKey, existing: &Existing, reason: &str, replacement: boo
         },
         reason: reason.to_owned(),
         disruption: match key.kind() {
-            Kind::GroupMachine => Disruption::Drain,
+            Kind::NodeGroup | Kind::GroupMachine => Disruption::Drain,
             _ if serves => Disruption::Removal,
             _ => Disruption::None,
         },

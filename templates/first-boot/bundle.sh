@@ -32,6 +32,7 @@ take_files_in() {
     rm -rf -- "$folder.new"
     mkdir -p -- "$folder.new" "$state/assets"
     unpack bundle "$folder.new"
+    write_own_files "$folder.new"
     chmod 0700 -- "$folder.new" "$folder.new/apply"
     sync --file-system -- "$folder.new"
     rm -rf -- "$folder"

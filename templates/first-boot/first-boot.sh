@@ -110,6 +110,7 @@ run() {
         put_in_force
         give_volume_to_etcd
         take_up_members
+        join_cluster
     fi
     [ -n "$published" ] || fail 'the host keys are not published yet'
     write_file "$state/first-boot.done" 600 </dev/null

@@ -56,4 +56,5 @@ name_instance() {
     '' | *[!a-z0-9-]*) fail "instance metadata tells no id of this machine: $instance" ;;
     esac
     name=${name:-${instance##*/}}
+    address=$(metadata_field privateIp)
 }

@@ -22,6 +22,13 @@ use crate::values::Secret;
 /// (<https://kubernetes.io/docs/setup/best-practices/certificates/>).
 pub const API_SERVER_NAME: &str = "kubernetes";
 
+/// The label of a node with its group.
+pub const NODE_GROUP: &str = "keelson.dev/group";
+
+/// The annotation of a node with the uid of its cluster; the label with it, on a node whose kubelet has registered it as one of a
+/// group that grows by itself.
+pub const NODE_CLUSTER: &str = "keelson.dev/cluster-uid";
+
 /// A way to an API server, open for as long as the value lives.
 pub struct ApiPath {
     /// Where to connect to. TLS with [`API_SERVER_NAME`] is spoken there.

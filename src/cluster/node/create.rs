@@ -128,7 +128,7 @@ async fn bring_in(
     };
     step.tell("start the kubelet");
     let registration = Registration {
-        bootstrap_token: token.as_ref().map(|token| &token.text),
+        bootstrap_token: token.as_ref().map(|token| token.text()),
         is_due,
     };
     if let Err(outcome) = kubelets
@@ -138,7 +138,7 @@ async fn bring_in(
         step.failed(outcome)?;
     }
     step.touch();
-    let token_id = token.as_ref().map(|token| token.id.as_str());
+    let token_id = token.as_ref().map(|token| token.id());
     wait_until_registered(step, kubelets, name, token_id).await?;
     // It has a certificate by now. Once it is marked, nobody would come back for the token.
     if !is_control_plane {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node as NodeObject, Taint as ObjectTaint};
+use keelson_provider_api::joining::{NODE_CLUSTER as CLUSTER, NODE_GROUP as GROUP};
 use keelson_provider_api::kinds::Node;
 use keelson_provider_api::values::{Labels, Taint};
 use kube::ResourceExt as _;
@@ -11,10 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CONTROL_PLANE_GROUP, emptied};
 
-/// The label with a node's group.
-const GROUP: &str = "keelson.dev/group";
-/// Annotations: whose the node is, which incarnation, on which machine, and what keelson has set.
-const CLUSTER: &str = "keelson.dev/cluster-uid";
+/// Annotations: which incarnation of the node it is, on which machine, and what keelson has set.
 const GENERATION: &str = "keelson.dev/generation";
 const MACHINE: &str = "keelson.dev/machine-id";
 const LABELS: &str = "keelson.dev/labels";
@@ -41,6 +39,13 @@ impl Mark {
     /// The mark on a Node object.
     pub(super) fn of(object: &NodeObject) -> Option<Self> {
         let annotations = object.annotations();
+        if has_joined_by_itself(object) {
+            return Some(Self {
+                cluster_uid: object.labels().get(CLUSTER)?.clone(),
+                generation: 0,
+                machine_id: None,
+            });
+        }
         Some(Self {
             cluster_uid: annotations.get(CLUSTER)?.clone(),
             generation: annotations
@@ -50,6 +55,17 @@ impl Mark {
             machine_id: annotations.get(MACHINE).cloned(),
         })
     }
+}
+
+/// True for a node that nobody has marked because its kubelet has registered it as one of a group: by the labels that it was told
+/// to set (`templates/first-boot/join.sh`), of which the one with the uid is named as the annotation of others is.
+pub(super) fn has_joined_by_itself(object: &NodeObject) -> bool {
+    !object.annotations().contains_key(CLUSTER) && object.labels().contains_key(CLUSTER)
+}
+
+/// The group of a node.
+pub(in crate::cluster) fn group_of(object: &NodeObject) -> Option<&str> {
+    object.labels().get(GROUP).map(String::as_str)
 }
 
 /// True where a run with a later fencing generation than `own` has changed the object.
@@ -77,7 +93,7 @@ pub(super) fn read(object: &NodeObject) -> Node {
     });
     Node {
         machine: object.name_any(),
-        group: actual.get(GROUP).cloned().unwrap_or_default(),
+        group: group_of(object).unwrap_or_default().to_owned(),
         labels: labels.collect(),
         taints: taints.chain(emptied::taint(object)).collect(),
     }

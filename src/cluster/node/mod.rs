@@ -34,6 +34,7 @@ use kube::api::ListParams;
 pub(super) use create::{create, update};
 pub(super) use delete::delete;
 pub(super) use emptied::{empty, refill};
+pub(super) use marks::group_of;
 pub(super) use observe::{Seen, observe};
 
 use super::connection::Connection;

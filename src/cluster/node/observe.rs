@@ -152,6 +152,8 @@ impl Look<'_> {
     fn left_over(&self, object: &NodeObject, mark: Mark, unknown: Option<&String>) -> Existing {
         let created = object.metadata.creation_timestamp.as_ref();
         let health = match unknown {
+            // Nobody but its group knows its machine.
+            None if marks::has_joined_by_itself(object) => self.health(object),
             Some(_) => self.health(object),
             None => Health::Unhealthy("its machine is no node of this cluster any more".to_owned()),
         };

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret as SecretObject;
-use keelson_provider_api::values::Secret;
 use keelson_provider_api::{ErrorClass, ProviderError};
 use kube::ResourceExt as _;
 use kube::api::{ListParams, ObjectMeta, PartialObjectMeta, PostParams};
@@ -15,8 +14,10 @@ use super::marks::FENCE;
 use crate::addons::BOOTSTRAP_GROUP;
 use crate::cluster::api::FIELD_MANAGER;
 use crate::cluster::connection::Connection;
+use crate::cluster::groups::TOKEN_TYPE;
 use crate::cluster::step::Step;
 use crate::cluster::trouble::Trouble;
+use crate::pki::BootstrapToken;
 
 /// The label of a token, whose value is the node that it is for.
 const NODE_LABEL: &str = "keelson.dev/node";
@@ -24,60 +25,15 @@ const NODE_LABEL: &str = "keelson.dev/node";
 /// How long a token is good for: as long as a slow machine takes to start its kubelet, and then some.
 const TIME_TO_LIVE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The type of Secret that API servers take for a token.
-const TYPE: &str = "bootstrap.kubernetes.io/token";
-
-const ID_LENGTH: usize = 6;
-const SECRET_LENGTH: usize = 16;
-
-/// A token as kubelets show it: `ID.SECRET`, 6 and 16 characters of `a-z0-9`.
-pub(super) struct Token {
-    pub(super) id: String,
-    pub(super) text: Secret<String>,
-}
-
-impl Token {
-    /// A random token.
-    fn random() -> Result<Self, ProviderError> {
-        let id = random_text(ID_LENGTH)?;
-        let secret = random_text(SECRET_LENGTH)?;
-        let text = Secret::new(format!("{}.{}", id.expose(), secret.expose()));
-        Ok(Self {
-            id: id.expose().clone(),
-            text,
-        })
-    }
-}
-
-/// `length` random characters of the 36 of a token, each as likely as any other.
-fn random_text(length: usize) -> Result<Secret<String>, ProviderError> {
-    const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    // The largest multiple of 36 that a byte holds; what is above would make some characters likelier.
-    const LIMIT: u8 = 252;
-    let mut text = String::with_capacity(length);
-    while text.len() < length {
-        let mut bytes = [0_u8; 32];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
-            ProviderError::new(
-                ErrorClass::Permanent,
-                "the system has no randomness for a bootstrap token",
-            )
-        })?;
-        let usable = bytes.iter().filter(|&&byte| byte < LIMIT);
-        let characters = usable.map(|&byte| char::from(CHARACTERS[usize::from(byte) % CHARACTERS.len()]));
-        text.extend(characters.take(length - text.len()));
-    }
-    Ok(Secret::new(text))
-}
-
 /// Makes a token for `node` and forgets those that it had before.
 pub(super) async fn make(
     step: &Step<'_>,
     connection: &Connection,
     node: &str,
-) -> Result<Token, ProviderError> {
+) -> Result<BootstrapToken, ProviderError> {
     forget(step, connection, node).await?;
-    let token = Token::random()?;
+    let token = BootstrapToken::create();
+    let token = token.map_err(|error| ProviderError::new(ErrorClass::Permanent, error.to_string()))?;
     let object = object(&token, node, step);
     let parameters = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -90,17 +46,13 @@ pub(super) async fn make(
     Ok(token)
 }
 
-fn object(token: &Token, node: &str, step: &Step<'_>) -> SecretObject {
+fn object(token: &BootstrapToken, node: &str, step: &Step<'_>) -> SecretObject {
     let now = step.clock.now();
     let expires = now.checked_add(TIME_TO_LIVE).unwrap_or(now);
-    let secret = token
-        .text
-        .expose()
-        .split_once('.')
-        .map_or("", |(_, secret)| secret);
+    let secret = token.secret();
     let data = [
-        ("token-id", token.id.as_str()),
-        ("token-secret", secret),
+        ("token-id", token.id()),
+        ("token-secret", secret.expose().as_str()),
         // RFC 3339 in whole seconds.
         ("expiration", &expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         ("usage-bootstrap-authentication", "true"),
@@ -111,14 +63,14 @@ fn object(token: &Token, node: &str, step: &Step<'_>) -> SecretObject {
     let data = data.map(|(name, value)| (name.to_owned(), value.to_owned()));
     SecretObject {
         metadata: ObjectMeta {
-            name: Some(format!("bootstrap-token-{}", token.id)),
+            name: Some(format!("bootstrap-token-{}", token.id())),
             labels: Some(BTreeMap::from([
                 (NODE_LABEL.to_owned(), node.to_owned()),
                 (FENCE.to_owned(), step.context.fencing_generation.to_string()),
             ])),
             ..ObjectMeta::default()
         },
-        type_: Some(TYPE.to_owned()),
+        type_: Some(TOKEN_TYPE.to_owned()),
         string_data: Some(BTreeMap::from(data)),
         ..SecretObject::default()
     }
@@ -145,24 +97,4 @@ pub(super) async fn forget(
         step.wrote(deleted).map_err(failed)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_have_the_form_that_api_servers_take_and_differ() {
-        let tokens: Vec<Token> = (0..50).map(|_| Token::random().unwrap()).collect();
-        let mut texts: Vec<&String> = tokens.iter().map(|token| token.text.expose()).collect();
-        for text in &texts {
-            let (id, secret) = text.split_once('.').unwrap();
-            assert_eq!((id.len(), secret.len()), (6, 16));
-            let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-            assert!(id.bytes().chain(secret.bytes()).all(is_allowed), "{text}");
-        }
-        texts.sort();
-        texts.dedup();
-        assert_eq!(texts.len(), 50);
-    }
 }

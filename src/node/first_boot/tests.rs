@@ -57,6 +57,7 @@ fn settings(endpoint: &str, bucket: &str) -> FirstBootSettings {
             "/dev/xvdf".to_owned(),
         ],
         etcds: vec![&MAIN, &EVENTS],
+        registration: None,
     }
 }
 

@@ -20,7 +20,8 @@ const DATA_FOLDER: &str = "/var/lib/kubelet";
 const CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
 const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
-const BOOTSTRAP_TOKEN: &str = "/etc/kubernetes/bootstrap-token";
+/// The token that a worker brings itself in with.
+pub const BOOTSTRAP_TOKEN: &str = "/etc/kubernetes/bootstrap-token";
 
 /// The kubelet of a machine.
 #[derive(Debug, Clone)]
@@ -51,6 +52,19 @@ pub enum KubeletRole {
         /// The URL under which clients reach the API.
         server: String,
     },
+    /// A worker of a group that grows by itself: it joins with the token that all such machines have, and has nothing of its own
+    /// from the beginning.
+    Joining {
+        /// The URL under which clients reach the API.
+        server: String,
+    },
+}
+
+impl KubeletRole {
+    /// True where it has a certificate to serve with from the beginning.
+    fn begins_with_certificates(&self) -> bool {
+        !matches!(self, Self::Joining { .. })
+    }
 }
 
 /// A program of a Kubernetes release: `kubelet`, `kubectl`.
@@ -84,7 +98,8 @@ pub(super) fn add(settings: &KubernetesSettings, contents: &mut Contents) -> Res
         "program": format!("{PROGRAM_FOLDER}/kubelet"),
         "configuration": CONFIGURATION,
         "kubeconfig": KUBECONFIG,
-        "bootstraps": matches!(kubelet.role, KubeletRole::Worker { .. }),
+        "bootstraps": !matches!(kubelet.role, KubeletRole::ControlPlane),
+        "has_labels": matches!(kubelet.role, KubeletRole::Joining { .. }),
         "bootstrap": BOOTSTRAP,
     });
     // CIS 4.1.1.
@@ -103,7 +118,7 @@ fn add_kubeconfig(settings: &KubernetesSettings, contents: &mut Contents) -> Res
                 "/etc/kubernetes/pki/kubelet-client.key",
             ),
         ),
-        KubeletRole::Worker { server } => (
+        KubeletRole::Worker { server } | KubeletRole::Joining { server } => (
             BOOTSTRAP,
             server.as_str(),
             "bootstrap",
@@ -151,11 +166,16 @@ fn configuration(settings: &KubernetesSettings) -> Value {
         "serializeImagePulls": false,
         "maxParallelImagePulls": 4,
         "streamingConnectionIdleTimeout": "5m0s",
-        "tlsCertFile": "/var/lib/kubelet/pki/kubelet.crt",
-        "tlsPrivateKeyFile": "/var/lib/kubelet/pki/kubelet.key",
         "tlsMinVersion": "VersionTLS12",
         "tlsCipherSuites": CIPHER_SUITES,
     });
+    if kubelet.role.begins_with_certificates() {
+        base["tlsCertFile"] = "/var/lib/kubelet/pki/kubelet.crt".into();
+        base["tlsPrivateKeyFile"] = "/var/lib/kubelet/pki/kubelet.key".into();
+    } else {
+        // Control planes approve what it asks for (`templates/kubernetes/approver.sh`).
+        base["serverTLSBootstrap"] = true.into();
+    }
     if matches!(kubelet.role, KubeletRole::ControlPlane) {
         base["staticPodPath"] = MANIFESTS.into();
     }

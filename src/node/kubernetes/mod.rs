@@ -38,7 +38,7 @@ pub use api_server::{
     ApiServerSettings, AuditLevel, ENCRYPTION_FILE, Oidc, SecretsProvider, encryption_configuration,
 };
 pub use control_plane::{ControlPlaneSettings, EtcdServers};
-pub use kubelet::{KubeletRole, KubeletSettings, release};
+pub use kubelet::{BOOTSTRAP_TOKEN, KubeletRole, KubeletSettings, release};
 pub(super) use network::keepalived;
 pub use network::{RoutedSettings, VirtualAddressSettings};
 pub use runtime::{RuntimeSettings, RuntimeSource, cni_plugins, containerd, crictl, runc};

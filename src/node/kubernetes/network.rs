@@ -11,6 +11,7 @@ use super::super::class::{HostIdentity, OwnFile};
 use super::super::contents::{Contents, RenderError};
 use super::super::templates;
 use super::kubeconfig::{Credentials, Kubeconfig};
+use super::kubelet::BOOTSTRAP_TOKEN;
 use super::{AUTHORITY, KubernetesSettings, PROGRAM_FOLDER};
 
 /// The unit that keeps routes to the pods of other nodes.
@@ -35,6 +36,8 @@ pub struct RoutedSettings {
     pub pod_range: Cidr,
     /// The URL under which this machine reaches the API.
     pub server: String,
+    /// True where it shows the API the token that it joins with, because it has no certificate for this.
+    pub shows_token: bool,
 }
 
 /// An address that the control planes hold in turn.
@@ -64,10 +67,11 @@ pub(super) fn add_routed(
         server: &routed.server,
         authority: AUTHORITY,
         user: "keelson:routes",
-        credentials: Credentials::Certificate(
-            "/etc/kubernetes/pki/routes.crt",
-            "/etc/kubernetes/pki/routes.key",
-        ),
+        credentials: if routed.shows_token {
+            Credentials::Token(BOOTSTRAP_TOKEN)
+        } else {
+            Credentials::Certificate("/etc/kubernetes/pki/routes.crt", "/etc/kubernetes/pki/routes.key")
+        },
     }
     .add(ROUTES_KUBECONFIG, &[ROUTES_UNIT], contents)?;
     let values = json!({

@@ -1,8 +1,9 @@
-//! Keys without a certificate: of service accounts, of Secrets in etcd, of logins.
+//! Keys without a certificate: of service accounts, of Secrets in etcd, of logins, of machines that join by themselves.
 
 use keelson_provider_api::values::{KeyAlgorithm, Secret};
 
 use super::ClusterPki;
+use crate::pki::bootstrap_token::BootstrapToken;
 use crate::pki::error::PkiError;
 use crate::pki::keys::{self, ServiceAccountKey};
 use crate::pki::login_key::LoginKey;
@@ -14,6 +15,8 @@ pub const SERVICE_ACCOUNT: &str = "service-account";
 pub const ENCRYPTION: &str = "encryption";
 /// The name under which the key of logins is kept.
 pub const LOGIN: &str = "login";
+/// The name under which the token is kept that machines of groups join with.
+pub const JOINING: &str = "joining";
 
 impl ClusterPki<'_> {
     /// The key of service accounts, if there is one yet.
@@ -92,6 +95,31 @@ impl ClusterPki<'_> {
         self.create_key(LOGIN, made.private_pem()).await?;
         let first = self.login_key().await?;
         first.ok_or_else(|| self.vanished(LOGIN))
+    }
+
+    /// The token that machines of groups join with, if there is one yet.
+    ///
+    /// # Errors
+    /// As [`authority`](Self::authority).
+    pub async fn joining_token(&self) -> Result<Option<BootstrapToken>, PkiError> {
+        let not_one = || "it is no bootstrap token".to_owned();
+        self.key(JOINING, |text| BootstrapToken::parse(&text).ok_or_else(not_one))
+            .await
+    }
+
+    /// The same; when there is none yet, a new one. Of several that are made at the same time, all creators get the one that
+    /// was written first.
+    ///
+    /// # Errors
+    /// As [`establish`](Self::establish).
+    pub async fn establish_joining_token(&self) -> Result<BootstrapToken, PkiError> {
+        if let Some(token) = self.joining_token().await? {
+            return Ok(token);
+        }
+        let made = BootstrapToken::create()?;
+        self.create_key(JOINING, made.text()).await?;
+        let first = self.joining_token().await?;
+        first.ok_or_else(|| self.vanished(JOINING))
     }
 
     /// The key that is kept under `name`, as `read` understands it.

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use keelson_aws_calls::AwsCalls;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, FirstBoot, Kind, NewGroup, NewMachine, Observation, Provider, ProviderError,
-    Resource, ResourceKey,
+    Action, Change, ClusterIdentity, FirstBoot, Kind, NewGroup, NewMachine, Observation, Provider,
+    ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
 use keelson_provider_aws::{EdgeProvider, EdgeZone, KeptProvider, MachineProvider, PlacesProvider};
