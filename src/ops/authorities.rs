@@ -8,14 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keelson_provider_api::values::{ClusterName, Digest, Secret};
+use keelson_provider_api::values::{BootstrapToken, ClusterName, Digest, Secret};
 use keelson_provider_api::{Clock, Store, StoreError};
 use tokio::sync::Mutex;
 
 use super::identity;
 use crate::pki::{
-    Authority, AuthorityName, BootstrapToken, ClusterPki, ENCRYPTION, JOINING, LOGIN, LoginKey, Opened,
-    PkiError, SERVICE_ACCOUNT, Seal, ServiceAccountKey, Terms, object_path,
+    Authority, AuthorityName, ClusterPki, ENCRYPTION, JOINING, LOGIN, LoginKey, Opened, PkiError,
+    SERVICE_ACCOUNT, Seal, ServiceAccountKey, Terms, object_path,
 };
 
 /// The authorities of one cluster.

@@ -1,15 +1,13 @@
 //! In whose name operations speak to API servers: with certificates that are issued in memory and last for minutes.
 
 use async_trait::async_trait;
-use keelson_provider_api::values::Span;
+use keelson_provider_api::values::{BootstrapToken, Span};
 use keelson_provider_api::{ClusterIdentity, ErrorClass, ProviderError};
 
 use super::authorities::Authorities;
 use super::bundles::permanent;
 use crate::cluster::{ApiCredentials, CredentialSource, JoiningTokens, Standing};
-use crate::pki::{
-    ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, BootstrapToken, Requirement, Terms, issue,
-};
+use crate::pki::{ADMINISTRATORS_GROUP, AuthorityName, BREAK_GLASS_GROUP, Requirement, Terms, issue};
 
 /// The user that stands in audit logs.
 const USER: &str = "keelson";

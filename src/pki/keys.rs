@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use keelson_provider_api::values::{KeyAlgorithm, Secret};
+use keelson_provider_api::values::{BootstrapToken, KeyAlgorithm, Secret};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize};
 use zeroize::Zeroizing;
 
@@ -101,6 +101,14 @@ pub(super) fn random_key(what: &str) -> Result<Secret<String>, PkiError> {
         what: format!("the key of {what}"),
     })?;
     Ok(Secret::new(BASE64_STANDARD.encode(*bytes)))
+}
+
+/// A bootstrap token that nobody guesses.
+pub(super) fn random_token() -> Result<BootstrapToken, PkiError> {
+    let made = BootstrapToken::create(|bytes| aws_lc_rs::rand::fill(bytes).is_ok());
+    made.ok_or_else(|| PkiError::Random {
+        what: "a bootstrap token".to_owned(),
+    })
 }
 
 /// True for what [`random_key`] makes.

@@ -17,7 +17,6 @@
 //! once.
 
 mod authority;
-mod bootstrap_token;
 mod certificate;
 mod check;
 mod der;
@@ -36,7 +35,6 @@ pub mod table;
 mod verdict;
 
 pub use authority::Authority;
-pub use bootstrap_token::BootstrapToken;
 pub use certificate::Certificate;
 pub use check::{CertificateRecord, LookedFor, Renewals, check_certificates};
 pub use error::PkiError;

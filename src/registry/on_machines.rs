@@ -17,14 +17,25 @@ use super::manifests::Manifests;
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached, find_assets, read_text};
 use crate::backup::Archive;
-use crate::cluster::DrainsFirst;
+use crate::cluster::{DrainsFirst, GroupsJoin};
 use crate::model::Blueprint;
 use crate::node::AssetIndex;
 use crate::ops::{
-    Authorities, BackupParts, BroughtFiles, HostArchive, SpecBundles, cluster_provider, pinned_assets,
+    Authorities, AuthorityCredentials, BackupParts, BroughtFiles, HostArchive, SpecBundles, cluster_provider,
+    pinned_assets,
 };
 use crate::pki::{Authority, AuthorityName, Seal, Terms};
 use crate::spec::{AuthorityFiles, EtcdPlacement, KeyEncryption, ValidSpec};
+
+/// What looks after the machines of a cluster.
+pub(super) struct Machines {
+    /// How those are reached that have names.
+    pub(super) hosts: Arc<Hosts>,
+    /// Who makes them, and what they stand on, and brings them their bundles.
+    pub(super) providers: Vec<Arc<dyn Provider>>,
+    /// Who keeps groups whose machines join by themselves, where there are such.
+    pub(super) groups: Option<Arc<dyn Provider>>,
+}
 
 /// What is the same for machines of any provider.
 pub(super) struct Common {
@@ -69,14 +80,13 @@ impl Common {
         })
     }
 
-    /// A world of machines that are reached as `hosts`; `machines` look after them and after their bundles.
+    /// A world of `machines`.
     pub(super) fn reach(
         self,
         spec: &ValidSpec,
         options: &ConnectOptions,
         bulk_store: &Arc<dyn BulkStore>,
-        hosts: Arc<Hosts>,
-        machines: Vec<Arc<dyn Provider>>,
+        machines: Machines,
     ) -> Result<Reached, ConnectError> {
         let Self {
             assets,
@@ -84,6 +94,11 @@ impl Common {
             clock,
             ..
         } = self;
+        let Machines {
+            hosts,
+            mut providers,
+            groups,
+        } = machines;
         let etcd = Arc::new(EtcdProvider::new(hosts.clone(), clock.clone()));
         let backups = BackupParts {
             archive: Archive::of_cluster(bulk_store.clone(), spec.name(), authorities.seal()),
@@ -97,7 +112,6 @@ impl Common {
                 None => etcd.clone(),
             }),
         };
-        let mut providers = machines;
         let mut others: Vec<Arc<dyn Provider>> = vec![etcd];
         let mut node_access = None;
         if !spec.is_etcd_alone() {
@@ -117,6 +131,9 @@ impl Common {
                 Arc::new(first) as Arc<dyn Provider>
             });
             providers = drained.collect();
+            let tokens = Arc::new(AuthorityCredentials::new(authorities.clone()));
+            let groups = groups.map(|groups| GroupsJoin::new(groups, cluster.clone(), tokens));
+            providers.extend(groups.map(|groups| Arc::new(groups) as Arc<dyn Provider>));
             others.extend([control_planes as Arc<dyn Provider>, cluster]);
         }
         providers.extend(others);

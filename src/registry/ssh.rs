@@ -10,7 +10,7 @@ use keelson_provider_api::{BulkStore, Clock, ProviderError, Store};
 use keelson_provider_ssh::preflight::HostNeeds;
 use keelson_provider_ssh::{Hosts, SshOptions, SshProvider, Target};
 
-use super::on_machines::Common;
+use super::on_machines::{Common, Machines};
 use super::ssh_access::HostAccess;
 use super::{ConnectError, ConnectOptions, Reached};
 use crate::ops::{GoneHosts, MachineAccess};
@@ -26,7 +26,12 @@ pub(super) async fn reach(
     let common = Common::of(spec, options, store).await?;
     let hosts = open(spec, options, store).await?;
     let machines = SshProvider::new(hosts.clone(), common.bundles.clone()).with_host_needs(host_needs(spec));
-    let mut reached = common.reach(spec, options, bulk_store, hosts, vec![Arc::new(machines)])?;
+    let machines = Machines {
+        hosts,
+        providers: vec![Arc::new(machines)],
+        groups: None,
+    };
+    let mut reached = common.reach(spec, options, bulk_store, machines)?;
     reached.gone_hosts = (!options.gone_hosts.is_empty())
         .then(|| Arc::new(CalledGone::of(spec, options, store)) as Arc<dyn GoneHosts>);
     Ok(reached)

@@ -10,8 +10,9 @@ write_own_files() {
     case $address in
     '' | *[!0-9.]*) fail "instance metadata tells no address of this machine: $address" ;;
     esac
-    mkdir -p -- "$1/files/etc/keelson"
-    write_file "$1/files/etc/keelson/host.env" 644 <<END
+    own=$1/files/etc/keelson
+    mkdir -p -- "$own"
+    write_file "$own/host.env" 644 <<END
 # What is this machine's own. Units of keelson read it.
 KEELSON_HOST_NAME=$name
 KEELSON_HOST_ADDRESS=$address

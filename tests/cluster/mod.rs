@@ -7,6 +7,7 @@ mod connections;
 mod crashes;
 mod drains;
 mod emptied;
+mod groups;
 mod machines;
 mod nodes;
 mod scene;

@@ -1,7 +1,10 @@
 //! What is kept in the state store for the first boots of machines, and what they are told.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::Arc;
 
+use flate2::read::GzDecoder;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use keelson::model::{self, Blueprint, stored};
@@ -9,11 +12,12 @@ use keelson::node::AssetIndex;
 use keelson::ops::{Authorities, BroughtFiles, FirstBootTerms, FirstBoots, SpecBundles, StoredBundle};
 use keelson::pki::{Seal, Terms};
 use keelson::spec::{self, ValidSpec};
-use keelson_provider_api::kinds::{Machine, Role};
+use keelson_provider_api::archive;
+use keelson_provider_api::kinds::{Machine, NodeGroup, Role};
 use keelson_provider_api::values::{ClusterName, Digest};
 use keelson_provider_api::{
-    ClusterIdentity, ClusterUid, FirstBoot, Kind, NewMachine, Precondition, Resource, ResourceKey, Store,
-    USER_DATA_LIMIT_BYTES,
+    ClusterIdentity, ClusterUid, FirstBoot, Kind, NewGroup, NewMachine, Precondition, Resource, ResourceKey,
+    Store, USER_DATA_LIMIT_BYTES,
 };
 use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
@@ -164,6 +168,25 @@ fn a_store_that_fails_now_and_then_keeps_it_in_the_end() {
     }
 }
 
+fn group_of(spec: &ValidSpec, name: &str) -> NodeGroup {
+    let desired = model::desired_state(spec, &AssetIndex::Imagined).unwrap();
+    match &desired.resources[&ResourceKey::new(Kind::NodeGroup, name)].resource {
+        Resource::NodeGroup(group) => group.clone(),
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// The files in the archive at `path`.
+fn unpacked(store: &MemoryStore, path: &str) -> BTreeMap<String, Vec<u8>> {
+    let packed = block_on(store.read(path)).unwrap().unwrap().content;
+    let mut plain = Vec::new();
+    GzDecoder::new(&*packed).read_to_end(&mut plain).unwrap();
+    let files = archive::files(&plain).unwrap().into_iter();
+    files
+        .map(|(path, content)| (path, content.expose().clone()))
+        .collect()
+}
+
 fn machine_of(spec: &ValidSpec, name: &str) -> Machine {
     let desired = model::desired_state(spec, &AssetIndex::Imagined).unwrap();
     match desired
@@ -250,6 +273,67 @@ fn a_bastion_is_told_who_may_log_in_and_nothing_else() {
     assert_eq!(kept(&store).len(), 1);
 }
 
+/// Machines of a group are all told the same, find a bundle without anything of a single machine's, and what they join with.
+#[test]
+fn machines_of_a_group_are_told_the_same_until_their_group_starts_others() {
+    let spec = spec("  nodeGroups: [{ name: workers, replicas: 2, labels: { tier: web } }]\n");
+    let store = Arc::new(MemoryStore::new());
+    let boots = first_boots(&spec, &store, NOW);
+    let group = group_of(&spec, "workers");
+    let new = NewGroup {
+        name: "workers",
+        group: &group,
+    };
+    let user_data = |boots: &FirstBoots, new: &NewGroup<'_>| {
+        String::from_utf8(block_on(boots.user_data_of_group(&identity(), new)).unwrap()).unwrap()
+    };
+    let told = user_data(&boots, &new);
+    let later = of_store(&spec, &store, NOW + SignedDuration::from_hours(24 * 500));
+    assert_eq!(user_data(&later, &new), told, "nothing of it expires");
+    let first = kept(&store);
+    assert_eq!(first.len(), 1);
+    for line in [
+        "name=''".to_owned(),
+        "joins=yes".to_owned(),
+        format!("archive_key=some/where/{}", first[0]),
+        "node_labels=keelson.dev/cluster-uid=uid,keelson.dev/group=workers,tier=web".to_owned(),
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+    let token = block_on(authorities(spec.name(), &store, NOW).existing_joining_token()).unwrap();
+    let token = token.unwrap();
+    assert!(!told.contains(token.secret().expose().as_str()), "{told}");
+    let files = unpacked(&store, &first[0]);
+    assert_eq!(
+        files["secrets/etc_kubernetes_bootstrap-token"],
+        token.text().expose().as_bytes()
+    );
+    let secrets = files.keys().filter(|path| path.starts_with("secrets/")).count();
+    assert_eq!(
+        secrets,
+        2,
+        "the authority's certificate and the token: {:?}",
+        files.keys()
+    );
+
+    // What is kept for those of before stays until none of them can come any more.
+    let other = NodeGroup {
+        image: Some("another".to_owned()),
+        ..group.clone()
+    };
+    let new = NewGroup {
+        name: "workers",
+        group: &other,
+    };
+    user_data(&boots, &new);
+    assert_eq!(kept(&store).len(), 2);
+    block_on(boots.group_starts_from(&identity(), "workers", Some(&other.template()))).unwrap();
+    let left = kept(&store);
+    assert!(left.len() == 1 && left != first, "{left:?}");
+    block_on(boots.group_starts_from(&identity(), "workers", None)).unwrap();
+    assert!(kept(&store).is_empty());
+}
+
 /// What a machine reads and writes is what its role lets it, and nobody else's.
 #[test]
 fn roles_allow_what_first_boots_do() {
@@ -280,13 +364,11 @@ fn roles_allow_what_first_boots_do() {
     };
     for (name, role, other) in [
         ("control-plane-1", "control-plane", "node"),
-        ("workers-1", "node", "control-plane"),
+        ("workers", "node", "control-plane"),
     ] {
-        let machine = blueprint
-            .machines
-            .iter()
-            .find(|machine| machine.name == name)
-            .unwrap();
+        let of_groups = blueprint.groups.iter().map(|group| &group.machine);
+        let mut machines = blueprint.machines.iter().chain(of_groups);
+        let machine = machines.find(|machine| machine.name == name).unwrap();
         let path = stored::bundle_path(blueprint.name, machine, Digest::of_bytes(b"x"));
         let object = format!("{bucket}{path}");
         let may_read = |role: &str| {

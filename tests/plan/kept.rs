@@ -215,10 +215,7 @@ fn its_fellows_stay_as_they_are_until_a_member_is_back() {
         waits(&report, "etcd-member/main:control-plane-5").as_deref(),
         Some(member)
     );
-    for step in [
-        "update node-bundle/workers-1",
-        "create node-bundle/control-plane-5",
-    ] {
+    for step in ["update node-group/workers", "create node-bundle/control-plane-5"] {
         assert!(steps.contains(&step.to_owned()), "{steps:?}");
     }
 }

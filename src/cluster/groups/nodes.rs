@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
-use keelson_provider_api::{Patience, ProviderError};
+use keelson_provider_api::{BoxFuture, Patience, ProviderError};
 use kube::ResourceExt as _;
 
 use crate::cluster::at_once::at_once;
@@ -115,16 +115,34 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// Cordons all of `names`, and moves their pods elsewhere.
+/// Cordons all of `names`, and moves their pods elsewhere. Where no API server answers pods stay.
 pub(super) async fn empty(
     step: &Step<'_>,
     cluster: &ClusterProvider,
     names: &[String],
 ) -> Result<(), ProviderError> {
     let context = step.context;
-    let emptying = names.iter().map(|name| {
+    let seen = match cluster.nodes(&context.cluster).await {
+        Ok(seen) => seen,
+        Err(error) if error.class.may_pass() => {
+            step.tell(&format!(
+                "no API server answers, so pods stay where they are: {error}"
+            ));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let names: Vec<&String> = names
+        .iter()
+        .filter(|name| seen.objects.contains_key(*name))
+        .collect();
+    // All at first: none of them is an elsewhere for the others.
+    for name in &names {
+        cluster.cordon(&context.cluster, name, true).await?;
+    }
+    let emptying = names.into_iter().map(|name| {
         let emptied = async move { cluster.empty(context, name).await };
-        Box::pin(emptied) as keelson_provider_api::BoxFuture<'_, _>
+        Box::pin(emptied) as BoxFuture<'_, _>
     });
     at_once(CONCURRENCY, emptying.collect()).await.map(drop)
 }

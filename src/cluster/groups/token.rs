@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret as SecretObject;
+use keelson_provider_api::values::BootstrapToken;
 use keelson_provider_api::{ClusterIdentity, ProviderError};
 use serde_json::{Value, json};
 
@@ -14,7 +15,6 @@ use crate::addons::{JOINING_GROUP, ObjectId};
 use crate::cluster::api::NAMESPACE;
 use crate::cluster::provider::ClusterProvider;
 use crate::cluster::step::Step;
-use crate::pki::BootstrapToken;
 
 /// The type of Secret that API servers take for a token.
 pub(in crate::cluster) const TYPE: &str = "bootstrap.kubernetes.io/token";

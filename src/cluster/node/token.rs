@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret as SecretObject;
+use keelson_provider_api::values::BootstrapToken;
 use keelson_provider_api::{ErrorClass, ProviderError};
 use kube::ResourceExt as _;
 use kube::api::{ListParams, ObjectMeta, PartialObjectMeta, PostParams};
@@ -17,7 +18,6 @@ use crate::cluster::connection::Connection;
 use crate::cluster::groups::TOKEN_TYPE;
 use crate::cluster::step::Step;
 use crate::cluster::trouble::Trouble;
-use crate::pki::BootstrapToken;
 
 /// The label of a token, whose value is the node that it is for.
 const NODE_LABEL: &str = "keelson.dev/node";
@@ -32,8 +32,11 @@ pub(super) async fn make(
     node: &str,
 ) -> Result<BootstrapToken, ProviderError> {
     forget(step, connection, node).await?;
-    let token = BootstrapToken::create();
-    let token = token.map_err(|error| ProviderError::new(ErrorClass::Permanent, error.to_string()))?;
+    let token = BootstrapToken::create(|bytes| aws_lc_rs::rand::fill(bytes).is_ok());
+    let token = token.ok_or_else(|| {
+        let message = "the system has no randomness for a bootstrap token";
+        ProviderError::new(ErrorClass::Permanent, message)
+    })?;
     let object = object(&token, node, step);
     let parameters = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),

@@ -60,13 +60,6 @@ pub enum KubeletRole {
     },
 }
 
-impl KubeletRole {
-    /// True where it has a certificate to serve with from the beginning.
-    fn begins_with_certificates(&self) -> bool {
-        !matches!(self, Self::Joining { .. })
-    }
-}
-
 /// A program of a Kubernetes release: `kubelet`, `kubectl`.
 pub fn release(program: &str, version: Version) -> Vec<ReleaseFile> {
     ReleaseFile::programs(&format!("{program} {version}"), |architecture| {
@@ -166,15 +159,16 @@ fn configuration(settings: &KubernetesSettings) -> Value {
         "serializeImagePulls": false,
         "maxParallelImagePulls": 4,
         "streamingConnectionIdleTimeout": "5m0s",
+        "tlsCertFile": "/var/lib/kubelet/pki/kubelet.crt",
+        "tlsPrivateKeyFile": "/var/lib/kubelet/pki/kubelet.key",
         "tlsMinVersion": "VersionTLS12",
         "tlsCipherSuites": CIPHER_SUITES,
     });
-    if kubelet.role.begins_with_certificates() {
-        base["tlsCertFile"] = "/var/lib/kubelet/pki/kubelet.crt".into();
-        base["tlsPrivateKeyFile"] = "/var/lib/kubelet/pki/kubelet.key".into();
-    } else {
-        // Control planes approve what it asks for (`templates/kubernetes/approver.sh`).
-        base["serverTLSBootstrap"] = true.into();
+    if let (KubeletRole::Joining { .. }, Some(base)) = (&kubelet.role, base.as_object_mut()) {
+        // It has nothing to serve with from the beginning. Control planes approve what it asks for
+        // (`templates/kubernetes/approver.sh`).
+        base.retain(|field, _| !matches!(field.as_str(), "tlsCertFile" | "tlsPrivateKeyFile"));
+        base.insert("serverTLSBootstrap".to_owned(), true.into());
     }
     if matches!(kubelet.role, KubeletRole::ControlPlane) {
         base["staticPodPath"] = MANIFESTS.into();

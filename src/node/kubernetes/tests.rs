@@ -61,13 +61,14 @@ fn settings(kubelet: KubeletSettings, control_plane: Option<ControlPlaneSettings
         cluster: "prod.example.com".to_owned(),
         feature_gates: BTreeMap::from([("InPlacePodVerticalScaling".to_owned(), true)]),
         runtime: runtime(&images),
-        kubelet,
         control_plane,
         virtual_address,
         routed: Some(RoutedSettings {
             pod_range: "10.244.0.0/16".parse().unwrap(),
             server: "https://10.0.0.100:6443".to_owned(),
+            shows_token: matches!(kubelet.role, KubeletRole::Joining { .. }),
         }),
+        kubelet,
     }
 }
 
@@ -162,10 +163,29 @@ fn the_bundle_of_a_worker() {
     );
 }
 
+/// What is different from a worker that is brought its bundle.
+#[test]
+fn the_bundle_of_a_machine_that_joins_by_itself() {
+    let server = || "https://10.0.0.100:6443".to_owned();
+    let joining = files(settings(kubelet(KubeletRole::Joining { server: server() }), None));
+    let worker = files(settings(kubelet(KubeletRole::Worker { server: server() }), None));
+    let changed: BTreeMap<String, Vec<u8>> = joining
+        .into_iter()
+        .filter(|(path, content)| worker.get(path) != Some(content))
+        .collect();
+    insta::assert_snapshot!("joining", shown(&changed));
+}
+
 #[test]
 fn systemd_verifies_the_units_of_nodes() {
     let server = "https://10.0.0.100:6443".to_owned();
     let control_plane = settings(kubelet(KubeletRole::ControlPlane), Some(control_plane()));
+    let joining = settings(
+        kubelet(KubeletRole::Joining {
+            server: server.clone(),
+        }),
+        None,
+    );
     let worker = settings(kubelet(KubeletRole::Worker { server }), None);
     let every = [
         "containerd.service",
@@ -177,6 +197,7 @@ fn systemd_verifies_the_units_of_nodes() {
     let test = "systemd_verifies_the_units_of_nodes";
     verify_units(test, &files(control_plane), &every);
     verify_units(test, &files(worker), &of_worker);
+    verify_units(test, &files(joining), &of_worker);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Keys without a certificate: of service accounts, of Secrets in etcd, of logins, of machines that join by themselves.
 
-use keelson_provider_api::values::{KeyAlgorithm, Secret};
+use keelson_provider_api::values::{BootstrapToken, KeyAlgorithm, Secret};
 
 use super::ClusterPki;
-use crate::pki::bootstrap_token::BootstrapToken;
 use crate::pki::error::PkiError;
 use crate::pki::keys::{self, ServiceAccountKey};
 use crate::pki::login_key::LoginKey;
@@ -116,7 +115,7 @@ impl ClusterPki<'_> {
         if let Some(token) = self.joining_token().await? {
             return Ok(token);
         }
-        let made = BootstrapToken::create()?;
+        let made = keys::random_token()?;
         self.create_key(JOINING, made.text()).await?;
         let first = self.joining_token().await?;
         first.ok_or_else(|| self.vanished(JOINING))

@@ -15,7 +15,7 @@ use keelson_provider_ssh::{FirstBootBundles, Hosts, SshOptions, Target};
 
 pub(super) use self::policies::{policy_of_life, policy_of_plan};
 use self::whereabouts::Instances;
-use super::on_machines::Common;
+use super::on_machines::{Common, Machines};
 use super::ssh_access::HostAccess;
 use super::state_store::bucket_region;
 use super::{ConnectError, ConnectOptions, Reached};
@@ -58,7 +58,12 @@ pub(super) async fn reach(
         Arc::new(MachineProvider::new(&calls, first_boot, clock)),
         Arc::new(bundles),
     ];
-    common.reach(spec, options, bulk_store, hosts, providers)
+    let machines = Machines {
+        hosts,
+        providers,
+        groups: None,
+    };
+    common.reach(spec, options, bulk_store, machines)
 }
 
 /// The way to the machines of `spec`, whatever runs on them.

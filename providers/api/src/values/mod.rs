@@ -4,6 +4,7 @@
 //! ([`TextValue`]), so that the spec's parser, its JSON Schema and `keelson explain` tell the same story about
 //! them, from [`TEXT_FORMATS`].
 
+mod bootstrap_token;
 mod cidr;
 mod digest;
 mod key_algorithm;
@@ -14,6 +15,7 @@ mod span;
 mod taint;
 mod version;
 
+pub use bootstrap_token::BootstrapToken;
 pub use cidr::{Cidr, clip};
 pub use digest::Digest;
 pub use key_algorithm::KeyAlgorithm;

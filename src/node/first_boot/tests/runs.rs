@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use keelson_provider_api::values::TaintEffect;
+
 use super::scene::{HOST_KEYS, SECRET, Scene, said};
 use super::*;
 
@@ -115,6 +117,48 @@ fn what_passes_is_tried_again() {
     scene.moto.tell("POST", "faults", lost).unwrap();
     scene.done();
     scene.is_in_force();
+}
+
+/// All machines of a group are told the same, and nobody comes to them.
+#[test]
+fn a_machine_of_a_group_finds_out_what_is_its_own_and_becomes_a_node() {
+    let test = "runs::a_machine_of_a_group_finds_out_what_is_its_own_and_becomes_a_node";
+    let Some(mut scene) = Scene::new_or_skip(test) else {
+        return;
+    };
+    scene.settings.name = None;
+    scene.settings.etcds = Vec::new();
+    scene.settings.registration = Some(Registration {
+        group: "workers".to_owned(),
+        labels: Labels::from([("tier".to_owned(), "web".to_owned())]),
+        taints: vec![Taint {
+            key: "dedicated".to_owned(),
+            value: "web".to_owned(),
+            effect: TaintEffect::NoSchedule,
+        }],
+    });
+    scene.keep_bundle();
+    scene.done();
+    scene.is_in_force();
+    assert_eq!(
+        scene.text("etc/keelson/host.env"),
+        "# What is this machine's own. Units of keelson read it.\nKEELSON_HOST_NAME=i-0123456789abcdef0\n\
+         KEELSON_HOST_ADDRESS=10.0.0.4\nKEELSON_HOST_URL_ADDRESS=10.0.0.4\n"
+    );
+    assert_eq!(
+        scene.text("etc/keelson/node.env"),
+        "KEELSON_NODE_LABELS=keelson.dev/cluster-uid=0a1b2c3d,keelson.dev/group=workers,tier=web\n\
+         KEELSON_NODE_TAINTS=dedicated=web:NoSchedule\n"
+    );
+    let calls = scene.calls();
+    for unit in ["containerd.service", "kubelet.service"] {
+        for call in [
+            format!("enable --quiet -- {unit}"),
+            format!("start --no-block -- {unit}"),
+        ] {
+            assert!(calls.contains(&call), "{call}: {calls}");
+        }
+    }
 }
 
 #[test]

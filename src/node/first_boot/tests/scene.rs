@@ -124,7 +124,7 @@ impl Request {
             ),
             "GET /latest/meta-data/services/partition" => "aws".to_owned(),
             "GET /latest/dynamic/instance-identity/document" => "{\n  \"accountId\" : \"123456789012\",\n  \
-                 \"architecture\" : \"x86_64\",\n  \"instanceId\" : \"i-0123456789abcdef0\",\n  \"region\" : \"eu-west-1\"\n}"
+                 \"architecture\" : \"x86_64\",\n  \"instanceId\" : \"i-0123456789abcdef0\",\n  \"privateIp\" : \"10.0.0.4\",\n  \"region\" : \"eu-west-1\"\n}"
                 .to_owned(),
             _ => return (404, String::new()),
         };
@@ -135,6 +135,8 @@ impl Request {
 /// Where the machine of the scene publishes its host keys.
 pub(super) const HOST_KEYS: &str =
     "some/where/prod/host-keys/arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0";
+
+const INSTANCE: &str = "i-0123456789abcdef0";
 
 pub(super) struct Scene {
     folder: tempfile::TempDir,
@@ -231,26 +233,28 @@ impl Scene {
     }
 
     /// Puts a bundle with the real apply script into the bucket, and says so in the settings.
-    fn keep_bundle(&mut self) {
+    pub(super) fn keep_bundle(&mut self) {
         let root = self.folder.path().display().to_string();
         let actions = format!(
             "directory\t{root}/etc/keelson\t755\troot\troot\n\
-             file\t{root}/etc/keelson/host.env\t644\troot\troot\tfiles/host.env\t-\n\
+             file\t{root}/etc/keelson/host.env\t644\troot\troot\tfiles/etc/keelson/host.env\t-\n\
              secret\t{root}/etc/keelson/a.key\t600\troot\troot\ta.key\t-\n\
              secret\t{root}/etc/keelson/a.crt\t644\troot\troot\ta.crt\t-\n"
         );
         let bundle = [
             ("actions", actions),
             ("apply", self.here(APPLY_SCRIPT)),
-            (
-                "files/host.env",
-                "KEELSON_HOST_NAME=control-plane-1\nKEELSON_HOST_URL_ADDRESS=10.0.0.4\n".to_owned(),
-            ),
             ("record.json", "{\"bundle\":{},\"certificates\":[]}".to_owned()),
         ];
         self.files = bundle
             .map(|(path, text)| (path.to_owned(), text.into_bytes()))
             .into();
+        // Machines of a group are told the same, so each writes its own.
+        if self.settings.registration.is_none() {
+            let host = "KEELSON_HOST_NAME=control-plane-1\nKEELSON_HOST_URL_ADDRESS=10.0.0.4\n";
+            self.files
+                .insert("files/etc/keelson/host.env".to_owned(), host.into());
+        }
         let secrets = [
             ("secrets/a.crt", b"CERTIFICATE".to_vec()),
             ("secrets/a.key", b"KEY".to_vec()),
@@ -399,9 +403,12 @@ impl Scene {
         );
         assert_eq!(self.text("etc/keelson/a.key"), "KEY");
         assert_eq!(self.text("etc/keelson/a.crt"), "CERTIFICATE");
-        assert!(self.text("etc/keelson/host.env").contains("control-plane-1"));
+        let host = self.text("etc/keelson/host.env");
+        let name = self.settings.name.as_deref().unwrap_or(INSTANCE);
+        let of_bundle = self.settings.registration.is_none();
+        let named = if of_bundle { "control-plane-1" } else { name };
+        assert!(host.contains(&format!("KEELSON_HOST_NAME={named}\n")), "{host}");
         let mark: Mark = serde_json::from_str(&self.text("var/lib/keelson/host.json")).unwrap();
-        let name = self.settings.name.as_deref().unwrap_or("i-0123456789abcdef0");
         let wanted = Mark {
             claimed_at: mark.claimed_at,
             ..super::mark(&self.settings, name)

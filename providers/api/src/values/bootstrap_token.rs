@@ -1,9 +1,7 @@
 //! Bootstrap tokens: what a kubelet without a certificate brings itself in with
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/>).
 
-use keelson_provider_api::values::Secret;
-
-use super::error::PkiError;
+use super::Secret;
 
 const ID_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 16;
@@ -16,15 +14,12 @@ pub struct BootstrapToken {
 }
 
 impl BootstrapToken {
-    /// Makes one.
-    ///
-    /// # Errors
-    /// When the system gives no random numbers.
-    pub fn create() -> Result<Self, PkiError> {
-        let id = random_text(ID_LENGTH)?.expose().clone();
-        let secret = random_text(SECRET_LENGTH)?;
+    /// Makes one of what `fill` fills bytes with, which are to be random; nothing where it says that it cannot.
+    pub fn create(mut fill: impl FnMut(&mut [u8]) -> bool) -> Option<Self> {
+        let id = random_text(ID_LENGTH, &mut fill)?.expose().clone();
+        let secret = random_text(SECRET_LENGTH, &mut fill)?;
         let text = Secret::new(format!("{id}.{}", secret.expose()));
-        Ok(Self { id, text })
+        Some(Self { id, text })
     }
 
     /// Reads one; nothing where `text` is none.
@@ -55,21 +50,26 @@ impl BootstrapToken {
 }
 
 /// `length` random characters of the 36 of a token, each as likely as any other.
-fn random_text(length: usize) -> Result<Secret<String>, PkiError> {
+fn random_text(length: usize, fill: &mut impl FnMut(&mut [u8]) -> bool) -> Option<Secret<String>> {
     const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     // The largest multiple of 36 that a byte holds; what is above would make some characters likelier.
     const LIMIT: u8 = 252;
+    // All bytes of so many rounds are above it once in the age of the universe, unless they are not random.
+    const ROUNDS: usize = 64;
     let mut text = String::with_capacity(length);
-    while text.len() < length {
+    for _ in 0..ROUNDS {
         let mut bytes = [0_u8; 32];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| PkiError::Random {
-            what: "a bootstrap token".to_owned(),
-        })?;
+        if !fill(&mut bytes) {
+            return None;
+        }
         let usable = bytes.iter().filter(|&&byte| byte < LIMIT);
         let characters = usable.map(|&byte| char::from(CHARACTERS[usize::from(byte) % CHARACTERS.len()]));
         text.extend(characters.take(length - text.len()));
+        if text.len() == length {
+            return Some(Secret::new(text));
+        }
     }
-    Ok(Secret::new(text))
+    None
 }
 
 #[cfg(test)]
@@ -77,18 +77,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_have_the_form_that_api_servers_take_and_differ() {
-        let tokens: Vec<BootstrapToken> = (0..50).map(|_| BootstrapToken::create().unwrap()).collect();
-        let mut texts: Vec<&String> = tokens.iter().map(|token| token.text().expose()).collect();
+    fn tokens_have_the_form_that_api_servers_take() {
+        let mut next = 0_u8;
+        let mut count = |bytes: &mut [u8]| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(7);
+            }
+            true
+        };
+        let tokens: Vec<BootstrapToken> = (0..50)
+            .map(|_| BootstrapToken::create(&mut count).unwrap())
+            .collect();
         for token in &tokens {
             let again = BootstrapToken::parse(token.text()).unwrap();
             assert_eq!(again.id(), token.id());
             let whole = format!("{}.{}", token.id(), token.secret().expose());
             assert_eq!(token.text().expose(), &whole);
         }
-        texts.sort();
-        texts.dedup();
-        assert_eq!(texts.len(), 50);
+    }
+
+    #[test]
+    fn without_randomness_there_is_no_token() {
+        assert!(BootstrapToken::create(|_| false).is_none());
+        let above = |bytes: &mut [u8]| {
+            bytes.fill(255);
+            true
+        };
+        assert!(BootstrapToken::create(above).is_none());
     }
 
     #[test]
