@@ -87,15 +87,7 @@ impl Drafts {
                     let Some(existing) = observation.present(key) else {
                         continue;
                     };
-                    if let Some(let_go) = groups::let_go(key, existing, desired, reason) {
-                        drafts.push_build(let_go);
-                    }
-                    let mut change = delete(key, existing, reason, false);
-                    if desired.retires_cluster && change.disruption == Disruption::Drain {
-                        // Nobody takes its pods.
-                        change.disruption = Disruption::Removal;
-                    }
-                    drafts.push_removal(change);
+                    drafts.remove(key, existing, desired, reason);
                 }
                 Verdict::Replace { reason } => {
                     let (Some(resource), Some(existing)) = (wanted(), observation.present(key)) else {
@@ -107,6 +99,19 @@ impl Drafts {
             }
         }
         drafts
+    }
+
+    /// Removes what is there for good.
+    fn remove(&mut self, key: &ResourceKey, existing: &Existing, desired: &DesiredState, reason: &str) {
+        if let Some(let_go) = groups::let_go(key, existing, desired, reason) {
+            self.push_build(let_go);
+        }
+        let mut change = delete(key, existing, reason, false);
+        if desired.retires_cluster && change.disruption == Disruption::Drain {
+            // Nobody takes its pods.
+            change.disruption = Disruption::Removal;
+        }
+        self.push_removal(change);
     }
 
     fn push_build(&mut self, change: Change) -> usize {

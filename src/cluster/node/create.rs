@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use keelson_provider_api::kinds::Node;
+use keelson_provider_api::values::BootstrapToken;
 use keelson_provider_api::{ErrorClass, Joined, Kubelets, Observed, ProviderError, Registration};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
@@ -128,7 +129,7 @@ async fn bring_in(
     };
     step.tell("start the kubelet");
     let registration = Registration {
-        bootstrap_token: token.as_ref().map(|token| token.text()),
+        bootstrap_token: token.as_ref().map(BootstrapToken::text),
         is_due,
     };
     if let Err(outcome) = kubelets
@@ -138,7 +139,7 @@ async fn bring_in(
         step.failed(outcome)?;
     }
     step.touch();
-    let token_id = token.as_ref().map(|token| token.id());
+    let token_id = token.as_ref().map(BootstrapToken::id);
     wait_until_registered(step, kubelets, name, token_id).await?;
     // It has a certificate by now. Once it is marked, nobody would come back for the token.
     if !is_control_plane {

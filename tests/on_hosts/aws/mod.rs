@@ -114,8 +114,11 @@ impl CloudDesk {
         found.unwrap()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Nothing that could cost anything is left of a cluster that was destroyed.
-    fn is_empty(&self) {
+    /// Destroys the cluster. Nothing that could cost anything is left of it.
+    fn destroy(&self) {
+        let said = self.expect(0, "destroy --yes");
+        let says = |text: &str| text.contains("nothing of it is left");
+        assert!(says(&said.stderr) || says(&said.stdout), "{said:#?}");
         let told = self.cloud.moto().tell("GET", "instances", "").unwrap();
         let told: Value = serde_json::from_str(&told).unwrap();
         assert_eq!(told["volumes"].as_array().unwrap().len(), 0, "{told}");
