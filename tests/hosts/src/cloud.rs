@@ -2,13 +2,16 @@
 //!
 //! Where an instance is pending or runs, a host is on; where it is stopped the host is off and keeps its disk; where it has
 //! ended nothing is left but volumes. [`machines`] brings that about, asked for by a thread that looks at the emulator five times a
-//! second. [`metadata`] answers at 169.254.169.254, [`volumes`] are files and loop devices.
+//! second. [`metadata`] answers at 169.254.169.254, [`names`] are resolved at the machine's address, [`volumes`] are files and loop
+//! devices.
 
 mod instance;
 mod machines;
 mod metadata;
+mod names;
 mod volumes;
 mod watcher;
+mod worker;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ pub use instance::Credentials;
 use crate::wait::wait_for;
 use crate::{Host, Lab, LabError, Moto, moto_python_or_skip, network, skip_without_root};
 use metadata::Metadata;
+use names::NameServer;
 use watcher::{Shared, Watcher};
 
 /// From the call that starts an instance to the first process of its host, on a busy machine.
@@ -67,6 +71,7 @@ pub struct Cloud {
     // In the order in which they go.
     watcher: Watcher,
     metadata: Metadata,
+    names: NameServer,
     moto: Moto,
     lab: Lab,
     shared: Arc<Shared>,
@@ -93,10 +98,12 @@ impl Cloud {
         moto.tell("POST", "settings", &network.to_string())?;
         let shared = Arc::new(Shared::default());
         let metadata = Metadata::start(lab.record(), Arc::clone(&shared))?;
+        let names = NameServer::start(moto.address, lab.gateway())?;
         let watcher = Watcher::start(moto.address, lab.record(), Arc::clone(&shared));
         Ok(Some(Self {
             watcher,
             metadata,
+            names,
             moto,
             lab,
             shared,
@@ -193,11 +200,12 @@ impl Cloud {
         let Self {
             watcher,
             metadata,
+            names,
             moto,
             lab,
             shared: _,
         } = self;
-        drop((watcher, metadata, moto));
+        drop((watcher, metadata, names, moto));
         lab.down()
     }
 }

@@ -46,7 +46,8 @@
 //! # Instances of EC2
 //!
 //! A [`Cloud`] is a lab with the [emulator of AWS](Moto) in it, whose instances are hosts: what a program starts by the API boots,
-//! runs its user data by Debian's cloud-init, asks a metadata service at 169.254.169.254, and has its volumes as block devices.
+//! runs its user data by Debian's cloud-init, asks a metadata service at 169.254.169.254, has its volumes as block devices,
+//! and resolves what the emulator has of names: those of load balancers lead to their targets.
 //!
 //! # Leaving nothing
 //!

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::{LabError, cached};
 
 const PACKAGES: &str = include_str!("../scripts/moto.txt");
@@ -112,6 +114,17 @@ impl Moto {
     pub fn tell(&self, method: &str, path: &str, given: &str) -> Result<String, LabError> {
         tell(self.address, method, path, given)
     }
+}
+
+/// What the emulator at `address` answers when it is asked for something.
+pub(crate) fn ask<T: DeserializeOwned>(address: SocketAddr, path: &str) -> Result<T, LabError> {
+    let told = tell(address, "GET", path, "")?;
+    serde_json::from_str(&told).map_err(|error| {
+        LabError::refused(
+            format!("what the emulator tells of {path} is not understood: {error}"),
+            format!("see what scripts/aws/emulator.py does for GET {path}, and who reads that in src/cloud"),
+        )
+    })
 }
 
 /// Tells the emulator at `address` something, as [`Moto::tell`] does.

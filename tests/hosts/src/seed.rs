@@ -46,8 +46,13 @@ pub(crate) fn make_disk(record: &Record, host: &HostRecord) -> Result<(), LabErr
         0,
     )?;
     write(&seed.join("etc/hosts"), &hosts_file(record, host), 0o644, 0)?;
-    // Nobody answers there, and the machine says so at once: a name that is not known fails without a wait.
-    let resolver = format!("nameserver {}\noptions timeout:1 attempts:1\n", record.gateway());
+    // Nobody answers there but a cloud, and the machine says so at once: a name that is not known fails without a wait.
+    let patience = match host.instance {
+        None => "timeout:1 attempts:1",
+        // The emulator is asked before the answer, and may be busy.
+        Some(_) => "timeout:2 attempts:3",
+    };
+    let resolver = format!("nameserver {}\noptions {patience}\n", record.gateway());
     write(&seed.join("etc/resolv.conf"), &resolver, 0o644, 0)?;
     authorize(record, &seed)?;
     make_host_key(record, host, &seed)?;

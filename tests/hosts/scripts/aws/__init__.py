@@ -24,7 +24,8 @@ what AWS does, where that is written, and what moto does. Every one has a name, 
 | `dns` | values, batches and changes of Route 53, and caller references |
 | `rights` | SimulatePrincipalPolicy |
 | `late` | what was just made does not show, if that is wished |
-| `machines`, `metadata` | what machines need that play instances, and what the metadata service says to them |
+| `machines`, `metadata`, `names` | what machines need that play instances, what the metadata service says to them, and what \
+names they resolve |
 | `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets |
 
 Nothing is checked of these, and a test that passes says nothing about them:

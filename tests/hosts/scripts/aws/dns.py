@@ -34,32 +34,37 @@ def create_zone(request, proceed):
     return answer
 
 
-def _absolute(name):
+def absolute(name):
+    """A name as Route 53 writes it, but for a star."""
     return name.lower().rstrip(".").replace("\\052", "*") + "."
 
 
 def _key(record):
-    return _absolute(record["Name"]), record["Type"], record.get("SetIdentifier")
+    return absolute(record["Name"]), record["Type"], record.get("SetIdentifier")
 
 
 def _values(record):
     target = record.get("AliasTarget")
     if target:
-        return ("alias", target["HostedZoneId"], _absolute(target["DNSName"]))
+        return ("alias", target["HostedZoneId"], absolute(target["DNSName"]))
     return (str(record.get("TTL")), frozenset(one["Value"] for one in record.get("ResourceRecords") or []))
+
+
+def written(record):
+    """The values of a record that moto has."""
+    return [one if isinstance(one, str) else one["Value"] for one in record.records or []]
 
 
 def _existing(zone):
     found = {}
     for record in zone.rrsets:
-        values = [one if isinstance(one, str) else one["Value"] for one in record.records or []]
         shown = {
             "Name": record.name,
             "Type": record.type,
             "SetIdentifier": record.set_identifier,
             "TTL": record.ttl,
             "AliasTarget": record.alias_target,
-            "ResourceRecords": [{"Value": value} for value in values],
+            "ResourceRecords": [{"Value": value} for value in written(record)],
         }
         found[_key(shown)] = _values(shown)
     return found
@@ -87,7 +92,7 @@ _LOOKS = {
 
 def _problem(zone, change, there):
     record, action = change["ResourceRecordSet"], change["Action"]
-    words = f"[name='{_absolute(record['Name'])}', type='{record['Type']}']"
+    words = f"[name='{absolute(record['Name'])}', type='{record['Type']}']"
     key = _key(record)
     if action == "DELETE":
         if key not in there:
@@ -97,7 +102,7 @@ def _problem(zone, change, there):
         return None
     if action == "CREATE" and key in there:
         return f"Tried to create resource record set {words} but it already exists"
-    if record["Type"] == "CNAME" and key[0] == _absolute(zone.name):
+    if record["Type"] == "CNAME" and key[0] == absolute(zone.name):
         return f"RRSet of type CNAME with DNS name {key[0]} is not permitted at apex in zone {zone.name}"
     if bool(record.get("AliasTarget")) == bool(record.get("ResourceRecords")):
         return f"Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]] in {words}"
@@ -120,7 +125,7 @@ def change_records(request, proceed):
         if problem:
             raise error("InvalidChangeBatch", f"[{problem}]")
         record = change["ResourceRecordSet"]
-        record["Name"] = _absolute(record["Name"])
+        record["Name"] = absolute(record["Name"])
         if change["Action"] == "DELETE":
             del there[_key(record)]
         else:

@@ -26,6 +26,7 @@ class Emulator:
     | GET, POST settings | `delay`, in seconds; `health` of targets; `without`, names of patches; `late`: for how many \
 seconds what was made does not show; `advance`: how many the clock is moved on; `network`: where machines play instances |
     | GET instances | all instances with what a machine needs that plays one, and the ids of all volumes: `machines` |
+    | GET names | what hosts can resolve: each name with its addresses: `names` |
     | POST reset | everything is as at the start, but for buckets, which are gone too |
     """
 
@@ -127,8 +128,8 @@ seconds what was made does not show; `advance`: how many the clock is moved on; 
                 self._journal.clear()
             case "POST", "settings":
                 _set(given)
-            case "GET", "instances":
-                return _instances()
+            case "GET", "instances" | "names":
+                return _shown(path)
             case "POST", "reset":
                 self._reset()
             case "GET", "faults" | "settings":
@@ -149,12 +150,12 @@ seconds what was made does not show; `advance`: how many the clock is moved on; 
         _set(self._start)
 
 
-def _instances():
-    from . import everything, machines
+def _shown(what):
+    from . import everything, machines, names
 
     everything.apply()
     clock.settle()
-    return machines.shown()
+    return {"instances": machines, "names": names}[what].shown()
 
 
 def _settings():

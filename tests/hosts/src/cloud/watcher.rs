@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::instance::{Credentials, Instance, World};
 use super::machines::Machines;
+use super::worker::Worker;
 use crate::record::Record;
 use crate::{Host, LabError, moto};
 
@@ -43,52 +43,27 @@ impl Shared {
 /// Looks until it is dropped.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _worker: Worker,
 }
 
 impl Watcher {
     /// Looks at the emulator at `address`, for a lab whose hosts are all its own.
     pub(super) fn start(address: SocketAddr, record: &Record, shared: Arc<Shared>) -> Self {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&stopped);
         let root = record.root();
         let mut machines = Machines::new(record.clone(), Arc::clone(&shared));
-        let thread = std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                // Its guard has taken it down, and nobody would take down what was made now.
-                if !root.is_dir() {
-                    let gone = "the time of its lab was up: give it a longer lifetime";
-                    shared.lock().trouble = Some(gone.to_owned());
-                    return;
-                }
-                let followed = look(address).and_then(|world| machines.follow(&world));
-                shared.lock().trouble = followed.err().map(|error| error.to_string());
-                std::thread::sleep(EVERY);
+        let worker = Worker::start(move || {
+            // Its guard has taken it down, and nobody would take down what was made now.
+            if !root.is_dir() {
+                let gone = "the time of its lab was up: give it a longer lifetime";
+                shared.lock().trouble = Some(gone.to_owned());
+                return ControlFlow::Break(());
             }
+            let world: Result<World, LabError> = moto::ask(address, "instances");
+            let followed = world.and_then(|world| machines.follow(&world));
+            shared.lock().trouble = followed.err().map(|error| error.to_string());
+            std::thread::sleep(EVERY);
+            ControlFlow::Continue(())
         });
-        Self {
-            stopped,
-            thread: Some(thread),
-        }
+        Self { _worker: worker }
     }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
-    }
-}
-
-fn look(address: SocketAddr) -> Result<World, LabError> {
-    let told = moto::tell(address, "GET", "instances", "")?;
-    serde_json::from_str(&told).map_err(|error| {
-        LabError::refused(
-            format!("what the emulator tells of instances is not understood: {error}"),
-            "compare scripts/aws/machines.py with src/cloud/instance.rs",
-        )
-    })
 }

@@ -1,6 +1,7 @@
 //! Instances of EC2 that boot: their user data, their metadata service, and volumes that outlive them.
 
 mod ends;
+mod names;
 mod several;
 
 use std::time::{Duration, Instant};
