@@ -323,6 +323,7 @@ fn whatever_ends_it_it_goes_on() {
                 ),
             );
             scene.run(&["run"]);
+            scene.is_left_by_all();
             let called = fs::read_to_string(&counted).unwrap_or_default().lines().count();
             scene.done();
             scene.is_in_force();

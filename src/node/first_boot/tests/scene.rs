@@ -338,6 +338,22 @@ impl Scene {
             .unwrap()
     }
 
+    /// Waits until what a run has begun has ended too: systemd ends all of a service, and the kill signal one process alone.
+    pub(super) fn is_left_by_all(&self) {
+        let lock = self.path("run/keelson-first-boot/lock");
+        if lock.exists() {
+            let waited = Command::new("flock")
+                .args(["--wait", "30"])
+                .arg(lock)
+                .arg("true")
+                .status();
+            assert!(
+                waited.unwrap().success(),
+                "something of a run that was killed does not end"
+            );
+        }
+    }
+
     /// Runs what the service runs, and expects it to come to its end.
     pub(super) fn done(&self) -> String {
         let output = self.run(&["run"]);
