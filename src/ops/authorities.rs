@@ -18,6 +18,9 @@ use crate::pki::{
     SERVICE_ACCOUNT, Seal, ServiceAccountKey, Terms, object_path,
 };
 
+/// Why something that is kept is damage.
+const OTHER_THAN_BEGUN_WITH: &str = "it is another one than the cluster began with";
+
 /// The authorities of one cluster.
 #[derive(Clone)]
 pub struct Authorities {
@@ -81,8 +84,10 @@ impl Authorities {
     /// # Errors
     /// [`PkiError`], when it cannot be read or opened, or is not the one that the cluster began with.
     pub async fn find(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
-        let found = self.pki().authority(name).await?;
-        self.vouch(&name.to_string(), found, Authority::fingerprint).await
+        let name_of_it = name.to_string();
+        let pki = self.pki();
+        self.vouch(&name_of_it, pki.authority(name), Authority::fingerprint)
+            .await
     }
 
     /// The authority that the user brought, if one was.
@@ -121,8 +126,12 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_service_account_key(&self) -> Result<Option<ServiceAccountKey>, PkiError> {
-        let found = self.pki().service_account_key().await?;
-        self.vouch(SERVICE_ACCOUNT, found, digest_of_account_key).await
+        self.vouch(
+            SERVICE_ACCOUNT,
+            self.pki().service_account_key(),
+            digest_of_account_key,
+        )
+        .await
     }
 
     /// The key that Secrets are encrypted with in etcd, made when the cluster has none yet.
@@ -141,8 +150,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
-        let found = self.pki().encryption_key().await?;
-        self.vouch(ENCRYPTION, found, digest_of_random_key).await
+        self.vouch(ENCRYPTION, self.pki().encryption_key(), digest_of_random_key)
+            .await
     }
 
     /// The key that keelson logs in with on machines that it makes, made when the cluster has none yet.
@@ -161,8 +170,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_login_key(&self) -> Result<Option<LoginKey>, PkiError> {
-        let found = self.pki().login_key().await?;
-        self.vouch(LOGIN, found, digest_of_login_key).await
+        self.vouch(LOGIN, self.pki().login_key(), digest_of_login_key)
+            .await
     }
 
     /// The token that machines of groups join with, made when the cluster has none yet. It is good for as long as the cluster
@@ -182,8 +191,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_joining_token(&self) -> Result<Option<BootstrapToken>, PkiError> {
-        let found = self.pki().joining_token().await?;
-        self.vouch(JOINING, found, digest_of_token).await
+        self.vouch(JOINING, self.pki().joining_token(), digest_of_token)
+            .await
     }
 
     /// The digests of the cluster's authorities and keys, by their names: those of etcd alone, or of Kubernetes as well. Those that
@@ -257,26 +266,49 @@ impl Authorities {
         self.clock.as_ref()
     }
 
-    /// `found`, if the cluster's record does not know of another one.
+    /// What is found, if the cluster's record does not know of another one.
     async fn vouch<T>(
         &self,
         name: &str,
-        found: Option<T>,
-        digest: impl Fn(&T) -> Digest,
-    ) -> Result<Option<T>, PkiError> {
+        finding: impl Future<Output = Result<Option<T>, PkiError>> + Send,
+        digest: impl Fn(&T) -> Digest + Send,
+    ) -> Result<Option<T>, PkiError>
+    where
+        T: Send,
+    {
+        // Before it is looked for: what others make meanwhile is kept before it is recorded, and would be missed otherwise.
+        let is_recorded = self.recorded_digest(name).await?;
+        let found = finding.await?;
         let found_digest = found.as_ref().map(digest);
-        let mut recorded = self.recorded.lock().await;
-        if found_digest.is_none() || recorded.get(name) != found_digest.as_ref() {
-            let record = identity::read(self.store.as_ref(), &self.cluster).await?;
-            *recorded = record.map(|record| record.keys).unwrap_or_default();
-        }
-        let problem = match (recorded.get(name), found_digest) {
-            (None, _) => return Ok(found),
-            (Some(recorded), Some(digest)) if *recorded == digest => return Ok(found),
-            (Some(_), Some(_)) => "it is another one than the cluster began with",
+        let problem = match (is_recorded, found_digest) {
+            (None, None) => return Ok(None),
+            (Some(recorded), Some(digest)) if recorded == digest => return Ok(found),
+            (None, Some(digest)) => match self.recorded_anew(name).await? {
+                None => return Ok(found),
+                Some(recorded) if recorded == digest => return Ok(found),
+                Some(_) => OTHER_THAN_BEGUN_WITH,
+            },
+            (Some(_), Some(_)) => OTHER_THAN_BEGUN_WITH,
             (Some(_), None) => "it is missing, and what was made with it is on the cluster's machines",
         };
         Err(self.damaged(name, problem))
+    }
+
+    /// What the cluster's record says of `name`, as far as that is known. What it says once, it says for as long as the cluster
+    /// lives.
+    async fn recorded_digest(&self, name: &str) -> Result<Option<Digest>, PkiError> {
+        let known = self.recorded.lock().await.get(name).copied();
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.recorded_anew(name).await,
+        }
+    }
+
+    async fn recorded_anew(&self, name: &str) -> Result<Option<Digest>, PkiError> {
+        let mut recorded = self.recorded.lock().await;
+        let record = identity::read(self.store.as_ref(), &self.cluster).await?;
+        *recorded = record.map(|record| record.keys).unwrap_or_default();
+        Ok(recorded.get(name).copied())
     }
 
     fn damaged(&self, name: &str, problem: &str) -> PkiError {
@@ -302,7 +334,7 @@ impl Authorities {
         if recorded.get(name) == Some(&digest) {
             return Ok(());
         }
-        Err(self.damaged(name, "it is another one than the cluster began with"))
+        Err(self.damaged(name, OTHER_THAN_BEGUN_WITH))
     }
 
     fn pki(&self) -> ClusterPki<'_> {

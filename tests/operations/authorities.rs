@@ -1,10 +1,14 @@
 //! The authorities and keys that a cluster began with, whatever becomes of them in the state store.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use keelson::execute::{Interrupt, Silent};
 use keelson::ops::{ApplyOptions, Authorities, AutoApprove, OperationError};
 use keelson::pki::{Authority, AuthorityName, ClusterPki, PkiError, Seal, ServiceAccountKey, Terms};
+use keelson_provider_api::store::ObjectVersion;
 use keelson_provider_api::values::{KeyAlgorithm, Secret};
-use keelson_provider_api::{Precondition, Store, StoreError};
+use keelson_provider_api::{Precondition, Store, StoreError, Versioned};
 use keelson_provider_simulated::{Like, MemoryStore, SimulatedOptions, SimulatedWorld};
 
 use super::block_on;
@@ -176,13 +180,17 @@ fn no_secret_stands_in_the_record() {
 
 /// The authorities of the scene's cluster, as another run has them that was given `seal` and `brought`.
 fn run(scene: &Scene, seal: Seal, brought: Vec<Authority>) -> Authorities {
+    of_store(scene, scene.store.clone(), seal, brought)
+}
+
+fn of_store(scene: &Scene, store: Arc<dyn Store>, seal: Seal, brought: Vec<Authority>) -> Authorities {
     let options = SimulatedOptions {
         start: NOW,
         ..SimulatedOptions::new(Like::Ssh, 1)
     };
     let clock = SimulatedWorld::in_memory(options).clock();
     let name = scene.session.spec().name().clone();
-    Authorities::new(scene.store.clone(), name, seal, clock, Terms::AUTHORITY, brought)
+    Authorities::new(store, name, seal, clock, Terms::AUTHORITY, brought)
 }
 
 #[test]
@@ -290,5 +298,68 @@ fn a_cluster_does_not_begin_with_keys_that_nothing_opens() {
         );
         let record = sealed.store.read("db.example.com/cluster.json").await.unwrap();
         assert!(record.is_none(), "nothing has begun");
+    });
+}
+
+/// A store that lets somebody else make what is missing, at the moment when it was just seen to be.
+struct Crowded {
+    store: Arc<MemoryStore>,
+    /// Who else is there; once.
+    other: tokio::sync::Mutex<Option<Authorities>>,
+}
+
+#[async_trait]
+impl Store for Crowded {
+    fn location(&self) -> String {
+        self.store.location()
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Versioned>, StoreError> {
+        let found = self.store.read(path).await?;
+        if path.ends_with("/pki/etcd")
+            && let Some(other) = self.other.lock().await.take()
+        {
+            other.establish(AuthorityName::Etcd).await.unwrap();
+        }
+        Ok(found)
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        content: &[u8],
+        precondition: Precondition,
+    ) -> Result<ObjectVersion, StoreError> {
+        self.store.write(path, content, precondition).await
+    }
+
+    async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError> {
+        self.store.delete(path, precondition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.store.list(prefix).await
+    }
+}
+
+/// Machines that are made at the same time ask for the same authority.
+#[test]
+fn what_others_make_at_the_same_moment_is_not_missed() {
+    block_on(async {
+        let scene = Scene::new(&["a", "b", "c"], "", Seal::none());
+        scene.begin().await;
+        let crowded = Crowded {
+            store: scene.store.clone(),
+            other: tokio::sync::Mutex::new(Some(run(&scene, Seal::none(), Vec::new()))),
+        };
+        let own = of_store(&scene, Arc::new(crowded), Seal::none(), Vec::new());
+        let established = own.establish(AuthorityName::Etcd).await.unwrap();
+        let kept = scene
+            .authorities
+            .find(AuthorityName::Etcd)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(established.fingerprint(), kept.fingerprint());
     });
 }

@@ -95,9 +95,15 @@ impl CloudDesk {
     }
 
     fn ask(&self, service: &str, path: &str, body: &str) -> String {
+        let kind = if body.starts_with('<') {
+            "Content-Type: text/xml"
+        } else {
+            "Content-Type: application/x-www-form-urlencoded"
+        }
+        .to_owned();
         let output = Command::new("curl")
             .args(["--silent", "--show-error", "--fail", "--noproxy", "*"])
-            .args(["--header", &signed(service), "--data", body])
+            .args(["--header", &signed(service), "--header", &kind, "--data", body])
             .arg(format!("{}{path}", self.cloud.url()))
             .output()
             .unwrap();
