@@ -84,9 +84,9 @@ impl Authorities {
     /// # Errors
     /// [`PkiError`], when it cannot be read or opened, or is not the one that the cluster began with.
     pub async fn find(&self, name: AuthorityName) -> Result<Option<Authority>, PkiError> {
-        let name_of_it = name.to_string();
         let pki = self.pki();
-        self.vouch(&name_of_it, pki.authority(name), Authority::fingerprint)
+        let finding = || pki.authority(name);
+        self.vouch(&name.to_string(), finding, Authority::fingerprint)
             .await
     }
 
@@ -126,9 +126,10 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_service_account_key(&self) -> Result<Option<ServiceAccountKey>, PkiError> {
+        let pki = self.pki();
         self.vouch(
             SERVICE_ACCOUNT,
-            self.pki().service_account_key(),
+            || pki.service_account_key(),
             digest_of_account_key,
         )
         .await
@@ -150,7 +151,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_encryption_key(&self) -> Result<Option<Secret<String>>, PkiError> {
-        self.vouch(ENCRYPTION, self.pki().encryption_key(), digest_of_random_key)
+        let pki = self.pki();
+        self.vouch(ENCRYPTION, || pki.encryption_key(), digest_of_random_key)
             .await
     }
 
@@ -170,8 +172,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_login_key(&self) -> Result<Option<LoginKey>, PkiError> {
-        self.vouch(LOGIN, self.pki().login_key(), digest_of_login_key)
-            .await
+        let pki = self.pki();
+        self.vouch(LOGIN, || pki.login_key(), digest_of_login_key).await
     }
 
     /// The token that machines of groups join with, made when the cluster has none yet. It is good for as long as the cluster
@@ -191,8 +193,8 @@ impl Authorities {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn existing_joining_token(&self) -> Result<Option<BootstrapToken>, PkiError> {
-        self.vouch(JOINING, self.pki().joining_token(), digest_of_token)
-            .await
+        let pki = self.pki();
+        self.vouch(JOINING, || pki.joining_token(), digest_of_token).await
     }
 
     /// The digests of the cluster's authorities and keys, by their names: those of etcd alone, or of Kubernetes as well. Those that
@@ -267,43 +269,34 @@ impl Authorities {
     }
 
     /// What is found, if the cluster's record does not know of another one.
-    async fn vouch<T>(
+    async fn vouch<T, F>(
         &self,
         name: &str,
-        finding: impl Future<Output = Result<Option<T>, PkiError>> + Send,
+        finding: impl Fn() -> F + Send,
         digest: impl Fn(&T) -> Digest + Send,
     ) -> Result<Option<T>, PkiError>
     where
         T: Send,
+        F: Future<Output = Result<Option<T>, PkiError>> + Send,
     {
-        // Before it is looked for: what others make meanwhile is kept before it is recorded, and would be missed otherwise.
-        let is_recorded = self.recorded_digest(name).await?;
-        let found = finding.await?;
-        let found_digest = found.as_ref().map(digest);
-        let problem = match (is_recorded, found_digest) {
-            (None, None) => return Ok(None),
+        let found = finding().await?;
+        let known = self.recorded.lock().await.get(name).copied();
+        if known.is_some() && known == found.as_ref().map(&digest) {
+            return Ok(found);
+        }
+        // The record first, and then what it tells of: what others make meanwhile is kept before it is recorded.
+        let recorded = self.recorded_anew(name).await?;
+        let found = finding().await?;
+        let problem = match (recorded, found.as_ref().map(&digest)) {
+            (None, _) => return Ok(found),
             (Some(recorded), Some(digest)) if recorded == digest => return Ok(found),
-            (None, Some(digest)) => match self.recorded_anew(name).await? {
-                None => return Ok(found),
-                Some(recorded) if recorded == digest => return Ok(found),
-                Some(_) => OTHER_THAN_BEGUN_WITH,
-            },
             (Some(_), Some(_)) => OTHER_THAN_BEGUN_WITH,
             (Some(_), None) => "it is missing, and what was made with it is on the cluster's machines",
         };
         Err(self.damaged(name, problem))
     }
 
-    /// What the cluster's record says of `name`, as far as that is known. What it says once, it says for as long as the cluster
-    /// lives.
-    async fn recorded_digest(&self, name: &str) -> Result<Option<Digest>, PkiError> {
-        let known = self.recorded.lock().await.get(name).copied();
-        match known {
-            Some(known) => Ok(Some(known)),
-            None => self.recorded_anew(name).await,
-        }
-    }
-
+    /// What the cluster's record says of `name` now.
     async fn recorded_anew(&self, name: &str) -> Result<Option<Digest>, PkiError> {
         let mut recorded = self.recorded.lock().await;
         let record = identity::read(self.store.as_ref(), &self.cluster).await?;

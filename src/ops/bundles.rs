@@ -1,6 +1,7 @@
 //! The bundles that machines are given: rendered from the spec, with the certificates that they lack.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use async_trait::async_trait;
 use keelson_provider_api::bundle::{Bundle, BundleRecord, BundleSource, CertificatePaths, FoundOnMachine};
@@ -249,6 +250,8 @@ impl SpecBundles {
                 troubles.push(format!("{path} is not what {source} holds"));
             }
         }
+        // Each is read once, however much it has signed.
+        let mut signers = BTreeMap::new();
         for (requirement, _) in &wanted.requirements {
             let Some(place) = &requirement.place else {
                 continue;
@@ -257,11 +260,15 @@ impl SpecBundles {
                 .certificates
                 .get(&place.certificate_file)
                 .map(String::as_str);
-            let Some(authority) = self.known(requirement.signer).await? else {
+            let authority = match signers.entry(requirement.signer) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(missing) => missing.insert(self.known(requirement.signer).await?),
+            };
+            let Some(authority) = authority else {
                 troubles.push(format!("{}: its authority is not kept", requirement.certificate));
                 continue;
             };
-            let verdict = judge(certificate, requirement, &authority, Renewal::CERTIFICATE, now);
+            let verdict = judge(certificate, requirement, authority, Renewal::CERTIFICATE, now);
             if verdict != Verdict::Good {
                 troubles.push(format!("{}: {verdict}", requirement.certificate));
             } else if found.missing_keys.contains(&place.key_file) {
