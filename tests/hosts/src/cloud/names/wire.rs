@@ -119,7 +119,7 @@ impl Head {
         let room = MESSAGE_LIMIT_BYTES.saturating_sub(HEADER_BYTES + question.len());
         let addresses = addresses.iter().take(room / RECORD_BYTES);
         let count = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
-        let flags = IS_ANSWER | self.flags & (OPERATION | RECURSION_DESIRED);
+        let flags = IS_ANSWER | (self.flags & (OPERATION | RECURSION_DESIRED));
         let mut message = Vec::with_capacity(MESSAGE_LIMIT_BYTES);
         message.extend(self.id);
         message.extend([flags, RECURSION_AVAILABLE | code as u8]);
@@ -207,7 +207,7 @@ pub(super) mod tests {
     #[test]
     fn messages_are_questions_or_refused_or_not_answered() {
         let asked = |bytes: &[u8]| message(FLAGS, 1, bytes);
-        let after = |name: &str, rest: &[u8]| asked(&[&written(name), rest].concat());
+        let after = |name: &str, rest: &[u8]| asked(&[written(name).as_slice(), rest].concat());
         let long = ["a"; 127].join(".");
         let label = "b".repeat(63);
         for (message, expected) in [
@@ -232,7 +232,7 @@ pub(super) mod tests {
             (asked(b"\xc0\x0c\0\x01\0\x01"), "code 1"),
             (asked(b"\x01a\xc0\x0c\0\x01\0\x01"), "code 1"),
             (
-                asked(&[&[64], [b'a'; 64].as_slice(), b"\0\0\x01\0\x01"].concat()),
+                asked(&[[64].as_slice(), &[b'a'; 64], b"\0\0\x01\0\x01"].concat()),
                 "code 1",
             ),
             (message(FLAGS, 0, b""), "code 1"),

@@ -50,9 +50,7 @@ one, other = (run(SubnetId=subnet, PrivateIpAddress=address) for address in {add
         ),
     );
     let made: Vec<_> = made.split(' ').collect();
-    let [one, other, group, balancer, name] = made[..] else {
-        panic!("{made:?}");
-    };
+    let [one, other, group, balancer, name]: [&str; 5] = made.try_into().unwrap();
     let host = cloud.wait_for_host(one).unwrap();
     let both = format!("{}\n{}\n", addresses[0], addresses[1]);
     let second = format!("{}\n", addresses[1]);
