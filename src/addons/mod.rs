@@ -18,7 +18,7 @@ mod templates;
 pub use manifest::{ManifestError, parse};
 pub use object::{Object, ObjectId};
 pub use render::{BUILT_IN, digest, images, is_built_in, render};
-pub use settings::{AddonSettings, BOOTSTRAP_GROUP};
+pub use settings::{AddonSettings, BOOTSTRAP_GROUP, JOINING_GROUP};
 
 /// The add-on with the bindings that everything else stands on: administrators, kubelets, API servers, routes.
 pub const CLUSTER_ACCESS: &str = "cluster-access";

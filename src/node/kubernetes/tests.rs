@@ -1,5 +1,7 @@
 //! What control planes and workers run.
 
+mod approver;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -56,6 +58,9 @@ fn settings(kubelet: KubeletSettings, control_plane: Option<ControlPlaneSettings
             .map(|text| text.parse().unwrap())
             .to_vec(),
     });
+    let approver = control_plane.as_ref().map(|_| ApproverSettings {
+        group: "system:bootstrappers:keelson:groups".to_owned(),
+    });
     KubernetesSettings {
         version: VERSION,
         cluster: "prod.example.com".to_owned(),
@@ -63,6 +68,7 @@ fn settings(kubelet: KubeletSettings, control_plane: Option<ControlPlaneSettings
         runtime: runtime(&images),
         kubelet,
         control_plane,
+        approver,
         virtual_address,
         routed: Some(RoutedSettings {
             pod_range: "10.244.0.0/16".parse().unwrap(),
@@ -136,6 +142,8 @@ fn shown(files: &BTreeMap<String, Vec<u8>>) -> String {
         "apply",
         "keelson-routes",
         "audit-policy.yaml",
+        "keelson-approver",
+        "keelson-approver.awk",
         "keelson-keepalived",
         "check-api-server",
     ];
@@ -170,6 +178,7 @@ fn systemd_verifies_the_units_of_nodes() {
     let every = [
         "containerd.service",
         "keelson-keepalived.service",
+        "keelson-approver.service",
         "keelson-routes.service",
         "kubelet.service",
     ];
