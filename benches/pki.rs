@@ -21,6 +21,7 @@ fn cluster() -> ClusterFacts {
         layout: Layout::default(),
         terms: Terms::CERTIFICATE,
         routes_pods: true,
+        nodes_join_themselves: true,
     }
 }
 

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::manifest::parse;
 use super::object::Object;
-use super::settings::{AddonSettings, BOOTSTRAP_GROUP};
+use super::settings::{AddonSettings, BOOTSTRAP_GROUP, JOINING_GROUP};
 use super::templates;
 use super::{CLUSTER_ACCESS, COREDNS, KUBE_PROXY, METRICS_SERVER};
 use crate::node::templates::Template;
 use crate::node::{RenderError, merge};
-use crate::pki::{ADMINISTRATORS_GROUP, ROUTES_GROUP};
+use crate::pki::{ADMINISTRATORS_GROUP, APPROVERS_GROUP, ROUTES_GROUP};
 
 /// A built-in add-on: its template, what is filled in, and the images it runs.
 struct BuiltIn {
@@ -99,11 +99,15 @@ pub fn images(name: &str, settings: &AddonSettings) -> Vec<String> {
     find(name).map_or_else(Vec::new, |built_in| (built_in.images)(settings))
 }
 
-fn cluster_access(_: &AddonSettings) -> Value {
+fn cluster_access(settings: &AddonSettings) -> Value {
     json!({
         "administrators": ADMINISTRATORS_GROUP,
         "bootstrappers": BOOTSTRAP_GROUP,
         "routes": ROUTES_GROUP,
+        "nodes_join_themselves": settings.nodes_join_themselves,
+        "routes_pods": settings.routes_pods,
+        "approvers": APPROVERS_GROUP,
+        "joiners": JOINING_GROUP,
     })
 }
 

@@ -12,8 +12,8 @@ use crate::node::image;
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format>).
 pub const BOOTSTRAP_GROUP: &str = "system:bootstrappers:keelson:nodes";
 
-/// The group that machines of node groups are in while they bring themselves in, which nothing approves but what looks closely
-/// (`templates/kubernetes/approver.sh`).
+/// The group that a machine is in while it joins by itself, with the token of all machines of groups. What it asks for is
+/// approved by control planes themselves (`templates/kubernetes/approver.sh`), and by the controller manager never.
 pub const JOINING_GROUP: &str = "system:bootstrappers:keelson:groups";
 
 /// What the built-in add-ons are rendered from.
@@ -35,6 +35,10 @@ pub struct AddonSettings {
     pub dns_address: Option<IpAddr>,
     /// True where two nodes at least take the pods of CoreDNS: they are kept apart, so that names are found when one is gone.
     pub keeps_dns_apart: bool,
+    /// True where machines join by themselves.
+    pub nodes_join_themselves: bool,
+    /// True where keelson keeps routes between nodes.
+    pub routes_pods: bool,
     /// How kube-proxy implements Services: `nftables`, `iptables`.
     pub proxy_mode: String,
     /// Fields of a KubeProxyConfiguration, merged last.

@@ -19,6 +19,8 @@ fn settings() -> AddonSettings {
         dns_domain: "cluster.local".to_owned(),
         dns_address: Some("10.96.0.10".parse().unwrap()),
         keeps_dns_apart: true,
+        nodes_join_themselves: false,
+        routes_pods: true,
         proxy_mode: "nftables".to_owned(),
         proxy_config: Map::new(),
     }
@@ -46,6 +48,33 @@ fn the_built_in_addons_are_as_they_were() {
         }
         insta::assert_snapshot!(*name, text);
     }
+}
+
+#[test]
+fn machines_that_join_themselves_may_ask_and_control_planes_approve() {
+    let with = |nodes_join_themselves, routes_pods| {
+        let settings = AddonSettings {
+            nodes_join_themselves,
+            routes_pods,
+            ..settings()
+        };
+        let mut text = String::new();
+        for object in objects("cluster-access", &settings) {
+            let yaml = serde_saphyr::to_string(object.content()).unwrap();
+            let _ = write!(text, "---\n{yaml}");
+        }
+        text
+    };
+    let before = with(false, true);
+    assert_eq!(before, with(false, false));
+    let joined = with(true, true);
+    insta::assert_snapshot!("joining", joined.strip_prefix(before.as_str()).unwrap());
+    let rest = with(true, false);
+    let rest = rest.strip_prefix(before.as_str()).unwrap();
+    assert!(
+        joined.contains(rest) && !rest.contains("keelson:routes"),
+        "{rest}"
+    );
 }
 
 #[test]

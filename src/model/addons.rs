@@ -77,6 +77,8 @@ pub fn addon_settings(blueprint: &Blueprint<'_>) -> AddonSettings {
         dns_domain: spec.network.dns_domain.clone(),
         dns_address: spec.network.service_cidr.address_at(10),
         keeps_dns_apart: dns_nodes(blueprint) > 1,
+        nodes_join_themselves: !blueprint.groups.is_empty(),
+        routes_pods: matches!(spec.network.plugin, Plugin::Routed),
         proxy_mode: match spec.kube_proxy.mode {
             KubeProxyMode::Nftables => "nftables",
             KubeProxyMode::Iptables => "iptables",

@@ -388,5 +388,6 @@ fn cluster_facts(blueprint: &Blueprint<'_>) -> ClusterFacts {
         layout: Layout::default(),
         terms: terms(blueprint),
         routes_pods: matches!(spec.network.plugin, Plugin::Routed),
+        nodes_join_themselves: !blueprint.groups.is_empty(),
     }
 }

@@ -11,10 +11,11 @@ use keelson_provider_api::values::Version;
 use super::blueprint::{API_PORT, Blueprint, MachineBlueprint};
 use super::bundles::host_identity;
 use super::certificates::{self, MachineCertificates};
+use crate::addons::JOINING_GROUP;
 use crate::node::kubernetes::{
-    self, ApiServerSettings, AuditLevel, ControlPlaneSettings, EtcdServers, KubeletRole, KubeletSettings,
-    KubernetesSettings, Oidc, RoutedSettings, RuntimeSettings, RuntimeSource, SecretsProvider,
-    VirtualAddressSettings,
+    self, ApiServerSettings, ApproverSettings, AuditLevel, ControlPlaneSettings, EtcdServers, KubeletRole,
+    KubeletSettings, KubernetesSettings, Oidc, RoutedSettings, RuntimeSettings, RuntimeSource,
+    SecretsProvider, VirtualAddressSettings,
 };
 use crate::node::{
     AssetIndex, BucketSettings, EtcdSettings, NodeClass, NodeFiles, ReleaseFile, RenderError,
@@ -159,9 +160,13 @@ fn kubernetes(
             configuration: spec.kubelet.config.clone(),
         },
         control_plane: is_control_plane.then(|| control_plane(blueprint)),
+        approver: (is_control_plane && !blueprint.groups.is_empty()).then(|| ApproverSettings {
+            group: JOINING_GROUP.to_owned(),
+        }),
         virtual_address: virtual_address(blueprint).filter(|_| is_control_plane),
         routed: matches!(spec.network.plugin, Plugin::Routed).then(|| RoutedSettings {
             pod_range: spec.network.pod_cidr,
+            has_overlay: blueprint.has_overlay(),
             server: if is_control_plane {
                 format!("https://127.0.0.1:{API_PORT}")
             } else {

@@ -50,6 +50,10 @@ pub(super) const STATIC_POD: Template = template!("kubernetes/static-pod.yaml.hb
 pub(super) const KUBELET_UNIT: Template = template!("kubernetes/kubelet.service.hbs");
 /// The unit of the container runtime.
 pub(super) const CONTAINERD_UNIT: Template = template!("kubernetes/containerd.service.hbs");
+/// What approves the requests of machines that join by themselves needs to know of the cluster.
+pub(super) const APPROVER_ENVIRONMENT: Template = template!("kubernetes/approver.env.hbs");
+/// The unit that does.
+pub(super) const APPROVER_UNIT: Template = template!("kubernetes/approver.service.hbs");
 /// What the routes of a node's pods need to know of the cluster.
 pub(super) const ROUTES_ENVIRONMENT: Template = template!("network/routes.env.hbs");
 /// The unit of those routes.
@@ -77,6 +81,8 @@ pub(super) const TEMPLATES: &[Template] = &[
     STATIC_POD,
     KUBELET_UNIT,
     CONTAINERD_UNIT,
+    APPROVER_ENVIRONMENT,
+    APPROVER_UNIT,
     ROUTES_ENVIRONMENT,
     ROUTES_UNIT,
     KEEPALIVED_CONFIGURATION,

@@ -370,6 +370,7 @@ fn shellcheck_finds_nothing_in_what_machines_run() {
         ("apply", super::templates::APPLY_SCRIPT),
         ("snapshots", super::etcd_snapshots::PROGRAM),
         ("snapshots-bucket", super::etcd_snapshots::BUCKET_PROGRAM),
+        ("approver", include_str!("../../templates/kubernetes/approver.sh")),
         ("routes", include_str!("../../templates/network/routes.sh")),
         (
             "keepalived",

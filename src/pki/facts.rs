@@ -146,6 +146,8 @@ pub struct ClusterFacts {
     pub terms: Terms,
     /// True where keelson keeps routes between nodes.
     pub routes_pods: bool,
+    /// True where machines join by themselves.
+    pub nodes_join_themselves: bool,
 }
 
 /// What the certificates of a machine need to know of it.

@@ -57,6 +57,9 @@ pub const ADMINISTRATORS_GROUP: &str = "keelson:cluster-admins";
 /// The group of those who keep routes between nodes: they may see nodes and nothing else.
 pub const ROUTES_GROUP: &str = "keelson:routes";
 
+/// The group of those who approve what machines ask for that join by themselves.
+pub const APPROVERS_GROUP: &str = "keelson:approvers";
+
 /// The group that the API server lets do everything, before and without any binding: for repairs when bindings are
 /// broken. <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
 pub const BREAK_GLASS_GROUP: &str = "system:masters";

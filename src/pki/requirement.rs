@@ -119,6 +119,7 @@ impl CertificateRow {
         match self.condition {
             Condition::Always => true,
             Condition::RoutedNetwork => cluster.routes_pods,
+            Condition::SelfJoiningNodes => cluster.nodes_join_themselves,
         }
     }
 

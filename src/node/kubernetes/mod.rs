@@ -12,11 +12,13 @@
 //! | `kubelet` | the kubelet: configuration, unit, how it reaches the API |
 //! | `control_plane` | API server, controller manager and scheduler as static pods |
 //! | `api_server` | the flags of the API server, and the files that it reads |
+//! | `approver` | what approves the kubelets of machines that join by themselves |
 //! | `arguments` | flags: defaults, and what a user puts in their place |
 //! | `kubeconfig` | kubeconfigs that refer to files |
 //! | `network` | the routed network, and the virtual address |
 
 mod api_server;
+mod approver;
 mod arguments;
 mod control_plane;
 mod kubeconfig;
@@ -37,6 +39,7 @@ use super::etcd::PROGRAM_FOLDER;
 pub use api_server::{
     ApiServerSettings, AuditLevel, ENCRYPTION_FILE, Oidc, SecretsProvider, encryption_configuration,
 };
+pub use approver::ApproverSettings;
 pub use control_plane::{ControlPlaneSettings, EtcdServers};
 pub use kubelet::{BOOTSTRAP_TOKEN, KubeletRole, KubeletSettings, release};
 pub(super) use network::keepalived;
@@ -65,6 +68,8 @@ pub struct KubernetesSettings {
     pub kubelet: KubeletSettings,
     /// The control plane, on machines that have one.
     pub control_plane: Option<ControlPlaneSettings>,
+    /// What a control plane approves, where machines join by themselves.
+    pub approver: Option<ApproverSettings>,
     /// The address that control planes hold in turn, on those.
     pub virtual_address: Option<VirtualAddressSettings>,
     /// The routed network, where that is the plugin.
@@ -79,6 +84,9 @@ pub(super) fn add(settings: &KubernetesSettings, contents: &mut Contents) -> Res
         control_plane::add(settings, control_plane, contents)?;
     }
     kubelet::add(settings, contents)?;
+    if let Some(approver) = &settings.approver {
+        approver::add(settings, approver, contents)?;
+    }
     if let Some(routed) = &settings.routed {
         network::add_routed(settings, routed, contents)?;
     }

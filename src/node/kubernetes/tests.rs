@@ -1,5 +1,7 @@
 //! What control planes and workers run.
 
+mod approver;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -56,15 +58,20 @@ fn settings(kubelet: KubeletSettings, control_plane: Option<ControlPlaneSettings
             .map(|text| text.parse().unwrap())
             .to_vec(),
     });
+    let approver = control_plane.as_ref().map(|_| ApproverSettings {
+        group: "system:bootstrappers:keelson:groups".to_owned(),
+    });
     KubernetesSettings {
         version: VERSION,
         cluster: "prod.example.com".to_owned(),
         feature_gates: BTreeMap::from([("InPlacePodVerticalScaling".to_owned(), true)]),
         runtime: runtime(&images),
         control_plane,
+        approver,
         virtual_address,
         routed: Some(RoutedSettings {
             pod_range: "10.244.0.0/16".parse().unwrap(),
+            has_overlay: false,
             server: "https://10.0.0.100:6443".to_owned(),
             shows_token: matches!(kubelet.role, KubeletRole::Joining { .. }),
         }),
@@ -136,6 +143,8 @@ fn shown(files: &BTreeMap<String, Vec<u8>>) -> String {
     let scripts = [
         "apply",
         "keelson-routes",
+        "keelson-approver",
+        "keelson-approver.awk",
         "audit-policy.yaml",
         "keelson-keepalived",
         "check-api-server",
@@ -189,6 +198,7 @@ fn systemd_verifies_the_units_of_nodes() {
     let worker = settings(kubelet(KubeletRole::Worker { server }), None);
     let every = [
         "containerd.service",
+        "keelson-approver.service",
         "keelson-keepalived.service",
         "keelson-routes.service",
         "kubelet.service",
@@ -198,6 +208,18 @@ fn systemd_verifies_the_units_of_nodes() {
     verify_units(test, &files(control_plane), &every);
     verify_units(test, &files(worker), &of_worker);
     verify_units(test, &files(joining), &of_worker);
+}
+
+#[test]
+fn pods_packets_are_wrapped_where_they_would_be_dropped() {
+    for (has_overlay, line) in [(true, "KEELSON_OVERLAY=yes"), (false, "KEELSON_OVERLAY=no")] {
+        let server = "https://10.0.0.100:6443".to_owned();
+        let mut settings = settings(kubelet(KubeletRole::Worker { server }), None);
+        settings.routed.as_mut().unwrap().has_overlay = has_overlay;
+        let files = files(settings);
+        let text = String::from_utf8_lossy(&files["files/etc/keelson/routes.env"]);
+        assert_eq!(text.lines().next_back(), Some(line));
+    }
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub enum Condition {
     Always,
     /// Where keelson keeps routes between nodes.
     RoutedNetwork,
+    /// Where machines join by themselves.
+    SelfJoiningNodes,
 }
 
 /// Whose file it is.

@@ -8,7 +8,7 @@ use super::{
     AuthorityName, AuthorityRow, CertificateRow, CommonName, Condition, Folder, MachineRole, NameSource,
     Owner, PlacedFile,
 };
-use crate::pki::{ADMINISTRATORS_GROUP, ROUTES_GROUP};
+use crate::pki::{ADMINISTRATORS_GROUP, APPROVERS_GROUP, ROUTES_GROUP};
 
 const CONTROL_PLANES: &[MachineRole] = &[ControlPlane];
 const ETCD: &[MachineRole] = &[Etcd];
@@ -137,6 +137,13 @@ pub const CERTIFICATES: &[CertificateRow] = &[
         roles: NODES,
         condition: Condition::RoutedNetwork,
         ..kubernetes("routes", "")
+    },
+    // What approves kubelets may approve by its own name alone, whose right a binding can take away.
+    CertificateRow {
+        common_name: CommonName::NodeName("keelson:approver:"),
+        organizations: &[APPROVERS_GROUP],
+        condition: Condition::SelfJoiningNodes,
+        ..kubernetes("approver", "")
     },
     // The form that the signer `kubernetes.io/kubelet-serving` asks for:
     // <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>
