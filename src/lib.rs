@@ -170,6 +170,7 @@
 //!   restart; the scheduler's lie in a folder of their own, because its pod is to see no other key.
 //! - **Routes between nodes are kept by the nodes themselves** (`templates/network/routes.sh`), so a worker that is added
 //!   touches no other machine, and they are there before any API server after a power cut.
+//!   On AWS, which drops packets with pods' addresses, the same program wraps them into packets of the nodes' own.
 //! - **Kubelets of machines that join by themselves are approved by control planes** (`templates/kubernetes/approver.sh`), which
 //!   look at the name that is asked for; the controller manager would let whoever holds the token be any node.
 //! - **What a plan has no use for is asked of machines through [`MachineAccess`](ops::MachineAccess)**, beside the providers:

@@ -11,7 +11,7 @@ use keelson_provider_api::{Kind, ResourceKey};
 use super::addresses;
 use crate::spec::{
     ClusterSpec, ControlPlane, EtcdPlacement, Family, Host, HostRole, LOCAL_ADDRESS, Machine, NodeGroup,
-    ValidSpec,
+    Plugin, ValidSpec,
 };
 
 /// The port of the Kubernetes API, on every control plane and at the endpoint
@@ -208,6 +208,13 @@ impl<'a> Blueprint<'a> {
                 port: API_PORT,
             },
         }
+    }
+
+    /// True where pods of different nodes reach each other in packets of the nodes' own. EC2 drops what bears another address
+    /// than the machine's, and its subnets know no way to pods
+    /// (<https://docs.aws.amazon.com/vpc/latest/userguide/work-with-nat-instances.html#EIP_Disable_SrcDestCheck>).
+    pub(super) fn has_overlay(&self) -> bool {
+        self.family == Family::Aws && matches!(self.spec.network.plugin, Plugin::Routed)
     }
 
     /// The virtual IP address that the control planes hold in turn, where the API is reached through one.

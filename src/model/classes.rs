@@ -168,6 +168,7 @@ fn kubernetes(
         virtual_address: virtual_address(blueprint).filter(|_| is_control_plane),
         routed: matches!(spec.network.plugin, Plugin::Routed).then(|| RoutedSettings {
             pod_range: spec.network.pod_cidr,
+            has_overlay: blueprint.has_overlay(),
             server: if is_control_plane {
                 format!("https://127.0.0.1:{API_PORT}")
             } else {

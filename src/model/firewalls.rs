@@ -14,6 +14,9 @@ pub(super) const ETCD: &str = "etcd";
 pub(super) const NODES: &str = "nodes";
 pub(super) const BASTION: &str = "bastion";
 
+/// The port of VXLAN (RFC 7348, 8), as `templates/network/routes.sh` has it.
+const OVERLAY_PORT: u16 = 4789;
+
 fn rule(
     purpose: &str,
     protocol: Protocol,
@@ -35,7 +38,9 @@ pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
         return;
     }
     let (control_plane, nodes) = (CONTROL_PLANE.to_owned(), NODES.to_owned());
-    let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), [control_plane.clone()]);
+    // Nodes too: a pod that asks kubelets, as metrics-server does, leaves its node under that node's address.
+    let askers = [control_plane.clone(), nodes.clone()];
+    let kubelet = rule("kubelet", Protocol::Tcp, (10250, 10250), askers);
     let mut add = |name: &str, rules: Vec<FirewallRule>| {
         let firewall = Firewall {
             network: network::network_name(blueprint),
@@ -168,12 +173,8 @@ fn etcd_rules(blueprint: &Blueprint<'_>, sources: &[String]) -> Vec<FirewallRule
 
 /// What every machine lets in.
 fn rules_everywhere(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
-    let pods = blueprint.spec.network.pod_cidr.to_string();
-    let mut rules = vec![
-        rule("pods of other nodes", Protocol::Tcp, (1, 65535), [pods.clone()]),
-        rule("pods of other nodes", Protocol::Udp, (1, 65535), [pods]),
-        path_discovery(),
-    ];
+    let mut rules = pods_rules(blueprint);
+    rules.push(path_discovery());
     let sources = match blueprint.bastion {
         Some(_) => vec![BASTION.to_owned()],
         None => ranges(&blueprint.spec.ssh.allowed_cidrs),
@@ -182,10 +183,84 @@ fn rules_everywhere(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
     rules
 }
 
+/// What pods of other nodes send. Where that goes in packets of the nodes' own, no other packet bears a pod's address.
+fn pods_rules(blueprint: &Blueprint<'_>) -> Vec<FirewallRule> {
+    let from = |protocol, ports, source: &[String]| {
+        rule("pods of other nodes", protocol, ports, source.iter().cloned())
+    };
+    if blueprint.has_overlay() {
+        let nodes = [CONTROL_PLANE.to_owned(), NODES.to_owned()];
+        return vec![from(Protocol::Udp, (OVERLAY_PORT, OVERLAY_PORT), &nodes)];
+    }
+    let pods = [blueprint.spec.network.pod_cidr.to_string()];
+    vec![
+        from(Protocol::Tcp, (1, 65535), &pods),
+        from(Protocol::Udp, (1, 65535), &pods),
+    ]
+}
+
 fn path_discovery() -> FirewallRule {
     rule("path MTU discovery", Protocol::Icmp, (0, 0), everyone())
 }
 
 fn ssh_from(sources: Vec<String>) -> Option<FirewallRule> {
     (!sources.is_empty()).then(|| rule("ssh", Protocol::Tcp, (22, 22), sources))
+}
+
+#[cfg(test)]
+mod tests {
+    use keelson_provider_api::kinds::Resource;
+
+    use super::*;
+    use crate::spec::load;
+
+    /// The rules for pods of other nodes on nodes and on control planes, which are the same.
+    fn rules_for_pods(rest: &str) -> Vec<FirewallRule> {
+        let text = format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Cluster\nmetadata: {{ name: a }}\nspec:\n  {rest}\n"
+        );
+        let spec = load(text.as_bytes(), "test").unwrap();
+        let mut desired = DesiredState::default();
+        build(&Blueprint::of(&spec), &mut desired);
+        let of = |name: &str| -> Vec<FirewallRule> {
+            let resource = &desired.resources[&ResourceKey::new(Kind::Firewall, name)].resource;
+            let Resource::Firewall(firewall) = resource else {
+                unreachable!()
+            };
+            let rules = firewall.rules.iter();
+            let rules = rules.filter(|rule| rule.purpose == "pods of other nodes");
+            rules.cloned().collect()
+        };
+        assert_eq!(of(NODES), of(CONTROL_PLANE));
+        of(NODES)
+    }
+
+    #[test]
+    fn nodes_let_in_what_pods_of_others_send_as_it_comes() {
+        let aws = "provider: { simulated: { like: aws } }";
+        let nodes = rule(
+            "pods of other nodes",
+            Protocol::Udp,
+            (4789, 4789),
+            [CONTROL_PLANE.to_owned(), NODES.to_owned()],
+        );
+        assert_eq!(rules_for_pods(aws), [nodes]);
+        let pods = |protocol| {
+            let sources = ["10.244.0.0/16".to_owned()];
+            rule("pods of other nodes", protocol, (1, 65535), sources)
+        };
+        let by_address = [pods(Protocol::Tcp), pods(Protocol::Udp)];
+        let plugin = "\n  network: { plugin: { name: mine, manifest: ./m.yaml } }";
+        assert_eq!(rules_for_pods(&format!("{aws}{plugin}")), by_address);
+        let other = "provider: { simulated: { like: digitalocean } }";
+        assert_eq!(rules_for_pods(other), by_address);
+    }
+
+    #[test]
+    fn the_port_of_the_overlay_is_that_of_the_program() {
+        let program = include_str!("../../templates/network/routes.sh");
+        let mut words = program.split_whitespace();
+        words.find(|word| *word == "dstport").unwrap();
+        assert_eq!(words.next(), Some(OVERLAY_PORT.to_string().as_str()));
+    }
 }

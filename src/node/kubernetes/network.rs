@@ -33,6 +33,8 @@ const CHECK_API_SERVER: &str = include_str!("../../../templates/network/check-ap
 pub struct RoutedSettings {
     /// The range of all pods.
     pub pod_range: Cidr,
+    /// True where the network between nodes drops packets with pods' addresses, so that they go in packets of the nodes' own.
+    pub has_overlay: bool,
     /// The URL under which this machine reaches the API.
     pub server: String,
 }
@@ -74,6 +76,7 @@ pub(super) fn add_routed(
         "pod_range": routed.pod_range,
         "kubectl": format!("{PROGRAM_FOLDER}/kubectl"),
         "kubeconfig": ROUTES_KUBECONFIG,
+        "overlay": if routed.has_overlay { "yes" } else { "no" },
     });
     let environment = templates::render(templates::ROUTES_ENVIRONMENT, &values)?;
     contents.file(ROUTES_ENVIRONMENT, Access::PUBLIC, environment, &[ROUTES_UNIT]);

@@ -72,6 +72,7 @@ fn settings(kubelet: KubeletSettings, control_plane: Option<ControlPlaneSettings
         virtual_address,
         routed: Some(RoutedSettings {
             pod_range: "10.244.0.0/16".parse().unwrap(),
+            has_overlay: false,
             server: "https://10.0.0.100:6443".to_owned(),
         }),
     }
@@ -141,9 +142,9 @@ fn shown(files: &BTreeMap<String, Vec<u8>>) -> String {
     let scripts = [
         "apply",
         "keelson-routes",
-        "audit-policy.yaml",
         "keelson-approver",
         "keelson-approver.awk",
+        "audit-policy.yaml",
         "keelson-keepalived",
         "check-api-server",
     ];
@@ -177,8 +178,8 @@ fn systemd_verifies_the_units_of_nodes() {
     let worker = settings(kubelet(KubeletRole::Worker { server }), None);
     let every = [
         "containerd.service",
-        "keelson-keepalived.service",
         "keelson-approver.service",
+        "keelson-keepalived.service",
         "keelson-routes.service",
         "kubelet.service",
     ];
@@ -186,6 +187,18 @@ fn systemd_verifies_the_units_of_nodes() {
     let test = "systemd_verifies_the_units_of_nodes";
     verify_units(test, &files(control_plane), &every);
     verify_units(test, &files(worker), &of_worker);
+}
+
+#[test]
+fn pods_packets_are_wrapped_where_they_would_be_dropped() {
+    for (has_overlay, line) in [(true, "KEELSON_OVERLAY=yes"), (false, "KEELSON_OVERLAY=no")] {
+        let server = "https://10.0.0.100:6443".to_owned();
+        let mut settings = settings(kubelet(KubeletRole::Worker { server }), None);
+        settings.routed.as_mut().unwrap().has_overlay = has_overlay;
+        let files = files(settings);
+        let text = String::from_utf8_lossy(&files["files/etc/keelson/routes.env"]);
+        assert_eq!(text.lines().next_back(), Some(line));
+    }
 }
 
 #[test]

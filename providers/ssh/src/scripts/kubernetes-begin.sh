@@ -36,7 +36,7 @@ note_before() {
         ip -o link 2>/dev/null | awk -F ': ' '{ sub(/@.*/, "", $2); print "link " $2 }' || :
         nft list tables 2>/dev/null || :
         { iptables-save && ip6tables-save; } 2>/dev/null | sed -n 's/^:\(CNI-[^ ]*\).*/chain \1/p' || :
-    } | grep -v -e '/10-keelson[.]conflist$' -e '^link keelson0$' -e ' keelson_pods$' | sort -u | write "$before"
+    } | grep -v -e '/10-keelson[.]conflist$' -e '^link keelson[01]$' -e ' keelson_pods$' | sort -u | write "$before"
 }
 
 write_mark() {

@@ -99,7 +99,7 @@ bridges_of_pods() {
 }
 
 remove_links() {
-    for link in cni0 keelson0 cbr0 kube-ipvs0 nodelocaldns flannel.1 vxlan.calico cilium_host cilium_net cilium_vxlan \
+    for link in cni0 keelson0 keelson1 cbr0 kube-ipvs0 nodelocaldns flannel.1 vxlan.calico cilium_host cilium_net cilium_vxlan \
         $(bridges_of_pods); do
         if ip link show dev "$link" >/dev/null 2>&1 && ! was_before "link $link"; then
             say "remove network device $link"
