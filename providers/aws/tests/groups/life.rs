@@ -189,7 +189,13 @@ async fn what_would_not_start_is_found_before_anything_is_touched() {
             assert!(finding.problem.starts_with(problem), "{finding:?}");
         }
     }
-    // Nobody makes a machine of a group by itself, nor more words than there is room for.
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_is_refused() {
+    let Some(scene) = Scene::prepare_or_skip("groups::what_cannot_be_made").await else {
+        return;
+    };
     let machine = GroupMachine {
         group: "workers".to_owned(),
         template: workers().template(),
