@@ -478,6 +478,27 @@ async fn images_and_types_are_found() {
 }
 
 #[tokio::test]
+async fn one_version_of_a_launch_template_is_kept() {
+    let Some(place) = Place::prepare_or_skip("machines::one_version_is_kept").await else {
+        return;
+    };
+    let (ec2, launch) = (&place.ec2, place.launch());
+    let made = ec2.create_launch_template("nodes", &launch, &tags(), "t1").await;
+    let id = made.unwrap();
+    for token in ["t2", "t3", "t4"] {
+        let made = ec2.create_launch_template_version(&id, &launch, token).await;
+        made.unwrap();
+    }
+    ec2.set_default_launch_template_version(&id, 3).await.unwrap();
+    for _ in 0..2 {
+        ec2.keep_launch_template_version(&id, 3).await.unwrap();
+        let versions = ec2.launch_template_versions(&id).await.unwrap();
+        let numbers: Vec<i64> = versions.into_iter().map(|version| version.number).collect();
+        assert_eq!(numbers, [3], "the default one is the latest one too");
+    }
+}
+
+#[tokio::test]
 async fn a_launch_template_says_what_it_was_told() {
     let Some(place) = Place::prepare_or_skip("machines::templates").await else {
         return;

@@ -9,19 +9,24 @@ use crate::emulator::Emulator;
 /// Ubuntu 24.04, as the emulator has it.
 const UBUNTU: &str = "ami-0ab2404a640000020";
 
-async fn new_group(emulator: &Emulator) -> NewGroup {
-    let ground = Ground::lay(emulator).await;
+async fn template(ground: &Ground, name: &str, image: &str) -> String {
     let data = RequestLaunchTemplateData::builder()
-        .image_id(UBUNTU)
+        .image_id(image)
         .instance_type(InstanceType::T3Medium)
         .build();
-    let call = ground.ec2.create_launch_template().launch_template_name("nodes");
+    let call = ground.ec2.create_launch_template().launch_template_name(name);
     let made = call.launch_template_data(data).send().await.unwrap();
+    made.launch_template.unwrap().launch_template_id.unwrap()
+}
+
+async fn new_group(emulator: &Emulator) -> NewGroup {
+    let ground = Ground::lay(emulator).await;
+    let template = template(&ground, "nodes", UBUNTU).await;
     NewGroup {
         name: "nodes".to_owned(),
         subnets: ground.subnets,
         launch: Launch {
-            template: made.launch_template.unwrap().launch_template_id.unwrap(),
+            template,
             version: "1".to_owned(),
             mix: None,
         },
@@ -37,6 +42,30 @@ async fn new_group(emulator: &Emulator) -> NewGroup {
         target_groups: Vec::new(),
         tags: tags("u1", "node-group/nodes"),
     }
+}
+
+#[tokio::test]
+async fn why_a_group_starts_nothing_is_told() {
+    let Some(emulator) = Emulator::start_or_skip("why_a_group_starts_nothing_is_told") else {
+        return;
+    };
+    let (scaling, new) = (&emulator.calls.scaling, new_group(&emulator).await);
+    scaling.create_group(&new).await.unwrap();
+    assert_eq!(scaling.last_failure("nodes").await.unwrap(), None);
+
+    let ground = Ground::lay(&emulator).await;
+    let broken = Launch {
+        template: template(&ground, "broken", "ami-00000000000000000").await,
+        ..new.launch
+    };
+    let changes = GroupChanges {
+        launch: Some(broken),
+        ..GroupChanges::default()
+    };
+    scaling.update_group("nodes", &changes).await.unwrap();
+    scaling.set_desired("nodes", 4).await.unwrap();
+    let told = scaling.last_failure("nodes").await.unwrap().unwrap();
+    assert!(told.contains("ami-00000000000000000"), "{told}");
 }
 
 async fn group(scaling: &Scaling) -> Group {

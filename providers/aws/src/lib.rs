@@ -6,9 +6,11 @@
 //! | [`places`] | networks, subnets, ways out, firewalls |
 //! | [`kept`] | what is kept while machines come and go: roles, volumes, network interfaces |
 //! | [`machine`] | machines: instances of EC2 |
+//! | [`groups`] | groups of machines that AWS keeps at their size: Auto Scaling groups |
 //! | [`edge`] | load balancers, their targets, and the names that lead to them |
 //! | [`permissions`] | what whoever runs keelson must be allowed: the least policy for given changes |
 //! | `marked` | what a cluster owns, by its marks |
+//! | `own_name` | names that are given once, and say whose they are |
 //! | `instances` | the instances that are machines |
 //! | `looks` | looks that serve several kinds |
 //! | `step` | what every change of a thing needs; `public_address` what those do that have one |
@@ -17,11 +19,13 @@
 mod access;
 mod calls;
 pub mod edge;
+pub mod groups;
 mod instances;
 pub mod kept;
 mod looks;
 pub mod machine;
 mod marked;
+mod own_name;
 pub mod permissions;
 pub mod places;
 mod public_address;
@@ -31,6 +35,7 @@ mod step;
 pub use access::AwsAccess;
 pub use calls::calls;
 pub use edge::{EdgeProvider, EdgeZone};
+pub use groups::GroupProvider;
 pub use keelson_aws_calls::AwsCalls;
 pub use kept::{KeptProvider, instance_profile_name};
 pub use machine::{MachineProvider, PlacedMachine, PlacedMachines};

@@ -14,6 +14,7 @@ mod contract;
 mod edge;
 mod emulator;
 mod faults;
+mod groups;
 mod kept;
 mod machine;
 mod permissions;

@@ -13,6 +13,9 @@ use super::{Ec2, Filters, tags, template_data};
 /// The longest page of `DescribeLaunchTemplates`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplates.html>).
 const PAGE: i32 = 200;
+/// How many versions a call deletes at most
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteLaunchTemplateVersions.html>).
+const DELETED_AT_ONCE: usize = 200;
 
 /// A launch template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +165,40 @@ impl Ec2 {
             .launch_template_id(template)
             .default_version(number.to_string());
         call.send().await.called("ModifyLaunchTemplate")?;
+        Ok(())
+    }
+
+    /// Deletes all versions of a launch template but `kept`, which has to be the one that whoever names none means; nothing, where
+    /// there are no others. Instances stay. A version that cannot be deleted stays too, until the next call.
+    ///
+    /// # Errors
+    /// When EC2 refuses, since the template is not there for example, cannot be asked, or the list has no end.
+    pub async fn keep_launch_template_version(&self, template: &str, kept: i64) -> Result<(), CallError> {
+        const ACTION: &str = "DescribeLaunchTemplateVersions";
+        let versions = every_page(ACTION, |token| {
+            let call = self.clients.patient.describe_launch_template_versions();
+            let call = call
+                .launch_template_id(template)
+                .max_results(PAGE)
+                .set_next_token(token);
+            async move {
+                let answer = call.send().await.called(ACTION)?;
+                Ok(Page::new(answer.launch_template_versions, answer.next_token))
+            }
+        })
+        .await?;
+        let numbers = versions.into_iter().filter_map(|version| version.version_number);
+        let others: Vec<String> = numbers
+            .filter(|number| *number != kept)
+            .map(|number| number.to_string())
+            .collect();
+        for batch in others.chunks(DELETED_AT_ONCE) {
+            let call = self.clients.patient.delete_launch_template_versions();
+            let call = call
+                .launch_template_id(template)
+                .set_versions(Some(batch.to_vec()));
+            call.send().await.called("DeleteLaunchTemplateVersions")?;
+        }
         Ok(())
     }
 

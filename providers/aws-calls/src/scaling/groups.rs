@@ -51,7 +51,7 @@ pub struct NewGroup {
     pub health_check: HealthCheck,
     /// The ARNs of the target groups that its instances are registered with.
     pub target_groups: Vec<String>,
-    /// Its mark, and that of its instances.
+    /// Its mark. Instances have theirs from the launch template.
     pub tags: Tags,
 }
 
@@ -204,7 +204,7 @@ impl Scaling {
         answer.called("SetDesiredCapacity").map(drop)
     }
 
-    /// Gives a group these tags too, and the instances that it starts from now on; a tag that is there gets the new value.
+    /// Gives a group these tags too; a tag that is there gets the new value. Its instances have their tags from the launch template.
     ///
     /// # Errors
     ///
@@ -314,7 +314,7 @@ fn written(group: &str, tags: &Tags) -> Vec<Tag> {
             .resource_id(group)
             .key(key)
             .value(value)
-            .propagate_at_launch(true)
+            .propagate_at_launch(false)
             .build()
     };
     tags.iter().map(one).collect()

@@ -1,5 +1,6 @@
 //! Auto Scaling groups.
 
+mod activities;
 mod groups;
 mod launch;
 mod members;

@@ -8,7 +8,7 @@ use keelson_provider_api::{ErrorClass, Outcome, ProviderError, ResourceKey};
 const KUBERNETES_CLUSTER: &str = "KubernetesCluster";
 
 /// Whose a thing with these tags is.
-pub(super) fn owner(tags: &Tags) -> String {
+pub(crate) fn owner(tags: &Tags) -> String {
     let name = tags.get(NAME).filter(|name| !name.is_empty());
     match (mark::read(tags), tags.get(KUBERNETES_CLUSTER), name) {
         (Some(marked), Some(cluster), _) => {

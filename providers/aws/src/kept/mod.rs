@@ -33,6 +33,7 @@ use self::role::Roles;
 use crate::marked::observation;
 use crate::step::Step;
 
+pub(crate) use holder::owner;
 pub use role_name::instance_profile_name;
 pub(crate) use role_name::{existing_profile, role_name_pattern};
 pub(crate) use role_parts::ec2_service;

@@ -22,7 +22,7 @@ const HELD: &[&str] = &[
 ];
 
 /// Ends instances: the one place that does, so that ends of many machines can be gathered into one call.
-pub(super) async fn terminate(ec2: &Ec2, ids: &[String]) -> Result<(), CallError> {
+pub(crate) async fn terminate(ec2: &Ec2, ids: &[String]) -> Result<(), CallError> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -96,7 +96,8 @@ async fn delete_left(step: &Step<'_>, key: &ResourceKey) -> Result<(), Outcome> 
     Ok(())
 }
 
-fn not_ended(error: CallError, key: &ResourceKey) -> Outcome {
+/// An instance that could not be ended, and what to do about it.
+pub(crate) fn not_ended(error: CallError, key: &ResourceKey) -> Outcome {
     let is_protected = error.is(&["OperationNotPermitted"]);
     match refused(error, &format!("end {key}")) {
         Outcome::Rejected(error) if is_protected => Outcome::Rejected(error.with_help(

@@ -2,7 +2,6 @@
 
 use keelson_aws_calls::CallError;
 use keelson_aws_calls::ec2::{Architecture, Ec2, Image};
-use keelson_provider_api::kinds::Machine;
 
 /// What a machine runs whose image nobody chose.
 const USUAL: &str = "ubuntu-24.04";
@@ -49,9 +48,9 @@ pub(crate) enum ImageSource<'a> {
     Unknown,
 }
 
-/// How the image of `machine` is known.
-pub(crate) fn image_source(machine: &Machine) -> ImageSource<'_> {
-    let wanted = wanted(machine);
+/// How the image is known that the spec calls `image`, or what is taken where it calls none.
+pub(crate) fn image_source(image: Option<&str>) -> ImageSource<'_> {
+    let wanted = wanted(image);
     if wanted.starts_with(ID) {
         return ImageSource::Id(wanted);
     }
@@ -61,24 +60,25 @@ pub(crate) fn image_source(machine: &Machine) -> ImageSource<'_> {
 
 /// What the spec's word for an image comes to.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// This one.
     Image(Image),
     /// There is none, for this reason: a lower-case fragment.
     None(String),
 }
 
-/// What the image of `machine` is called in the spec.
-pub(super) fn wanted(machine: &Machine) -> &str {
-    machine.image.as_deref().unwrap_or(USUAL)
+/// What the image is called in the spec, or would be, where it says none.
+pub(super) fn wanted(image: Option<&str>) -> &str {
+    image.unwrap_or(USUAL)
 }
 
-/// The image that the spec calls `wanted`, for machines whose processors run `architectures`: of those with a name, the newest.
-pub(super) async fn find(
+/// The image that the spec calls `image`, for machines whose processors run `architectures`: of those with a name, the newest.
+pub(crate) async fn find(
     ec2: &Ec2,
-    wanted: &str,
+    image: Option<&str>,
     architectures: &[Architecture],
 ) -> Result<Found, CallError> {
+    let wanted = wanted(image);
     let Some(architecture) = first_of(architectures) else {
         let none = "its machine type runs neither amd64 nor arm64".to_owned();
         return Ok(Found::None(none));

@@ -4,25 +4,17 @@ use std::time::Duration;
 
 use keelson_aws_calls::CallError;
 use keelson_aws_calls::ec2::{
-    Filters, Image, Instance, InstanceState, InterfaceState, Launch, LaunchInterface, RootVolume,
+    Filters, Instance, InstanceState, InterfaceState, Launch, LaunchInterface, RootVolume,
 };
 use keelson_provider_api::kinds::Machine;
-use keelson_provider_api::values::Quantity;
-use keelson_provider_api::{
-    ErrorClass, Kind, NewMachine, Outcome, ProviderError, ResourceKey, USER_DATA_LIMIT_BYTES,
-};
+use keelson_provider_api::{ErrorClass, Kind, NewMachine, Outcome, ProviderError, ResourceKey};
 
 use super::Machines;
-use super::images::{self, Found};
 use super::observe::reason;
+use super::parts::{self, PROFILE_LIMIT, ROOT, gibibytes, machine_type, never};
 use super::{tags, volume};
 use crate::instances;
-use crate::kept::instance_profile_name;
-use crate::places::PUBLIC_SUBNET;
 use crate::step::{MOST_TOKENS, late, missing, refused};
-
-/// The root volume of a machine for which the spec says no size: twice what the smallest one may have.
-const ROOT: Quantity = Quantity::from_gibibytes(20);
 
 /// An instance runs after a minute; those without an operating system between (`metal`) after many.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
@@ -30,10 +22,6 @@ const RUN_LIMIT: Duration = Duration::from_secs(900);
 const FREE_LIMIT: Duration = Duration::from_secs(600);
 /// What was just made shows in less.
 const SHOWN_LIMIT: Duration = Duration::from_secs(15);
-/// A profile that was just made is known to EC2 after seconds
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
-const PROFILE_LIMIT: Duration = Duration::from_secs(60);
-
 /// What EC2 says of a token whose instance has ended, and of one that was used for another instance
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>).
 const ENDED: &str = "IdempotentInstanceTerminated";
@@ -94,15 +82,7 @@ impl Machines<'_> {
         };
         let cluster = &self.step.context.cluster;
         let user_data = self.first_boot.user_data(cluster, &new).await;
-        let user_data = user_data.map_err(Outcome::Rejected)?;
-        let bytes = user_data.len();
-        if bytes > USER_DATA_LIMIT_BYTES {
-            let problem = format!(
-                "what {key} is to run when it first boots has {bytes} bytes, and EC2 takes {USER_DATA_LIMIT_BYTES} at the most"
-            );
-            return Err(never(problem));
-        }
-        Ok(user_data)
+        parts::that_fits(key, user_data.map_err(Outcome::Rejected)?)
     }
 
     /// The instance of `key`, if there is one.
@@ -117,8 +97,9 @@ impl Machines<'_> {
 
     /// Starts an instance; or says which one a call whose answer was lost has started.
     pub(super) async fn start(&self, key: &ResourceKey, machine: &Machine) -> Result<Instance, Outcome> {
-        let image = self.image(key, machine).await?;
-        let profile = self.profile(machine).await?;
+        let machine_type = machine_type(key, machine.machine_type.as_deref())?;
+        let image = parts::image(&self.step, key, machine_type, machine.image.as_deref()).await?;
+        let profile = parts::profile(&self.step, self.iam, machine.role.as_deref()).await?;
         let (interface, place) = match self.place(key, machine).await? {
             Place::Free(interface, id) => (interface, id),
             Place::Started(instance) => return Ok(*instance),
@@ -127,7 +108,7 @@ impl Machines<'_> {
         marks.extend(tags::of(machine));
         let launch = Launch {
             image: image.id,
-            instance_type: machine_type(key, machine)?.to_owned(),
+            instance_type: machine_type.to_owned(),
             interface,
             root: RootVolume {
                 device: image.root_device,
@@ -175,36 +156,6 @@ impl Machines<'_> {
         again.await
     }
 
-    async fn image(&self, key: &ResourceKey, machine: &Machine) -> Result<Image, Outcome> {
-        let name = machine_type(key, machine)?;
-        let types = self.step.ec2.instance_types(&[name.to_owned()]).await;
-        let types = types.map_err(|error| refused(error, "look at the machine type"))?;
-        let Some(found) = types.into_iter().next() else {
-            return Err(never(format!(
-                "{key} is to be a {name}, and this region has no such type"
-            )));
-        };
-        let wanted = images::wanted(machine);
-        let found = images::find(self.step.ec2, wanted, &found.architectures).await;
-        match found.map_err(|error| refused(error, "look for the image"))? {
-            Found::Image(image) => Ok(image),
-            Found::None(why) => Err(never(format!("{key} has no image to start from: {why}"))),
-        }
-    }
-
-    /// The name of its instance profile, which is there.
-    async fn profile(&self, machine: &Machine) -> Result<Option<String>, Outcome> {
-        let Some(role) = &machine.role else {
-            return Ok(None);
-        };
-        let name = instance_profile_name(&self.step.context.cluster, role);
-        let found = self.iam.instance_profile(&name).await;
-        match found.map_err(|error| refused(error, "look for the instance profile"))? {
-            Some(_) => Ok(Some(name)),
-            None => Err(missing(&ResourceKey::new(Kind::Role, &**role))),
-        }
-    }
-
     /// Where it is started.
     async fn place(&self, key: &ResourceKey, machine: &Machine) -> Result<Place, Outcome> {
         if let Some(name) = &machine.network_interface {
@@ -216,17 +167,11 @@ impl Machines<'_> {
             )));
         };
         let id = self.step.subnet_id(subnet).await?;
-        let itself = Filters::default().with("subnet-id", [&id]);
-        let found = self.step.ec2.list_subnets(&itself).await;
-        let found = found.map_err(|error| refused(error, "look at the subnet"))?;
-        let found = found.into_iter().next();
-        let found = found.ok_or_else(|| missing(&ResourceKey::new(Kind::Subnet, &**subnet)))?;
         let interface = LaunchInterface::New {
             subnet: Some(id.clone()),
             private_address: None,
             groups: vec![self.step.firewall_id(firewall).await?],
-            // A subnet that is only used says so by what it gives to others.
-            public_address: found.tags.contains_key(PUBLIC_SUBNET) || found.maps_public_addresses,
+            public_address: parts::is_public(&self.step, subnet, &id).await?,
         };
         Ok(Place::Free(interface, id))
     }
@@ -308,43 +253,5 @@ fn not_started(error: CallError, key: &ResourceKey) -> Outcome {
         Outcome::Rejected(error) => Outcome::Rejected(advised(error)),
         Outcome::Indeterminate(error) => Outcome::Indeterminate(advised(error)),
         Outcome::Done => Outcome::Done,
-    }
-}
-
-fn machine_type<'a>(key: &ResourceKey, machine: &'a Machine) -> Result<&'a str, Outcome> {
-    let name = machine.machine_type.as_deref();
-    name.ok_or_else(|| never(format!("{key} is to be of no machine type")))
-}
-
-/// A size as EC2 counts it; what is between two is the larger one.
-fn gibibytes(key: &ResourceKey, size: Quantity) -> Result<u32, Outcome> {
-    let gibibytes = size.bytes().div_ceil(Quantity::from_gibibytes(1).bytes());
-    u32::try_from(gibibytes).map_err(|_| never(format!("{key} cannot have a root volume of {size}")))
-}
-
-/// What stays as it is until somebody changes something.
-fn never(problem: impl Into<String>) -> Outcome {
-    Outcome::Rejected(ProviderError::new(ErrorClass::Permanent, problem))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_whole_gibibytes_and_no_less_than_was_asked_for() {
-        let key = ResourceKey::new(Kind::Machine, "a");
-        let gibibyte = 1 << 30;
-        let cases = [
-            (gibibyte, Some(1)),
-            (gibibyte + 1, Some(2)),
-            (50 * gibibyte, Some(50)),
-            (u64::MAX, None),
-        ];
-        for (bytes, expected) in cases {
-            let found = gibibytes(&key, Quantity::from_bytes(bytes)).ok();
-            // The largest number of bytes is 2^34 gibibytes.
-            assert_eq!(found, expected, "{bytes}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `observe` | what there is of machines |
-//! | `launch` | their start; `images` says what they start from, `tags` what they say of themselves |
+//! | `launch` | their start; `parts` and `images` say what they start from, `tags` what they say of themselves |
 //! | `volume` | the volume that one gets |
 //! | `end` | their end |
 //! | `placed` | where they are |
@@ -21,11 +21,12 @@
 //! (version 2, a hop limit of 1), and their root volumes are gp3 and encrypted.
 
 mod end;
-mod images;
+pub(crate) mod images;
 mod launch;
-mod observe;
+pub(crate) mod observe;
+pub(crate) mod parts;
 mod placed;
-mod preflight;
+pub(crate) mod preflight;
 mod tags;
 mod volume;
 
@@ -48,6 +49,7 @@ use crate::kept::instance_profile_name;
 use crate::marked::observation;
 use crate::step::{Step, missing, refused};
 
+pub(crate) use end::{not_ended, terminate};
 pub(crate) use images::{ImageSource, image_source};
 pub use placed::{PlacedMachine, PlacedMachines};
 pub(crate) use tags::CHANGING as CHANGING_TAGS;
@@ -141,7 +143,7 @@ impl Machines<'_> {
     async fn end_doubles(&self, key: &ResourceKey, id: &str) -> Result<(), Outcome> {
         let doubles = self.all(key).await?.into_iter().map(|instance| instance.id);
         let doubles: Vec<String> = doubles.filter(|double| double != id).collect();
-        let ended = end::terminate(self.step.ec2, &doubles).await;
+        let ended = terminate(self.step.ec2, &doubles).await;
         ended.map_err(|error| refused(error, &format!("end what was started twice for {key}")))
     }
 

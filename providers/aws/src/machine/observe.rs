@@ -59,7 +59,7 @@ pub(super) async fn seen(
 }
 
 /// Why an instance is in the state that it is in, in EC2's words.
-pub(super) fn reason(instance: &Instance) -> String {
+pub(crate) fn reason(instance: &Instance) -> String {
     let said = instance.state_message.as_ref().or(instance.state_reason.as_ref());
     said.map_or_else(
         || "EC2 does not say why".to_owned(),
@@ -160,7 +160,8 @@ fn role(cluster: &ClusterIdentity, asked: Option<String>, arn: Option<&str>) -> 
     asked.filter(is_given).or_else(other)
 }
 
-fn facts(instance: &Instance) -> BTreeMap<String, String> {
+/// What people are told of an instance.
+pub(crate) fn facts(instance: &Instance) -> BTreeMap<String, String> {
     let rows = [
         (
             ADDRESS,

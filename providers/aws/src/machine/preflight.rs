@@ -13,7 +13,7 @@ use super::images::{self, Found};
 const TYPES_AT_ONCE: usize = 200;
 
 /// What is found: names by which the spec lets it pass, and what a person can do.
-const TYPE: (&str, &str) = (
+pub(crate) const TYPE: (&str, &str) = (
     "machine-type",
     "choose a type that the region has: aws ec2 describe-instance-type-offerings",
 );
@@ -21,7 +21,7 @@ const TYPE_IN_ZONE: (&str, &str) = (
     "machine-type-in-zone",
     "choose another type or zone: aws ec2 describe-instance-type-offerings --location-type availability-zone",
 );
-const IMAGE: (&str, &str) = (
+pub(crate) const IMAGE: (&str, &str) = (
     "machine-image",
     "choose an image that this region has and that fits the machine type",
 );
@@ -45,14 +45,16 @@ pub(super) async fn findings(ec2: &Ec2, changes: &[&Change]) -> Vec<Finding> {
     };
     match look(ec2, &machines).await {
         Ok(findings) => findings,
-        // Nobody knows whether it would go well: for one machine as for all.
-        Err(error) => {
-            let error = error.told("look at machine types and images");
-            let unasked = finding(first, UNASKED, error.message);
-            let help = error.help.or_else(|| unasked.help.clone());
-            vec![Finding { help, ..unasked }]
-        }
+        Err(error) => vec![unasked(first, error)],
     }
+}
+
+/// Nobody knows whether it would go well: for one machine as for all.
+pub(crate) fn unasked(machine: &str, error: CallError) -> Finding {
+    let error = error.told("look at machine types and images");
+    let unasked = finding(machine, UNASKED, error.message);
+    let help = error.help.or_else(|| unasked.help.clone());
+    Finding { help, ..unasked }
 }
 
 fn created(change: &Change) -> Option<(&str, &Machine)> {
@@ -69,7 +71,7 @@ async fn look(ec2: &Ec2, machines: &BTreeMap<&str, &Machine>) -> Result<Vec<Find
     let types = Types::of(ec2, machines).await?;
     let mut findings = Vec::new();
     // Machines of a group are alike: each image is looked for once.
-    let mut images: BTreeMap<(&str, &str), Option<String>> = BTreeMap::new();
+    let mut images: BTreeMap<(&str, Option<&str>), Option<String>> = BTreeMap::new();
     for (&name, machine) in machines {
         let machine_type = machine.machine_type.as_deref().unwrap_or_default();
         let Some(found) = types.there.get(machine_type) else {
@@ -78,7 +80,7 @@ async fn look(ec2: &Ec2, machines: &BTreeMap<&str, &Machine>) -> Result<Vec<Find
             continue;
         };
         findings.extend(types.in_zone(name, machine_type, machine.zone.as_deref()));
-        let wanted = images::wanted(machine);
+        let wanted = machine.image.as_deref();
         let known = images.get(&(machine_type, wanted)).cloned();
         let problem = match known {
             Some(known) => known,
@@ -93,6 +95,19 @@ async fn look(ec2: &Ec2, machines: &BTreeMap<&str, &Machine>) -> Result<Vec<Find
     Ok(findings)
 }
 
+/// Those of the types `names` that the region has, by name.
+pub(crate) async fn types_there(
+    ec2: &Ec2,
+    names: &[String],
+) -> Result<BTreeMap<String, InstanceType>, CallError> {
+    let mut there = BTreeMap::new();
+    for names in names.chunks(TYPES_AT_ONCE) {
+        let found = ec2.instance_types(names).await?;
+        there.extend(found.into_iter().map(|one| (one.name.clone(), one)));
+    }
+    Ok(there)
+}
+
 impl Types {
     async fn of(ec2: &Ec2, machines: &BTreeMap<&str, &Machine>) -> Result<Self, CallError> {
         let names: BTreeSet<String> = machines
@@ -105,9 +120,7 @@ impl Types {
             offered: BTreeSet::new(),
         };
         for names in names.chunks(TYPES_AT_ONCE) {
-            let found = ec2.instance_types(names).await?;
-            let found = found.into_iter().map(|one| (one.name.clone(), one));
-            types.there.extend(found);
+            types.there.extend(types_there(ec2, names).await?);
             types.offered.extend(ec2.offered_types(names).await?);
         }
         Ok(types)
@@ -128,7 +141,7 @@ impl Types {
     }
 }
 
-fn finding(machine: &str, (name, help): (&str, &str), problem: String) -> Finding {
+pub(crate) fn finding(machine: &str, (name, help): (&str, &str), problem: String) -> Finding {
     Finding {
         machine: machine.to_owned(),
         name: name.to_owned(),

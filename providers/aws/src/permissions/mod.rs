@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `table` | for each kind, the actions that looking, creating, updating and deleting call, and on what; `edge_table` those of the edge |
+//! | `table` | for each kind, the actions that looking, creating, updating and deleting call, and on what; `edge_table` those of the edge, `groups_table` those of groups |
 //! | `row` | what a row of the tables is made of |
 //! | `scope` | from what a row says to ARNs and conditions of one cluster |
 //! | `store` | the bucket of the state store |
@@ -18,6 +18,7 @@
 
 mod document;
 mod edge_table;
+mod groups_table;
 mod row;
 mod scope;
 mod store;
@@ -31,7 +32,7 @@ use self::row::Verb;
 pub use self::scope::{Scope, StateFolder};
 
 /// The kinds that AWS is asked about.
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::Network,
     Kind::Subnet,
     Kind::NatGateway,
@@ -44,6 +45,8 @@ const KINDS: [Kind; 12] = [
     Kind::NetworkInterface,
     Kind::Machine,
     Kind::LoadBalancerTarget,
+    Kind::NodeGroup,
+    Kind::GroupMachine,
 ];
 
 /// The policy for whoever looks at the cluster of `scope` and carries `changes` out: equal input, equal policy, byte for byte.
@@ -72,8 +75,18 @@ pub fn policy_of_life(scope: &Scope<'_>) -> Value {
         for verb in [Verb::Preflight, Verb::Create, Verb::Update, Verb::Delete] {
             allow(&mut document, scope, verb, key, resource);
         }
+        if key.kind() == Kind::NodeGroup {
+            allow_machines(&mut document, scope);
+        }
     }
     document.written()
+}
+
+/// Nobody wants one of a group's machines by its name; all of them are let go and ended one day.
+fn allow_machines(document: &mut Document, scope: &Scope<'_>) {
+    for row in table::rows(Kind::GroupMachine) {
+        document.allow_all(scope.grants(row, None));
+    }
 }
 
 /// Every run looks at all kinds, and holds the lease.

@@ -79,6 +79,12 @@ pub(super) enum On {
     PassedRole,
     /// The role that this service of AWS makes for itself in an account that it serves for the first time.
     ServiceRole(&'static str),
+    /// Auto Scaling groups of the cluster's own names that the call makes, and gives the cluster's mark.
+    MadeGroup,
+    /// Auto Scaling groups that bear the cluster's mark.
+    OwnGroups,
+    /// What tags of Auto Scaling groups say besides their mark.
+    GroupTags,
     /// The key that a volume is encrypted with: what its user asks of it.
     VolumeKey,
     /// The same: what EC2 is lent of it.

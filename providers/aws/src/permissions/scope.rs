@@ -9,15 +9,20 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Kind, Resource, Resource
 use super::document::{Condition, Grant};
 use super::row::{On, Row};
 use crate::edge::text_name;
+use crate::groups::{CHANGING_GROUP_TAGS, group_name_pattern};
 use crate::kept::{ec2_service, existing_profile, role_name_pattern};
 use crate::machine::{CHANGING_TAGS, ImageSource, image_source};
 
 /// The tag with the cluster's name, which everything that is marked has too.
 const CLUSTER_NAME: &str = "KubernetesCluster";
 
+/// Services of which each region has its own.
+const REGIONAL: [&str; 3] = ["autoscaling:", "ec2:", "elasticloadbalancing:"];
+
 const EQUAL: &str = "StringEquals";
 /// True of each of several values, and of none.
 const EACH_EQUAL: &str = "ForAllValues:StringEquals";
+const EACH_LIKE: &str = "ForAllValues:StringLike";
 
 /// The cluster that a policy is for, and where it is.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +97,17 @@ impl Scope<'_> {
                 let of_service = Condition::new(EQUAL, "iam:AWSServiceName", [service]);
                 vec![grant("LetServicesBegin", vec![role], vec![of_service])]
             }
+            On::MadeGroup => {
+                let own = named.map(|(key, _)| group_name_pattern(self.cluster, key.name()));
+                let own = own.map(|name| self.group_arn(&name)).into_iter();
+                vec![grant("MakeMarkedGroups", own.collect(), self.is_marked())]
+            }
+            On::OwnGroups => vec![grant("ChangeItsGroups", vec![self.group_arn("*")], self.is_own())],
+            On::GroupTags => {
+                let mut conditions = self.is_own();
+                conditions.push(Condition::new(EACH_LIKE, "aws:TagKeys", CHANGING_GROUP_TAGS));
+                vec![grant("TellOfGroups", vec![self.group_arn("*")], conditions)]
+            }
             On::VolumeKey | On::VolumeKeyGrant => self.of_key(row, named),
         }
     }
@@ -108,8 +124,7 @@ impl Scope<'_> {
     /// Services that are in one place for all regions know no region.
     fn everything(&self, row: &Row) -> Grant {
         let everything = vec!["*".to_owned()];
-        let is_regional =
-            |action: &&str| action.starts_with("ec2:") || action.starts_with("elasticloadbalancing:");
+        let is_regional = |action: &&str| REGIONAL.iter().any(|service| action.starts_with(service));
         if row.actions.iter().all(is_regional) {
             let here = Condition::new(EQUAL, "aws:RequestedRegion", [self.region]);
             return granted("Look", row, everything, vec![here]);
@@ -149,12 +164,14 @@ impl Scope<'_> {
     }
 
     fn image(&self, row: &Row, named: Option<Named<'_>>) -> Vec<Grant> {
-        let Some((_, Resource::Machine(machine))) = named else {
-            return Vec::new();
+        let image = match named {
+            Some((_, Resource::Machine(machine))) => machine.image.as_deref(),
+            Some((_, Resource::NodeGroup(group))) => group.image.as_deref(),
+            _ => return Vec::new(),
         };
         // Images have no account in their ARNs.
         let arn = |id: &str| format!("arn:{}:ec2:{}::image/{id}", self.partition(), self.region);
-        match image_source(machine) {
+        match image_source(image) {
             ImageSource::Id(id) => vec![granted("StartThisImage", row, vec![arn(id)], Vec::new())],
             ImageSource::Owner(owner) => {
                 let of_owner = Condition::new(EQUAL, "ec2:Owner", [owner]);
@@ -272,6 +289,9 @@ impl Scope<'_> {
                     Some((_, Resource::Machine(machine))) => {
                         machine.role.as_ref().map(|role| self.role_of_machines(role))
                     }
+                    Some((_, Resource::NodeGroup(group))) => {
+                        group.role.as_ref().map(|role| self.role_of_machines(role))
+                    }
                     _ => this_role(),
                 };
                 let to_instances = Condition::new(EQUAL, "iam:PassedToService", [ec2_service(self.region)]);
@@ -376,6 +396,11 @@ impl Scope<'_> {
         format!("arn:{}:ec2:{}:*:{kind}/{id}", self.partition(), self.region)
     }
 
+    fn group_arn(&self, name: &str) -> String {
+        let (partition, region) = (self.partition(), self.region);
+        format!("arn:{partition}:autoscaling:{region}:*:autoScalingGroup:*:autoScalingGroupName/{name}")
+    }
+
     fn of_balancing(&self, types: &[&str]) -> Vec<String> {
         let (partition, region) = (self.partition(), self.region);
         let arn = |kind: &&str| format!("arn:{partition}:elasticloadbalancing:{region}:*:{kind}/*");
@@ -401,6 +426,7 @@ fn subnets(named: Option<Named<'_>>) -> BTreeSet<&str> {
         Some(Resource::NatGateway(gateway)) => BTreeSet::from([gateway.subnet.as_str()]),
         Some(Resource::WayOut(way)) => way.subnets.iter().map(String::as_str).collect(),
         Some(Resource::NetworkInterface(interface)) => BTreeSet::from([interface.subnet.as_str()]),
+        Some(Resource::NodeGroup(group)) => group.subnets.iter().map(String::as_str).collect(),
         Some(Resource::Machine(machine)) => BTreeSet::from([machine.subnet.as_deref().unwrap_or_default()]),
         _ => BTreeSet::new(),
     }

@@ -3,8 +3,8 @@
 
 use keelson_provider_api::{Kind, Resource};
 
-use super::edge_table;
 use super::row::{ALL, BRING, CREATE, DELETE, LOOK, On, PREFLIGHT, Row, UPDATE, UPDATE_OR_DELETE, row};
+use super::{edge_table, groups_table};
 
 /// The rows of `kind`; none where AWS is not asked about it.
 pub(super) const fn rows(kind: Kind) -> &'static [Row] {
@@ -21,9 +21,9 @@ pub(super) const fn rows(kind: Kind) -> &'static [Row] {
         Kind::NetworkInterface => NETWORK_INTERFACE,
         Kind::Machine => MACHINE,
         Kind::LoadBalancerTarget => edge_table::LOAD_BALANCER_TARGET,
-        Kind::NodeGroup
-        | Kind::GroupMachine
-        | Kind::NodeBundle
+        Kind::NodeGroup => groups_table::NODE_GROUP,
+        Kind::GroupMachine => groups_table::GROUP_MACHINE,
+        Kind::NodeBundle
         | Kind::EtcdMember
         | Kind::EtcdSnapshot
         | Kind::ControlPlane

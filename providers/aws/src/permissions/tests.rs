@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_provider_api::kinds::{
-    DnsRecord, Firewall, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NatGateway, Network,
-    NetworkInterface, Role, Subnet, Through, Volume, WayOut,
+    DnsRecord, Firewall, GroupMachine, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NatGateway,
+    Network, NetworkInterface, NodeGroup, Role, Subnet, Through, Volume, WayOut,
 };
-use keelson_provider_api::values::Quantity;
+use keelson_provider_api::values::{Digest, Labels, Quantity, Version};
 use keelson_provider_api::{ClusterIdentity, ClusterUid, Disruption, Existing, Health, Owner};
 use serde_json::json;
 
@@ -65,7 +65,7 @@ fn machine(name: Option<&str>) -> Machine {
 fn wanted(network: &str, subnet: &str) -> BTreeMap<ResourceKey, Resource> {
     let kept = kept(subnet).into_iter();
     let all = places(network, subnet).into_iter().chain(kept);
-    all.chain(edge(network, subnet)).collect()
+    all.chain(edge(network, subnet)).chain(groups(subnet)).collect()
 }
 
 type Wanted = Vec<(ResourceKey, Resource)>;
@@ -163,6 +163,39 @@ fn edge(network: &str, subnet: &str) -> Wanted {
     ]
 }
 
+fn groups(subnet: &str) -> Wanted {
+    let group = |role: Option<&str>| NodeGroup {
+        min: 1,
+        max: 3,
+        replicas: 1,
+        max_surge: 0,
+        subnets: vec![subnet.to_owned()],
+        firewall: "nodes".to_owned(),
+        role: role.map(str::to_owned),
+        machine_type: Some("m6i.large".to_owned()),
+        types: Vec::new(),
+        image: role.is_none().then(|| "ami-1".to_owned()),
+        root_volume: None,
+        kms_key: None,
+        spot_share: role.is_some().then_some(70),
+        kubernetes_version: Version::new(1, 36, 2),
+        labels: Labels::new(),
+        taints: Vec::new(),
+        settings: Digest::of_bytes(b""),
+    };
+    let machine = GroupMachine {
+        group: "spare".to_owned(),
+        template: Digest::of_bytes(b""),
+        node: "i-1".to_owned(),
+        detached: false,
+    };
+    vec![
+        (key(Kind::NodeGroup, "spare"), group(Some("node")).into()),
+        (key(Kind::NodeGroup, "plain"), group(None).into()),
+        (key(Kind::GroupMachine, "i-1"), machine.into()),
+    ]
+}
+
 fn scope<'a>(cluster: &'a ClusterIdentity, wanted: &'a BTreeMap<ResourceKey, Resource>) -> Scope<'a> {
     Scope {
         cluster,
@@ -196,7 +229,7 @@ fn type_of(arn: &str) -> &str {
         .map_or(resource, |(end, _)| &resource[..end]);
     match two {
         "loadbalancer/net" | "listener/net" => two,
-        _ => resource.split('/').next().unwrap_or(resource),
+        _ => resource.split(['/', ':']).next().unwrap_or(resource),
     }
 }
 

@@ -34,11 +34,12 @@ fn type_of(arn: &str) -> String {
 }
 
 /// How the ids of things of EC2 begin, and what ARNs call their types.
-const IDS: [(&str, &str); 10] = [
+const IDS: [(&str, &str); 11] = [
     ("eipalloc-", "elastic-ip"),
     ("eni-", "network-interface"),
     ("i-", "instance"),
     ("igw-", "internet-gateway"),
+    ("lt-", "launch-template"),
     ("nat-", "natgateway"),
     ("rtb-", "route-table"),
     ("sg-", "security-group"),
@@ -90,7 +91,11 @@ fn check_ec2(call: &Value, allowed: &Allowed) -> Vec<String> {
         return Vec::new();
     }
     let mut problems = Vec::new();
-    for (name, value) in &parameters {
+    // What a launch template says is asked about when somebody starts instances by it.
+    let said = parameters
+        .iter()
+        .filter(|(name, _)| !name.starts_with("LaunchTemplateData."));
+    for (name, value) in said {
         let of_id = IDS.iter().find(|(beginning, _)| value.starts_with(beginning));
         if let Some((_, kind)) = of_id.filter(|_| !ROUTE_TARGETS.contains(name) && !name.contains("Tag"))
             && !allowed.has(&action, kind)

@@ -1,7 +1,9 @@
 //! A cluster from the first to nothing.
 
 use keelson_aws_calls::elb::{HealthCheck, NewTargetGroup, TargetType};
-use keelson_provider_api::kinds::{DnsRecord, Firewall, FirewallRule, Role, Through, WayOut};
+use keelson_provider_api::kinds::{
+    DnsRecord, Firewall, FirewallRule, GroupMachine, NodeGroup, Role, Through, WayOut,
+};
 use keelson_provider_aws::instance_profile_name;
 use keelson_provider_aws::permissions::policy_of_life;
 use serde_json::json;
@@ -29,6 +31,8 @@ async fn each_change_asks_for_what_its_policy_allows_and_a_life_for_all_that_its
     change_by_hand(&scene).await;
     asked.extend(scene.bring(&wanted::all()).await);
     asked.extend(scene.bring(&changed()).await);
+    asked.extend(look_at_a_group_that_lacks_a_machine(&scene).await);
+    asked.extend(let_a_machine_go(&scene).await);
     asked.extend(scene.take_away().await);
     assert_eq!(scene.look().await.owned().count(), 0);
 
@@ -61,6 +65,41 @@ async fn change_by_hand(scene: &Scene) {
     let elsewhere = elb.create_target_group(&elsewhere).await.unwrap();
     let listener = elb.listeners(&balancer.arn).await.unwrap().remove(0);
     elb.forward_listener(&listener.arn, &elsewhere.arn).await.unwrap();
+}
+
+async fn look_at_a_group_that_lacks_a_machine(scene: &Scene) -> BTreeSet<String> {
+    let AwsCalls { scaling, ec2, .. } = &scene.hands;
+    let group = scaling.owned("one").await.unwrap().remove(0);
+    scaling.suspend(&group.name, &["Launch"]).await.unwrap();
+    ec2.terminate_instances(&[group.members[0].id.clone()])
+        .await
+        .unwrap();
+    let asked = scene.apply(&[]).await;
+    scaling.resume(&group.name, &["Launch"]).await.unwrap();
+    // Whatever changes about it has it look after its machines.
+    let desired = group.sizes.desired.unwrap();
+    scaling.set_desired(&group.name, desired).await.unwrap();
+    asked
+}
+
+async fn let_a_machine_go(scene: &Scene) -> BTreeSet<String> {
+    let observation = scene.look().await;
+    let mut machines = observation.owned_of(Kind::GroupMachine);
+    let (key, existing) = machines.next().unwrap();
+    let Resource::GroupMachine(machine) = &existing.resource else {
+        unreachable!("it is a machine of a group")
+    };
+    let resource: Resource = GroupMachine {
+        detached: true,
+        ..machine.clone()
+    }
+    .into();
+    let update = Action::Update {
+        id: existing.id.clone(),
+        differences: existing.resource.differences(&resource),
+        resource: Box::new(resource),
+    };
+    scene.apply(&[change(key, update)]).await
 }
 
 /// All of it, with whatever can be changed changed.
@@ -106,6 +145,14 @@ fn other(key: &ResourceKey, resource: Resource) -> Resource {
             machine.into()
         }
         (Resource::Machine(_), "n") => wanted::worker("nodes", "node").into(),
+        (Resource::NodeGroup(group), _) => NodeGroup {
+            min: 2,
+            machine_type: Some("m5.large".to_owned()),
+            types: Vec::new(),
+            subnets: vec!["a-private".to_owned(), "b-public".to_owned()],
+            ..group
+        }
+        .into(),
         (Resource::LoadBalancer(_), _) => {
             let mut balancer = wanted::balancer(443);
             balancer.subnets = vec!["a-private".to_owned(), "b-public".to_owned()];

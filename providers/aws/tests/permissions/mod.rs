@@ -19,7 +19,9 @@ use keelson_provider_api::{
     ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
-use keelson_provider_aws::{EdgeProvider, EdgeZone, KeptProvider, MachineProvider, PlacesProvider};
+use keelson_provider_aws::{
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacesProvider,
+};
 use keelson_test_hosts::Moto;
 use serde_json::Value;
 
@@ -90,7 +92,8 @@ impl Scene {
                 Box::new(PlacesProvider::new(&calls, REGION, clock.clone())),
                 Box::new(KeptProvider::new(&calls, REGION, clock.clone())),
                 Box::new(EdgeProvider::new(&calls, zone, clock.clone())),
-                Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock)),
+                Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock.clone())),
+                Box::new(GroupProvider::new(&calls, Arc::new(Idle), clock)),
             ],
             hands: scene::calls_of(&moto, HANDS, 5),
             moto,

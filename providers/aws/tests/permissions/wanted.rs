@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use keelson_provider_api::kinds::{
-    DnsRecord, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NetworkInterface, Role, Subnet, Volume,
+    DnsRecord, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NetworkInterface, NodeGroup, Role,
+    Subnet, Volume,
 };
-use keelson_provider_api::values::Quantity;
+use keelson_provider_api::values::{Digest, Labels, Quantity, Version};
 use keelson_provider_api::{Kind, ResourceKey};
 use serde_json::json;
 
@@ -34,6 +35,8 @@ pub(super) fn rank(key: &ResourceKey) -> (usize, String) {
         Kind::LoadBalancer,
         Kind::DnsRecord,
         Kind::LoadBalancerTarget,
+        Kind::NodeGroup,
+        Kind::GroupMachine,
     ];
     let rank = order.iter().position(|kind| *kind == key.kind());
     (rank.unwrap(), key.name().to_owned())
@@ -74,6 +77,7 @@ pub(super) fn all() -> Wanted {
         (key(Kind::LoadBalancer, "api"), balancer(6443).into()),
         (key(Kind::DnsRecord, NAME), record.into()),
         (key(Kind::LoadBalancerTarget, "a"), target.into()),
+        (key(Kind::NodeGroup, "spare"), group().into()),
     ]);
     all
 }
@@ -149,6 +153,29 @@ pub(super) fn worker(firewall: &str, role: &str) -> Machine {
         volume: None,
         network_interface: None,
         role: Some(role.to_owned()),
+    }
+}
+
+/// A group with spare capacity.
+pub(super) fn group() -> NodeGroup {
+    NodeGroup {
+        min: 1,
+        max: 3,
+        replicas: 2,
+        max_surge: 1,
+        subnets: vec!["a-private".to_owned()],
+        firewall: "nodes".to_owned(),
+        role: Some("node".to_owned()),
+        machine_type: Some("m6i.large".to_owned()),
+        types: vec!["m5.large".to_owned()],
+        image: None,
+        root_volume: None,
+        kms_key: None,
+        spot_share: Some(50),
+        kubernetes_version: Version::new(1, 36, 2),
+        labels: Labels::new(),
+        taints: Vec::new(),
+        settings: Digest::of_bytes(b"settings"),
     }
 }
 

@@ -133,6 +133,19 @@ def terminate(_, backend, instance_id, should_decrement):
     return TerminateInstanceActivity(state.instance, before)
 
 
+@instead("group-detach", AutoScalingBackend, "detach_instances")
+def detach(original, backend, group_name, instance_ids, should_decrement):
+    """AWS takes out of a group only what is in it and in service (EC2 Auto Scaling user guide, "Detach instances from your
+    Auto Scaling group"); moto takes out what it finds, and refuses nothing."""
+    states = backend.autoscaling_groups[group_name].instance_states
+    able = {one.instance_id for one in states if one.lifecycle_state in ("InService", "Standby")}
+    for one in instance_ids:
+        if one not in able:
+            words = f"The instance {one} is not part of Auto Scaling group {group_name} or not InService or Standby."
+            raise error("ValidationError", words)
+    return original(backend, group_name, instance_ids, should_decrement)
+
+
 @around("group-activities", "autoscaling:DescribeScalingActivities")
 def activities(request, proceed):
     """AWS tells what a group did, and why it could not (EC2 Auto Scaling API reference, DescribeScalingActivities); moto tells

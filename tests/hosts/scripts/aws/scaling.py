@@ -16,8 +16,8 @@ from .patches import error, instead, instead_of_property
 _ACTIVE = ("Pending", "InService")
 
 
-def note(group, words, code="Successful"):
-    """Writes down what the group did, for DescribeScalingActivities."""
+def note(group, words, failure=None):
+    """Writes down what the group did, for DescribeScalingActivities, and why it could not."""
     activities = group.autoscaling_backend.__dict__.setdefault("activities", [])
     activities.insert(0, {
         "ActivityId": str(mock_random.uuid4()),
@@ -26,7 +26,8 @@ def note(group, words, code="Successful"):
         "Cause": f"At {utcnow().isoformat()}Z",
         "StartTime": utcnow(),
         "EndTime": utcnow(),
-        "StatusCode": code,
+        "StatusCode": "Failed" if failure else "Successful",
+        **({"StatusMessage": failure} if failure else {}),
         "Progress": 100,
     })
 
@@ -124,7 +125,8 @@ def launch(group):
             instance_market_options="spot" if is_spot else None,
         )
     except ServiceException as refused:
-        note(group, f"Launching a new EC2 instance.  Status Reason: {refused.message}", "Failed")
+        words = f"{refused.message} Launching EC2 instance failed."
+        note(group, f"Launching a new EC2 instance.  Status Reason: {words}", words)
         if group.name in backend.autoscaling_groups:
             return
         words = f"You must use a valid fully-formed launch template. {refused.message}"

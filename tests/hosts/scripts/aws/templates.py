@@ -1,5 +1,7 @@
 """Launch templates: what instances get from them, and what a version has from another one."""
 
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.utils import convert_tag_spec, parse_user_data
@@ -12,7 +14,7 @@ from .patches import around, error, instead
 def run(original, backend, image_id, count, user_data, groups, **named):
     """AWS takes from a launch template all that a request does not say (EC2 user guide, "Launch instances from a launch
     template"); moto takes the image, type, key, user data and groups, and neither interfaces, profile, metadata options,
-    market nor tags of volumes, and gives a second root volume."""
+    market nor tags of volumes and interfaces, and gives a second root volume."""
     if not named.get("launch_template"):
         return original(backend, image_id, count, user_data, groups, **named)
     data = backend._get_template_from_args(named["launch_template"]).data
@@ -34,6 +36,10 @@ def run(original, backend, image_id, count, user_data, groups, **named):
     named["tags"] = {kind: {**tags.get(kind, {}), **given.get(kind, {})} for kind in {*tags, *given}}
     user_data = user_data or data.get("UserData")
     reservation = original(backend, image_id or data.get("ImageId"), count, user_data, groups, **named)
+    there = {one.get("NetworkInterfaceId") for one in named["nics"] or []}
+    for interface in (one for instance in reservation.instances for one in instance.nics.values()):
+        if interface.id not in there and tags.get("network-interface"):
+            interface.add_tags(tags["network-interface"])
     asked = named.get("iam_instance_profile_name") or named.get("iam_instance_profile_arn")
     if data.get("IamInstanceProfile") and not asked:
         for instance in reservation.instances:
@@ -77,6 +83,61 @@ def inherit(request, proceed):
             **{key: given[key] for key in given if given[key] is not None},
         }
     return proceed()
+
+
+def _gone(template):
+    """The numbers of its versions that were deleted."""
+    return template.__dict__.setdefault("gone", set())
+
+
+@instead("template-version-deletion", LaunchTemplate, "get_version")
+def get_version(original, template, num):
+    """AWS deletes versions of a launch template but the default one, whose numbers are never given again (EC2 API reference,
+    DeleteLaunchTemplateVersions); moto has no code for that."""
+    if str(num).lower() == "$latest":
+        return template.latest_version()
+    version = original(template, num)
+    if version.number in _gone(template):
+        raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=num)
+    return version
+
+
+@instead("template-version-deletion", LaunchTemplate, "latest_version")
+def latest_version(_, template):
+    """Likewise: the latest one is one that is there."""
+    return next(one for one in reversed(template.versions) if one.number not in _gone(template))
+
+
+@instead("template-version-deletion", LaunchTemplateBackend, "describe_launch_template_versions")
+def describe_versions(original, backend, **named):
+    """Likewise."""
+    found = original(backend, **named)
+    return [(template, version) for template, version in found if version.number not in _gone(template)]
+
+
+@around("template-version-deletion", "ec2:DeleteLaunchTemplateVersions")
+def delete_versions(request, _):
+    """Likewise."""
+    backend, asked = request.ec2_backend, request.params
+    by_id, name = asked.get("LaunchTemplateId"), asked.get("LaunchTemplateName")
+    template = backend.get_launch_template(by_id) if by_id else backend.get_launch_template_by_name(name)
+    done, failed = [], []
+    for number in map(int, asked["Versions"]):
+        told = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": number}
+        if number == template.default_version_number:
+            problem = {"Code": "unexpectedError", "Message": "The default version cannot be deleted."}
+            failed.append({**told, "ResponseError": problem})
+        elif not 0 < number <= len(template.versions) or number in _gone(template):
+            problem = {"Code": "launchTemplateVersionDoesNotExist", "Message": f"There is no version {number}."}
+            failed.append({**told, "ResponseError": problem})
+        else:
+            _gone(template).add(number)
+            done.append(told)
+    answer = {
+        "SuccessfullyDeletedLaunchTemplateVersions": done,
+        "UnsuccessfullyDeletedLaunchTemplateVersions": failed,
+    }
+    return ActionResult(answer)
 
 
 @instead("template-unknown", LaunchTemplateBackend, "delete_launch_template")

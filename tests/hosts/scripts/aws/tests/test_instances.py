@@ -218,7 +218,8 @@ class Templates(Case):
             NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": self.subnets[1], "Groups": [group]}],
             BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 20}}],
             TagSpecifications=[
-                {"ResourceType": kind, "Tags": [{"Key": "cluster", "Value": "a"}]} for kind in ("instance", "volume")
+                {"ResourceType": kind, "Tags": [{"Key": "cluster", "Value": "a"}]}
+                for kind in ("instance", "volume", "network-interface")
             ],
         )
         asked = {"LaunchTemplate": template, "MinCount": 1, "MaxCount": 1}
@@ -230,6 +231,8 @@ class Templates(Case):
         self.assertIn({"Key": "cluster", "Value": "a"}, one["Tags"])
         volumes = self.ec2.describe_volumes()["Volumes"]
         self.assertEqual([(x["Size"], x["Tags"]) for x in volumes], [(20, [{"Key": "cluster", "Value": "a"}])])
+        interfaces = self.ec2.describe_network_interfaces()["NetworkInterfaces"]
+        self.assertEqual([x["TagSet"] for x in interfaces], [[{"Key": "cluster", "Value": "a"}]])
 
     @of("template-versions")
     def test_a_second_version_has_user_data(self):
@@ -256,6 +259,23 @@ class Templates(Case):
         found = self.ec2.describe_launch_template_versions(LaunchTemplateName="nodes", Versions=["2"])
         data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
         self.assertEqual((data["ImageId"], data["InstanceType"], data["UserData"]), (UBUNTU, "t3.small", "aGVsbG8="))
+
+    @of("template-version-deletion")
+    def test_versions_are_deleted_but_the_default_one(self):
+        self.template()
+        for _ in range(2):
+            self.ec2.create_launch_template_version(LaunchTemplateName="nodes", LaunchTemplateData={"ImageId": UBUNTU})
+        self.ec2.modify_launch_template(LaunchTemplateName="nodes", DefaultVersion="2")
+        ask = self.ec2.delete_launch_template_versions
+        told = ask(LaunchTemplateName="nodes", Versions=["1", "2", "3", "9"])
+        done = [one["VersionNumber"] for one in told["SuccessfullyDeletedLaunchTemplateVersions"]]
+        failed = [one["VersionNumber"] for one in told["UnsuccessfullyDeletedLaunchTemplateVersions"]]
+        self.assertEqual((done, failed), ([1, 3], [2, 9]))
+        found = self.ec2.describe_launch_template_versions(LaunchTemplateName="nodes")["LaunchTemplateVersions"]
+        self.assertEqual([one["VersionNumber"] for one in found], [2])
+        self.assertEqual(self.ec2.describe_launch_templates()["LaunchTemplates"][0]["LatestVersionNumber"], 2)
+        made = self.ec2.create_launch_template_version(LaunchTemplateName="nodes", LaunchTemplateData={"ImageId": UBUNTU})
+        self.assertEqual(made["LaunchTemplateVersion"]["VersionNumber"], 4)
 
     @of("template-unknown")
     def test_one_that_is_not_there(self):

@@ -1,5 +1,6 @@
 """Auto Scaling groups."""
 
+import functools
 from collections import Counter
 
 from .case import UBUNTU, Case, of
@@ -155,6 +156,9 @@ class Sizes(Groups):
         self.create(DesiredCapacity=0)
         self.want(1)
         self.assertEqual(self.states(), [])
+        told = self.asg.describe_scaling_activities(AutoScalingGroupName="nodes")["Activities"][0]
+        self.assertEqual(told["StatusCode"], "Failed")
+        self.assertIn("ami-00000000000000000", told["StatusMessage"])
 
     @of("group-activities")
     def test_activities_are_told(self):
@@ -213,6 +217,17 @@ class Endings(Groups):
         self.group()
         self.assertEqual((len(self.ids()), self.ids() & {first, second}), (1, set()))
         self.refused("ValidationError", ask, InstanceId="i-00000000000000000", ShouldDecrementDesiredCapacity=False)
+
+
+    @of("group-detach")
+    def test_only_what_is_in_service_leaves_a_group(self):
+        self.made(1)
+        one = self.ids().pop()
+        ask = functools.partial(self.asg.detach_instances, AutoScalingGroupName="nodes", InstanceIds=[one])
+        ask(ShouldDecrementDesiredCapacity=False)
+        self.assertEqual((len(self.ids()), self.ids() & {one}), (1, set()))
+        self.refused("ValidationError", ask, ShouldDecrementDesiredCapacity=False)
+        self.assertEqual(len(self.ids()), 1)
 
 
 class Refreshes(Groups):
