@@ -9,7 +9,8 @@ use std::sync::Arc;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore, Clock, FirstBoot, Provider, Store};
 use keelson_provider_aws::{
-    EdgeProvider, EdgeZone, KeptProvider, MachineProvider, PlacedMachines, PlacesProvider, calls,
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacedMachines, PlacesProvider,
+    calls,
 };
 use keelson_provider_ssh::{FirstBootBundles, Hosts, SshOptions, Target};
 
@@ -55,13 +56,13 @@ pub(super) async fn reach(
         Arc::new(PlacesProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(KeptProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(EdgeProvider::new(&calls, zone(aws)?, clock.clone())),
-        Arc::new(MachineProvider::new(&calls, first_boot, clock)),
+        Arc::new(MachineProvider::new(&calls, first_boot.clone(), clock.clone())),
         Arc::new(bundles),
     ];
     let machines = Machines {
         hosts,
         providers,
-        groups: None,
+        groups: Some(Arc::new(GroupProvider::new(&calls, first_boot, clock))),
     };
     common.reach(spec, options, bulk_store, machines)
 }
