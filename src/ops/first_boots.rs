@@ -13,8 +13,8 @@ use keelson_provider_api::bundle::{Bundle, BundleSource, FoundOnMachine};
 use keelson_provider_api::kinds::MachineRole;
 use keelson_provider_api::values::{Digest, Secret};
 use keelson_provider_api::{
-    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewGroup, NewMachine, Precondition, ProviderError,
-    Store, StoreError, with_causes,
+    AssetSource, ClusterIdentity, ClusterUid, ErrorClass, FirstBoot, NewGroup, NewMachine, Precondition,
+    ProviderError, Store, StoreError, with_causes,
 };
 
 use super::bundles::{SpecBundles, permanent};
@@ -259,7 +259,10 @@ impl FirstBoot for FirstBoots {
         _cluster: &ClusterIdentity,
         group: &NewGroup<'_>,
     ) -> Result<Vec<u8>, ProviderError> {
-        let message = format!("machines of the group {} cannot join by themselves yet", group.name);
+        let message = format!(
+            "machines of the group {} cannot join by themselves yet",
+            group.name
+        );
         Err(ProviderError::new(ErrorClass::Permanent, message))
     }
 

@@ -7,9 +7,11 @@
 //! | [`kept`] | what is kept while machines come and go: roles, volumes, network interfaces |
 //! | [`machine`] | machines: instances of EC2 |
 //! | [`edge`] | load balancers, their targets, and the names that lead to them |
+//! | [`leftovers`] | what the cluster's own controllers made, at its end |
 //! | [`permissions`] | what whoever runs keelson must be allowed: the least policy for given changes |
 //! | `marked` | what a cluster owns, by its marks |
 //! | `instances` | the instances that are machines |
+//! | `in_the_way` | what keeps something from being deleted |
 //! | `looks` | looks that serve several kinds |
 //! | `step` | what every change of a thing needs; `public_address` what those do that have one |
 //! | `access` | who asks: what the environment says, as for every program of AWS; `calls` in their name |
@@ -17,8 +19,10 @@
 mod access;
 mod calls;
 pub mod edge;
+mod in_the_way;
 mod instances;
 pub mod kept;
+pub mod leftovers;
 mod looks;
 pub mod machine;
 mod marked;
@@ -33,6 +37,7 @@ pub use calls::calls;
 pub use edge::{EdgeProvider, EdgeZone};
 pub use keelson_aws_calls::AwsCalls;
 pub use kept::{KeptProvider, instance_profile_name};
+pub use leftovers::LeftoversProvider;
 pub use machine::{MachineProvider, PlacedMachine, PlacedMachines};
 pub use places::PlacesProvider;
 pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};

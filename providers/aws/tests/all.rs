@@ -8,7 +8,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use keelson_aws_calls::{AwsCalls, CallSettings};
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{Clock, Kind, Provider};
-use keelson_provider_aws::{EdgeProvider, KeptProvider, MachineProvider, PlacesProvider};
+use keelson_provider_aws::{EdgeProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacesProvider};
 
 use crate::machine::Given;
 use crate::scene::REGION;
@@ -20,10 +20,11 @@ fn each_kind_is_looked_after_by_one_provider() {
     let settings = CallSettings::new(REGION, SharedCredentialsProvider::new(nobody), http);
     let calls = AwsCalls::new(&settings);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let providers: [Arc<dyn Provider>; 4] = [
+    let providers: [Arc<dyn Provider>; 5] = [
         Arc::new(PlacesProvider::new(&calls, REGION, clock.clone())),
         Arc::new(KeptProvider::new(&calls, REGION, clock.clone())),
         Arc::new(EdgeProvider::new(&calls, None, clock.clone())),
+        Arc::new(LeftoversProvider::new(&calls, None, clock.clone())),
         Arc::new(MachineProvider::new(&calls, Arc::new(Given::default()), clock)),
     ];
     let kinds: Vec<Kind> = providers
@@ -31,7 +32,7 @@ fn each_kind_is_looked_after_by_one_provider() {
         .flat_map(|provider| provider.kinds().to_vec())
         .collect();
     let different: BTreeSet<Kind> = kinds.iter().copied().collect();
-    assert_eq!((kinds.len(), different.len()), (12, 12), "{kinds:?}");
+    assert_eq!((kinds.len(), different.len()), (13, 13), "{kinds:?}");
     let names: BTreeSet<&str> = providers.iter().map(|provider| provider.name()).collect();
     assert_eq!(names.len(), providers.len());
 }

@@ -15,6 +15,7 @@ mod edge;
 mod emulator;
 mod faults;
 mod kept;
+mod leftovers;
 mod machine;
 mod permissions;
 mod places;

@@ -22,8 +22,8 @@ use keelson_provider_api::kinds::{
 };
 use keelson_provider_api::values::{Digest, Quantity};
 use keelson_provider_api::{
-    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewGroup, NewMachine, Observation,
-    Observed, Outcome, Provider, ProviderError, Resource, ResourceKey,
+    Action, Change, Clock, ClusterIdentity, Existing, FirstBoot, Health, Kind, NewGroup, NewMachine,
+    Observation, Observed, Outcome, Provider, ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::{KeptProvider, MachineProvider, PlacesProvider, instance_profile_name};
 use keelson_test_hosts::Moto;

@@ -34,7 +34,7 @@ fn type_of(arn: &str) -> String {
 }
 
 /// How the ids of things of EC2 begin, and what ARNs call their types.
-const IDS: [(&str, &str); 10] = [
+const IDS: [(&str, &str); 11] = [
     ("eipalloc-", "elastic-ip"),
     ("eni-", "network-interface"),
     ("i-", "instance"),
@@ -42,6 +42,7 @@ const IDS: [(&str, &str); 10] = [
     ("nat-", "natgateway"),
     ("rtb-", "route-table"),
     ("sg-", "security-group"),
+    ("snap-", "snapshot"),
     ("subnet-", "subnet"),
     ("vol-", "volume"),
     ("vpc-", "vpc"),

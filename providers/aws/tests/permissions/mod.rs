@@ -15,11 +15,13 @@ use jiff::Timestamp;
 use keelson_aws_calls::AwsCalls;
 use keelson_provider_api::values::Digest;
 use keelson_provider_api::{
-    Action, Change, ClusterIdentity, FirstBoot, Kind, NewGroup, NewMachine, Observation, Provider, ProviderError,
-    Resource, ResourceKey,
+    Action, Change, ClusterIdentity, FirstBoot, Kind, NewGroup, NewMachine, Observation, Provider,
+    ProviderError, Resource, ResourceKey,
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
-use keelson_provider_aws::{EdgeProvider, EdgeZone, KeptProvider, MachineProvider, PlacesProvider};
+use keelson_provider_aws::{
+    EdgeProvider, EdgeZone, KeptProvider, LeftoversProvider, MachineProvider, PlacesProvider,
+};
 use keelson_test_hosts::Moto;
 use serde_json::Value;
 
@@ -90,6 +92,7 @@ impl Scene {
                 Box::new(PlacesProvider::new(&calls, REGION, clock.clone())),
                 Box::new(KeptProvider::new(&calls, REGION, clock.clone())),
                 Box::new(EdgeProvider::new(&calls, zone, clock.clone())),
+                Box::new(LeftoversProvider::new(&calls, None, clock.clone())),
                 Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock)),
             ],
             hands: scene::calls_of(&moto, HANDS, 5),
@@ -111,6 +114,7 @@ impl Scene {
             has_zone: true,
             zone_id: None,
             state: None,
+            ends: true,
             wanted: &self.wanted,
         }
     }
