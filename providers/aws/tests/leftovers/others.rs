@@ -28,10 +28,19 @@ async fn what_belongs_to_others_is_neither_seen_nor_touched() {
     )
     .await;
     // One of the same name, elsewhere.
-    let elsewhere = calls.ec2.create_vpc("10.30.0.0/16", &tags(&[])).await.unwrap();
+    let elsewhere = calls
+        .ec2
+        .create_vpc("10.30.0.0/16", &tags(&[("Name", "theirs")]))
+        .await
+        .unwrap();
     let there = calls
         .ec2
-        .create_subnet(&elsewhere, "eu-west-1a", "10.30.0.0/20", &tags(&[]))
+        .create_subnet(
+            &elsewhere,
+            "eu-west-1a",
+            "10.30.0.0/20",
+            &tags(&[("Name", "theirs")]),
+        )
         .await;
     balance(
         calls,
@@ -75,7 +84,7 @@ async fn a_rule_of_somebody_else_s_group_stays_and_is_waited_for() {
         .await
         .unwrap();
     let theirs = ec2
-        .create_security_group(&scene.vpc, "theirs", "theirs", &tags(&[]))
+        .create_security_group(&scene.vpc, "theirs", "theirs", &tags(&[("Name", "theirs")]))
         .await
         .unwrap();
     ec2.authorize_ingress(&theirs, &ground::lets_in(&group))
@@ -124,7 +133,7 @@ async fn beside_machines_of_another_cluster_of_that_name_nobody_can_say_whose_a_
         subnet: scene.subnet.clone(),
         private_address: None,
         groups: Vec::new(),
-        tags: tags(&[]),
+        tags: tags(&[("Name", "theirs")]),
     };
     let interface = calls.ec2.create_interface(&interface, "rival").await.unwrap();
     let marked = mark(&other, &key(Kind::Machine, "a"), 0);

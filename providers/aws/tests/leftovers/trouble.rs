@@ -60,7 +60,7 @@ async fn a_volume_that_an_instance_has_is_waited_for_and_the_instance_told() {
         subnet: scene.subnet.clone(),
         private_address: None,
         groups: Vec::new(),
-        tags: tags(&[]),
+        tags: tags(&[("Name", "theirs")]),
     };
     let interface = calls.ec2.create_interface(&interface, "node").await.unwrap();
     let marked = mark(&scene.cluster, &key(Kind::Machine, "a"), 0);
