@@ -19,7 +19,9 @@ pub(crate) async fn told(step: &Step<'_>, error: CallError, key: &ResourceKey, f
         return refused(error, &what);
     }
     // Whatever becomes of this look, it is the delete that failed.
-    let interfaces = step.ec2.list_interfaces(filters).await.unwrap_or_default();
+    let interfaces = Box::pin(step.ec2.list_interfaces(filters))
+        .await
+        .unwrap_or_default();
     if interfaces.is_empty() {
         return refused(error, &what);
     }
