@@ -10,7 +10,7 @@ use super::error::OperationError;
 use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::session::Session;
-use crate::execute::observe::observe_all;
+use crate::execute::observe::{observe_all, observe_living};
 use crate::execute::{Event, Reporter};
 use crate::plan::{self, DesiredState, Path, Plan, PlanReport, StandingRestore, Step};
 
@@ -143,7 +143,12 @@ impl Session {
             let wanted = self.desired_state()?.resources.into_keys();
             asked_for.extend(wanted.filter(|key| key.kind() == Kind::EtcdMember));
         }
-        let observation = observe_all(self.providers(), self.clock(), identity, asked_for.iter()).await;
+        let (providers, clock) = (self.providers(), self.clock());
+        let observation = if desired.retires_cluster {
+            observe_all(providers, clock, identity, asked_for.iter()).await
+        } else {
+            observe_living(providers, clock, identity, asked_for.iter()).await
+        };
         let now = moment.unwrap_or_else(|| self.clock().now());
         let (plan, report) = plan::plan(identity, &desired, &observation, now)?;
         let forecast = self.forecast(&plan);

@@ -16,6 +16,7 @@ mod emulator;
 mod faults;
 mod groups;
 mod kept;
+mod leftovers;
 mod machine;
 mod permissions;
 mod places;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore, Clock, FirstBoot, Provider, Store};
 use keelson_provider_aws::{
-    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacedMachines, PlacesProvider,
-    calls,
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacedMachines,
+    PlacesProvider, calls,
 };
 use keelson_provider_ssh::{FirstBootBundles, Hosts, SshOptions, Target};
 
@@ -56,6 +56,11 @@ pub(super) async fn reach(
         Arc::new(PlacesProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(KeptProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(EdgeProvider::new(&calls, zone(aws)?, clock.clone())),
+        Arc::new(LeftoversProvider::new(
+            &calls,
+            existing_network(aws),
+            clock.clone(),
+        )),
         Arc::new(MachineProvider::new(&calls, first_boot.clone(), clock.clone())),
         Arc::new(bundles),
     ];
@@ -123,6 +128,11 @@ async fn open(
     ssh.jump = jump;
     ssh.whereabouts = Some(Arc::new(instances));
     Hosts::open(ssh).await.map_err(ConnectError::Hosts)
+}
+
+/// The network that was there before, if the cluster is in one.
+fn existing_network(aws: &AwsProvider) -> Option<String> {
+    aws.network.vpc.clone()
 }
 
 /// Where the API's name is made, if it has one.

@@ -24,6 +24,7 @@ pub(in crate::registry) fn policy_of_plan(
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
     let scope = Scope {
         zone_id: zone_id.as_deref(),
+        ends: planned.plan.retires_cluster(),
         ..scope
     };
     Ok(text(&permissions::policy_of_changes(&scope, planned.changes())))
@@ -67,6 +68,7 @@ fn scope<'a>(
         has_zone: zone(aws)?.is_some(),
         zone_id: None,
         state,
+        ends: false,
         wanted,
     })
 }

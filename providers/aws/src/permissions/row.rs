@@ -51,6 +51,12 @@ pub(super) enum On {
     MadeBalancing(&'static [&'static str]),
     /// Things of Elastic Load Balancing of these types that bear the cluster's mark.
     OwnBalancing(&'static [&'static str]),
+    /// Things of Elastic Load Balancing of these types that controllers of the cluster have made.
+    BalancingOfControllers(&'static [&'static str]),
+    /// Security groups that they have made.
+    GroupsOfControllers,
+    /// Things of this type with data that they have made.
+    DataOfControllers(&'static str),
     /// The load balancer that a listener is made of.
     Listened,
     /// The zone that the cluster's names are in, for whoever looks for it.

@@ -11,6 +11,7 @@ use super::row::{On, Row};
 use crate::edge::text_name;
 use crate::groups::{CHANGING_GROUP_TAGS, group_name_pattern};
 use crate::kept::{ec2_service, existing_profile, role_name_pattern};
+use crate::leftovers::{BALANCED, DRIVEN, cluster_tag};
 use crate::machine::{CHANGING_TAGS, ImageSource, image_source};
 
 /// The tag with the cluster's name, which everything that is marked has too.
@@ -37,6 +38,8 @@ pub struct Scope<'a> {
     pub zone_id: Option<&'a str>,
     /// Where its state is, if that is in a bucket of AWS.
     pub state: Option<StateFolder<'a>>,
+    /// Whether the cluster is taken away: what its controllers made is looked for then.
+    pub ends: bool,
     /// All that is wanted of the cluster.
     pub wanted: &'a BTreeMap<ResourceKey, Resource>,
 }
@@ -80,6 +83,9 @@ impl Scope<'_> {
                 let own = self.of_balancing(types);
                 vec![grant("ChangeItsBalancers", own, self.is_own())]
             }
+            On::BalancingOfControllers(types) => self.of_controllers(row, &self.of_balancing(types)),
+            On::GroupsOfControllers => self.of_controllers(row, &self.of_ec2(&["security-group"])),
+            On::DataOfControllers(kind) => vec![self.data_of_controllers(row, kind)],
             On::ZoneSearch | On::Zone | On::Name | On::NameChange => self.of_names(row, named),
             On::Roles
             | On::MadeRole
@@ -188,6 +194,32 @@ impl Scope<'_> {
             granted("MakeMarkedBalancers", row, resources, self.is_marked()),
             marks,
         ]
+    }
+
+    /// Either of two controllers may have made it, each with a tag of its own.
+    fn of_controllers(&self, row: &Row, resources: &[String]) -> Vec<Grant> {
+        let name = self.cluster.name.as_str();
+        let by_tag = |statement, tag: String, value: &str| {
+            let tagged = Condition::new(EQUAL, format!("aws:ResourceTag/{tag}"), [value]);
+            granted(statement, row, resources.to_vec(), vec![tagged])
+        };
+        let (tag, owned) = cluster_tag(name);
+        vec![
+            by_tag("EndWhatItsControllersMade", tag, owned),
+            by_tag("EndWhatItsBalancerControllerMade", BALANCED.to_owned(), name),
+        ]
+    }
+
+    fn data_of_controllers(&self, row: &Row, kind: &str) -> Grant {
+        let (tag, owned) = cluster_tag(self.cluster.name.as_str());
+        let of_cluster = Condition::new(EQUAL, format!("aws:ResourceTag/{tag}"), [owned]);
+        let of_driver = Condition::new(EQUAL, format!("aws:ResourceTag/{DRIVEN}"), ["true"]);
+        // Snapshots have no account in their ARNs.
+        let arn = match kind {
+            "snapshot" => format!("arn:{}:ec2:{}::snapshot/*", self.partition(), self.region),
+            other => self.ec2_arn(other, "*"),
+        };
+        granted("EndItsClaims", row, vec![arn], vec![of_cluster, of_driver])
     }
 
     /// A listener is asked about as its load balancer, which is the cluster's own.

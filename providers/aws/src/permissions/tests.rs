@@ -65,7 +65,8 @@ fn machine(name: Option<&str>) -> Machine {
 fn wanted(network: &str, subnet: &str) -> BTreeMap<ResourceKey, Resource> {
     let kept = kept(subnet).into_iter();
     let all = places(network, subnet).into_iter().chain(kept);
-    all.chain(edge(network, subnet)).chain(groups(subnet)).collect()
+    let ends = groups(subnet).into_iter().chain(leftovers());
+    all.chain(edge(network, subnet)).chain(ends).collect()
 }
 
 type Wanted = Vec<(ResourceKey, Resource)>;
@@ -206,6 +207,7 @@ fn scope<'a>(cluster: &'a ClusterIdentity, wanted: &'a BTreeMap<ResourceKey, Res
             bucket: "clusters",
             prefix: "teams/a",
         }),
+        ends: false,
         wanted,
     }
 }
@@ -228,7 +230,7 @@ fn type_of(arn: &str) -> &str {
         .nth(1)
         .map_or(resource, |(end, _)| &resource[..end]);
     match two {
-        "loadbalancer/net" | "listener/net" => two,
+        "loadbalancer/app" | "loadbalancer/net" | "listener/net" => two,
         _ => resource.split(['/', ':']).next().unwrap_or(resource),
     }
 }

@@ -23,7 +23,7 @@ use keelson_provider_api::{
 use keelson_provider_aws::{EdgeProvider, EdgeZone};
 use keelson_test_hosts::Moto;
 
-pub(crate) use ground::make_public_zone;
+pub(crate) use ground::{make_public_zone, start};
 
 use crate::places::{Wanted, change, cluster, create, delete, key};
 use crate::scene::{self, ANYBODY, REGION};

@@ -43,6 +43,7 @@ const IDS: [(&str, &str); 11] = [
     ("nat-", "natgateway"),
     ("rtb-", "route-table"),
     ("sg-", "security-group"),
+    ("snap-", "snapshot"),
     ("subnet-", "subnet"),
     ("vol-", "volume"),
     ("vpc-", "vpc"),

@@ -1,6 +1,8 @@
 //! A cluster from the first to nothing.
 
+use keelson_aws_calls::ec2::Filters;
 use keelson_aws_calls::elb::{HealthCheck, NewTargetGroup, TargetType};
+use keelson_aws_calls::mark::RESOURCE;
 use keelson_provider_api::kinds::{
     DnsRecord, Firewall, FirewallRule, GroupMachine, NodeGroup, Role, Through, WayOut,
 };
@@ -33,6 +35,7 @@ async fn each_change_asks_for_what_its_policy_allows_and_a_life_for_all_that_its
     asked.extend(scene.bring(&changed()).await);
     asked.extend(look_at_a_group_that_lacks_a_machine(&scene).await);
     asked.extend(let_a_machine_go(&scene).await);
+    make_leftovers(&scene).await;
     asked.extend(scene.take_away().await);
     assert_eq!(scene.look().await.owned().count(), 0);
 
@@ -100,6 +103,16 @@ async fn let_a_machine_go(scene: &Scene) -> BTreeSet<String> {
         resource: Box::new(resource),
     };
     scene.apply(&[change(key, update)]).await
+}
+
+/// What the cluster's controllers make.
+async fn make_leftovers(scene: &Scene) {
+    let owned = Filters::of_cluster("one");
+    let vpc = scene.hands.ec2.list_vpcs(&owned).await.unwrap().remove(0).id;
+    let subnet = owned.with_tag(RESOURCE, "subnet/a-public");
+    let subnet = scene.hands.ec2.list_subnets(&subnet).await.unwrap().remove(0).id;
+    let name = scene.cluster.name.as_str();
+    crate::leftovers::make_all_for(&scene.moto, &scene.hands, name, "front", &vpc, &subnet).await;
 }
 
 /// All of it, with whatever can be changed changed.

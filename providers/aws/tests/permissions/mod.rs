@@ -20,7 +20,7 @@ use keelson_provider_api::{
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
 use keelson_provider_aws::{
-    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacesProvider,
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacesProvider,
 };
 use keelson_test_hosts::Moto;
 use serde_json::Value;
@@ -92,6 +92,7 @@ impl Scene {
                 Box::new(PlacesProvider::new(&calls, REGION, clock.clone())),
                 Box::new(KeptProvider::new(&calls, REGION, clock.clone())),
                 Box::new(EdgeProvider::new(&calls, zone, clock.clone())),
+                Box::new(LeftoversProvider::new(&calls, None, clock.clone())),
                 Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock.clone())),
                 Box::new(GroupProvider::new(&calls, Arc::new(Idle), clock)),
             ],
@@ -114,6 +115,7 @@ impl Scene {
             has_zone: true,
             zone_id: None,
             state: None,
+            ends: true,
             wanted: &self.wanted,
         }
     }

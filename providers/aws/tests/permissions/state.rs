@@ -50,6 +50,7 @@ async fn the_state_store_asks_for_what_it_is_allowed_and_no_less() {
         region: REGION,
         has_zone: false,
         zone_id: None,
+        ends: true,
         state: Some(StateFolder {
             bucket: emulator::BUCKET,
             prefix: "teams/a",
