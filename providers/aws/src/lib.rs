@@ -30,7 +30,7 @@ mod step;
 
 pub use access::AwsAccess;
 pub use calls::calls;
-pub use edge::{EdgeProvider, EdgeZone};
+pub use edge::{EdgeProvider, EdgeZone, PrivateZone};
 pub use keelson_aws_calls::AwsCalls;
 pub use kept::{KeptProvider, instance_profile_name};
 pub use machine::{MachineProvider, PlacedMachine, PlacedMachines};
