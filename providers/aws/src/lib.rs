@@ -38,7 +38,7 @@ mod step;
 
 pub use access::AwsAccess;
 pub use calls::calls;
-pub use edge::{EdgeProvider, EdgeZone};
+pub use edge::{EdgeProvider, EdgeZone, PrivateZone};
 pub use groups::GroupProvider;
 pub use keelson_aws_calls::AwsCalls;
 pub use kept::{KeptProvider, instance_profile_name};

@@ -10,7 +10,7 @@ use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore, Clock, FirstBoot, Provider, Store};
 use keelson_provider_aws::{
     EdgeProvider, EdgeZone, GroupProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacedMachines,
-    PlacesProvider, calls,
+    PlacesProvider, PrivateZone, calls,
 };
 use keelson_provider_ssh::{FirstBootBundles, Hosts, SshOptions, Target};
 
@@ -55,7 +55,7 @@ pub(super) async fn reach(
     let providers: Vec<Arc<dyn Provider>> = vec![
         Arc::new(PlacesProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(KeptProvider::new(&calls, &*aws.region, clock.clone())),
-        Arc::new(EdgeProvider::new(&calls, zone(aws)?, clock.clone())),
+        Arc::new(EdgeProvider::new(&calls, zone(aws), clock.clone())),
         Arc::new(LeftoversProvider::new(
             &calls,
             existing_network(aws),
@@ -136,15 +136,15 @@ fn existing_network(aws: &AwsProvider) -> Option<String> {
 }
 
 /// Where the API's name is made, if it has one.
-fn zone(aws: &AwsProvider) -> Result<Option<EdgeZone>, ConnectError> {
-    let Some(name) = &aws.hosted_zone else {
-        return Ok(None);
-    };
+fn zone(aws: &AwsProvider) -> Option<EdgeZone> {
+    let name = aws.hosted_zone.clone()?;
     match aws.dns {
-        None | Some(AwsDns::Public) => Ok(Some(EdgeZone::Public(name.clone()))),
-        Some(AwsDns::None) => Ok(None),
-        Some(AwsDns::Private) => Err(ConnectError::Aws(format!(
-            "this build of keelson makes no names in private zones: take `dns: public` or `dns: none` in place of `dns: private` for {name}"
-        ))),
+        None | Some(AwsDns::Public) => Some(EdgeZone::Public(name)),
+        Some(AwsDns::Private) => Some(EdgeZone::Private(PrivateZone {
+            name,
+            region: aws.region.clone(),
+            existing_vpc: aws.network.vpc.clone(),
+        })),
+        Some(AwsDns::None) => None,
     }
 }

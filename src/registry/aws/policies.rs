@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey};
+use keelson_provider_aws::EdgeZone;
 use keelson_provider_aws::permissions::{self, Scope, StateFolder};
 
 use super::zone;
 use crate::model::ground;
 use crate::ops::Planned;
-use crate::registry::ConnectError;
 use crate::spec::{AwsProvider, StateStore, ValidSpec};
 
 /// The policy by which `planned` can be carried out.
-pub(in crate::registry) fn policy_of_plan(
-    spec: &ValidSpec,
-    aws: &AwsProvider,
-    planned: &Planned,
-) -> Result<String, ConnectError> {
+pub(in crate::registry) fn policy_of_plan(spec: &ValidSpec, aws: &AwsProvider, planned: &Planned) -> String {
     let wanted = wanted(spec);
-    let scope = scope(spec, aws, planned.plan.cluster(), &wanted)?;
+    let zone = zone(aws);
+    let scope = scope(spec, aws, planned.plan.cluster(), zone.as_ref(), &wanted);
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
@@ -27,21 +24,19 @@ pub(in crate::registry) fn policy_of_plan(
         ends: planned.plan.retires_cluster(),
         ..scope
     };
-    Ok(text(&permissions::policy_of_changes(&scope, planned.changes())))
+    text(&permissions::policy_of_changes(&scope, planned.changes()))
 }
 
 /// The policy by which the cluster of `spec` can be made, changed and taken away, in whichever of its lives.
-pub(in crate::registry) fn policy_of_life(
-    spec: &ValidSpec,
-    aws: &AwsProvider,
-) -> Result<String, ConnectError> {
+pub(in crate::registry) fn policy_of_life(spec: &ValidSpec, aws: &AwsProvider) -> String {
     let wanted = wanted(spec);
     let cluster = ClusterIdentity {
         name: spec.name().clone(),
         uid: None,
     };
-    let scope = scope(spec, aws, &cluster, &wanted)?;
-    Ok(text(&permissions::policy_of_life(&scope)))
+    let zone = zone(aws);
+    let scope = scope(spec, aws, &cluster, zone.as_ref(), &wanted);
+    text(&permissions::policy_of_life(&scope))
 }
 
 fn wanted(spec: &ValidSpec) -> BTreeMap<ResourceKey, Resource> {
@@ -53,8 +48,9 @@ fn scope<'a>(
     spec: &'a ValidSpec,
     aws: &'a AwsProvider,
     cluster: &'a ClusterIdentity,
+    zone: Option<&'a EdgeZone>,
     wanted: &'a BTreeMap<ResourceKey, Resource>,
-) -> Result<Scope<'a>, ConnectError> {
+) -> Scope<'a> {
     let state = match &spec.spec().state_store {
         StateStore::S3(bucket) if bucket.endpoint.is_none() => Some(StateFolder {
             bucket: &bucket.name,
@@ -62,15 +58,15 @@ fn scope<'a>(
         }),
         _ => None,
     };
-    Ok(Scope {
+    Scope {
         cluster,
         region: &aws.region,
-        has_zone: zone(aws)?.is_some(),
+        zone,
         zone_id: None,
         state,
         ends: false,
         wanted,
-    })
+    }
 }
 
 fn text(policy: &serde_json::Value) -> String {

@@ -63,6 +63,10 @@ pub(super) enum On {
     ZoneSearch,
     /// The records of that zone.
     Zone,
+    /// That zone, where it is a private one: which VPCs see it.
+    PrivateZone,
+    /// That zone, where it is a private one that the cluster's own VPC is associated with while it has names in it.
+    JoinedZone,
     /// The records of the resource's own name.
     Name,
     /// What becomes of a change of records.

@@ -8,7 +8,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Kind, Resource, Resource
 
 use super::document::{Condition, Grant};
 use super::row::{On, Row};
-use crate::edge::text_name;
+use crate::edge::{EdgeZone, text_name};
 use crate::groups::{CHANGING_GROUP_TAGS, group_name_pattern};
 use crate::kept::{ec2_service, existing_profile, role_name_pattern};
 use crate::leftovers::{BALANCED, DRIVEN, cluster_tag};
@@ -23,6 +23,7 @@ const REGIONAL: [&str; 3] = ["autoscaling:", "ec2:", "elasticloadbalancing:"];
 const EQUAL: &str = "StringEquals";
 /// True of each of several values, and of none.
 const EACH_EQUAL: &str = "ForAllValues:StringEquals";
+/// The same, of patterns.
 const EACH_LIKE: &str = "ForAllValues:StringLike";
 
 /// The cluster that a policy is for, and where it is.
@@ -32,8 +33,8 @@ pub struct Scope<'a> {
     pub cluster: &'a ClusterIdentity,
     /// Its region.
     pub region: &'a str,
-    /// Whether its names are in a zone of Route 53.
-    pub has_zone: bool,
+    /// The zone of Route 53 that its names are in, if they are in one.
+    pub zone: Option<&'a EdgeZone>,
     /// What Route 53 calls that zone, where it is known; any zone otherwise, since nobody is asked.
     pub zone_id: Option<&'a str>,
     /// Where its state is, if that is in a bucket of AWS.
@@ -86,7 +87,9 @@ impl Scope<'_> {
             On::BalancingOfControllers(types) => self.of_controllers(row, &self.of_balancing(types)),
             On::GroupsOfControllers => self.of_controllers(row, &self.of_ec2(&["security-group"])),
             On::DataOfControllers(kind) => vec![self.data_of_controllers(row, kind)],
-            On::ZoneSearch | On::Zone | On::Name | On::NameChange => self.of_names(row, named),
+            On::ZoneSearch | On::Zone | On::PrivateZone | On::JoinedZone | On::Name | On::NameChange => {
+                self.of_names(row, named)
+            }
             On::Roles
             | On::MadeRole
             | On::MadeProfile
@@ -246,9 +249,9 @@ impl Scope<'_> {
 
     /// Records have no tags; which of them are written is said by their names and types.
     fn of_names(&self, row: &Row, named: Option<Named<'_>>) -> Vec<Grant> {
-        if !self.has_zone {
+        let Some(edge_zone) = self.zone else {
             return Vec::new();
-        }
+        };
         let partition = self.partition();
         let zone = || {
             let id = self.zone_id.unwrap_or("*");
@@ -257,6 +260,15 @@ impl Scope<'_> {
         match (row.on, named) {
             (On::ZoneSearch, _) => vec![self.everything(row)],
             (On::Zone, _) => vec![granted("ReadNames", row, zone(), Vec::new())],
+            (On::PrivateZone, _) if matches!(edge_zone, EdgeZone::Private(_)) => {
+                vec![granted("ReadNames", row, zone(), Vec::new())]
+            }
+            (On::JoinedZone, _) if edge_zone.joined().is_some() => {
+                // Nobody knows the VPC before it is there.
+                let here = format!("VPCId=*,VPCRegion={}", self.region);
+                let vpcs = Condition::new(EACH_LIKE, "route53:VPCs", [here]);
+                vec![granted("ShowNames", row, zone(), vec![vpcs])]
+            }
             (On::NameChange, _) => {
                 let changes = vec![format!("arn:{partition}:route53:::change/*")];
                 vec![granted("WaitForNames", row, changes, Vec::new())]

@@ -1,6 +1,7 @@
 //! What is allowed, compared with what AWS says of its actions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use keelson_provider_api::kinds::{
     DnsRecord, Firewall, GroupMachine, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NatGateway,
@@ -11,6 +12,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Disruption, Existing, He
 use serde_json::json;
 
 use super::*;
+use crate::edge::{EdgeZone, PrivateZone};
 
 const FACTS: &str = include_str!("facts.txt");
 /// Of what is not there IAM knows no path.
@@ -197,11 +199,25 @@ fn groups(subnet: &str) -> Wanted {
     ]
 }
 
+/// The zones that names can be in.
+static ZONES: LazyLock<[EdgeZone; 3]> = LazyLock::new(|| {
+    let private = |existing_vpc: Option<&str>| {
+        EdgeZone::Private(PrivateZone {
+            name: "example.com".to_owned(),
+            region: "eu-west-1".to_owned(),
+            existing_vpc: existing_vpc.map(str::to_owned),
+        })
+    };
+    let public = EdgeZone::Public("example.com".to_owned());
+    [private(None), private(Some("vpc-1")), public]
+});
+
+/// With names in a private zone, which more is asked of than of a public one.
 fn scope<'a>(cluster: &'a ClusterIdentity, wanted: &'a BTreeMap<ResourceKey, Resource>) -> Scope<'a> {
     Scope {
         cluster,
         region: "eu-west-1",
-        has_zone: true,
+        zone: Some(&ZONES[0]),
         zone_id: None,
         state: Some(StateFolder {
             bucket: "clusters",
@@ -482,6 +498,27 @@ fn where_roles_are_others_none_is_changed_and_no_statement_is_without_resources(
 }
 
 #[test]
+fn who_sees_a_private_zone_is_changed_for_the_cluster_s_own_network_alone() {
+    let (cluster, wanted) = (cluster(None), wanted("main", "a-public"));
+    let shown = json!({ "ForAllValues:StringLike": { "route53:VPCs": ["VPCId=*,VPCRegion=eu-west-1"] } });
+    let looks = json!(["route53:GetHostedZone", "route53:ListResourceRecordSets"]);
+    let cases = [
+        (&ZONES[0], shown, looks.clone()),
+        (&ZONES[1], Value::Null, looks),
+        (&ZONES[2], Value::Null, json!(["route53:ListResourceRecordSets"])),
+    ];
+    for (zone, shown, looks) in cases {
+        let scope = Scope {
+            zone: Some(zone),
+            ..scope(&cluster, &wanted)
+        };
+        let policy = policy_of_life(&scope);
+        assert_eq!(statement(&policy, "ShowNames")["Condition"], shown, "{zone:?}");
+        assert_eq!(statement(&policy, "ReadNames")["Action"], looks, "{zone:?}");
+    }
+}
+
+#[test]
 fn parts_of_aws_and_places_without_names_or_buckets_have_their_own_words() {
     let (cluster, wanted) = (cluster(None), wanted("main", "a-public"));
     let cases = [
@@ -492,7 +529,7 @@ fn parts_of_aws_and_places_without_names_or_buckets_have_their_own_words() {
     for (region, beginning) in cases {
         let scope = Scope {
             region,
-            has_zone: false,
+            zone: None,
             state: None,
             ..scope(&cluster, &wanted)
         };

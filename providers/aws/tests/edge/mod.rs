@@ -4,6 +4,7 @@ mod ground;
 mod health;
 mod life;
 mod others;
+mod private;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -191,6 +192,8 @@ impl Scene {
         }
         let records = self.calls.dns.records(&self.zone).await.unwrap();
         all.extend(records.iter().map(|record| format!("{record:?}")));
+        let seen_by = self.calls.dns.zone_vpcs(&self.zone).await.unwrap();
+        all.extend(seen_by.iter().map(|vpc| format!("{vpc:?}")));
         all
     }
 }

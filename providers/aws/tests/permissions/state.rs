@@ -48,7 +48,7 @@ async fn the_state_store_asks_for_what_it_is_allowed_and_no_less() {
     let scope = Scope {
         cluster: &cluster,
         region: REGION,
-        has_zone: false,
+        zone: None,
         zone_id: None,
         ends: true,
         state: Some(StateFolder {
