@@ -23,4 +23,5 @@ mod scene;
 mod shell;
 mod signature;
 mod small;
+mod state_bucket;
 mod tls;
