@@ -144,7 +144,11 @@ impl Session {
             check_works(&last)?;
             Ok(applied)
         });
-        self.drive(work).await
+        self.drive(async {
+            self.store().prepare().await?;
+            work.await
+        })
+        .await
     }
 
     async fn record(&self, lease: &Lease) -> Result<ClusterRecord, OperationError> {

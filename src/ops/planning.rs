@@ -92,7 +92,8 @@ impl Session {
     /// Adds to the report what stands in the way of the plan, and what to know before it.
     pub(super) async fn preflight(&self, planned: &mut Planned) {
         let changes: Vec<_> = planned.changes().collect();
-        let findings = self.providers().preflight(planned.plan.cluster(), &changes).await;
+        let mut findings = self.store().preflight().await;
+        findings.extend(self.providers().preflight(planned.plan.cluster(), &changes).await);
         let ignored = &self.spec().preflight.ignore;
         let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);
         let (ignored, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(passes);

@@ -45,4 +45,4 @@ pub use kept::{KeptProvider, instance_profile_name};
 pub use leftovers::LeftoversProvider;
 pub use machine::{MachineProvider, PlacedMachine, PlacedMachines};
 pub use places::PlacesProvider;
-pub use s3::{AccessKey, S3Credentials, S3Settings, S3Store, SettingsError};
+pub use s3::{AccessKey, BUCKET_CHANGED, BUCKET_MISSING, S3Credentials, S3Settings, S3Store, SettingsError};

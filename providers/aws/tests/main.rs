@@ -25,4 +25,5 @@ mod scene;
 mod shell;
 mod signature;
 mod small;
+mod state_bucket;
 mod tls;

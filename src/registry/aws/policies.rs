@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey};
-use keelson_provider_aws::EdgeZone;
 use keelson_provider_aws::permissions::{self, Scope, StateFolder};
+use keelson_provider_aws::{BUCKET_CHANGED, BUCKET_MISSING, EdgeZone};
 
 use super::zone;
 use crate::model::ground;
@@ -19,9 +19,15 @@ pub(in crate::registry) fn policy_of_plan(spec: &ValidSpec, aws: &AwsProvider, p
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
+    let mut warnings = planned.report.warnings.iter();
+    let makes_bucket = warnings.any(|one| [BUCKET_CHANGED, BUCKET_MISSING].contains(&one.name.as_str()));
     let scope = Scope {
         zone_id: zone_id.as_deref(),
         ends: planned.plan.retires_cluster(),
+        state: scope.state.map(|state| StateFolder {
+            makes_bucket,
+            ..state
+        }),
         ..scope
     };
     text(&permissions::policy_of_changes(&scope, planned.changes()))
@@ -55,6 +61,7 @@ fn scope<'a>(
         StateStore::S3(bucket) if bucket.endpoint.is_none() => Some(StateFolder {
             bucket: &bucket.name,
             prefix: &bucket.prefix,
+            makes_bucket: true,
         }),
         _ => None,
     };

@@ -52,6 +52,8 @@ pub struct StateFolder<'a> {
     pub bucket: &'a str,
     /// What keys in it begin with, without a slash at the end; empty where the bucket is the state store's alone.
     pub prefix: &'a str,
+    /// Whether keelson makes the bucket, or has made it and puts it right.
+    pub makes_bucket: bool,
 }
 
 /// A resource under its key.

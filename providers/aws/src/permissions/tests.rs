@@ -222,6 +222,7 @@ fn scope<'a>(cluster: &'a ClusterIdentity, wanted: &'a BTreeMap<ResourceKey, Res
         state: Some(StateFolder {
             bucket: "clusters",
             prefix: "teams/a",
+            makes_bucket: true,
         }),
         ends: false,
         wanted,
@@ -428,6 +429,11 @@ fn a_policy_is_for_its_changes_alone_the_same_in_whichever_order_they_come() {
     let (cluster, wanted) = (cluster(Some("u1")), wanted("main", "a-public"));
     let scope = Scope {
         zone_id: Some("Z1"),
+        state: Some(StateFolder {
+            bucket: "clusters",
+            prefix: "teams/a",
+            makes_bucket: false,
+        }),
         ..scope(&cluster, &wanted)
     };
     let none = policy_of_changes(&scope, []);

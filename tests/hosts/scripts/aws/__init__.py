@@ -26,7 +26,7 @@ what AWS does, where that is written, and what moto does. Every one has a name, 
 | `late` | what was just made does not show, if that is wished |
 | `machines`, `metadata`, `names` | what machines need that play instances, what the metadata service says to them, and what \
 names they resolve |
-| `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets |
+| `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets, tags that they are made with, what they say of versions |
 
 Nothing is checked of these, and a test that passes says nothing about them:
 
