@@ -223,18 +223,6 @@ fn pods_packets_are_wrapped_where_they_would_be_dropped() {
 }
 
 #[test]
-fn pods_packets_are_wrapped_where_they_would_be_dropped() {
-    for (has_overlay, line) in [(true, "KEELSON_OVERLAY=yes"), (false, "KEELSON_OVERLAY=no")] {
-        let server = "https://10.0.0.100:6443".to_owned();
-        let mut settings = settings(kubelet(KubeletRole::Worker { server }), None);
-        settings.routed.as_mut().unwrap().has_overlay = has_overlay;
-        let files = files(settings);
-        let text = String::from_utf8_lossy(&files["files/etc/keelson/routes.env"]);
-        assert_eq!(text.lines().next_back(), Some(line));
-    }
-}
-
-#[test]
 fn packets_are_forwarded_in_the_families_that_pods_have() {
     for pods_have_ipv6 in [false, true] {
         let server = "https://10.0.0.100:6443".to_owned();
