@@ -36,6 +36,12 @@ impl Groups<'_> {
     /// The group is as it is wanted, and holds as many machines as it is to.
     pub(super) async fn bring(&self, key: &ResourceKey, wanted: &NodeGroup) -> Result<(), Outcome> {
         let name = group_name(&self.step.context.cluster, key.name());
+        let mut asked = tags::of(wanted).ok_or_else(|| {
+            never(
+                format!("the labels and taints of {key} are longer than tags of AWS can hold"),
+                "give the group fewer or shorter labels and taints",
+            )
+        })?;
         let found = self.standing(key).await?;
         let marks = self.marks(key, found.as_ref()).await?;
         let launch = self.launch(key, wanted, marks.clone()).await?;
@@ -49,12 +55,7 @@ impl Groups<'_> {
         for subnet in &wanted.subnets {
             subnets.push(self.step.subnet_id(subnet).await?);
         }
-        let asked = tags::of(wanted, &tags::launch(&launch.template, &launch.version)).ok_or_else(|| {
-            never(
-                format!("the labels and taints of {key} are longer than tags of AWS can hold"),
-                "give the group fewer or shorter labels and taints",
-            )
-        })?;
+        asked.extend([tags::of_launch(&launch.template, &launch.version)]);
         if let Some(group) = found {
             self.alter(key, wanted, &group, launch, subnets, asked).await?;
         } else {

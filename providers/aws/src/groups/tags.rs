@@ -22,9 +22,8 @@ const PART: usize = 250;
 /// others.
 const MOST_PARTS: usize = 32;
 
-/// What a group is given besides its mark when it is to be `group`, and starts machines from `launch`; nothing where that is
-/// more than tags can hold.
-pub(super) fn of(group: &NodeGroup, launch: &str) -> Option<Tags> {
+/// What a group is given besides its mark when it is to be `group`; nothing where that is more than tags can hold.
+pub(super) fn of(group: &NodeGroup) -> Option<Tags> {
     // How many machines there are, and where, the group shows itself.
     let asked = NodeGroup {
         min: 0,
@@ -42,11 +41,8 @@ pub(super) fn of(group: &NodeGroup, launch: &str) -> Option<Tags> {
         return None;
     }
     let parts = parts.into_iter().enumerate();
-    let mut tags: Tags = parts
-        .map(|(number, part)| (format!("{ASKED}{number}"), part))
-        .collect();
-    tags.insert(LAUNCH.to_owned(), launch.to_owned());
-    Some(tags)
+    let tags = parts.map(|(number, part)| (format!("{ASKED}{number}"), part));
+    Some(tags.collect())
 }
 
 /// What was asked for, as the tags of a group say it, without how many machines there are and where; nothing where that cannot
@@ -96,9 +92,14 @@ pub(super) fn told(tags: &Tags) -> Option<&str> {
     tags.get(LAUNCH).map(String::as_str)
 }
 
-/// A launch template and the number of its version, for [`of`].
+/// A launch template and the number of its version, in one word.
 pub(super) fn launch(template: &str, version: &str) -> String {
     format!("{template}:{version}")
+}
+
+/// What a group is given besides that starts machines from this launch template and version.
+pub(super) fn of_launch(template: &str, version: &str) -> (String, String) {
+    (LAUNCH.to_owned(), launch(template, version))
 }
 
 /// What a machine that is started from `template` says of itself besides its mark.
@@ -132,7 +133,8 @@ mod tests {
                 firewall: "ä".repeat(more),
                 ..sized.clone()
             };
-            let tags = of(&asked_for, "lt-1:2").unwrap();
+            let mut tags = of(&asked_for).unwrap();
+            tags.extend([of_launch("lt-1", "2")]);
             assert!(tags.values().all(|value| value.chars().count() <= 256));
             let expected = NodeGroup {
                 min: 0,
@@ -153,7 +155,7 @@ mod tests {
             firewall: "a".repeat(PART * MOST_PARTS),
             ..sized
         };
-        assert_eq!(of(&too_long, ""), None);
+        assert_eq!(of(&too_long), None);
         assert_eq!(asked(&Tags::new()), None);
     }
 
@@ -163,8 +165,8 @@ mod tests {
             firewall: "a".repeat(PART * 3),
             ..nothing()
         };
-        let mut tags = of(&long, "").unwrap();
-        tags.extend(of(&nothing(), "").unwrap());
+        let mut tags = of(&long).unwrap();
+        tags.extend(of(&nothing()).unwrap());
         assert_eq!(asked(&tags), Some(nothing()));
     }
 

@@ -220,6 +220,7 @@ async fn what_cannot_be_made_is_refused() {
             "the labels and taints of node-group/workers are longer than tags of AWS can hold",
         ),
     ];
+    let writes = scene.writes();
     for (key, resource, message) in cases {
         let Outcome::Rejected(error) = scene.once(&create(&key, &resource, 0)).await else {
             panic!("{key}")
@@ -229,4 +230,5 @@ async fn what_cannot_be_made_is_refused() {
             (ErrorClass::Permanent, message)
         );
     }
+    assert_eq!(scene.writes(), writes);
 }
