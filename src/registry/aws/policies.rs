@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey};
+use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey, with_causes};
 use keelson_provider_aws::permissions::{self, Scope, StateFolder};
 
 use super::zone;
@@ -17,7 +17,7 @@ pub(in crate::registry) fn policy_of_plan(
     aws: &AwsProvider,
     planned: &Planned,
 ) -> Result<String, ConnectError> {
-    let wanted = wanted(spec);
+    let wanted = wanted(spec)?;
     let scope = scope(spec, aws, planned.plan.cluster(), &wanted)?;
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
@@ -34,7 +34,7 @@ pub(in crate::registry) fn policy_of_life(
     spec: &ValidSpec,
     aws: &AwsProvider,
 ) -> Result<String, ConnectError> {
-    let wanted = wanted(spec);
+    let wanted = wanted(spec)?;
     let cluster = ClusterIdentity {
         name: spec.name().clone(),
         uid: None,
@@ -43,9 +43,10 @@ pub(in crate::registry) fn policy_of_life(
     Ok(text(&permissions::policy_of_life(&scope)))
 }
 
-fn wanted(spec: &ValidSpec) -> BTreeMap<ResourceKey, Resource> {
-    let all = ground(spec).resources.into_iter();
-    all.map(|(key, wanted)| (key, wanted.resource)).collect()
+fn wanted(spec: &ValidSpec) -> Result<BTreeMap<ResourceKey, Resource>, ConnectError> {
+    let ground = ground(spec).map_err(|error| ConnectError::Aws(with_causes(&error)))?;
+    let all = ground.resources.into_iter();
+    Ok(all.map(|(key, wanted)| (key, wanted.resource)).collect())
 }
 
 fn scope<'a>(
