@@ -65,11 +65,17 @@ pub fn desired_state(spec: &ValidSpec, assets: &AssetIndex) -> Result<DesiredSta
     Ok(desired)
 }
 
-/// Of this, machines and what they stand on: all that a cloud is asked for. No release file is needed for it.
-pub fn ground(spec: &ValidSpec) -> DesiredState {
+/// What of the desired state the cloud is asked for: everything but what runs on machines and in the cluster. Of what groups start
+/// machines from, the digest of what they are to run is made up.
+///
+/// # Errors
+/// When a value of the spec cannot stand where a template puts it.
+pub fn ground(spec: &ValidSpec) -> Result<DesiredState, RenderError> {
+    let blueprint = Blueprint::of(spec);
     let mut desired = DesiredState::default();
-    build_ground(&Blueprint::of(spec), &mut desired);
-    desired
+    build_ground(&blueprint, &mut desired);
+    groups::build(&blueprint, &AssetIndex::Imagined, &mut desired)?;
+    Ok(desired)
 }
 
 fn build_ground(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {

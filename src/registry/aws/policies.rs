@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey};
+use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey, with_causes};
 use keelson_provider_aws::permissions::{self, Scope, StateFolder};
 use keelson_provider_aws::{BUCKET_CHANGED, BUCKET_MISSING, EdgeZone};
 
@@ -12,10 +12,20 @@ use crate::ops::Planned;
 use crate::spec::{AwsProvider, StateStore, ValidSpec};
 
 /// The policy by which `planned` can be carried out.
+<<<<<<< HEAD
 pub(in crate::registry) fn policy_of_plan(spec: &ValidSpec, aws: &AwsProvider, planned: &Planned) -> String {
     let wanted = wanted(spec);
     let zone = zone(aws);
     let scope = scope(spec, aws, planned.plan.cluster(), zone.as_ref(), &wanted);
+=======
+pub(in crate::registry) fn policy_of_plan(
+    spec: &ValidSpec,
+    aws: &AwsProvider,
+    planned: &Planned,
+) -> Result<String, ConnectError> {
+    let wanted = wanted(spec)?;
+    let scope = scope(spec, aws, planned.plan.cluster(), &wanted)?;
+>>>>>>> g-join
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
@@ -34,8 +44,16 @@ pub(in crate::registry) fn policy_of_plan(spec: &ValidSpec, aws: &AwsProvider, p
 }
 
 /// The policy by which the cluster of `spec` can be made, changed and taken away, in whichever of its lives.
+<<<<<<< HEAD
 pub(in crate::registry) fn policy_of_life(spec: &ValidSpec, aws: &AwsProvider) -> String {
     let wanted = wanted(spec);
+=======
+pub(in crate::registry) fn policy_of_life(
+    spec: &ValidSpec,
+    aws: &AwsProvider,
+) -> Result<String, ConnectError> {
+    let wanted = wanted(spec)?;
+>>>>>>> g-join
     let cluster = ClusterIdentity {
         name: spec.name().clone(),
         uid: None,
@@ -45,9 +63,10 @@ pub(in crate::registry) fn policy_of_life(spec: &ValidSpec, aws: &AwsProvider) -
     text(&permissions::policy_of_life(&scope))
 }
 
-fn wanted(spec: &ValidSpec) -> BTreeMap<ResourceKey, Resource> {
-    let all = ground(spec).resources.into_iter();
-    all.map(|(key, wanted)| (key, wanted.resource)).collect()
+fn wanted(spec: &ValidSpec) -> Result<BTreeMap<ResourceKey, Resource>, ConnectError> {
+    let ground = ground(spec).map_err(|error| ConnectError::Aws(with_causes(&error)))?;
+    let all = ground.resources.into_iter();
+    Ok(all.map(|(key, wanted)| (key, wanted.resource)).collect())
 }
 
 fn scope<'a>(

@@ -84,6 +84,7 @@ async fn a_change_that_ends_at_any_call_is_gone_on_with() {
     for action in CHANGING {
         for is_done in [true, false] {
             wanted.kubernetes_version.patch += 1;
+            wanted.min += 1;
             wanted.max += 1;
             wanted.replicas += 1;
             let resource = wanted.clone().into();

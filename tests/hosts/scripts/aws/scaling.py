@@ -53,6 +53,16 @@ def set_desired_capacity(_, group, new_capacity):
     reconcile(group)
 
 
+@instead("scaling", AutoScalingBackend, "create_auto_scaling_group")
+def create(original, backend, *arguments, **named):
+    """AWS leaves a new instance alone for as long as HealthCheckGracePeriod says, which may be 0 seconds
+    (API_CreateAutoScalingGroup); moto makes 300 of that."""
+    group = original(backend, *arguments, **named)
+    if named.get("health_check_period") == 0:
+        group.health_check_grace_period = 0
+    return group
+
+
 def reconcile(group):
     """Starts or ends instances until there are as many as are wanted."""
     surplus = len(active(group)) - (group.desired_capacity or 0)

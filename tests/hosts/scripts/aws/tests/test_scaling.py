@@ -45,6 +45,11 @@ class Groups(Case):
 
 class Sizes(Groups):
     @of("scaling")
+    def test_a_new_instance_need_not_be_left_alone(self):
+        self.made(HealthCheckGracePeriod=0)
+        self.assertEqual(self.group()["HealthCheckGracePeriod"], 0)
+
+    @of("scaling")
     def test_instances_are_spread_and_take_their_time(self):
         self.vpc()
         self.template()
