@@ -9,23 +9,18 @@ use keelson_provider_aws::{BUCKET_CHANGED, BUCKET_MISSING, EdgeZone};
 use super::zone;
 use crate::model::ground;
 use crate::ops::Planned;
+use crate::registry::ConnectError;
 use crate::spec::{AwsProvider, StateStore, ValidSpec};
 
 /// The policy by which `planned` can be carried out.
-<<<<<<< HEAD
-pub(in crate::registry) fn policy_of_plan(spec: &ValidSpec, aws: &AwsProvider, planned: &Planned) -> String {
-    let wanted = wanted(spec);
-    let zone = zone(aws);
-    let scope = scope(spec, aws, planned.plan.cluster(), zone.as_ref(), &wanted);
-=======
 pub(in crate::registry) fn policy_of_plan(
     spec: &ValidSpec,
     aws: &AwsProvider,
     planned: &Planned,
 ) -> Result<String, ConnectError> {
     let wanted = wanted(spec)?;
-    let scope = scope(spec, aws, planned.plan.cluster(), &wanted)?;
->>>>>>> g-join
+    let zone = zone(aws);
+    let scope = scope(spec, aws, planned.plan.cluster(), zone.as_ref(), &wanted);
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
@@ -40,27 +35,22 @@ pub(in crate::registry) fn policy_of_plan(
         }),
         ..scope
     };
-    text(&permissions::policy_of_changes(&scope, planned.changes()))
+    Ok(text(&permissions::policy_of_changes(&scope, planned.changes())))
 }
 
 /// The policy by which the cluster of `spec` can be made, changed and taken away, in whichever of its lives.
-<<<<<<< HEAD
-pub(in crate::registry) fn policy_of_life(spec: &ValidSpec, aws: &AwsProvider) -> String {
-    let wanted = wanted(spec);
-=======
 pub(in crate::registry) fn policy_of_life(
     spec: &ValidSpec,
     aws: &AwsProvider,
 ) -> Result<String, ConnectError> {
     let wanted = wanted(spec)?;
->>>>>>> g-join
     let cluster = ClusterIdentity {
         name: spec.name().clone(),
         uid: None,
     };
     let zone = zone(aws);
     let scope = scope(spec, aws, &cluster, zone.as_ref(), &wanted);
-    text(&permissions::policy_of_life(&scope))
+    Ok(text(&permissions::policy_of_life(&scope)))
 }
 
 fn wanted(spec: &ValidSpec) -> Result<BTreeMap<ResourceKey, Resource>, ConnectError> {
