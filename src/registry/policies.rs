@@ -15,7 +15,7 @@ use crate::spec::{Provider, ValidSpec};
 pub fn policy_of_plan(spec: &ValidSpec, planned: &Planned) -> Result<String, ConnectError> {
     match &spec.spec().provider {
         #[cfg(all(feature = "aws", feature = "ssh"))]
-        Provider::Aws(aws) => Ok(super::aws::policy_of_plan(spec, aws, planned)),
+        Provider::Aws(aws) => super::aws::policy_of_plan(spec, aws, planned),
         other => Err(no_policy(other)),
     }
 }
@@ -27,7 +27,7 @@ pub fn policy_of_plan(spec: &ValidSpec, planned: &Planned) -> Result<String, Con
 pub fn policy_of_life(spec: &ValidSpec) -> Result<String, ConnectError> {
     match &spec.spec().provider {
         #[cfg(all(feature = "aws", feature = "ssh"))]
-        Provider::Aws(aws) => Ok(super::aws::policy_of_life(spec, aws)),
+        Provider::Aws(aws) => super::aws::policy_of_life(spec, aws),
         other => Err(no_policy(other)),
     }
 }
