@@ -296,10 +296,9 @@ fn a_bucket_that_is_not_there_is_planned_with_and_made_by_an_apply() {
         assert_eq!(names(&planned), Vec::<String>::new());
         assert!(planned.plan.is_empty());
         let options = DestroyOptions::default();
-        let destroyed = session
-            .destroy(&options, &AutoApprove, &Silent, &Interrupt::new())
-            .await;
-        destroyed.unwrap();
+        let interrupt = Interrupt::new();
+        let destroyed = session.destroy(options, &AutoApprove, &Silent, &interrupt);
+        destroyed.await.unwrap();
         // The bucket stays, with what a destroy leaves.
         assert!(!store.list("prod/").await.unwrap().is_empty());
     });
