@@ -19,7 +19,7 @@ def reset():
 
 def _seen(backend, name, vpc):
     """The private zones of this name that a VPC sees."""
-    zones = (zone for zone in backend.zones.values() if zone.private_zone and _absolute(zone.name) == _absolute(name))
+    zones = (zone for zone in backend.zones.values() if zone.private_zone and absolute(zone.name) == absolute(name))
     return [zone for zone in zones if any(one["vpc_id"] == vpc["VPCId"] for one in zone.vpcs)]
 
 
