@@ -152,6 +152,8 @@ impl Session {
                 ..applied
             })
         });
+        // Whoever calls it holds it, too.
+        let work = Box::pin(work);
         self.drive(async {
             self.store().prepare().await?;
             work.await
