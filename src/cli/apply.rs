@@ -60,9 +60,13 @@ impl Apply {
             .map_err(failed)?;
         drop(reporter);
         if let Some(status) = applied.status.as_deref().filter(|_| !self.progress.is_quiet()) {
-            let word = self.spec.word();
             let offers_etcd = session.offers_etcd_credentials();
-            terminal.text(&summary::applied(&applied, status, &word, offers_etcd));
+            terminal.text(&summary::applied(
+                &applied,
+                status,
+                &self.spec.word(),
+                offers_etcd,
+            ));
         }
         Ok(EXIT_DONE)
     }

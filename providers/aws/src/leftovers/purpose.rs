@@ -54,9 +54,11 @@ pub(super) fn purpose_of_group(tags: &Tags, description: &str) -> Option<String>
 mod tests {
     use super::*;
 
+    type Tagged = &'static [(&'static str, &'static str)];
+
     #[test]
     fn the_purpose_is_what_the_most_telling_tag_says() {
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+        let cases: [(Tagged, Option<&str>); 6] = [
             (
                 &[("kubernetes.io/service-name", "shop/front")],
                 Some("Service shop/front"),

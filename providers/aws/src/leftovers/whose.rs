@@ -169,9 +169,11 @@ mod tests {
     const OURS: (&str, &str) = ("kubernetes.io/cluster/foo", "owned");
     const DRIVER: (&str, &str) = ("ebs.csi.aws.com/cluster", "true");
 
+    type Tagged = &'static [(&'static str, &'static str)];
+
     #[test]
     fn only_what_bears_the_very_name_and_nobody_else_s_is_the_cluster_s() {
-        let cases: [(&[(&str, &str)], bool, bool); 12] = [
+        let cases: [(Tagged, bool, bool); 12] = [
             (&[OURS], true, false),
             (&[OURS, DRIVER], true, true),
             (&[DRIVER], false, false),

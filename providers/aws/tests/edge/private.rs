@@ -208,7 +208,7 @@ async fn the_private_zone_that_is_meant_is_the_one_that_the_network_sees_or_the_
     dns.disassociate_vpc(&scene.zone, &private.theirs).await.unwrap();
     scene.take_away().await;
     assert_eq!(seen(&scene.look().await), []);
-    assert_eq!(private.seen_by().await, [private.ours.clone()]);
+    assert_eq!(private.seen_by().await, std::slice::from_ref(&private.ours));
 
     dns.delete_zone(&scene.zone).await.unwrap();
     scene.make(&wanted[..1].to_vec()).await;
