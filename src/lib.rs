@@ -74,7 +74,7 @@
 //! | [`pki`] | authorities, the table of certificates, issuing, judging, keys in the state store | clock, environment, files |
 //! | [`spec`] | types, reading with places, validation, JSON Schema | touches a file |
 //! | [`store`] | the state store in a directory | |
-//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out, firewalls, roles, volumes, network interfaces, machines, load balancers with their targets and names | sees this crate |
+//! | `providers/aws` | objects in a bucket of S3: a state store, and a place for backups; who asks there; networks, subnets, ways out, firewalls, roles, volumes, network interfaces, machines, load balancers with their targets and names, and what controllers of the cluster made | sees this crate |
 //! | `providers/aws-calls` | the calls to AWS that its provider is made of, behind small types | names a kind, waits |
 //! | `providers/api` | the vocabulary | knows an SDK |
 //! | `providers/ssh` | bare machines: sessions, facts, claims, bundles, etcd members, control planes, kubelets | sees this crate |
@@ -210,6 +210,9 @@
 //!   ([`NodeGroup`](keelson_provider_api::kinds::NodeGroup)): the cloud replaces what is lost, something else may scale it. A
 //!   plan changes the group and removes outdated machines, [`GroupMachine`](keelson_provider_api::kinds::GroupMachine)s, which it
 //!   finds by one digest of all that they were started from.
+//! - **What the cluster's own controllers made is a kind that nobody wants**
+//!   ([`Leftover`](keelson_provider_api::kinds::Leftover)): it is looked for where the cluster is to end, and nowhere else, and its
+//!   deletes are steps of that plan as all others are.
 //! - **Nodes are drained by a provider that stands before that of their machines** ([`cluster::DrainsFirst`]): neither knows
 //!   the other, and clouds that replace machines need none.
 //! - **An apply that ends with a member of etcd or a control plane unwell is no success**, also where nothing was to be done: the

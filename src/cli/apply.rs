@@ -11,7 +11,7 @@ use super::ask::{Answer, AskUser};
 use super::failure::{Failure, chain};
 use super::terminal::Terminal;
 use super::{CommandResult, EXIT_DONE, files, stopping};
-use crate::execute::{Interrupt, Silent};
+use crate::execute::Interrupt;
 use crate::ops::ApplyOptions;
 use crate::plan::{Plan, PlanFileError};
 use crate::view::summary;
@@ -59,19 +59,14 @@ impl Apply {
             .await
             .map_err(failed)?;
         drop(reporter);
-        if !self.progress.is_quiet() {
-            match session.status(&Silent).await {
-                Ok(status) => terminal.text(&summary::applied(
-                    &applied,
-                    &status,
-                    &self.spec.word(),
-                    session.offers_etcd_credentials(),
-                )),
-                // What was asked for is done, whether it can be looked at or not.
-                Err(error) => {
-                    terminal.note(&format!("Done, but the status cannot be read: {}", chain(&error)));
-                }
-            }
+        if let Some(status) = applied.status.as_deref().filter(|_| !self.progress.is_quiet()) {
+            let offers_etcd = session.offers_etcd_credentials();
+            terminal.text(&summary::applied(
+                &applied,
+                status,
+                &self.spec.word(),
+                offers_etcd,
+            ));
         }
         Ok(EXIT_DONE)
     }

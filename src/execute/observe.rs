@@ -48,18 +48,31 @@ pub async fn observe(
     observation
 }
 
-/// Looks at everything there is.
+/// Looks at everything that there is of a cluster that lives. What its controllers made is nobody's business yet.
+pub async fn observe_living(
+    providers: &ProviderSet,
+    clock: &dyn Clock,
+    cluster: &ClusterIdentity,
+    wanted: impl IntoIterator<Item = &ResourceKey>,
+) -> Observation {
+    let mut kinds = all_kinds();
+    kinds.retain(|kind| *kind != Kind::Leftover);
+    observe(providers, clock, cluster, &kinds, wanted).await
+}
+
+/// Looks at everything there is, also at what goes with the cluster alone.
 pub async fn observe_all(
     providers: &ProviderSet,
     clock: &dyn Clock,
     cluster: &ClusterIdentity,
     wanted: impl IntoIterator<Item = &ResourceKey>,
 ) -> Observation {
-    let kinds: Vec<Kind> = keelson_provider_api::kinds::KINDS
-        .iter()
-        .map(|info| info.kind)
-        .collect();
-    observe(providers, clock, cluster, &kinds, wanted).await
+    observe(providers, clock, cluster, &all_kinds(), wanted).await
+}
+
+fn all_kinds() -> Vec<Kind> {
+    let all = keelson_provider_api::kinds::KINDS.iter();
+    all.map(|info| info.kind).collect()
 }
 
 async fn look(

@@ -12,6 +12,7 @@ use super::identity::{self, ClusterRecord};
 use super::planning::Planned;
 use super::rounds::{Rounds, check_works, declined};
 use super::session::Session;
+use super::status::ClusterStatus;
 use super::{fixed, kept_spec};
 use crate::execute::{Executed, Interrupt, Lease, Reporter};
 use crate::plan::{DesiredState, Plan, Step};
@@ -39,6 +40,9 @@ pub struct Applied {
     pub left_out: usize,
     /// The machines that something was done to.
     pub touched: BTreeSet<String>,
+    /// How the cluster was doing when it was last looked at, as far as that shows without asking more; nothing where the run has
+    /// not come to its end.
+    pub status: Option<Box<ClusterStatus>>,
 }
 
 impl Applied {
@@ -142,9 +146,19 @@ impl Session {
             let (applied, last) = Box::pin(rounds.converge(&identity, desired, first)).await?;
             let last = Box::pin(rounds.settle(&applied, last)).await?;
             check_works(&last)?;
-            Ok(applied)
+            let status = self.summarise(&last, Some(&record), None);
+            Ok(Applied {
+                status: Some(Box::new(status)),
+                ..applied
+            })
         });
-        self.drive(work).await
+        // Whoever calls it holds it, too.
+        let work = Box::pin(work);
+        self.drive(async {
+            self.store().prepare().await?;
+            work.await
+        })
+        .await
     }
 
     async fn record(&self, lease: &Lease) -> Result<ClusterRecord, OperationError> {

@@ -10,7 +10,7 @@ use super::error::OperationError;
 use super::fixed;
 use super::identity::{self, ClusterRecord};
 use super::session::Session;
-use crate::execute::observe::observe_all;
+use crate::execute::observe::{observe_all, observe_living};
 use crate::execute::{Event, Reporter};
 use crate::plan::{self, DesiredState, Path, Plan, PlanReport, StandingRestore, Step};
 
@@ -92,7 +92,8 @@ impl Session {
     /// Adds to the report what stands in the way of the plan, and what to know before it.
     pub(super) async fn preflight(&self, planned: &mut Planned) {
         let changes: Vec<_> = planned.changes().collect();
-        let findings = self.providers().preflight(planned.plan.cluster(), &changes).await;
+        let mut findings = self.store().preflight().await;
+        findings.extend(self.providers().preflight(planned.plan.cluster(), &changes).await);
         let ignored = &self.spec().preflight.ignore;
         let passes = |finding: &Finding| finding.can_be_ignored && ignored.contains(&finding.name);
         let (ignored, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(passes);
@@ -143,7 +144,12 @@ impl Session {
             let wanted = self.desired_state()?.resources.into_keys();
             asked_for.extend(wanted.filter(|key| key.kind() == Kind::EtcdMember));
         }
-        let observation = observe_all(self.providers(), self.clock(), identity, asked_for.iter()).await;
+        let (providers, clock) = (self.providers(), self.clock());
+        let observation = if desired.retires_cluster {
+            observe_all(providers, clock, identity, asked_for.iter()).await
+        } else {
+            observe_living(providers, clock, identity, asked_for.iter()).await
+        };
         let now = moment.unwrap_or_else(|| self.clock().now());
         let (plan, report) = plan::plan(identity, &desired, &observation, now)?;
         let forecast = self.forecast(&plan);

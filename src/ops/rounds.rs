@@ -50,6 +50,7 @@ impl Rounds<'_> {
             first_plan: Some(planned.plan.clone()),
             left_out: 0,
             touched: BTreeSet::new(),
+            status: None,
         };
         let mut planned = planned;
         for round in 0.. {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use keelson_provider_api::{Change, Kind, Observation, Observed, Owner, ResourceKey};
 
+use super::leftovers;
 use super::verdict::{Verdicts, is_blocked};
 
 /// What blocked things stand on, which is not to be taken away under them.
@@ -77,6 +78,8 @@ fn may_stand_on(kind: Kind) -> &'static [Kind] {
             Kind::Role,
             Kind::Volume,
             Kind::NetworkInterface,
+            // Its controllers would make them anew, and it has its volumes.
+            Kind::Leftover,
         ],
         Kind::NodeGroup | Kind::GroupMachine => &[
             Kind::Network,
@@ -84,12 +87,14 @@ fn may_stand_on(kind: Kind) -> &'static [Kind] {
             Kind::Firewall,
             Kind::Role,
             Kind::NodeGroup,
+            Kind::Leftover,
         ],
         Kind::Subnet | Kind::Firewall => &[Kind::Network],
         Kind::NatGateway => &[Kind::Network, Kind::Subnet],
         Kind::WayOut => &[Kind::Network, Kind::Subnet, Kind::NatGateway],
         Kind::NetworkInterface | Kind::LoadBalancer => &[Kind::Network, Kind::Subnet, Kind::Firewall],
         Kind::DnsRecord => &[Kind::LoadBalancer],
+        Kind::Leftover => leftovers::GROUND,
         _ => &[],
     }
 }

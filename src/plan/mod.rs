@@ -5,7 +5,8 @@
 //!   -> verdicts   what becomes of each resource            (verdict, comes_back, groups, skew, etcd, lost_data, stalled,
 //!                                                         one_at_a_time, unseen)
 //!   -> drafts     the steps that this takes                (draft, firewalls)
-//!   -> edges      what must come before what               (ordering, api_names, rolling, groups, preferences)
+//!   -> edges      what must come before what               (ordering, api_names, rolling, groups, leftovers,
+//!                                                         preferences)
 //!   -> held       the steps that wait for what is blocked  (holding, api_servers, ground)
 //!   -> Plan       steps in an order that can be carried out, checked   (graph)
 //!    + PlanReport what is blocked or waits, and why; what does not work  (report, problems, even_voters)
@@ -26,6 +27,7 @@ mod graph;
 mod ground;
 mod groups;
 mod holding;
+mod leftovers;
 mod lost_data;
 mod one_at_a_time;
 mod ordering;

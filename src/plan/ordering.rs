@@ -8,7 +8,7 @@ use keelson_provider_api::{Action, Kind, Observation, Resource, ResourceKey};
 use super::api_names;
 use super::desired::DesiredState;
 use super::draft::Drafts;
-use super::{firewalls, groups};
+use super::{firewalls, groups, leftovers};
 
 /// Connects the drafts by their needs.
 pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: &Observation) {
@@ -48,6 +48,7 @@ pub(super) fn connect(drafts: &mut Drafts, desired: &DesiredState, observation: 
     edges.extend(departures(drafts));
     edges.extend(groups::updates_first(drafts));
     edges.extend(left_behind(drafts));
+    edges.extend(leftovers::orders(drafts));
     edges.extend(api_names::orders(drafts, desired));
     edges.extend(gone_along(drafts, desired, observation));
     for (earlier, later) in edges {

@@ -263,6 +263,7 @@ fn help_unseen(key: &ResourceKey, desired: &DesiredState, observation: &Observat
                 key.name()
             )
         }
+        Kind::Leftover => format!("say by its tags whose it is, as docs/aws.md tells; {again}"),
         _ => again.to_owned(),
     }
 }

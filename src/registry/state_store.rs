@@ -64,7 +64,6 @@ mod in_s3 {
     ) -> Result<S3Store, ConnectError> {
         let authorities = bucket.ca.as_deref();
         let authorities = authorities.map(|ca| read_text(&options.base_directory, ca));
-        let server = |endpoint: &HttpUrl| endpoint.as_str().trim_end_matches('/').to_owned();
         let settings = S3Settings {
             bucket: bucket.name.clone(),
             prefix: bucket.prefix.clone(),
@@ -76,8 +75,25 @@ mod in_s3 {
             answer_limit: S3Settings::STATE_ANSWER_LIMIT,
             data_limit: S3Settings::DATA_LIMIT,
         };
-        S3Store::new(&settings, Arc::new(SystemClock))
-            .map_err(|error| ConnectError::StateStore(error.to_string()))
+        let store = S3Store::new(&settings, Arc::new(SystemClock));
+        let store = store.map_err(|error| ConnectError::StateStore(error.to_string()))?;
+        Ok(if is_beside_machines(spec, bucket) {
+            store.looking_after_bucket()
+        } else {
+            store
+        })
+    }
+
+    /// Whether the bucket is where the machines are: on AWS, or on the server that stands for it.
+    fn is_beside_machines(spec: &ValidSpec, bucket: &Bucket) -> bool {
+        let Provider::Aws(aws) = &spec.spec().provider else {
+            return false;
+        };
+        bucket.endpoint.as_ref().map(server) == aws.endpoint.as_ref().map(server)
+    }
+
+    fn server(endpoint: &HttpUrl) -> String {
+        endpoint.as_str().trim_end_matches('/').to_owned()
     }
 
     /// The region of `bucket`: what the spec says of it, then where its machines are, then what the environment says.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keelson_provider_api::kinds::Difference;
-use keelson_provider_api::{Action, Disruption, Kind, Resource};
+use keelson_provider_api::kinds::{Difference, Leftover};
+use keelson_provider_api::{Action, Disruption, Kind, Resource, ResourceKey};
 use serde_json::{Map, Value};
 
 use crate::plan::{Plan, Step};
@@ -28,6 +28,8 @@ pub(super) struct Group {
     pub differences: Vec<Difference>,
     /// Fields that are the same for all of the group.
     pub fields: Map<String, Value>,
+    /// What a controller made, which is a group by itself.
+    pub leftover: Option<Leftover>,
 }
 
 impl Group {
@@ -57,7 +59,7 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
         let stem = change
             .machine()
             .and_then(|machine| group_of.get(machine).copied())
-            .unwrap_or_else(|| stem(change.key.name()).0)
+            .unwrap_or_else(|| own_stem(&change.key))
             .to_owned();
         let id = (
             change.key.kind(),
@@ -75,11 +77,19 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
             disruption: change.disruption,
             differences,
             fields: fields.clone(),
+            leftover: leftover(change.resource()),
         });
         group.fields.retain(|name, value| fields.get(name) == Some(value));
         group.names.push(change.key.name().to_owned());
     }
     groups.into_values().collect()
+}
+
+fn leftover(resource: &Resource) -> Option<Leftover> {
+    match resource {
+        Resource::Leftover(leftover) => Some(leftover.clone()),
+        _ => None,
+    }
 }
 
 /// The group of each machine, as far as the plan's steps say.
@@ -115,6 +125,14 @@ fn general(reason: &str, name: &str) -> String {
         reason.to_owned()
     } else {
         reason.replace(&format!("/{name} "), " ")
+    }
+}
+
+/// What names of one group have in common. What controllers made has ids for names, and each is shown by itself: data is lost.
+fn own_stem(key: &ResourceKey) -> &str {
+    match key.kind() {
+        Kind::Leftover => key.name(),
+        _ => stem(key.name()).0,
     }
 }
 

@@ -79,6 +79,7 @@ fn write_group(text: &mut String, group: &Group, details: bool, retires_cluster:
         Verb::Update => write_differences(text, group),
         Verb::Create | Verb::Replace if details => write_fields(text, group),
         Verb::Create => write_field_line(text, group),
+        Verb::Delete if group.kind == Kind::Leftover => write_leftover_line(text, group),
         Verb::Replace | Verb::Delete => {}
     }
 }
@@ -161,6 +162,13 @@ fn write_field_line(text: &mut String, group: &Group) {
         .collect();
     if !fields.is_empty() {
         let _ = writeln!(text, "        {}", paint(FAINT, fields.join(", ")));
+    }
+}
+
+/// What a controller made, and what for: its name says neither.
+fn write_leftover_line(text: &mut String, group: &Group) {
+    if let Some(leftover) = &group.leftover {
+        let _ = writeln!(text, "        {}", paint(FAINT, printable(&leftover.to_string())));
     }
 }
 

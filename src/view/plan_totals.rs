@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use keelson_provider_api::kinds::LeftoverSort;
 use keelson_provider_api::{Action, Change, Disruption, Kind, Resource, ResourceKey};
 
 use super::groups::{Group, Verb, fold_names};
@@ -68,7 +69,31 @@ pub(super) fn write(text: &mut String, planned: &Planned, groups: &[Group]) {
         text.push_str("      nothing of it is begun before the restore has come to its end\n");
     }
     let _ = writeln!(text, "{} {}", paint(STRONG, "Disruption:"), disruption(planned));
+    if let Some(data) = data(groups) {
+        let _ = writeln!(text, "{} {data}", paint(STRONG, "Data:"));
+    }
     let _ = writeln!(text, "{} {}", paint(STRONG, "Time:"), time(planned));
+}
+
+/// What pods have kept data on, where that goes.
+fn data(groups: &[Group]) -> Option<String> {
+    let count = |sort: LeftoverSort| {
+        let gone = groups.iter().filter(|group| group.verb == Verb::Delete);
+        gone.filter(|group| {
+            group
+                .leftover
+                .as_ref()
+                .is_some_and(|leftover| leftover.sort == sort)
+        })
+        .count()
+    };
+    let parts = [LeftoverSort::Volume, LeftoverSort::Snapshot]
+        .map(|sort| (count(sort), sort))
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, sort)| plural(count, &sort.to_string()));
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("{} of pods lost for good", parts.join(" and ")))
 }
 
 /// What happens to a machine, the mildest first.

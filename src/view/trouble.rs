@@ -113,7 +113,7 @@ pub(super) fn problems(problems: &[Problem], more: &str) -> String {
 fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
-        let machine = paint(STRONG, format!("machine/{}", finding.machine));
+        let machine = paint(STRONG, of(&finding.machine));
         let problem = printable(&finding.problem);
         let _ = writeln!(
             text,
@@ -134,6 +134,15 @@ fn findings(findings: &[Finding]) -> String {
     text
 }
 
+/// What a finding is about: these machines, or the state store, which has none.
+fn of(machines: &str) -> String {
+    if machines.is_empty() {
+        "state-store".to_owned()
+    } else {
+        format!("machine/{machines}")
+    }
+}
+
 /// What someone should know, machines with the same in one line.
 pub(super) fn warnings(warnings: &[Finding]) -> String {
     let mut machines_of: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
@@ -143,7 +152,7 @@ pub(super) fn warnings(warnings: &[Finding]) -> String {
     }
     let mut text = String::new();
     for ((name, problem), machines) in &machines_of {
-        let label = paint(STRONG, format!("machine/{}", fold_names(machines)));
+        let label = paint(STRONG, of(&fold_names(machines)));
         let problem = printable(problem);
         let _ = writeln!(text, "{} {label}: {name}: {problem}", paint(CHANGE, "  !"));
         let mut same = warnings.iter().filter(|warning| warning.name == *name);

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use keelson::backup::Archive;
 use keelson::execute::{Interrupt, Lease, LeaseError, LeaseHolder, ProviderSet, Silent};
 use keelson::ops::{
-    ApplyOptions, AutoApprove, BackupParts, BackupPlace, Condition, DestroyOptions, OperationError,
+    ApplyOptions, AutoApprove, BackupParts, BackupPlace, Condition, DestroyOptions, OperationError, Planned,
     RestoreSource, RestoreTerms, SaveRequest, Session, SessionParts, WhichBackup,
 };
 use keelson::pki::Seal;
@@ -17,7 +17,7 @@ use keelson::spec;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::values::Secret;
 use keelson_provider_api::{Progress, Store, with_causes};
-use keelson_provider_aws::{S3Credentials, S3Settings, S3Store};
+use keelson_provider_aws::{BUCKET_MISSING, S3Credentials, S3Settings, S3Store};
 use keelson_provider_simulated::{SimulatedMaintenance, SimulatedRestore, providers};
 use keelson_test_hosts::Moto;
 
@@ -33,8 +33,8 @@ fn key() -> AwsKey {
     }
 }
 
-fn store(moto: &Moto, prefix: &str) -> Arc<S3Store> {
-    let settings = S3Settings {
+fn settings(moto: &Moto, prefix: &str) -> S3Settings {
+    S3Settings {
         bucket: BUCKET.to_owned(),
         prefix: prefix.to_owned(),
         endpoint: Some(format!("http://{}", moto.address)),
@@ -45,8 +45,11 @@ fn store(moto: &Moto, prefix: &str) -> Arc<S3Store> {
         // The emulator may be slow to answer many at once.
         answer_limit: S3Settings::ANSWER_LIMIT,
         data_limit: S3Settings::DATA_LIMIT,
-    };
-    Arc::new(S3Store::new(&settings, Arc::new(SystemClock)).unwrap())
+    }
+}
+
+fn store(moto: &Moto, prefix: &str) -> Arc<S3Store> {
+    Arc::new(S3Store::new(&settings(moto, prefix), Arc::new(SystemClock)).unwrap())
 }
 
 fn moto_or_skip(test: &str) -> Option<Moto> {
@@ -263,4 +266,40 @@ fn the_region_is_the_one_of_whoever_asks_where_the_spec_has_none() {
         let session = connected.unwrap_or_else(|error| panic!("{}", with_causes(&error)));
         assert_eq!(session.store().location(), "s3://clusters/regions");
     }
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_planned_with_and_made_by_an_apply() {
+    let Some(moto) = moto_or_skip("a_bucket_that_is_not_there_is_planned_with") else {
+        return;
+    };
+    let settings = S3Settings {
+        bucket: "not-there-yet".to_owned(),
+        ..settings(&moto, "some/where")
+    };
+    let store = S3Store::new(&settings, Arc::new(SystemClock)).unwrap();
+    let store = Arc::new(store.looking_after_bucket());
+    let session = session(&store);
+    let names = |planned: &Planned| -> Vec<String> {
+        let warnings = planned.report.warnings.iter();
+        let of_store = warnings.filter(|warning| warning.machine.is_empty());
+        of_store.map(|warning| warning.name.clone()).collect()
+    };
+    block_on(async {
+        for _ in 0..2 {
+            let planned = session.plan(&Silent).await.unwrap();
+            assert_eq!(names(&planned), [BUCKET_MISSING]);
+            assert!(!planned.plan.is_empty());
+        }
+        assert!(apply(&session).await.unwrap() > 10);
+        let planned = session.plan(&Silent).await.unwrap();
+        assert_eq!(names(&planned), Vec::<String>::new());
+        assert!(planned.plan.is_empty());
+        let options = DestroyOptions::default();
+        let interrupt = Interrupt::new();
+        let destroyed = session.destroy(options, &AutoApprove, &Silent, &interrupt);
+        destroyed.await.unwrap();
+        // The bucket stays, with what a destroy leaves.
+        assert!(!store.list("prod/").await.unwrap().is_empty());
+    });
 }

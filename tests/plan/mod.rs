@@ -8,6 +8,7 @@ mod groups;
 mod holding;
 mod kept;
 mod leaving;
+mod leftovers;
 mod lost_data;
 mod names;
 mod one_at_a_time;

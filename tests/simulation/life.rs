@@ -15,7 +15,7 @@ use keelson::ops::{
 use keelson::pki::Seal;
 use keelson::plan::Plan;
 use keelson::spec::ValidSpec;
-use keelson_provider_api::kinds::{DnsRecord, Machine, Network};
+use keelson_provider_api::kinds::{DnsRecord, Leftover, LeftoverSort, Machine, Network};
 use keelson_provider_api::{BulkStore, Clock, ClusterIdentity, ClusterUid, Existing, Kind, ResourceKey};
 use keelson_provider_simulated::{
     CrashMoment, CrashPoint, FaultPlan, Like, MemoryStore, SimulatedMaintenance, SimulatedOptions,
@@ -363,6 +363,13 @@ fn plant_foreign_things(world: &SimulatedWorld, like: Like) {
                     machine().into(),
                 )
                 .unwrap();
+            let volume = Leftover {
+                sort: LeftoverSort::Volume,
+                made_for: Some("PersistentVolumeClaim shop/orders".to_owned()),
+                size: None,
+            };
+            let key = ResourceKey::new(Kind::Leftover, format!("vol-of-{name}"));
+            world.add_foreign(&owner, key, volume.into()).unwrap();
         }
     }
     let record = DnsRecord {

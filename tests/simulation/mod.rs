@@ -10,6 +10,7 @@ mod deadly;
 mod faults;
 mod interrupts;
 mod lease;
+mod leftovers;
 mod life;
 mod limits;
 mod restores;

@@ -60,11 +60,11 @@ pub enum Severity {
     Error,
 }
 
-/// Something about a machine that stands in the way, or that someone should know.
+/// Something about a machine, or about the state store, that stands in the way, or that someone should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// The machine.
+    /// The machine; empty for what is about the state store.
     pub machine: String,
     /// The finding's name, by which `spec.preflight.ignore` lets it pass: `swap`, `port-2379`.
     pub name: String,

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use crate::Finding;
+
 /// A place for state: a directory, a bucket, memory.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -32,6 +34,21 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Conflict`] when the precondition does not hold; nothing was deleted then.
     async fn delete(&self, path: &str, precondition: Precondition) -> Result<(), StoreError>;
+
+    /// Makes what the store is in, if that is the store's to make: a bucket that is not there, which until then is empty. Asked by
+    /// a run that is going to build, before it writes anything; done twice it changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Looks for what someone should know of the store before it is written to, or what stands in the way of that. Nothing is
+    /// touched. These findings name no machine.
+    async fn preflight(&self) -> Vec<Finding> {
+        Vec::new()
+    }
 
     /// Makes sure that the store keeps what it is asked for by a [`Precondition`]: where two runs could both take a lease, no
     /// cluster may begin. Asked once in the life of a cluster, before anything of it is written.

@@ -169,8 +169,20 @@ impl Step<'_> {
     where
         F: Future<Output = Result<(), CallError>>,
     {
-        let ended = self.again_while(NEEDED, limit, delete).await;
+        let ended = self.deleted_when_free(limit, delete).await;
         ended.map_err(|error| refused(error, &format!("delete {what}")))
+    }
+
+    /// The same, for whoever says more of what still needs it.
+    pub(crate) async fn deleted_when_free<F>(
+        &self,
+        limit: Duration,
+        delete: impl Fn() -> F,
+    ) -> Result<(), CallError>
+    where
+        F: Future<Output = Result<(), CallError>>,
+    {
+        self.again_while(NEEDED, limit, delete).await
     }
 
     /// Looks by `look` until it finds something, for as long as `limit`; nothing when it does not.

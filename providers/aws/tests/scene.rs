@@ -1,5 +1,7 @@
 //! What the scenes of all kinds have in common: calls to their emulator, and changes that are carried out as a plan is.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -56,4 +58,20 @@ pub(crate) async fn carry_out(provider: &dyn Provider, cluster: &ClusterIdentity
         }
     }
     unreachable!("{change} was tried {MOST_ATTEMPTS} times")
+}
+
+/// Asks by a form, as API references have them, for what keelson never asks for; gives the answer.
+pub(crate) fn ask(moto: &Moto, host: &str, region_and_service: &str, form: &str) -> String {
+    let mut stream = TcpStream::connect(moto.address).unwrap();
+    let scope = format!("AKIATESTS/20260101/{region_and_service}/aws4_request");
+    let fields = format!(
+        "Host: {host}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}",
+        form.len()
+    );
+    write!(stream, "POST / HTTP/1.1\r\n{fields}\r\n\r\n{form}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer.split(' ').nth(1), Some("200"), "{form}: {answer}");
+    answer
 }

@@ -159,6 +159,8 @@ const TABLE: &[Row] = &[
         [2_500, 1_500, 1_500],
         40,
     ),
+    // Only ever deleted. Security groups wait until the interfaces of load balancers are gone.
+    row(Kind::Leftover, [0, 0, 8_000], [0, 0, 8_000], [0, 0, 0], 50),
 ];
 
 /// How long a drain takes before the restart that it prepares.

@@ -39,7 +39,7 @@ pub struct SimulatedProvider {
 
 /// True for the kinds that `simulated-cloud` looks after.
 pub(crate) fn is_infrastructure(kind: Kind) -> bool {
-    matches!(kind.info().lifetime, Lifetime::Own | Lifetime::Group)
+    kind == Kind::Leftover || matches!(kind.info().lifetime, Lifetime::Own | Lifetime::Group)
 }
 
 /// Both sides of `world`: `simulated-cloud` and `simulated-hosts`.

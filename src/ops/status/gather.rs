@@ -20,7 +20,7 @@ use crate::plan::{self, Problem};
 use crate::spec::EtcdPlacement;
 
 impl Session {
-    pub(super) fn summarise(
+    pub(in crate::ops) fn summarise(
         &self,
         planned: &Planned,
         record: Option<&ClusterRecord>,

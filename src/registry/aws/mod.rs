@@ -9,8 +9,8 @@ use std::sync::Arc;
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore, Clock, FirstBoot, Provider, Store};
 use keelson_provider_aws::{
-    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacedMachines, PlacesProvider,
-    calls,
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacedMachines,
+    PlacesProvider, PrivateZone, calls,
 };
 use keelson_provider_ssh::{FirstBootBundles, Hosts, SshOptions, Target};
 
@@ -55,7 +55,12 @@ pub(super) async fn reach(
     let providers: Vec<Arc<dyn Provider>> = vec![
         Arc::new(PlacesProvider::new(&calls, &*aws.region, clock.clone())),
         Arc::new(KeptProvider::new(&calls, &*aws.region, clock.clone())),
-        Arc::new(EdgeProvider::new(&calls, zone(aws)?, clock.clone())),
+        Arc::new(EdgeProvider::new(&calls, zone(aws), clock.clone())),
+        Arc::new(LeftoversProvider::new(
+            &calls,
+            existing_network(aws),
+            clock.clone(),
+        )),
         Arc::new(MachineProvider::new(&calls, first_boot.clone(), clock.clone())),
         Arc::new(bundles),
     ];
@@ -125,16 +130,21 @@ async fn open(
     Hosts::open(ssh).await.map_err(ConnectError::Hosts)
 }
 
+/// The network that was there before, if the cluster is in one.
+fn existing_network(aws: &AwsProvider) -> Option<String> {
+    aws.network.vpc.clone()
+}
+
 /// Where the API's name is made, if it has one.
-fn zone(aws: &AwsProvider) -> Result<Option<EdgeZone>, ConnectError> {
-    let Some(name) = &aws.hosted_zone else {
-        return Ok(None);
-    };
+fn zone(aws: &AwsProvider) -> Option<EdgeZone> {
+    let name = aws.hosted_zone.clone()?;
     match aws.dns {
-        None | Some(AwsDns::Public) => Ok(Some(EdgeZone::Public(name.clone()))),
-        Some(AwsDns::None) => Ok(None),
-        Some(AwsDns::Private) => Err(ConnectError::Aws(format!(
-            "this build of keelson makes no names in private zones: take `dns: public` or `dns: none` in place of `dns: private` for {name}"
-        ))),
+        None | Some(AwsDns::Public) => Some(EdgeZone::Public(name)),
+        Some(AwsDns::Private) => Some(EdgeZone::Private(PrivateZone {
+            name,
+            region: aws.region.clone(),
+            existing_vpc: aws.network.vpc.clone(),
+        })),
+        Some(AwsDns::None) => None,
     }
 }

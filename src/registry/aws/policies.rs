@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use keelson_provider_api::{ClusterIdentity, Kind, Resource, ResourceKey, with_causes};
 use keelson_provider_aws::permissions::{self, Scope, StateFolder};
+use keelson_provider_aws::{BUCKET_CHANGED, BUCKET_MISSING, EdgeZone};
 
 use super::zone;
 use crate::model::ground;
@@ -18,12 +19,20 @@ pub(in crate::registry) fn policy_of_plan(
     planned: &Planned,
 ) -> Result<String, ConnectError> {
     let wanted = wanted(spec)?;
-    let scope = scope(spec, aws, planned.plan.cluster(), &wanted)?;
+    let zone = zone(aws);
+    let scope = scope(spec, aws, planned.plan.cluster(), zone.as_ref(), &wanted);
     // The id of a name is that of its zone, and the name.
     let mut names = planned.observation.owned_of(Kind::DnsRecord);
     let zone_id = names.find_map(|(_, name)| Some(name.id.split_once('/')?.0.to_owned()));
+    let mut warnings = planned.report.warnings.iter();
+    let makes_bucket = warnings.any(|one| [BUCKET_CHANGED, BUCKET_MISSING].contains(&one.name.as_str()));
     let scope = Scope {
         zone_id: zone_id.as_deref(),
+        ends: planned.plan.retires_cluster(),
+        state: scope.state.map(|state| StateFolder {
+            makes_bucket,
+            ..state
+        }),
         ..scope
     };
     Ok(text(&permissions::policy_of_changes(&scope, planned.changes())))
@@ -39,7 +48,8 @@ pub(in crate::registry) fn policy_of_life(
         name: spec.name().clone(),
         uid: None,
     };
-    let scope = scope(spec, aws, &cluster, &wanted)?;
+    let zone = zone(aws);
+    let scope = scope(spec, aws, &cluster, zone.as_ref(), &wanted);
     Ok(text(&permissions::policy_of_life(&scope)))
 }
 
@@ -53,23 +63,26 @@ fn scope<'a>(
     spec: &'a ValidSpec,
     aws: &'a AwsProvider,
     cluster: &'a ClusterIdentity,
+    zone: Option<&'a EdgeZone>,
     wanted: &'a BTreeMap<ResourceKey, Resource>,
-) -> Result<Scope<'a>, ConnectError> {
+) -> Scope<'a> {
     let state = match &spec.spec().state_store {
         StateStore::S3(bucket) if bucket.endpoint.is_none() => Some(StateFolder {
             bucket: &bucket.name,
             prefix: &bucket.prefix,
+            makes_bucket: true,
         }),
         _ => None,
     };
-    Ok(Scope {
+    Scope {
         cluster,
         region: &aws.region,
-        has_zone: zone(aws)?.is_some(),
+        zone,
         zone_id: None,
         state,
+        ends: false,
         wanted,
-    })
+    }
 }
 
 fn text(policy: &serde_json::Value) -> String {

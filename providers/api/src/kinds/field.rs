@@ -118,6 +118,7 @@ mod tests {
             GroupMachine::sample().into(),
             Node::sample().into(),
             Addon::sample().into(),
+            Leftover::sample().into(),
         ]
     }
 

@@ -15,6 +15,7 @@ mod etcd_snapshot;
 mod field;
 mod firewall;
 mod group_machine;
+mod leftover;
 mod load_balancer;
 mod load_balancer_target;
 mod machine;
@@ -42,6 +43,7 @@ pub use etcd_snapshot::EtcdSnapshot;
 pub use field::{Difference, Effect, Field};
 pub use firewall::{Firewall, FirewallRule, Protocol};
 pub use group_machine::GroupMachine;
+pub use leftover::{Leftover, LeftoverSort};
 pub use load_balancer::LoadBalancer;
 pub use load_balancer_target::LoadBalancerTarget;
 pub use machine::{Machine, MachineRole};
@@ -195,6 +197,7 @@ catalogue! {
     GroupMachine = "group-machine",
     Node = "node",
     Addon = "addon",
+    Leftover = "leftover",
 }
 
 impl Resource {

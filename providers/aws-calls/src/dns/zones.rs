@@ -13,6 +13,7 @@ const CREATE: &str = "CreateHostedZone";
 const LIST: &str = "ListHostedZonesByName";
 const GET: &str = "GetHostedZone";
 const ASSOCIATE: &str = "AssociateVPCWithHostedZone";
+const DISASSOCIATE: &str = "DisassociateVPCFromHostedZone";
 
 /// A hosted zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,18 +72,20 @@ impl Dns {
         Ok(zones)
     }
 
-    /// The private zone of this very name that the VPC sees: Route 53 lets it see no second one.
+    /// The private zones of this very name, each with the VPCs that see it: Route 53 lets a VPC see one of them at the most.
     ///
     /// # Errors
     ///
     /// When Route 53 refuses or cannot be asked.
-    pub async fn private_zone(&self, name: &str, vpc: &ZoneVpc) -> Result<Option<Zone>, CallError> {
+    pub async fn private_zones(&self, name: &str) -> Result<Vec<(Zone, Vec<ZoneVpc>)>, CallError> {
+        let mut found = Vec::new();
         for zone in self.zones(name).await? {
-            if zone.is_private && self.zone_vpcs(&zone.id).await?.contains(vpc) {
-                return Ok(Some(zone));
+            if zone.is_private {
+                let vpcs = self.zone_vpcs(&zone.id).await?;
+                found.push((zone, vpcs));
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// All zones of this very name, private or not.
@@ -165,21 +168,35 @@ impl Dns {
         })
     }
 
-    /// Lets another VPC see a private zone; one that does is no trouble.
+    /// Lets another VPC see a private zone, and answers with the change to wait for; with none where it sees it already.
     ///
     /// # Errors
     ///
     /// When it sees another zone of the name (`ConflictingDomainExists`), when it is refused or cannot be asked for.
-    pub async fn associate_vpc(&self, zone: &str, vpc: &ZoneVpc) -> Result<(), CallError> {
+    pub async fn associate_vpc(&self, zone: &str, vpc: &ZoneVpc) -> Result<Option<String>, CallError> {
         let call = self.clients.patient.associate_vpc_with_hosted_zone();
         let call = call.hosted_zone_id(zone).vpc(written(vpc));
         match call.send().await.called(ASSOCIATE) {
             // The same is said of this zone itself.
             Err(error) if error.is(&["ConflictingDomainExists"]) => {
                 let is_seen = self.zone_vpcs(zone).await?.contains(vpc);
-                if is_seen { Ok(()) } else { Err(error) }
+                if is_seen { Ok(None) } else { Err(error) }
             }
-            answer => answer.map(drop),
+            answer => Ok(answer?.change_info.map(|change| bare_id(&change.id))),
+        }
+    }
+
+    /// Lets a VPC see a private zone no more; one that does not, and a zone that is gone, are no trouble.
+    ///
+    /// # Errors
+    ///
+    /// When no other VPC sees the zone (`LastVPCAssociation`), when it is refused or cannot be asked for.
+    pub async fn disassociate_vpc(&self, zone: &str, vpc: &ZoneVpc) -> Result<(), CallError> {
+        let call = self.clients.patient.disassociate_vpc_from_hosted_zone();
+        let call = call.hosted_zone_id(zone).vpc(written(vpc));
+        match call.send().await.called(DISASSOCIATE) {
+            Err(error) if error.is(&["VPCAssociationNotFound"]) => Ok(()),
+            answer => deleted(answer),
         }
     }
 

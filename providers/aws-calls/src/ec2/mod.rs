@@ -9,6 +9,7 @@ mod nat_gateways;
 mod route_tables;
 mod routes;
 mod security_groups;
+mod snapshots;
 mod subnets;
 mod tags;
 mod vpcs;
@@ -35,6 +36,7 @@ pub use nat_gateways::{NatGateway, NatGatewayAddress, NatGatewayState};
 pub use route_tables::{RouteTable, RouteTableAssociation};
 pub use routes::{Route, RouteTarget};
 pub use security_groups::SecurityGroup;
+pub use snapshots::Snapshot;
 pub use subnets::{Subnet, Zone};
 pub use vpcs::{Vpc, VpcDns};
 

@@ -24,13 +24,22 @@ pub struct Owned {
 impl Elb {
     /// Everything that has the mark of the cluster `uid`.
     ///
+    /// # Errors
+    ///
+    /// When Elastic Load Balancing refuses or cannot be asked, and when there are more than a list's bound.
+    pub async fn owned(&self, uid: &str) -> Result<Owned, CallError> {
+        self.tagged(|tags| tags.get(CLUSTER).is_some_and(|owner| owner == uid))
+            .await
+    }
+
+    /// Everything with tags that `is_owned` says yes to, be it for the network or for HTTP.
+    ///
     /// There is no filter for tags: all load balancers and target groups of the region are listed, and their tags read.
     ///
     /// # Errors
     ///
     /// When Elastic Load Balancing refuses or cannot be asked, and when there are more than a list's bound.
-    pub async fn owned(&self, uid: &str) -> Result<Owned, CallError> {
-        let is_owned = |tags: &Tags| tags.get(CLUSTER).is_some_and(|owner| owner == uid);
+    pub async fn tagged(&self, is_owned: impl Fn(&Tags) -> bool) -> Result<Owned, CallError> {
         let mut load_balancers = self.every_load_balancer().await?;
         load_balancers.retain(|found| is_owned(&found.tags));
         let mut target_groups = self.every_target_group().await?;

@@ -52,20 +52,37 @@ async fn zones_are_made_once_for_a_reference() {
     );
     assert_eq!(dns.public_zones("example.internal").await.unwrap(), []);
     assert_eq!(
-        dns.private_zone("example.internal", &new.vpc).await.unwrap(),
-        Some(made.zone.clone())
+        dns.private_zones("example.internal").await.unwrap(),
+        [(made.zone.clone(), vec![new.vpc.clone()])]
     );
     let second = Ground::lay(&emulator).await;
     let other = ZoneVpc {
         id: second.vpc,
         region: "eu-west-1".to_owned(),
     };
-    assert_eq!(dns.private_zone("example.internal", &other).await.unwrap(), None);
-    dns.associate_vpc(&made.zone.id, &other).await.unwrap();
+    let zone = &made.zone.id;
+    let change = dns.associate_vpc(zone, &other).await.unwrap().unwrap();
+    assert!(dns.change_is_in_sync(&change).await.unwrap());
     assert_eq!(
-        dns.private_zone("example.internal", &other).await.unwrap(),
-        Some(made.zone.clone())
+        dns.associate_vpc(zone, &other).await.unwrap(),
+        None,
+        "it sees it already"
     );
+    assert_eq!(
+        dns.zone_vpcs(zone).await.unwrap(),
+        [new.vpc.clone(), other.clone()]
+    );
+    let alike = dns
+        .create_private_zone(&new_zone(&ground.vpc, "u1-zone-1"))
+        .await
+        .unwrap_err();
+    assert!(alike.is(&["ConflictingDomainExists"]), "{alike}");
+    for _ in 0..2 {
+        dns.disassociate_vpc(zone, &other).await.unwrap();
+    }
+    assert_eq!(dns.zone_vpcs(zone).await.unwrap(), std::slice::from_ref(&new.vpc));
+    let last = dns.disassociate_vpc(zone, &new.vpc).await.unwrap_err();
+    assert!(last.is(&["LastVPCAssociation"]), "{last}");
 
     let mut many = tags("u1", "network/main");
     many.extend((0..12).map(|index| (format!("tag-{index}"), String::from("x"))));

@@ -12,10 +12,11 @@ use keelson_provider_api::{
     ResourceKey,
 };
 
+use super::joined;
 use super::look::Look;
 use super::ownership::{self, NameOwner, Said};
 use super::step::EdgeStep;
-use super::zone::EdgeZone;
+use super::zone::{EdgeZone, FoundZone, PrivateZone};
 use crate::marked::key_of;
 use crate::step::{late, missing, never, refused};
 
@@ -36,10 +37,18 @@ pub(super) async fn seen(
     wanted: &BTreeSet<ResourceKey>,
 ) -> Result<KindObservation, ProviderError> {
     let mut observation = KindObservation::default();
-    let Some(id) = zone.id(&calls.dns).await? else {
+    let vpcs = match zone {
+        EdgeZone::Private(PrivateZone {
+            existing_vpc: Some(vpc),
+            ..
+        }) => std::slice::from_ref(vpc),
+        _ => &look.vpcs,
+    };
+    let Some(found) = zone.find(&calls.dns, vpcs).await? else {
         return Ok(observation);
     };
-    let records = calls.dns.records(&id).await;
+    let id = &found.id;
+    let records = calls.dns.records(id).await;
     let records = records.map_err(|error| error.told("look at the records of the DNS zone"))?;
     let texts = records
         .iter()
@@ -57,7 +66,8 @@ pub(super) async fn seen(
             NameOwner::Other(why) if wanted.contains(&key) => Owner::Other(why),
             NameOwner::Other(_) | NameOwner::Nobody => continue,
         };
-        let target = said.address.and_then(|record| balancer_of(look, cluster, record));
+        let address = said.address.filter(|_| found.is_seen);
+        let target = address.and_then(|record| balancer_of(look, cluster, record));
         let resource = DnsRecord {
             zone: zone.name().to_owned(),
             target: target.unwrap_or_else(|| ResourceKey::new(Kind::LoadBalancer, NOTHING)),
@@ -67,7 +77,7 @@ pub(super) async fn seen(
             resource: resource.into(),
             id: format!("{id}/{}", key.name()),
             owner,
-            health: health(&said),
+            health: health(&said, &found),
             created_at: Timestamp::UNIX_EPOCH,
             generation: 0,
             host_id: None,
@@ -100,44 +110,47 @@ fn ttl_seconds(text: &Record) -> u32 {
     }
 }
 
-fn health(said: &Said<'_>) -> Health {
+fn health(said: &Said<'_>, zone: &FoundZone) -> Health {
     match (said.address, said.text) {
+        _ if !zone.is_seen => Health::Unhealthy(format!(
+            "the private DNS zone {} is not associated with the cluster's VPC: nobody there knows the name",
+            zone.id
+        )),
         (Some(_), Some(_)) => Health::Healthy,
         (None, _) => Health::Unhealthy("the name leads nowhere".to_owned()),
         (_, None) => Health::Unhealthy("the text beside it that says whose it is is missing".to_owned()),
     }
 }
 
-/// The records of the zone, and what to call it by.
+/// The records of the zone, and where it was found.
 struct Zone {
-    id: String,
+    found: FoundZone,
     records: Vec<Record>,
 }
 
 impl Zone {
-    async fn of(edge: &EdgeStep<'_>, name: &str) -> Result<Option<Self>, Outcome> {
-        let zone = edge.zone.filter(|zone| zone.name() == name).ok_or_else(|| {
-            never(
-                format!("`{name}` is not the zone that this provider looks after"),
-                "this is a fault of keelson; please report it",
-            )
-        })?;
-        let Some(id) = zone.id(&edge.calls.dns).await.map_err(Outcome::Rejected)? else {
+    async fn of(edge: &EdgeStep<'_>, zone: &EdgeZone, vpcs: &[String]) -> Result<Option<Self>, Outcome> {
+        let found = zone.find(&edge.calls.dns, vpcs).await;
+        let Some(found) = found.map_err(Outcome::Rejected)? else {
             return Ok(None);
         };
-        let records = edge.calls.dns.records(&id).await;
+        let records = edge.calls.dns.records(&found.id).await;
         let records = records.map_err(|error| refused(error, "look at the records of the DNS zone"))?;
-        Ok(Some(Self { id, records }))
+        Ok(Some(Self { found, records }))
     }
 }
 
-pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRecord) -> Result<(), Outcome> {
-    let zone = Zone::of(edge, &wanted.zone).await?.ok_or_else(|| {
+fn looked_after<'a>(edge: &EdgeStep<'a>, name: &str) -> Result<&'a EdgeZone, Outcome> {
+    edge.zone.filter(|zone| zone.name() == name).ok_or_else(|| {
         never(
-            format!("there is no public DNS zone `{}` in Route 53", wanted.zone),
-            "make the zone, or name one that is there in the spec",
+            format!("`{name}` is not the zone that this provider looks after"),
+            "this is a fault of keelson; please report it",
         )
-    })?;
+    })
+}
+
+pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRecord) -> Result<(), Outcome> {
+    let edge_zone = looked_after(edge, &wanted.zone)?;
     if wanted.target.kind() != Kind::LoadBalancer {
         return Err(never(
             format!(
@@ -150,6 +163,19 @@ pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRe
     let Some(balancer) = edge.balancer(wanted.target.name()).await? else {
         return Err(missing(&wanted.target));
     };
+    let vpc = &balancer.vpc;
+    let zone = Zone::of(edge, edge_zone, std::slice::from_ref(vpc)).await?;
+    let zone = zone.ok_or_else(|| {
+        never(
+            format!(
+                "there is no {} DNS zone `{}` in Route 53",
+                edge_zone.kind(),
+                wanted.zone
+            ),
+            "make the zone, or name one that is there in the spec",
+        )
+    })?;
+    joined::check(edge_zone, &zone.found)?;
     let cluster = &edge.step.context.cluster;
     let said = Said::of(key.name(), &zone.records);
     let owner = said.owner(cluster, key, |record| leads_to(record, &balancer.dns_name));
@@ -161,16 +187,22 @@ pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRe
     }
     let alias = Record::alias(key.name(), &balancer.zone, &balancer.dns_name);
     let text = ownership::record(cluster, key, wanted.ttl_seconds);
-    if said.address == Some(&alias) && said.text == Some(&text) {
-        return Ok(());
+    let mut begun = Vec::new();
+    if said.address != Some(&alias) || said.text != Some(&text) {
+        let changes = [Change::Upsert(alias), Change::Upsert(text)];
+        let written = edge.calls.dns.change(&zone.found.id, &changes).await;
+        begun.extend(written.map_err(|error| refused(error, "write the DNS record"))?);
     }
-    let changes = [Change::Upsert(alias), Change::Upsert(text)];
-    let written = edge.calls.dns.change(&zone.id, &changes).await;
-    let Some(change) = written.map_err(|error| refused(error, "write the DNS record"))? else {
-        return Ok(());
-    };
+    begun.extend(joined::join(edge, edge_zone, &zone.found, vpc).await?);
+    for change in begun {
+        wait_for(edge, key, &change).await?;
+    }
+    Ok(())
+}
+
+async fn wait_for(edge: &EdgeStep<'_>, key: &ResourceKey, change: &str) -> Result<(), Outcome> {
     let is_in_sync = || async {
-        let is_in_sync = edge.calls.dns.change_is_in_sync(&change).await;
+        let is_in_sync = edge.calls.dns.change_is_in_sync(change).await;
         let is_in_sync = is_in_sync.map_err(|error| refused(error, "look whether the name is known"))?;
         Ok(is_in_sync.then_some(()))
     };
@@ -185,7 +217,9 @@ pub(super) async fn bring(edge: &EdgeStep<'_>, key: &ResourceKey, wanted: &DnsRe
 
 /// Nobody waits until all name servers have forgotten a name: nothing stands on its absence.
 pub(super) async fn delete(edge: &EdgeStep<'_>, key: &ResourceKey, gone: &DnsRecord) -> Result<(), Outcome> {
-    let Some(zone) = Zone::of(edge, &gone.zone).await? else {
+    let edge_zone = looked_after(edge, &gone.zone)?;
+    let vpcs = joined::vpcs(edge, edge_zone).await?;
+    let Some(zone) = Zone::of(edge, edge_zone, &vpcs).await? else {
         return Ok(());
     };
     let balancer = edge.balancer(gone.target.name()).await?;
@@ -197,9 +231,10 @@ pub(super) async fn delete(edge: &EdgeStep<'_>, key: &ResourceKey, gone: &DnsRec
     if said.owner(&edge.step.context.cluster, key, leads_to_ours) != NameOwner::ThisCluster {
         return Ok(());
     }
+    joined::leave(edge, edge_zone, &zone.found).await?;
     let records = said.address.into_iter().chain(said.text);
     let changes: Vec<Change> = records.cloned().map(Change::Delete).collect();
-    let deleted = edge.calls.dns.change(&zone.id, &changes).await;
+    let deleted = edge.calls.dns.change(&zone.found.id, &changes).await;
     deleted
         .map(drop)
         .map_err(|error| refused(error, "delete the DNS record"))

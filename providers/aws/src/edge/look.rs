@@ -32,6 +32,8 @@ pub(super) struct Look {
     pub(super) groups: Vec<Group>,
     /// Those that have not ended.
     pub(super) instances: Vec<Instance>,
+    /// The cluster's own VPCs.
+    pub(super) vpcs: Vec<String>,
     names: Names,
 }
 
@@ -58,6 +60,7 @@ impl Look {
             .chain(firewalls.iter().map(|group| (&group.id, &group.tags)));
         let mut look = Self {
             names: Names::of(named),
+            vpcs: vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
             instances,
             ..Self::default()
         };

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `load_balancer` | network load balancers; `forwarding` is their listener and target group, `name` their names |
 //! | `load_balancer_target` | instances that are registered in a target group |
-//! | `dns_record` | aliases in a zone; `ownership` says whose a name is, `zone` which zone it is |
+//! | `dns_record` | aliases in a zone; `ownership` says whose a name is, `zone` which zone it is, `joined` who sees it |
 //! | `look` | what there is of load balancers and targets |
 //! | `step` | what every change needs |
 //!
@@ -13,6 +13,7 @@
 
 mod dns_record;
 mod forwarding;
+mod joined;
 mod load_balancer;
 mod load_balancer_target;
 mod look;
@@ -39,7 +40,7 @@ use crate::marked::observation;
 use crate::step::Step;
 
 pub(crate) use ownership::text_name;
-pub use zone::EdgeZone;
+pub use zone::{EdgeZone, PrivateZone};
 
 /// Route 53 answers five calls a second of an account, and targets ask every three seconds how they are
 /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests>).

@@ -28,7 +28,7 @@ pub(crate) fn owner(tags: &Tags) -> String {
 }
 
 /// An interface, who has it, and whose it is.
-pub(super) fn interface(interface: &Interface) -> String {
+pub(crate) fn interface(interface: &Interface) -> String {
     let description = Some(&interface.description).filter(|description| !description.is_empty());
     let description = description.map(|description| format!(" (`{description}`)"));
     let attachment = interface.attachment.as_ref();
@@ -47,7 +47,7 @@ pub(super) fn interface(interface: &Interface) -> String {
 }
 
 /// Something that `holders` have not let go of for as long as was waited for.
-pub(super) fn keeps(holders: &[String], key: &ResourceKey) -> Outcome {
+pub(crate) fn keeps(holders: &[String], key: &ResourceKey) -> Outcome {
     let holders = if holders.is_empty() {
         "a machine".to_owned()
     } else {

@@ -9,7 +9,7 @@
 //! What a cluster owns is found as places are ([`places`](crate::places)): by its mark, and roles by their path as well, since
 //! IAM lists nothing by tags.
 
-mod holder;
+pub(crate) mod holder;
 mod network_interface;
 mod role;
 mod role_name;

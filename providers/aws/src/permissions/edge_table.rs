@@ -99,12 +99,17 @@ pub(super) const DNS_RECORD: &[Row] = &[
     row(LOOK, On::Everything, EDGE),
     row(LOOK, On::ZoneSearch, &["route53:ListHostedZonesByName"]),
     row(LOOK, On::Zone, &["route53:ListResourceRecordSets"]),
+    row(LOOK, On::PrivateZone, &["route53:GetHostedZone"]),
     row(ALL, On::Everything, OWNED),
     row(ALL, On::ZoneSearch, &["route53:ListHostedZonesByName"]),
     row(ALL, On::Zone, &["route53:ListResourceRecordSets"]),
+    row(ALL, On::PrivateZone, &["route53:GetHostedZone"]),
     row(BRING, On::Name, &["route53:ChangeResourceRecordSets"]),
     row(DELETE, On::Name, &["route53:ChangeResourceRecordSets"]),
     row(BRING, On::NameChange, &["route53:GetChange"]),
+    // Whoever does that has to be allowed to look at VPCs too, as every run is.
+    row(BRING, On::JoinedZone, &["route53:AssociateVPCWithHostedZone"]),
+    row(DELETE, On::JoinedZone, &["route53:DisassociateVPCFromHostedZone"]),
 ];
 
 pub(super) const LOAD_BALANCER_TARGET: &[Row] = &[

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `table` | for each kind, the actions that looking, creating, updating and deleting call, and on what; `edge_table` those of the edge, `groups_table` those of groups |
+//! | `table` | for each kind, the actions that looking, creating, updating and deleting call, and on what; `edge_table` those of the edge, `groups_table` those of groups, `leftover_table` those of what controllers made |
 //! | `row` | what a row of the tables is made of |
 //! | `scope` | from what a row says to ARNs and conditions of one cluster |
 //! | `store` | the bucket of the state store |
@@ -19,11 +19,13 @@
 mod document;
 mod edge_table;
 mod groups_table;
+mod leftover_table;
 mod row;
 mod scope;
 mod store;
 mod table;
 
+use keelson_provider_api::kinds::{Leftover, LeftoverSort};
 use keelson_provider_api::{Action, Change, Kind, Resource, ResourceKey};
 use serde_json::Value;
 
@@ -32,7 +34,7 @@ use self::row::Verb;
 pub use self::scope::{Scope, StateFolder};
 
 /// The kinds that AWS is asked about.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     Kind::Network,
     Kind::Subnet,
     Kind::NatGateway,
@@ -47,6 +49,7 @@ const KINDS: [Kind; 14] = [
     Kind::LoadBalancerTarget,
     Kind::NodeGroup,
     Kind::GroupMachine,
+    Kind::Leftover,
 ];
 
 /// The policy for whoever looks at the cluster of `scope` and carries `changes` out: equal input, equal policy, byte for byte.
@@ -70,7 +73,10 @@ pub fn policy_of_changes<'a>(scope: &Scope<'_>, changes: impl IntoIterator<Item 
 
 /// The policy for whoever makes all that is wanted of the cluster of `scope`, changes it, and takes it away.
 pub fn policy_of_life(scope: &Scope<'_>) -> Value {
-    let mut document = looks(scope);
+    let mut document = looks(&Scope { ends: true, ..*scope });
+    for (key, resource) in leftovers() {
+        allow(&mut document, scope, Verb::Delete, &key, &resource);
+    }
     for (key, resource) in scope.wanted {
         for verb in [Verb::Preflight, Verb::Create, Verb::Update, Verb::Delete] {
             allow(&mut document, scope, verb, key, resource);
@@ -89,11 +95,34 @@ fn allow_machines(document: &mut Document, scope: &Scope<'_>) {
     }
 }
 
+/// One of all that controllers make: nobody wants it, and each of it may be there at the end.
+fn leftovers() -> impl Iterator<Item = (ResourceKey, Resource)> {
+    let sorts = [
+        LeftoverSort::LoadBalancer,
+        LeftoverSort::TargetGroup,
+        LeftoverSort::SecurityGroup,
+        LeftoverSort::Volume,
+        LeftoverSort::Snapshot,
+    ];
+    sorts.into_iter().map(|sort| {
+        let leftover = Leftover {
+            sort,
+            made_for: None,
+            size: None,
+        };
+        (
+            ResourceKey::new(Kind::Leftover, sort.to_string()),
+            leftover.into(),
+        )
+    })
+}
+
 /// Every run looks at all kinds, and holds the lease.
 fn looks(scope: &Scope<'_>) -> Document {
     let mut document = Document::default();
     store::allow(&mut document, scope);
-    for kind in KINDS {
+    let is_asked_about = |kind: &Kind| scope.ends || *kind != Kind::Leftover;
+    for kind in KINDS.into_iter().filter(is_asked_about) {
         for row in table::rows(kind).iter().filter(|row| row.is_of(Verb::Look)) {
             document.allow_all(scope.grants(row, None));
         }

@@ -51,12 +51,22 @@ pub(super) enum On {
     MadeBalancing(&'static [&'static str]),
     /// Things of Elastic Load Balancing of these types that bear the cluster's mark.
     OwnBalancing(&'static [&'static str]),
+    /// Things of Elastic Load Balancing of these types that controllers of the cluster have made.
+    BalancingOfControllers(&'static [&'static str]),
+    /// Security groups that they have made.
+    GroupsOfControllers,
+    /// Things of this type with data that they have made.
+    DataOfControllers(&'static str),
     /// The load balancer that a listener is made of.
     Listened,
     /// The zone that the cluster's names are in, for whoever looks for it.
     ZoneSearch,
     /// The records of that zone.
     Zone,
+    /// That zone, where it is a private one: which VPCs see it.
+    PrivateZone,
+    /// That zone, where it is a private one that the cluster's own VPC is associated with while it has names in it.
+    JoinedZone,
     /// The records of the resource's own name.
     Name,
     /// What becomes of a change of records.

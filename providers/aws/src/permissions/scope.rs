@@ -8,9 +8,10 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Kind, Resource, Resource
 
 use super::document::{Condition, Grant};
 use super::row::{On, Row};
-use crate::edge::text_name;
+use crate::edge::{EdgeZone, text_name};
 use crate::groups::{CHANGING_GROUP_TAGS, group_name_pattern};
 use crate::kept::{ec2_service, existing_profile, role_name_pattern};
+use crate::leftovers::{BALANCED, DRIVEN, cluster_tag};
 use crate::machine::{CHANGING_TAGS, ImageSource, image_source};
 
 /// The tag with the cluster's name, which everything that is marked has too.
@@ -22,6 +23,7 @@ const REGIONAL: [&str; 3] = ["autoscaling:", "ec2:", "elasticloadbalancing:"];
 const EQUAL: &str = "StringEquals";
 /// True of each of several values, and of none.
 const EACH_EQUAL: &str = "ForAllValues:StringEquals";
+/// The same, of patterns.
 const EACH_LIKE: &str = "ForAllValues:StringLike";
 
 /// The cluster that a policy is for, and where it is.
@@ -31,12 +33,14 @@ pub struct Scope<'a> {
     pub cluster: &'a ClusterIdentity,
     /// Its region.
     pub region: &'a str,
-    /// Whether its names are in a zone of Route 53.
-    pub has_zone: bool,
+    /// The zone of Route 53 that its names are in, if they are in one.
+    pub zone: Option<&'a EdgeZone>,
     /// What Route 53 calls that zone, where it is known; any zone otherwise, since nobody is asked.
     pub zone_id: Option<&'a str>,
     /// Where its state is, if that is in a bucket of AWS.
     pub state: Option<StateFolder<'a>>,
+    /// Whether the cluster is taken away: what its controllers made is looked for then.
+    pub ends: bool,
     /// All that is wanted of the cluster.
     pub wanted: &'a BTreeMap<ResourceKey, Resource>,
 }
@@ -48,6 +52,8 @@ pub struct StateFolder<'a> {
     pub bucket: &'a str,
     /// What keys in it begin with, without a slash at the end; empty where the bucket is the state store's alone.
     pub prefix: &'a str,
+    /// Whether keelson makes the bucket, or has made it and puts it right.
+    pub makes_bucket: bool,
 }
 
 /// A resource under its key.
@@ -80,7 +86,12 @@ impl Scope<'_> {
                 let own = self.of_balancing(types);
                 vec![grant("ChangeItsBalancers", own, self.is_own())]
             }
-            On::ZoneSearch | On::Zone | On::Name | On::NameChange => self.of_names(row, named),
+            On::BalancingOfControllers(types) => self.of_controllers(row, &self.of_balancing(types)),
+            On::GroupsOfControllers => self.of_controllers(row, &self.of_ec2(&["security-group"])),
+            On::DataOfControllers(kind) => vec![self.data_of_controllers(row, kind)],
+            On::ZoneSearch | On::Zone | On::PrivateZone | On::JoinedZone | On::Name | On::NameChange => {
+                self.of_names(row, named)
+            }
             On::Roles
             | On::MadeRole
             | On::MadeProfile
@@ -190,6 +201,32 @@ impl Scope<'_> {
         ]
     }
 
+    /// Either of two controllers may have made it, each with a tag of its own.
+    fn of_controllers(&self, row: &Row, resources: &[String]) -> Vec<Grant> {
+        let name = self.cluster.name.as_str();
+        let by_tag = |statement, tag: String, value: &str| {
+            let tagged = Condition::new(EQUAL, format!("aws:ResourceTag/{tag}"), [value]);
+            granted(statement, row, resources.to_vec(), vec![tagged])
+        };
+        let (tag, owned) = cluster_tag(name);
+        vec![
+            by_tag("EndWhatItsControllersMade", tag, owned),
+            by_tag("EndWhatItsBalancerControllerMade", BALANCED.to_owned(), name),
+        ]
+    }
+
+    fn data_of_controllers(&self, row: &Row, kind: &str) -> Grant {
+        let (tag, owned) = cluster_tag(self.cluster.name.as_str());
+        let of_cluster = Condition::new(EQUAL, format!("aws:ResourceTag/{tag}"), [owned]);
+        let of_driver = Condition::new(EQUAL, format!("aws:ResourceTag/{DRIVEN}"), ["true"]);
+        // Snapshots have no account in their ARNs.
+        let arn = match kind {
+            "snapshot" => format!("arn:{}:ec2:{}::snapshot/*", self.partition(), self.region),
+            other => self.ec2_arn(other, "*"),
+        };
+        granted("EndItsClaims", row, vec![arn], vec![of_cluster, of_driver])
+    }
+
     /// A listener is asked about as its load balancer, which is the cluster's own.
     fn listened(&self, row: &Row) -> Vec<Grant> {
         let mut conditions = self.is_own();
@@ -214,9 +251,9 @@ impl Scope<'_> {
 
     /// Records have no tags; which of them are written is said by their names and types.
     fn of_names(&self, row: &Row, named: Option<Named<'_>>) -> Vec<Grant> {
-        if !self.has_zone {
+        let Some(edge_zone) = self.zone else {
             return Vec::new();
-        }
+        };
         let partition = self.partition();
         let zone = || {
             let id = self.zone_id.unwrap_or("*");
@@ -225,6 +262,15 @@ impl Scope<'_> {
         match (row.on, named) {
             (On::ZoneSearch, _) => vec![self.everything(row)],
             (On::Zone, _) => vec![granted("ReadNames", row, zone(), Vec::new())],
+            (On::PrivateZone, _) if matches!(edge_zone, EdgeZone::Private(_)) => {
+                vec![granted("ReadNames", row, zone(), Vec::new())]
+            }
+            (On::JoinedZone, _) if edge_zone.joined().is_some() => {
+                // Nobody knows the VPC before it is there.
+                let here = format!("VPCId=*,VPCRegion={}", self.region);
+                let vpcs = Condition::new(EACH_LIKE, "route53:VPCs", [here]);
+                vec![granted("ShowNames", row, zone(), vec![vpcs])]
+            }
             (On::NameChange, _) => {
                 let changes = vec![format!("arn:{partition}:route53:::change/*")];
                 vec![granted("WaitForNames", row, changes, Vec::new())]

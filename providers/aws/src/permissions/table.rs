@@ -4,7 +4,7 @@
 use keelson_provider_api::{Kind, Resource};
 
 use super::row::{ALL, BRING, CREATE, DELETE, LOOK, On, PREFLIGHT, Row, UPDATE, UPDATE_OR_DELETE, row};
-use super::{edge_table, groups_table};
+use super::{edge_table, groups_table, leftover_table};
 
 /// The rows of `kind`; none where AWS is not asked about it.
 pub(super) const fn rows(kind: Kind) -> &'static [Row] {
@@ -23,6 +23,7 @@ pub(super) const fn rows(kind: Kind) -> &'static [Row] {
         Kind::LoadBalancerTarget => edge_table::LOAD_BALANCER_TARGET,
         Kind::NodeGroup => groups_table::NODE_GROUP,
         Kind::GroupMachine => groups_table::GROUP_MACHINE,
+        Kind::Leftover => leftover_table::LEFTOVER,
         Kind::NodeBundle
         | Kind::EtcdMember
         | Kind::EtcdSnapshot
@@ -43,6 +44,9 @@ const PLACES: &[&str] = &[
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
 ];
+
+/// What keeps a place from being deleted is looked for.
+const IN_THE_WAY: &[&str] = &["ec2:DescribeNetworkInterfaces"];
 
 const NETWORK: &[Row] = &[
     row(LOOK, On::Everything, PLACES),
@@ -69,6 +73,7 @@ const NETWORK: &[Row] = &[
         &["ec2:DetachInternetGateway"],
     ),
     row(ALL, On::Own(&["vpc"]), &["ec2:DeleteVpc"]),
+    row(DELETE, On::Everything, IN_THE_WAY),
     row(
         ALL,
         On::Own(&["internet-gateway"]),
@@ -83,6 +88,7 @@ const SUBNET: &[Row] = &[
     row(BRING, On::Made(&["subnet"]), &["ec2:CreateSubnet"]),
     row(BRING, On::Network, &["ec2:CreateSubnet"]),
     row(DELETE, On::Own(&["subnet"]), &["ec2:DeleteSubnet"]),
+    row(DELETE, On::Everything, IN_THE_WAY),
 ];
 
 const NAT_GATEWAY: &[Row] = &[

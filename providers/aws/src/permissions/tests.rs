@@ -1,6 +1,7 @@
 //! What is allowed, compared with what AWS says of its actions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use keelson_provider_api::kinds::{
     DnsRecord, Firewall, GroupMachine, LoadBalancer, LoadBalancerTarget, Machine, MachineRole, NatGateway,
@@ -11,6 +12,7 @@ use keelson_provider_api::{ClusterIdentity, ClusterUid, Disruption, Existing, He
 use serde_json::json;
 
 use super::*;
+use crate::edge::{EdgeZone, PrivateZone};
 
 const FACTS: &str = include_str!("facts.txt");
 /// Of what is not there IAM knows no path.
@@ -65,7 +67,8 @@ fn machine(name: Option<&str>) -> Machine {
 fn wanted(network: &str, subnet: &str) -> BTreeMap<ResourceKey, Resource> {
     let kept = kept(subnet).into_iter();
     let all = places(network, subnet).into_iter().chain(kept);
-    all.chain(edge(network, subnet)).chain(groups(subnet)).collect()
+    let ends = groups(subnet).into_iter().chain(leftovers());
+    all.chain(edge(network, subnet)).chain(ends).collect()
 }
 
 type Wanted = Vec<(ResourceKey, Resource)>;
@@ -196,16 +199,32 @@ fn groups(subnet: &str) -> Wanted {
     ]
 }
 
+/// The zones that names can be in.
+static ZONES: LazyLock<[EdgeZone; 3]> = LazyLock::new(|| {
+    let private = |existing_vpc: Option<&str>| {
+        EdgeZone::Private(PrivateZone {
+            name: "example.com".to_owned(),
+            region: "eu-west-1".to_owned(),
+            existing_vpc: existing_vpc.map(str::to_owned),
+        })
+    };
+    let public = EdgeZone::Public("example.com".to_owned());
+    [private(None), private(Some("vpc-1")), public]
+});
+
+/// With names in a private zone, which more is asked of than of a public one.
 fn scope<'a>(cluster: &'a ClusterIdentity, wanted: &'a BTreeMap<ResourceKey, Resource>) -> Scope<'a> {
     Scope {
         cluster,
         region: "eu-west-1",
-        has_zone: true,
+        zone: Some(&ZONES[0]),
         zone_id: None,
         state: Some(StateFolder {
             bucket: "clusters",
             prefix: "teams/a",
+            makes_bucket: true,
         }),
+        ends: false,
         wanted,
     }
 }
@@ -228,7 +247,7 @@ fn type_of(arn: &str) -> &str {
         .nth(1)
         .map_or(resource, |(end, _)| &resource[..end]);
     match two {
-        "loadbalancer/net" | "listener/net" => two,
+        "loadbalancer/app" | "loadbalancer/net" | "listener/net" => two,
         _ => resource.split(['/', ':']).next().unwrap_or(resource),
     }
 }
@@ -410,6 +429,11 @@ fn a_policy_is_for_its_changes_alone_the_same_in_whichever_order_they_come() {
     let (cluster, wanted) = (cluster(Some("u1")), wanted("main", "a-public"));
     let scope = Scope {
         zone_id: Some("Z1"),
+        state: Some(StateFolder {
+            bucket: "clusters",
+            prefix: "teams/a",
+            makes_bucket: false,
+        }),
         ..scope(&cluster, &wanted)
     };
     let none = policy_of_changes(&scope, []);
@@ -480,6 +504,27 @@ fn where_roles_are_others_none_is_changed_and_no_statement_is_without_resources(
 }
 
 #[test]
+fn who_sees_a_private_zone_is_changed_for_the_cluster_s_own_network_alone() {
+    let (cluster, wanted) = (cluster(None), wanted("main", "a-public"));
+    let shown = json!({ "ForAllValues:StringLike": { "route53:VPCs": ["VPCId=*,VPCRegion=eu-west-1"] } });
+    let looks = json!(["route53:GetHostedZone", "route53:ListResourceRecordSets"]);
+    let cases = [
+        (&ZONES[0], shown, looks.clone()),
+        (&ZONES[1], Value::Null, looks),
+        (&ZONES[2], Value::Null, json!(["route53:ListResourceRecordSets"])),
+    ];
+    for (zone, shown, looks) in cases {
+        let scope = Scope {
+            zone: Some(zone),
+            ..scope(&cluster, &wanted)
+        };
+        let policy = policy_of_life(&scope);
+        assert_eq!(statement(&policy, "ShowNames")["Condition"], shown, "{zone:?}");
+        assert_eq!(statement(&policy, "ReadNames")["Action"], looks, "{zone:?}");
+    }
+}
+
+#[test]
 fn parts_of_aws_and_places_without_names_or_buckets_have_their_own_words() {
     let (cluster, wanted) = (cluster(None), wanted("main", "a-public"));
     let cases = [
@@ -490,7 +535,7 @@ fn parts_of_aws_and_places_without_names_or_buckets_have_their_own_words() {
     for (region, beginning) in cases {
         let scope = Scope {
             region,
-            has_zone: false,
+            zone: None,
             state: None,
             ..scope(&cluster, &wanted)
         };

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keelson_aws_calls::ec2::VpcDns;
+use keelson_aws_calls::ec2::{Filters, VpcDns};
 use keelson_provider_api::kinds::Network;
 use keelson_provider_api::{Health, Outcome, ResourceKey};
 
 use super::look::Look;
+use crate::in_the_way;
 use crate::marked::Seen;
 use crate::step::{Step, refused};
 
@@ -114,14 +115,18 @@ pub(super) async fn delete(step: &Step<'_>, key: &ResourceKey) -> Result<(), Out
         if let Some(vpc) = &gateway.vpc {
             // Public addresses that are in use keep it attached.
             let detach = || step.ec2.detach_internet_gateway(&gateway.id, vpc);
-            step.delete_when_free(key, FREE_LIMIT, detach).await?;
+            if let Err(error) = step.deleted_when_free(FREE_LIMIT, detach).await {
+                return Err(in_the_way::told(step, error, key, &Filters::in_vpc(vpc)).await);
+            }
         }
         let delete = || step.ec2.delete_internet_gateway(&gateway.id);
         step.delete_when_free(key, FREE_LIMIT, delete).await?;
     }
     for vpc in ids(step, key).await? {
         let delete = || step.ec2.delete_vpc(&vpc);
-        step.delete_when_free(key, FREE_LIMIT, delete).await?;
+        if let Err(error) = step.deleted_when_free(FREE_LIMIT, delete).await {
+            return Err(in_the_way::told(step, error, key, &Filters::in_vpc(&vpc)).await);
+        }
     }
     Ok(())
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keelson_aws_calls::ec2::Filters;
 use keelson_provider_api::kinds::Subnet;
 use keelson_provider_api::{Health, Kind, Outcome, ResourceKey};
 
 use super::look::Look;
+use crate::in_the_way;
 use crate::marked::Seen;
 use crate::step::{Step, missing, refused};
 
@@ -79,7 +81,10 @@ async fn ids(step: &Step<'_>, key: &ResourceKey) -> Result<Vec<String>, Outcome>
 pub(super) async fn delete(step: &Step<'_>, key: &ResourceKey) -> Result<(), Outcome> {
     for subnet in ids(step, key).await? {
         let delete = || step.ec2.delete_subnet(&subnet);
-        step.delete_when_free(key, FREE_LIMIT, delete).await?;
+        if let Err(error) = step.deleted_when_free(FREE_LIMIT, delete).await {
+            let inside = Filters::default().with("subnet-id", [&subnet]);
+            return Err(in_the_way::told(step, error, key, &inside).await);
+        }
     }
     Ok(())
 }

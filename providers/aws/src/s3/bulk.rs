@@ -112,7 +112,11 @@ impl BulkStore for S3Store {
     async fn size(&self, path: &str) -> Result<Option<u64>, StoreError> {
         let key = self.key("read", path)?;
         let failed = |failure| self.unavailable("read", path, failure);
-        let Some(found) = self.head(&key).await.map_err(failed)? else {
+        let found = match self.head(&key).await {
+            Err(failure) if self.is_nothing(&failure) => None,
+            found => found.map_err(failed)?,
+        };
+        let Some(found) = found else {
             return Ok(None);
         };
         let size = found

@@ -13,6 +13,9 @@ const RIGHTS: &str = "s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject
 
 type Cause = Box<dyn Error + Send + Sync>;
 
+/// The code of S3 for a bucket that is not there.
+const NO_BUCKET: &str = "NoSuchBucket";
+
 /// Says in which region a bucket is, also in answers that say nothing else.
 const REGION_HEADER: &str = "x-amz-bucket-region";
 
@@ -53,6 +56,30 @@ impl Failure {
     pub(super) fn is_absent(&self) -> bool {
         let codes = ["NoSuchKey", "NoSuchUpload"];
         matches!(self, Self::Refused(refusal) if refusal.status == 404 && codes.contains(&refusal.code.as_str()))
+    }
+
+    /// True when there is no such bucket.
+    pub(super) fn is_no_bucket(&self) -> bool {
+        self.has_code(NO_BUCKET)
+    }
+
+    /// The same as an answer, for a bucket that should be there by now.
+    pub(super) fn no_bucket() -> Self {
+        Self::Refused(Refusal {
+            status: 404,
+            code: NO_BUCKET.to_owned(),
+            ..Refusal::default()
+        })
+    }
+
+    /// True when whoever asks may not.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 403)
+    }
+
+    /// True when the server said no by this code.
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == code)
     }
 
     /// The same for answers without a body, which are all that `HEAD` gets: for these the SDK makes a code up.
@@ -179,6 +206,11 @@ fn words_on(refusal: &Refusal, asked: &Asked<'_>) -> String {
         ("NoSuchBucket", _) => {
             format!("there is no bucket {bucket} at {server}: make it, or correct its name or the endpoint")
         }
+        ("BucketAlreadyExists", _) => {
+            format!(
+                "the name {bucket} is that of another account's bucket: there is one of a name for everybody, choose another"
+            )
+        }
         ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed", _) | ("", 301 | 307) => {
             match &refusal.region {
                 Some(there) if there != region => {
@@ -214,7 +246,8 @@ fn words_on(refusal: &Refusal, asked: &Asked<'_>) -> String {
              bucket {bucket}"
         ),
         (_, 401 | 403) => format!(
-            "the access key {access_key_id} may not do this in bucket {bucket}: allow it {RIGHTS} there"
+            "the access key {access_key_id} may not do this in bucket {bucket}: allow it {RIGHTS} there, or choose another name where the \
+             bucket is another account's"
         ),
         (_, 404) => {
             format!("there is none at {server}: see whether the bucket {bucket} and the endpoint are right")
@@ -278,6 +311,13 @@ mod tests {
                 "AccessDenied",
                 None,
                 "may not do this in bucket backups: allow it s3:ListBucket",
+            ),
+            (403, "AccessDenied", None, "where the bucket is another account's"),
+            (
+                409,
+                "BucketAlreadyExists",
+                None,
+                "that of another account's bucket",
             ),
             (403, "", None, "see whether its secret is right"),
             (400, "ExpiredToken", None, "get another one"),

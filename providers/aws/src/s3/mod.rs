@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | which bucket, where, and who asks |
 //! | `client` | the SDK's client: TLS, time limits, retries |
+//! | `bucket` | the bucket itself, where it is one of AWS: made, and looked at |
 //! | `keys` | which key of the bucket an object has |
 //! | `store` | small objects, with compare-and-swap |
 //! | `requests` | what is asked of the server for one object, or for a list of them |
@@ -43,8 +44,10 @@
 //! # What the key has to be allowed
 //!
 //! `s3:ListBucket` and `s3:ListBucketMultipartUploads` on the bucket, `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject`
-//! and `s3:AbortMultipartUpload` on its objects. Without `s3:ListBucket`, AWS answers 403 for what is not there.
+//! and `s3:AbortMultipartUpload` on its objects. Without `s3:ListBucket`, AWS answers 403 for what is not there. What a bucket that
+//! keelson looks after takes besides is in [`permissions`](crate::permissions).
 
+mod bucket;
 mod bulk;
 mod client;
 mod conditions;
@@ -57,6 +60,7 @@ mod settings;
 mod store;
 mod writer;
 
+pub use bucket::{CHANGED as BUCKET_CHANGED, MISSING as BUCKET_MISSING};
 pub(crate) use client::default_http_client;
 pub use settings::{AccessKey, S3Credentials, S3Settings, SettingsError};
 pub use store::S3Store;

@@ -41,7 +41,7 @@ impl Reading {
         let asked = shared.clients.small.get_object().bucket(&shared.bucket).key(&key);
         let found = match asked.send().await.map_err(Failure::from) {
             Ok(found) => found,
-            Err(failure) if failure.is_absent() => return Ok(None),
+            Err(failure) if store.is_nothing(&failure) => return Ok(None),
             Err(failure) => return Err(failed(failure)),
         };
         let size = size_of(&found).map_err(failed)?;

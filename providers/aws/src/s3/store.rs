@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_s3::Client;
 use keelson_provider_api::store::ObjectVersion;
-use keelson_provider_api::{Clock, Precondition, Store, StoreError, Versioned};
+use keelson_provider_api::{Clock, Finding, Precondition, Store, StoreError, Versioned};
 
 use super::client::{Clients, clients};
 use super::failure::{Asked, Failure, tell};
@@ -18,6 +19,8 @@ use super::settings::{S3Credentials, S3Settings, SettingsError, check};
 #[derive(Clone)]
 pub struct S3Store {
     pub(super) shared: Arc<Shared>,
+    /// Whether the bucket itself is looked after.
+    looks_after_bucket: bool,
 }
 
 pub(super) struct Shared {
@@ -55,7 +58,36 @@ impl S3Store {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            looks_after_bucket: false,
         })
+    }
+
+    /// The same in a bucket of AWS that is looked after: [`prepare`](Store::prepare) makes it where it is not there, and until
+    /// then it is empty; [`preflight`](Store::preflight) says what someone should know of it.
+    #[must_use]
+    pub fn looking_after_bucket(self) -> Self {
+        Self {
+            looks_after_bucket: true,
+            ..self
+        }
+    }
+
+    /// Whether an object or a list is not there, be it for want of a bucket that is yet to be made.
+    pub(super) fn is_nothing(&self, failure: &Failure) -> bool {
+        failure.is_absent() || self.looks_after_bucket && failure.is_no_bucket()
+    }
+
+    /// For requests that carry next to nothing.
+    pub(super) fn small(&self) -> &Client {
+        &self.shared.clients.small
+    }
+
+    pub(super) fn bucket_name(&self) -> &str {
+        &self.shared.bucket
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.shared.region
     }
 
     pub(super) fn unavailable(&self, verb: &'static str, path: &str, failure: Failure) -> StoreError {
@@ -162,13 +194,30 @@ impl Store for S3Store {
         }
     }
 
+    async fn prepare(&self) -> Result<(), StoreError> {
+        if self.looks_after_bucket {
+            Box::pin(self.prepare_bucket()).await?;
+        }
+        Ok(())
+    }
+
+    async fn preflight(&self) -> Vec<Finding> {
+        if self.looks_after_bucket {
+            return Box::pin(self.bucket_findings()).await;
+        }
+        Vec::new()
+    }
+
     async fn check_conditions(&self) -> Result<(), StoreError> {
         self.prove_conditions().await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let beginning = self.key_prefix("list", prefix)?;
-        let keys = self.list_keys(&beginning).await;
+        let keys = match self.list_keys(&beginning).await {
+            Err(failure) if self.is_nothing(&failure) => return Ok(Vec::new()),
+            keys => keys,
+        };
         let keys = keys.map_err(|failure| self.unavailable("list", prefix, failure))?;
         let ours = keys
             .iter()

@@ -50,7 +50,7 @@ pub(super) async fn lay(calls: &AwsCalls, cluster: &ClusterIdentity) {
 }
 
 /// Starts an instance with the interface `interface`.
-pub(super) async fn start(calls: &AwsCalls, interface: &str, tags: &Tags, token: &str) -> String {
+pub(crate) async fn start(calls: &AwsCalls, interface: &str, tags: &Tags, token: &str) -> String {
     let launch = Launch {
         image: IMAGE.to_owned(),
         instance_type: "m6i.large".to_owned(),

@@ -243,7 +243,7 @@ async fn an_instance_that_takes_a_machine_s_place_is_registered_in_its_stead() {
     ec2.terminate_instances(std::slice::from_ref(&old)).await.unwrap();
     assert_eq!(scene.existing(&target).await, None, "it went with its machine");
     let tags = mark(&scene.cluster, &key(Kind::Machine, "cp-a"), 1);
-    let new = ground::start(&scene.calls, &instance.interface.unwrap(), &tags, "again").await;
+    let new = start(&scene.calls, &instance.interface.unwrap(), &tags, "again").await;
     assert_eq!(scene.mend(&wanted).await, [format!("create {target}")]);
     let existing = scene.existing(&target).await.unwrap();
     assert_eq!(existing.host_id, Some(new));

@@ -4,6 +4,7 @@ mod ground;
 mod health;
 mod life;
 mod others;
+mod private;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use keelson_provider_api::{
 use keelson_provider_aws::{EdgeProvider, EdgeZone};
 use keelson_test_hosts::Moto;
 
-pub(crate) use ground::make_public_zone;
+pub(crate) use ground::{make_public_zone, start};
 
 use crate::places::{Wanted, change, cluster, create, delete, key};
 use crate::scene::{self, ANYBODY, REGION};
@@ -191,6 +192,8 @@ impl Scene {
         }
         let records = self.calls.dns.records(&self.zone).await.unwrap();
         all.extend(records.iter().map(|record| format!("{record:?}")));
+        let seen_by = self.calls.dns.zone_vpcs(&self.zone).await.unwrap();
+        all.extend(seen_by.iter().map(|vpc| format!("{vpc:?}")));
         all
     }
 }

@@ -45,8 +45,13 @@ async fn a_run_that_ends_at_any_create_is_gone_on_with_and_what_it_left_is_delet
     let Some(scene) = Scene::start_or_skip("a_run_that_ends_at_any_create_of_the_edge").await else {
         return;
     };
+    goes_on_after(&scene, &[&CREATES[..], &CHANGES[..]].concat()).await;
+}
+
+/// A run that ends at each of `actions` is gone on with, and what it has left is taken away.
+pub(super) async fn goes_on_after(scene: &Scene, actions: &[&str]) {
     let before = scene.everything().await;
-    for action in CREATES.iter().chain(&CHANGES) {
+    for action in actions {
         for is_gone_on_with in [true, false] {
             // The call is done, and nobody hears of it, nor tries again: the rest is never begun.
             scene.tell(
@@ -63,7 +68,7 @@ async fn a_run_that_ends_at_any_create_is_gone_on_with_and_what_it_left_is_delet
             assert!(was_ended, "{action}");
             scene.no_more_trouble();
             if is_gone_on_with {
-                comes_to_the_same_end(&scene).await;
+                comes_to_the_same_end(scene).await;
             }
             scene.take_away().await;
             assert_eq!(scene.everything().await, before, "{action} {is_gone_on_with}");
@@ -76,13 +81,18 @@ async fn a_destroy_that_ends_at_any_delete_is_gone_on_with() {
     let Some(scene) = Scene::start_or_skip("a_destroy_that_ends_at_any_delete_of_the_edge").await else {
         return;
     };
-    let before = scene.everything().await;
     let deletes = [
         "DeregisterTargets",
         "ChangeResourceRecordSets",
         "DeleteLoadBalancer",
         "DeleteTargetGroup",
     ];
+    goes_on_deleting_after(&scene, &deletes).await;
+}
+
+/// A destroy that ends at each of `deletes` is gone on with.
+pub(super) async fn goes_on_deleting_after(scene: &Scene, deletes: &[&str]) {
+    let before = scene.everything().await;
     for action in deletes {
         scene.make(&wanted()).await;
         let observation = scene.look().await;

@@ -6,8 +6,7 @@ mod trouble;
 mod waiting;
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -254,26 +253,8 @@ impl Scene {
 /// Makes a policy that is somebody else's.
 pub(crate) fn make_policy(moto: &Moto, name: &str) {
     let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-    ask_iam(
-        moto,
-        &format!("Action=CreatePolicy&PolicyName={name}&PolicyDocument={document}"),
-    );
-}
-
-/// A form as IAM's API reference has them.
-fn ask_iam(moto: &Moto, form: &str) {
-    let form = format!("{form}&Version=2010-05-08");
-    let mut stream = TcpStream::connect(moto.address).unwrap();
-    let scope = "AKIATESTS/20260101/us-east-1/iam/aws4_request";
-    let fields = format!(
-        "Host: iam.amazonaws.com\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}",
-        form.len()
-    );
-    write!(stream, "POST / HTTP/1.1\r\n{fields}\r\n\r\n{form}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer.split(' ').nth(1), Some("200"), "{form}: {answer}");
+    let form = format!("Action=CreatePolicy&PolicyName={name}&PolicyDocument={document}&Version=2010-05-08");
+    scene::ask(moto, "iam.amazonaws.com", "us-east-1/iam", &form);
 }
 
 /// A trust policy, other than that of machines.

@@ -34,7 +34,7 @@ fn type_of(arn: &str) -> String {
 }
 
 /// How the ids of things of EC2 begin, and what ARNs call their types.
-const IDS: [(&str, &str); 11] = [
+const IDS: [(&str, &str); 12] = [
     ("eipalloc-", "elastic-ip"),
     ("eni-", "network-interface"),
     ("i-", "instance"),
@@ -43,6 +43,7 @@ const IDS: [(&str, &str); 11] = [
     ("nat-", "natgateway"),
     ("rtb-", "route-table"),
     ("sg-", "security-group"),
+    ("snap-", "snapshot"),
     ("subnet-", "subnet"),
     ("vol-", "volume"),
     ("vpc-", "vpc"),

@@ -1,11 +1,14 @@
 //! A cluster from the first to nothing.
 
+use keelson_aws_calls::dns::{NewPrivateZone, ZoneVpc};
+use keelson_aws_calls::ec2::Filters;
 use keelson_aws_calls::elb::{HealthCheck, NewTargetGroup, TargetType};
+use keelson_aws_calls::mark::RESOURCE;
 use keelson_provider_api::kinds::{
     DnsRecord, Firewall, FirewallRule, GroupMachine, NodeGroup, Role, Through, WayOut,
 };
-use keelson_provider_aws::instance_profile_name;
 use keelson_provider_aws::permissions::policy_of_life;
+use keelson_provider_aws::{PrivateZone, instance_profile_name};
 use serde_json::json;
 
 use super::*;
@@ -19,6 +22,36 @@ async fn each_change_asks_for_what_its_policy_allows_and_a_life_for_all_that_its
     let Some(scene) = Scene::start_or_skip("each_change_asks_for_what_its_policy_allows") else {
         return;
     };
+    Box::pin(lives(&scene)).await;
+}
+
+#[tokio::test]
+async fn so_it_is_of_names_in_a_private_zone() {
+    let zone = PrivateZone {
+        name: ZONE.to_owned(),
+        region: REGION.to_owned(),
+        existing_vpc: None,
+    };
+    let test = "what_is_asked_of_a_private_zone_is_allowed";
+    let Some(scene) = Scene::with_names_in(EdgeZone::Private(zone), test) else {
+        return;
+    };
+    let theirs = scene.hands.ec2.create_vpc("10.30.0.0/16", &BTreeMap::new()).await;
+    let theirs = NewPrivateZone {
+        name: ZONE.to_owned(),
+        vpc: ZoneVpc {
+            id: theirs.unwrap(),
+            region: REGION.to_owned(),
+        },
+        caller_reference: "theirs".to_owned(),
+        comment: String::new(),
+    };
+    scene.hands.dns.create_private_zone(&theirs).await.unwrap();
+    Box::pin(lives(&scene)).await;
+}
+
+/// From the first to nothing.
+async fn lives(scene: &Scene) {
     let mut asked = scene.apply(&[]).await;
     asked.extend(scene.bring(&wanted::all()).await);
     asked.extend(scene.apply(&[]).await);
@@ -28,11 +61,12 @@ async fn each_change_asks_for_what_its_policy_allows_and_a_life_for_all_that_its
         "nothing is to be done"
     );
 
-    change_by_hand(&scene).await;
+    change_by_hand(scene).await;
     asked.extend(scene.bring(&wanted::all()).await);
     asked.extend(scene.bring(&changed()).await);
-    asked.extend(look_at_a_group_that_lacks_a_machine(&scene).await);
-    asked.extend(let_a_machine_go(&scene).await);
+    asked.extend(look_at_a_group_that_lacks_a_machine(scene).await);
+    asked.extend(let_a_machine_go(scene).await);
+    make_leftovers(scene).await;
     asked.extend(scene.take_away().await);
     assert_eq!(scene.look().await.owned().count(), 0);
 
@@ -100,6 +134,16 @@ async fn let_a_machine_go(scene: &Scene) -> BTreeSet<String> {
         resource: Box::new(resource),
     };
     scene.apply(&[change(key, update)]).await
+}
+
+/// What the cluster's controllers make.
+async fn make_leftovers(scene: &Scene) {
+    let owned = Filters::of_cluster("one");
+    let vpc = scene.hands.ec2.list_vpcs(&owned).await.unwrap().remove(0).id;
+    let subnet = owned.with_tag(RESOURCE, "subnet/a-public");
+    let subnet = scene.hands.ec2.list_subnets(&subnet).await.unwrap().remove(0).id;
+    let name = scene.cluster.name.as_str();
+    crate::leftovers::make_all_for(&scene.moto, &scene.hands, name, "front", &vpc, &subnet).await;
 }
 
 /// All of it, with whatever can be changed changed.

@@ -20,7 +20,7 @@ use keelson_provider_api::{
 };
 use keelson_provider_aws::permissions::{Scope, policy_of_changes};
 use keelson_provider_aws::{
-    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, MachineProvider, PlacesProvider,
+    EdgeProvider, EdgeZone, GroupProvider, KeptProvider, LeftoversProvider, MachineProvider, PlacesProvider,
 };
 use keelson_test_hosts::Moto;
 use serde_json::Value;
@@ -77,27 +77,33 @@ struct Scene {
     hands: AwsCalls,
     providers: Vec<Box<dyn Provider>>,
     cluster: ClusterIdentity,
+    zone: EdgeZone,
     wanted: BTreeMap<ResourceKey, Resource>,
 }
 
 impl Scene {
     fn start_or_skip(test: &str) -> Option<Self> {
+        Self::with_names_in(EdgeZone::Public(ZONE.to_owned()), test)
+    }
+
+    fn with_names_in(zone: EdgeZone, test: &str) -> Option<Self> {
         let moto = Moto::start_or_skip(test, Ipv4Addr::LOCALHOST.into(), "clusters", &[]).unwrap()?;
         let moto = Arc::new(moto);
         let calls = scene::calls_of(&moto, OPERATOR, 5);
         let clock = Arc::new(EmulatorClock::of(moto.clone()));
-        let zone = Some(EdgeZone::Public(ZONE.to_owned()));
         let scene = Self {
             providers: vec![
                 Box::new(PlacesProvider::new(&calls, REGION, clock.clone())),
                 Box::new(KeptProvider::new(&calls, REGION, clock.clone())),
-                Box::new(EdgeProvider::new(&calls, zone, clock.clone())),
+                Box::new(EdgeProvider::new(&calls, Some(zone.clone()), clock.clone())),
+                Box::new(LeftoversProvider::new(&calls, None, clock.clone())),
                 Box::new(MachineProvider::new(&calls, Arc::new(Idle), clock.clone())),
                 Box::new(GroupProvider::new(&calls, Arc::new(Idle), clock)),
             ],
             hands: scene::calls_of(&moto, HANDS, 5),
             moto,
             cluster: cluster("one"),
+            zone,
             wanted: wanted::all().into_iter().collect(),
         };
         crate::edge::make_public_zone(scene.moto.address, ZONE, "a test");
@@ -111,9 +117,10 @@ impl Scene {
         Scope {
             cluster: &self.cluster,
             region: REGION,
-            has_zone: true,
+            zone: Some(&self.zone),
             zone_id: None,
             state: None,
+            ends: true,
             wanted: &self.wanted,
         }
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use keelson_provider_api::clock::SystemClock;
 use keelson_provider_api::{BulkStore as _, Clock as _, Precondition, Store as _};
-use keelson_provider_aws::S3Credentials;
 use keelson_provider_aws::permissions::StateFolder;
+use keelson_provider_aws::{S3Credentials, S3Settings};
 
 use super::*;
 use crate::emulator;
@@ -43,16 +43,27 @@ async fn the_state_store_asks_for_what_it_is_allowed_and_no_less() {
     // A writer that was dropped is taken back behind its back.
     SystemClock.sleep(Duration::from_secs(2)).await;
 
+    let made = S3Settings {
+        bucket: "made-here".to_owned(),
+        ..settings
+    };
+    let made = emulator::store(&made).looking_after_bucket();
+    made.prepare().await.unwrap();
+    let findings = store.looking_after_bucket().preflight().await;
+    assert_eq!(findings.len(), 3, "{findings:?}");
+
     let cluster = cluster("one");
     let nothing = BTreeMap::new();
     let scope = Scope {
         cluster: &cluster,
         region: REGION,
-        has_zone: false,
+        zone: None,
         zone_id: None,
+        ends: true,
         state: Some(StateFolder {
             bucket: emulator::BUCKET,
             prefix: "teams/a",
+            makes_bucket: true,
         }),
         wanted: &nothing,
     };

@@ -37,9 +37,17 @@ pub(super) fn rank(key: &ResourceKey) -> (usize, String) {
         Kind::LoadBalancerTarget,
         Kind::NodeGroup,
         Kind::GroupMachine,
+        Kind::Leftover,
     ];
     let rank = order.iter().position(|kind| *kind == key.kind());
-    (rank.unwrap(), key.name().to_owned())
+    (rank.unwrap(), rank_among_leftovers(key.name()))
+}
+
+/// Load balancers are taken away first, and so made last.
+fn rank_among_leftovers(name: &str) -> String {
+    let parts = ["sg-", "targetgroup/", "net/"];
+    let rank = parts.iter().position(|part| name.starts_with(part));
+    rank.map_or_else(|| name.to_owned(), |rank| format!("~{rank} {name}"))
 }
 
 pub(super) fn arn(policy: &str) -> String {

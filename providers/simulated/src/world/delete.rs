@@ -29,6 +29,7 @@ impl World {
             .with_help(format!("{} has to go before {}", other.key, thing.key))
             .into());
         }
+        self.check_leftovers(thing)?;
         let gone = self.host_of(thing).is_err();
         if let (Some(machine), true, false) = (thing.machine(), lives_on_disk(thing.key.kind()), gone) {
             self.reachable(machine, call.now).map_err(transient)?;

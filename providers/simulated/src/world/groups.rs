@@ -40,6 +40,7 @@ impl World {
                 effects.extend(joined);
             }
         }
+        effects.extend(self.made_by_controllers(serial, now));
         effects
     }
 
@@ -99,8 +100,8 @@ impl World {
         })))
     }
 
-    /// A thing that nobody asked for by its name.
-    fn of_its_own(
+    /// A thing that nobody asked for by its name, of the cluster that `group` is of.
+    pub(super) fn of_its_own(
         &self,
         group: &Thing,
         key: ResourceKey,

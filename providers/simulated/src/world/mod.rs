@@ -3,6 +3,7 @@
 //! Deciding is pure and leaves the world alone; it gives a list of [`Effect`]s. Applying them is the only way in
 //! which the world changes, which is also how a log of them brings it back.
 
+mod controllers;
 mod create;
 mod delete;
 mod etcd;
@@ -365,6 +366,7 @@ impl World {
             (Like::Aws, Kind::Volume) => "vol-0",
             (Like::Aws, Kind::NetworkInterface) => "eni-0",
             (Like::Aws, Kind::LoadBalancer) => "net/api/",
+            (Like::Aws, Kind::Leftover) => return controllers::id(key.name(), &digest),
             // Droplets have numbers.
             (Like::Digitalocean, Kind::Machine) => return (400_000_000 + serial).to_string(),
             (_, kind) => return format!("{}-{}-{serial}", kind.name(), digest.short(8)),

@@ -21,12 +21,12 @@ what AWS does, where that is written, and what moto does. Every one has a name, 
 | `images` | Ubuntu 24.04 and Debian 12 of their owners, and images of one's own |
 | `balancers`, `targets` | network load balancers, their interfaces and names; the health of targets |
 | `scaling`, `groups`, `refresh` | Auto Scaling groups: spread, bounds, states, endings, refreshes |
-| `dns` | values, batches and changes of Route 53, and caller references |
+| `dns` | values, batches and changes of Route 53, caller references, and which VPCs see private zones |
 | `rights` | SimulatePrincipalPolicy |
 | `late` | what was just made does not show, if that is wished |
 | `machines`, `metadata`, `names` | what machines need that play instances, what the metadata service says to them, and what \
 names they resolve |
-| `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets |
+| `asking`, `buckets` | trial runs, filters, tags of what is not there; names of buckets, tags that they are made with, what they say of versions |
 
 Nothing is checked of these, and a test that passes says nothing about them:
 

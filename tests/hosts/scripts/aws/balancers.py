@@ -108,6 +108,16 @@ def _gone(ec2, interface):
     ec2.enis.pop(interface.id, None)
 
 
+@instead("balancer-protection", ELBv2Backend, "delete_load_balancer")
+def protected(original, backend, arn):
+    """AWS deletes no load balancer that is protected from it (Elastic Load Balancing API reference, DeleteLoadBalancer:
+    OperationNotPermitted); moto does."""
+    balancer = backend.load_balancers.get(arn)
+    if balancer and balancer.attrs.get("deletion_protection.enabled") == "true":
+        raise error("OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled")
+    original(backend, arn)
+
+
 @instead("balancer-of-group", ELBv2Backend, "delete_load_balancer")
 def forget(original, backend, arn):
     """AWS shows for a target group the load balancers that use it (Elastic Load Balancing API reference, TargetGroup); moto

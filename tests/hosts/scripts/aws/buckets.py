@@ -1,5 +1,6 @@
 """Buckets. Signatures are not checked here: the proxy of the tests does that."""
 
+import html
 import re
 import threading
 
@@ -10,6 +11,7 @@ from moto.s3.responses import S3Response
 from .patches import instead
 
 _TURN = threading.RLock()
+_TAG = re.compile(r"<Tag>\s*<Key>(.*?)</Key>\s*<Value>(.*?)</Value>\s*</Tag>")
 _NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -20,6 +22,29 @@ def create(original, backend, bucket_name, *arguments, **named):
     if not _NAME.fullmatch(bucket_name):
         raise InvalidBucketName()
     return original(backend, bucket_name, *arguments, **named)
+
+
+@instead("bucket-tags", S3Response, "_bucket_response_put")
+def tagged(original, response, request, bucket_name, querystring):
+    """AWS gives a bucket the tags that the call names that makes it (S3 API reference, CreateBucketConfiguration: Tags); moto
+    leaves them out."""
+    body = response.body.decode() if isinstance(response.body, bytes) else response.body or ""
+    tags = _TAG.findall(body) if "<CreateBucketConfiguration" in body else []
+    is_new = bucket_name not in response.backend.buckets
+    answer = original(response, request, bucket_name, querystring)
+    if tags and is_new:
+        response.backend.put_bucket_tagging(bucket_name, {html.unescape(key): html.unescape(value) for key, value in tags})
+    return answer
+
+
+@instead("versioning-name", S3Response, "get_bucket_versioning")
+def versioning(original, response):
+    """AWS answers with a VersioningConfiguration (S3 API reference, GetBucketVersioning), which the SDK for Rust insists on;
+    moto's answer has another name."""
+    status, headers, body = original(response)
+    is_bytes = isinstance(body, bytes)
+    text = (body.decode() if is_bytes else body).replace("GetBucketVersioningResponse", "VersioningConfiguration")
+    return status, headers, text.encode() if is_bytes else text
 
 
 @instead("conditions-hold", S3Response, "put_object")

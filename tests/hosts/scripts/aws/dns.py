@@ -17,6 +17,36 @@ def reset():
     _pending.clear()
 
 
+def _seen(backend, name, vpc):
+    """The private zones of this name that a VPC sees."""
+    zones = (zone for zone in backend.zones.values() if zone.private_zone and absolute(zone.name) == absolute(name))
+    return [zone for zone in zones if any(one["vpc_id"] == vpc["VPCId"] for one in zone.vpcs)]
+
+
+@around("zone-vpcs", "route53:CreateHostedZone", "route53:AssociateVPCWithHostedZone")
+def show_zone(request, proceed):
+    """AWS lets a VPC see one private zone of a name, and refuses another one, or the same once more (Route 53 API reference,
+    AssociateVPCWithHostedZone: ConflictingDomainExists); moto lets it see several, or one twice."""
+    backend, vpc = request.backend, request.params.get("VPC")
+    zone_id = request.params.get("HostedZoneId")
+    name = backend.get_hosted_zone(zone_id).name if zone_id else request.params["Name"]
+    if vpc and _seen(backend, name, vpc):
+        words = f"The VPC {vpc['VPCId']} in region {vpc['VPCRegion']} has already been associated with a hosted zone of the name {name}"
+        raise error("ConflictingDomainExists", words)
+    return proceed()
+
+
+@around("zone-vpcs", "route53:DisassociateVPCFromHostedZone")
+def hide_zone(request, proceed):
+    """AWS says so where a VPC does not see the zone (DisassociateVPCFromHostedZone: VPCAssociationNotFound); moto does nothing,
+    or takes it for the last one."""
+    zone = request.backend.get_hosted_zone(request.params["HostedZoneId"])
+    vpc = request.params["VPC"]
+    if zone not in _seen(request.backend, zone.name, vpc):
+        raise error("VPCAssociationNotFound", f"The VPC {vpc['VPCId']} is not associated with the hosted zone {zone.id}")
+    return proceed()
+
+
 @around("caller-references", "route53:CreateHostedZone")
 def create_zone(request, proceed):
     """AWS makes one zone for a caller reference (Route 53 API reference, CreateHostedZone: HostedZoneAlreadyExists), also
@@ -145,7 +175,14 @@ class _Agreeable(list):
         return True
 
 
-@around("change-states", "route53:ChangeResourceRecordSets", "route53:CreateHostedZone", "route53:DeleteHostedZone")
+@around(
+    "change-states",
+    "route53:AssociateVPCWithHostedZone",
+    "route53:ChangeResourceRecordSets",
+    "route53:CreateHostedZone",
+    "route53:DeleteHostedZone",
+    "route53:DisassociateVPCFromHostedZone",
+)
 def on_its_way(request, proceed):
     """AWS has a change pending until all its name servers have it (Route 53 API reference, ChangeInfo), each with an id of
     its own; moto has them all done, with one id."""

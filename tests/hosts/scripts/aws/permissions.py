@@ -31,7 +31,8 @@ _S3 = {
 def needed(service, action, parameters):
     """Every action that the caller must be allowed, each as in a policy."""
     if service == "s3":
-        return [f"s3:{name}" for name in _S3.get(action, [action])]
+        is_tagged = action == "CreateBucket" and "<Tag>" in parameters.get("body", "")
+        return [f"s3:{name}" for name in [*_S3.get(action, [action]), *(["TagResource"] if is_tagged else [])]]
     found = [f"{service}:{action}"]
     names = list(parameters)
     if service == "ec2" and action != "CreateTags" and any(name.startswith("TagSpecification") for name in names):

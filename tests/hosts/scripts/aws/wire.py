@@ -31,8 +31,8 @@ class Call:
 
 
 def identify(environ):
-    """Reads a request as far as that says what it asks. What goes into a bucket is not read; other
-    bodies are, and put back."""
+    """Reads a request as far as that says what it asks. What goes into a bucket is not read, but
+    for how it is made; other bodies are, and put back."""
     scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     caller, region, service = scope.groups() if scope else ("", "", "")
     form = _form(environ)
@@ -60,7 +60,7 @@ def _rest(service, environ):
         operation, names = get_service_router(service).match(Request(dict(environ, **{"wsgi.input": io.BytesIO()})))
     except Exception:
         return f"{environ.get('REQUEST_METHOD')}", parameters
-    body = _body(environ) if service != "s3" else ""
+    body = _body(environ) if service != "s3" or operation.name == "CreateBucket" else ""
     return operation.name, {**parameters, **(names or {}), **({"body": body} if body else {})}
 
 

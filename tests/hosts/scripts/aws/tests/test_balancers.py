@@ -70,6 +70,22 @@ class Balancers(Case):
         self.elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
         self.assertEqual(shown(), [])
 
+    @of("balancer-protection")
+    def test_one_that_is_protected_stays(self):
+        self.vpc()
+        balancer = self.balancer()["LoadBalancerArn"]
+
+        def protect(value):
+            attributes = [{"Key": "deletion_protection.enabled", "Value": value}]
+            self.elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
+
+        protect("true")
+        self.refused("OperationNotPermitted", self.elb.delete_load_balancer, LoadBalancerArn=balancer)
+        self.assertEqual(len(self.elb.describe_load_balancers()["LoadBalancers"]), 1)
+        protect("false")
+        self.elb.delete_load_balancer(LoadBalancerArn=balancer)
+        self.assertEqual(self.elb.describe_load_balancers()["LoadBalancers"], [])
+
     @of("balancer-interfaces")
     def test_it_has_interfaces(self):
         self.vpc()

@@ -2,7 +2,7 @@
 
 import json
 
-from .case import Case, of
+from .case import REGION, Case, of
 from .test_instances import TRUST
 
 
@@ -95,6 +95,46 @@ class Records(Case):
         self.assertEqual(status(), "PENDING")
         self.wait()
         self.assertEqual(status(), "INSYNC")
+
+
+class PrivateZones(Case):
+    def private(self, reference, vpc, name="example.internal"):
+        made = self.dns.create_hosted_zone(
+            Name=name,
+            CallerReference=reference,
+            VPC=vpc,
+            HostedZoneConfig={"Comment": "", "PrivateZone": True},
+        )
+        return made["HostedZone"]["Id"].removeprefix("/hostedzone/")
+
+    def vpcs(self, zone):
+        return [one["VPCId"] for one in self.dns.get_hosted_zone(Id=zone)["VPCs"]]
+
+    @of("zone-vpcs")
+    def test_a_vpc_sees_one_zone_of_a_name(self):
+        first, second = ({"VPCId": self.vpc(), "VPCRegion": REGION} for _ in range(2))
+        zone = self.private("one", first)
+        self.private("elsewhere", first, name="example.net")
+        self.refused("ConflictingDomainExists", lambda: self.private("two", first))
+        other = self.private("two", second)
+        associate = self.dns.associate_vpc_with_hosted_zone
+        self.refused("ConflictingDomainExists", associate, HostedZoneId=zone, VPC=first)
+        self.refused("ConflictingDomainExists", associate, HostedZoneId=zone, VPC=second)
+        self.dns.delete_hosted_zone(Id=other)
+        change = associate(HostedZoneId=zone, VPC=second)["ChangeInfo"]
+        self.assertEqual(self.dns.get_change(Id=change["Id"])["ChangeInfo"]["Status"], "INSYNC")
+        self.assertEqual(self.vpcs(zone), [first["VPCId"], second["VPCId"]])
+
+    @of("zone-vpcs")
+    def test_a_vpc_that_does_not_see_a_zone_is_told(self):
+        first, second = ({"VPCId": self.vpc(), "VPCRegion": REGION} for _ in range(2))
+        zone = self.private("one", first)
+        disassociate = self.dns.disassociate_vpc_from_hosted_zone
+        self.refused("VPCAssociationNotFound", disassociate, HostedZoneId=zone, VPC=second)
+        self.refused("LastVPCAssociation", disassociate, HostedZoneId=zone, VPC=first)
+        self.dns.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=second)
+        disassociate(HostedZoneId=zone, VPC=first)
+        self.assertEqual(self.vpcs(zone), [second["VPCId"]])
 
 
 class Rights(Case):

@@ -1,6 +1,7 @@
 """Volumes, images, buckets, tags, and trial runs."""
 
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -150,6 +151,26 @@ class Buckets(Case):
             with self.subTest(name):
                 self.refused("InvalidBucketName", self.s3.create_bucket, Bucket=name, **where)
         self.s3.create_bucket(Bucket="right.name-1", **where)
+
+    @of("bucket-tags")
+    def test_tags_that_they_are_made_with(self):
+        tags = [{"Key": "keelson.dev/made-for", "Value": "a & b"}]
+        where = {"LocationConstraint": "eu-central-1", "Tags": tags}
+        self.s3.create_bucket(Bucket="tagged", CreateBucketConfiguration=where)
+        self.assertEqual(tell("GET", "calls")[-1]["permissions"], ["s3:CreateBucket", "s3:TagResource"])
+        self.refused("BucketAlreadyOwnedByYou", self.s3.create_bucket, Bucket="tagged", CreateBucketConfiguration=where)
+        self.assertEqual(self.s3.get_bucket_tagging(Bucket="tagged")["TagSet"], tags)
+        self.s3.create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.refused("NoSuchTagSet", self.s3.get_bucket_tagging, Bucket="plain")
+
+    @of("versioning-name")
+    def test_what_they_say_of_versions(self):
+        self.s3.create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.s3.put_bucket_versioning(Bucket="state", VersioningConfiguration={"Status": "Enabled"})
+        address = self.s3.generate_presigned_url("get_bucket_versioning", Params={"Bucket": "state"})
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            said = answer.read().decode()
+        self.assertRegex(said, "<VersioningConfiguration [^>]*><Status>Enabled</Status></VersioningConfiguration>")
 
     @of("conditions-hold")
     def test_of_many_who_write_on_one_condition_one_does(self):
