@@ -36,6 +36,7 @@ pub(super) async fn reach(
     options: &ConnectOptions,
     bulk_store: &Arc<dyn BulkStore>,
 ) -> Result<Reached, ConnectError> {
+    refuse_what_is_to_come(spec, aws)?;
     let store: Arc<dyn Store> = bulk_store.clone();
     let StateStore::S3(bucket) = &spec.spec().state_store else {
         return Err(ConnectError::NoBucket(spec.spec().state_store.to_string()));
@@ -133,6 +134,31 @@ async fn open(
 /// The network that was there before, if the cluster is in one.
 fn existing_network(aws: &AwsProvider) -> Option<String> {
     aws.network.vpc.clone()
+}
+
+/// Refuses what this build cannot bring up, before anything of it is made: machines would be told where others are that nobody knows
+/// before the cloud has made them.
+fn refuse_what_is_to_come(spec: &ValidSpec, aws: &AwsProvider) -> Result<(), ConnectError> {
+    if !spec.is_etcd_alone() && zone(aws).is_none() {
+        return Err(ConnectError::Aws(
+            "this build of keelson brings up no Kubernetes without a name for its API: name a zone of Route 53 in \
+             spec.provider.aws.hostedZone"
+                .to_owned(),
+        ));
+    }
+    let blueprint = Blueprint::of(spec);
+    let unknown = blueprint
+        .machines
+        .iter()
+        .find(|one| one.internal_address.is_none());
+    match unknown {
+        Some(machine) => Err(ConnectError::Aws(format!(
+            "this build of keelson puts no control planes and no etcd into subnets that exist already, so {} has no address: leave \
+             the subnets of spec.provider.aws.network to keelson",
+            machine.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Where the API's name is made, if it has one.
