@@ -171,6 +171,16 @@ impl<'a> Blueprint<'a> {
         self.machines.iter().filter(move |machine| machine.is(role))
     }
 
+    /// Every machine that has a name, and of each group that the cloud keeps at its size any one.
+    pub fn machines_and_any_of_groups(&self) -> impl Iterator<Item = &MachineBlueprint<'a>> {
+        self.machines.iter().chain(self.any_of_groups())
+    }
+
+    /// Of each group that the cloud keeps at its size, any machine.
+    pub(super) fn any_of_groups(&self) -> impl Iterator<Item = &MachineBlueprint<'a>> {
+        self.groups.iter().map(|group| &group.machine)
+    }
+
     /// The keys of `kind` that bear the names of the control planes' machines.
     pub fn control_plane_keys(&self, kind: Kind) -> Vec<ResourceKey> {
         self.with_role(MachineRole::ControlPlane)

@@ -351,11 +351,8 @@ pub fn release_files(blueprint: &Blueprint<'_>) -> Vec<ReleaseFile> {
     if blueprint.with_role(MachineRole::Etcd).next().is_some() {
         files.extend(spec.etcd.version.map(etcd_release).unwrap_or_default());
     }
-    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
     if blueprint
-        .machines
-        .iter()
-        .chain(of_groups)
+        .machines_and_any_of_groups()
         .any(MachineBlueprint::runs_kubelet)
     {
         let releases = RUNTIME_RELEASES;

@@ -11,8 +11,7 @@ use crate::plan::DesiredState;
 use crate::spec::{AwsRole, Family, Provider, StateStore};
 
 pub(super) fn build(blueprint: &Blueprint<'_>, desired: &mut DesiredState) {
-    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
-    for machine in blueprint.all_machines().chain(of_groups) {
+    for machine in blueprint.all_machines().chain(blueprint.any_of_groups()) {
         let mut terms = terms(blueprint, machine);
         if blueprint.family != Family::Aws || terms.instance_profile.is_some() {
             continue;

@@ -391,8 +391,7 @@ pub(super) fn machine<'a, 'b>(
     blueprint: &'b Blueprint<'a>,
     name: &str,
 ) -> Result<&'b MachineBlueprint<'a>, ProviderError> {
-    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
-    let mut machines = blueprint.machines.iter().chain(of_groups);
+    let mut machines = blueprint.machines_and_any_of_groups();
     let found = machines.find(|machine| machine.name == name);
     found.ok_or_else(|| {
         ProviderError::new(

@@ -124,8 +124,7 @@ pub fn render(spec: &ValidSpec, assets: &AssetIndex) -> Result<Rendered, Operati
         machines: Vec::new(),
         unresolved: BTreeSet::new(),
     };
-    let of_groups = blueprint.groups.iter().map(|group| &group.machine);
-    for machine in blueprint.machines.iter().chain(of_groups) {
+    for machine in blueprint.machines_and_any_of_groups() {
         let files = bundle_files(&blueprint, &mut classes, machine)?;
         let class = classes.of(machine)?;
         let assets: Vec<Asset> = Architecture::ALL.map(|of| class.assets(of)).concat();

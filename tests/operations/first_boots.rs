@@ -366,8 +366,7 @@ fn roles_allow_what_first_boots_do() {
         ("control-plane-1", "control-plane", "node"),
         ("workers", "node", "control-plane"),
     ] {
-        let of_groups = blueprint.groups.iter().map(|group| &group.machine);
-        let mut machines = blueprint.machines.iter().chain(of_groups);
+        let mut machines = blueprint.machines_and_any_of_groups();
         let machine = machines.find(|machine| machine.name == name).unwrap();
         let path = stored::bundle_path(blueprint.name, machine, Digest::of_bytes(b"x"));
         let object = format!("{bucket}{path}");
